@@ -1,0 +1,114 @@
+"""Tells what happened: to the event entities, then on the bus, where triggers, logbook and people listen.
+
+Whoever announces has written all states before, so that a condition in the same automation sees the new ones.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Any
+
+from homeassistant.core import CALLBACK_TYPE, Context, HomeAssistant, callback
+from homeassistant.helpers import device_registry as dr
+
+from .api import WebhookMessage
+from .changes import Change
+from .const import DOMAIN, EVENT_CHANGE, EVENT_WEBHOOK
+
+
+class Source(StrEnum):
+    """How the news came."""
+
+    WEBHOOK = "webhook"
+    POLL = "poll"
+    HISTORY = "history"
+    COMMAND = "command"
+
+
+class Announcer:
+    """Tells the changes and deliveries of one entry."""
+
+    def __init__(self, hass: HomeAssistant, entry_id: str) -> None:
+        """Begin with nobody listening."""
+        self._hass = hass
+        self._entry_id = entry_id
+        self._devices = dr.async_get(hass)
+        self._of_vehicle: defaultdict[
+            tuple[str, str], list[Callable[[Change, Context], None]]
+        ] = defaultdict(list)
+        self._of_webhook: list[Callable[[WebhookMessage], None]] = []
+
+    @callback
+    def listen_to_changes(
+        self, key: tuple[str, str], listener: Callable[[Change, Context], None]
+    ) -> CALLBACK_TYPE:
+        """Call the listener with each change of a car that is not late; returns what ends it."""
+        self._of_vehicle[key].append(listener)
+        return lambda: self._of_vehicle[key].remove(listener)
+
+    @callback
+    def listen_to_webhooks(self, listener: Callable[[WebhookMessage], None]) -> CALLBACK_TYPE:
+        """Call the listener with each new delivery that is not late; returns what ends it."""
+        self._of_webhook.append(listener)
+        return lambda: self._of_webhook.remove(listener)
+
+    @callback
+    def tell(self, change: Change, source: Source, *, late: bool) -> None:
+        """Announce a change (design: `jedlix_event`)."""
+        context = Context()
+        if change.vehicle_id is not None and not late:
+            for listener in self._of_vehicle.get((change.user_id, change.vehicle_id), ()):
+                listener(change, context)
+        data: dict[str, Any] = {
+            "entry_id": self._entry_id,
+            "device_id": self._device_id(change),
+            "type": change.type.value,
+            "user_id": change.user_id,
+            "vehicle_id": change.vehicle_id,
+            "session_id": change.session_id,
+            "occurred_at": change.occurred_at.isoformat(),
+            "source": source.value,
+            "late": late,
+            **change.details,
+        }
+        self._hass.bus.async_fire(EVENT_CHANGE, data, context=context)
+
+    @callback
+    def tell_webhook(
+        self, message: WebhookMessage, source: Source, *, followed: bool, late: bool
+    ) -> None:
+        """Announce a delivery as it came (design: `jedlix_webhook`)."""
+        if not late:
+            for listener in self._of_webhook:
+                listener(message)
+        self._hass.bus.async_fire(
+            EVENT_WEBHOOK,
+            {
+                "entry_id": self._entry_id,
+                "event_type": message.event_type,
+                "event_id": message.id,
+                "user_id": message.user_id,
+                "followed": followed,
+                "occurred_at": message.occurred_at and message.occurred_at.isoformat(),
+                "source": source.value,
+                "late": late,
+                "payload": message.payload,
+            },
+        )
+
+    def _device_id(self, change: Change) -> str | None:
+        """Return the device of the car, or of the account where the change names none."""
+        identifier = (
+            self._entry_id
+            if change.vehicle_id is None
+            else vehicle_identifier(change.user_id, change.vehicle_id)
+        )
+        device = self._devices.async_get_device_by_identifier(
+            (DOMAIN, identifier), self._entry_id
+        )
+        return None if device is None else device.id
+
+
+def vehicle_identifier(user_id: str, vehicle_id: str) -> str:
+    """Return a car's identifier: with its user, so that a car under two users is two devices."""
+    return f"{user_id}_{vehicle_id}"

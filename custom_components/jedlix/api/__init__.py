@@ -1,0 +1,49 @@
+"""The Jedlix Smart Charging API. Knows nothing of Home Assistant and could be moved out whole."""
+
+from .auth import TokenSource
+from .client import JedlixClient
+from .errors import (
+    AuthError,
+    BadAnswer,
+    Conflict,
+    ConnectionFailed,
+    Forbidden,
+    JedlixError,
+    NotFound,
+    RateLimited,
+    Rejected,
+)
+from .models import (
+    Charger,
+    ChargeSettings,
+    ChargeState,
+    ChargingLocation,
+    ChargeStatus,
+    Session,
+    Subscription,
+    Vehicle,
+    WebhookMessage,
+)
+
+__all__ = [
+    "AuthError",
+    "BadAnswer",
+    "ChargeSettings",
+    "ChargeState",
+    "Charger",
+    "ChargingLocation",
+    "Conflict",
+    "ConnectionFailed",
+    "Forbidden",
+    "JedlixClient",
+    "JedlixError",
+    "NotFound",
+    "ChargeStatus",
+    "RateLimited",
+    "Rejected",
+    "Session",
+    "Subscription",
+    "TokenSource",
+    "Vehicle",
+    "WebhookMessage",
+]

@@ -1,0 +1,309 @@
+"""One async method per endpoint, typed in and out."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import datetime
+import random
+from typing import Final
+from urllib.parse import quote
+from uuid import uuid4
+
+from aiohttp import ClientSession
+import orjson
+
+from .auth import TokenSource
+from .endpoints import ENDPOINTS, Endpoints
+from .errors import AuthError, BadAnswer, Conflict, ConnectionFailed, RateLimited, Rejected
+from .http import send
+from .models import (
+    Charger,
+    ChargeSettings,
+    ChargingLocation,
+    Session,
+    Subscription,
+    Vehicle,
+    WebhookMessage,
+)
+from .reading import Json, read_page, wire_time
+
+PAGE_SIZE: Final = 100  # the largest that v2 allows (documented)
+_MOST_PAGES: Final = 1000
+# Pauses before the next try of a call that failed on Jedlix's side, in seconds.
+_BACK_OFF: Final = (0.5, 2.0)
+_LONGEST_WAIT: Final = 10.0
+
+type _Params = dict[str, str | datetime | None]
+
+
+class JedlixClient:
+    """The API of one tenant. Every method raises a JedlixError and nothing else.
+
+    A call that fails on Jedlix's side (429, 5xx, time-out) is tried again twice with a growing pause, unless
+    doing it twice could do harm. A 401 is answered with a new token once.
+    """
+
+    def __init__(
+        self,
+        session: ClientSession,
+        *,
+        base_url: str,
+        auth: TokenSource,
+        api_key: str | None = None,
+        client_name: str,
+        client_version: str,
+        endpoints: Endpoints = ENDPOINTS,
+        back_off: Sequence[float] = _BACK_OFF,
+    ) -> None:
+        """Talk to the host at `base_url`, which may have a path before /api (SDK)."""
+        self._session = session
+        self._base_url = base_url.rstrip("/").removesuffix("/api/v1").removesuffix("/api/v2")
+        self._auth = auth
+        self._endpoints = endpoints
+        self._back_off = back_off
+        self._headers = {
+            "Accept": "application/json",
+            "Jedlix-ClientName": client_name,
+            "Jedlix-ClientVersion": client_version,
+        } | ({"ApiKey": api_key} if api_key else {})
+
+    async def check_credentials(self) -> None:
+        """Get a token; raises what TokenSource.token raises."""
+        await self._auth.token()
+
+    # -- vehicles, chargers, locations ---------------------------------------------------------------------
+
+    async def vehicles(self, user_id: str) -> tuple[Vehicle, ...]:
+        """Return the cars of a user (documented); NotFound when there is no such user."""
+        data = await self._call("vehicles", user_id=user_id)
+        return read_page(data, lambda item: Vehicle.from_json(item, user_id)).items
+
+    async def chargers(self, user_id: str) -> tuple[Charger, ...]:
+        """Return the chargers of a user with their state (SDK)."""
+        data = await self._call("chargers", user_id=user_id)
+        return read_page(data, lambda item: Charger.from_json(item, user_id)).items
+
+    async def user_locations(self, user_id: str) -> tuple[ChargingLocation, ...]:
+        """Return the charging locations of a user (SDK)."""
+        data = await self._call("user_locations", user_id=user_id)
+        return read_page(data, ChargingLocation.from_json).items
+
+    def location_pages(self) -> AsyncIterator[tuple[ChargingLocation, ...]]:
+        """Yield the charging locations of all users, newest first (documented)."""
+        return self._pages("locations", ChargingLocation.from_json, {}, lambda item: item.id)
+
+    # -- sessions ------------------------------------------------------------------------------------------
+
+    def session_pages(
+        self,
+        *,
+        user_id: str | None = None,
+        started_from: datetime | None = None,
+        started_to: datetime | None = None,
+        ended_from: datetime | None = None,
+        ended_to: datetime | None = None,
+    ) -> AsyncIterator[tuple[Session, ...]]:
+        """Yield sessions, newest first: the tenant's (documented), or one user's (assumed, A4).
+
+        `startTimeFrom` is documented; the other three filters are inferred, so a caller must not rely on them.
+        """
+        params: _Params = {
+            "startTimeFrom": started_from,
+            "startTimeTo": started_to,
+            "endTimeFrom": ended_from,
+            "endTimeTo": ended_to,
+        }
+        if user_id is None:
+            return self._pages("sessions", Session.from_json, params, lambda item: item.id)
+        return self._pages(
+            "user_sessions",
+            lambda item: Session.from_json(item, user_id),
+            params,
+            lambda item: item.id,
+            user_id=user_id,
+        )
+
+    async def session(self, user_id: str, session_id: str) -> Session:
+        """Return one session of a user (it exists: documented; its path: assumed, A4)."""
+        return Session.from_json(
+            await self._call("session", user_id=user_id, session_id=session_id), user_id
+        )
+
+    async def financials(
+        self, user_id: str, *, started_from: datetime, started_to: datetime
+    ) -> tuple[Session, ...]:
+        """Return sessions with their costs and savings (documented; path and shape: assumed, A7)."""
+        data = await self._call(
+            "financials",
+            {"startTimeFrom": started_from, "startTimeTo": started_to},
+            user_id=user_id,
+        )
+        return read_page(data, lambda item: Session.from_json(item, user_id)).items
+
+    async def boost(self, user_id: str, session_id: str, *, enabled: bool) -> None:
+        """Charge at once up to the desired level, or go back to smart (body documented, path assumed, A5)."""
+        body: Json = {"type": "boostCharging", "enabled": enabled}
+        await self._call("session_settings", body=body, user_id=user_id, session_id=session_id)
+
+    async def set_current_battery_level(self, user_id: str, session_id: str, level: int) -> None:
+        """Tell the level in % of a car that cannot report it (body documented, path assumed, A5).
+
+        The documented spelling of the key looks like a slip of the pen, so a refusal is answered with the
+        other one, once.
+        """
+        ids = {"user_id": user_id, "session_id": session_id}
+        body: dict[str, Json] = {"type": "currentBatteryLevel"}
+        try:
+            await self._call("session_settings", body=body | {"currentSateOfCharge": level}, **ids)
+        except Conflict:
+            raise
+        except Rejected:
+            await self._call("session_settings", body=body | {"currentStateOfCharge": level}, **ids)
+
+    # -- charge settings and state refresh -----------------------------------------------------------------
+
+    async def charge_settings(self, user_id: str, vehicle_id: str) -> ChargeSettings:
+        """Return the charge settings of a car (fields documented, path assumed, A3)."""
+        return ChargeSettings.from_json(
+            await self._call("charge_settings", user_id=user_id, vehicle_id=vehicle_id)
+        )
+
+    async def update_charge_settings(
+        self, user_id: str, vehicle_id: str, settings: dict[str, Json]
+    ) -> None:
+        """Write the settings back, the keys we do not know included (documented; path assumed, A3)."""
+        await self._call(
+            "update_charge_settings", body=settings, user_id=user_id, vehicle_id=vehicle_id
+        )
+
+    async def request_refresh(self, user_id: str, vehicle_id: str) -> None:
+        """Ask the car itself for its state: at most once in 10 minutes (documented; path assumed, A6)."""
+        await self._call("request_refresh", user_id=user_id, vehicle_id=vehicle_id)
+
+    # -- webhooks ------------------------------------------------------------------------------------------
+
+    async def subscribe(self, event_type: str, endpoint_url: str, key: str) -> Subscription:
+        """Register a webhook (documented): Jedlix calls the address before it answers.
+
+        Raises Rejected when the address cannot be reached (documented) or the type is not offered, Conflict
+        when something else is in its place (assumed). The id of what comes back is assumed (A10).
+        """
+        data = await self._call("subscribe", body=_subscription(event_type, endpoint_url, key))
+        try:
+            return Subscription(
+                id=Subscription.from_json(data).id, event_type=event_type, endpoint_url=endpoint_url
+            )
+        except BadAnswer:  # the answer's shape is not documented; what counts is that it is a 2xx
+            return Subscription(event_type=event_type, endpoint_url=endpoint_url)
+
+    async def subscriptions(self) -> tuple[Subscription, ...]:
+        """Return the tenant's webhook subscriptions (assumed, A10)."""
+        return read_page(await self._call("subscriptions"), Subscription.from_json).items
+
+    async def update_subscription(
+        self, subscription_id: str, event_type: str, endpoint_url: str, key: str
+    ) -> None:
+        """Write a subscription anew: active, with this address and key (assumed, A10)."""
+        await self._call(
+            "update_subscription",
+            body=_subscription(event_type, endpoint_url, key),
+            subscription_id=subscription_id,
+        )
+
+    async def unsubscribe(self, subscription_id: str) -> None:
+        """Delete a subscription (assumed, A10)."""
+        await self._call("unsubscribe", subscription_id=subscription_id)
+
+    def webhook_history_pages(
+        self, since: datetime, until: datetime
+    ) -> AsyncIterator[tuple[WebhookMessage, ...]]:
+        """Yield the deliveries of the last 7 days, newest first (kept: documented; path assumed, A11)."""
+        return self._pages(
+            "webhook_history",
+            WebhookMessage.from_json,
+            {"timestampFrom": since, "timestampTo": until},
+            lambda item: item.id,
+        )
+
+    # -- how a call is made --------------------------------------------------------------------------------
+
+    async def _pages[T](
+        self,
+        name: str,
+        read: Callable[[object], T],
+        params: _Params,
+        identity: Callable[[T], str],
+        **ids: str,
+    ) -> AsyncIterator[tuple[T, ...]]:
+        """Yield page after page until none is left, or one brings nothing new (paging not understood)."""
+        seen: set[str] = set()
+        for index in range(1, _MOST_PAGES + 1):
+            paging: _Params = {"pageSize": str(PAGE_SIZE), "pageIndex": str(index)}
+            page = read_page(await self._call(name, params | paging, **ids), read)
+            fresh = tuple(item for item in page.items if identity(item) not in seen)
+            if fresh:
+                yield fresh
+            if not fresh or not page.has_more:
+                return
+            seen.update(map(identity, fresh))
+
+    async def _call(
+        self, name: str, params: _Params | None = None, body: Json = None, **ids: str
+    ) -> object:
+        """Call an endpoint of the table and return its JSON, or None for an empty answer."""
+        endpoint = self._endpoints[name]
+        path = endpoint.path.format(**{key: quote(value, safe="") for key, value in ids.items()})
+        query = {
+            key: wire_time(value) if isinstance(value, datetime) else value
+            for key, value in (params or {}).items()
+            if value is not None
+        }
+        if body is None and endpoint.method in ("POST", "DELETE"):
+            body = {}  # the API wants some body even on a delete (SDK)
+        for pause in (*self._back_off, None):
+            try:
+                return await self._exchange(endpoint.method, self._base_url + path, query, body)
+            except ConnectionFailed as err:
+                limited = isinstance(err, RateLimited)
+                # A POST that failed half-way may have been done; only a 429 surely was not.
+                if pause is None or (endpoint.method == "POST" and not limited):
+                    raise
+                wait = (isinstance(err, RateLimited) and err.retry_after) or pause
+                if wait > _LONGEST_WAIT:
+                    raise
+                await asyncio.sleep(wait * random.uniform(1.0, 1.25))  # noqa: S311
+        raise AssertionError("the last try returns or raises")
+
+    async def _exchange(self, method: str, url: str, query: dict[str, str], body: Json) -> object:
+        headers = self._headers | {"Jedlix-CorrelationId": str(uuid4())}
+        options: dict[str, object] = {"params": query}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+            options["data"] = orjson.dumps(body)
+        for first_try in (True, False):
+            token = await self._auth.token()
+            headers["Authorization"] = f"Bearer {token}"
+            answer = await send(self._session, method, url, headers=headers, **options)
+            try:
+                answer.raise_unless_ok()
+            except AuthError:
+                self._auth.refuse(token)
+                if not first_try:
+                    raise
+                continue
+            break
+        if not answer.body.strip():
+            return None
+        try:
+            return orjson.loads(answer.body)  # type: ignore[no-any-return]
+        except orjson.JSONDecodeError as err:
+            raise BadAnswer("the answer is not JSON") from err
+
+
+def _subscription(event_type: str, endpoint_url: str, key: str) -> Json:
+    """Return the documented registration body; `apiKey` is the secret that Jedlix will present to us."""
+    return {
+        "eventType": event_type,
+        "endpointUrl": endpoint_url,
+        "apiKey": key,
+        "isActive": True,
+    }

@@ -1,0 +1,104 @@
+"""One HTTP exchange, and what its status means."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Any, Final
+
+from aiohttp import ClientError, ClientSession, ClientTimeout
+import orjson
+
+from .errors import (
+    AuthError,
+    BadAnswer,
+    Conflict,
+    ConnectionFailed,
+    Forbidden,
+    JedlixError,
+    NotFound,
+    RateLimited,
+    Rejected,
+)
+from .reading import Fields, text
+
+# The official SDKs wait this long (SDK).
+TIMEOUT: Final = ClientTimeout(total=15)
+_LONGEST_PROBLEM: Final = 300
+
+_MEANING: Final[dict[int, type[JedlixError]]] = {
+    HTTPStatus.UNAUTHORIZED: AuthError,
+    HTTPStatus.FORBIDDEN: Forbidden,
+    HTTPStatus.NOT_FOUND: NotFound,
+    HTTPStatus.METHOD_NOT_ALLOWED: NotFound,
+    HTTPStatus.GONE: NotFound,
+    HTTPStatus.CONFLICT: Conflict,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back, read whole."""
+
+    status: int
+    body: bytes
+    retry_after: str | None
+
+    @property
+    def problem(self) -> str | None:
+        """Return the words of an error answer: problem details (SDK) or an OAuth error (inferred)."""
+        try:
+            fields = Fields(orjson.loads(self.body))
+        except orjson.JSONDecodeError, BadAnswer:
+            return None
+        words = fields.get("detail", "title", "errordescription", "error", "message")
+        return None if (read := text(words)) is None else read[:_LONGEST_PROBLEM]
+
+    def raise_unless_ok(self) -> None:
+        """Raise the JedlixError that this status stands for."""
+        if self.status < HTTPStatus.MULTIPLE_CHOICES:
+            return
+        words = f"{self.problem or 'no reason given'} (HTTP {self.status})"
+        if self.status == HTTPStatus.TOO_MANY_REQUESTS:
+            raise RateLimited(words, seconds_to_wait(self.retry_after))
+        if self.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise ConnectionFailed(words)
+        if self.status < HTTPStatus.BAD_REQUEST:
+            raise BadAnswer(f"the address redirects elsewhere (HTTP {self.status})")
+        raise _MEANING.get(self.status, Rejected)(words)
+
+
+async def send(session: ClientSession, method: str, url: str, **options: Any) -> Answer:
+    """Send one request and read the answer whole.
+
+    Raises ConnectionFailed when none comes within 15 s (SDK). Redirects are not followed: the API has none,
+    and a secret must not travel to where it was not meant for.
+    """
+    try:
+        async with session.request(
+            method, url, timeout=TIMEOUT, allow_redirects=False, **options
+        ) as response:
+            return Answer(
+                response.status, await response.read(), response.headers.get("Retry-After")
+            )
+    except TimeoutError as err:
+        raise ConnectionFailed("no answer within 15 seconds") from err
+    except (ClientError, OSError, UnicodeError, ValueError) as err:
+        raise ConnectionFailed(str(err) or type(err).__name__) from err
+
+
+def seconds_to_wait(header: str | None) -> float | None:
+    """Read a Retry-After header: seconds, or a date (RFC 9110); None when there is none to read."""
+    if header is None:
+        return None
+    try:
+        return max(0.0, float(header))
+    except ValueError:
+        pass
+    try:
+        date = parsedate_to_datetime(header)
+    except ValueError:
+        return None
+    if date.tzinfo is None:
+        date = date.replace(tzinfo=UTC)
+    return max(0.0, (date - datetime.now(UTC)).total_seconds())

@@ -1,0 +1,278 @@
+"""What Jedlix knows, as frozen dataclasses. Every field but an id may be missing and is None then."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Self
+
+from .reading import Fields, Json, boolean, money, moment, number, percent, text, whole
+
+
+class ChargeStatus(StrEnum):
+    """The charge state of a vehicle or charger (SDK); new values read as unknown."""
+
+    UNKNOWN = "unknown"
+    DISCONNECTED = "disconnected"
+    STOPPED = "stopped"
+    CHARGING = "charging"
+    COMPLETE = "complete"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        """Compare without regard to case: the guides write Disconnected, the SDK disconnected."""
+        lower = value.lower() if isinstance(value, str) else None
+        return next((member for member in cls if member.value == lower), cls("unknown"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChargeState:
+    """A vehicle's telemetry (SDK): battery in %, range in km, the time of the reading."""
+
+    status: ChargeStatus = ChargeStatus.UNKNOWN
+    battery_level: int | None = None
+    range_km: int | None = None
+    updated_at: datetime | None = None
+
+    @classmethod
+    def from_json(cls, data: object) -> Self:
+        """Read the SDK's VehicleChargeState; cars that report no battery leave it out (documented)."""
+        if data is None:
+            return cls()
+        fields = Fields(data)
+        return cls(
+            status=ChargeStatus(fields.get("chargestate", "state", "status")),
+            battery_level=percent(fields.get("batterylevel", "stateofcharge")),
+            range_km=whole(fields.get("range", "rangekm")),
+            updated_at=moment(fields.get("updatedat", "timestamp")),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vehicle:
+    """A car of a user (SDK). `connection_status` is documented for Renault only, its place is not."""
+
+    id: str
+    user_id: str
+    brand: str | None = None
+    model: str | None = None
+    version: str | None = None
+    is_connected: bool | None = None
+    is_connectable: bool | None = None
+    connection_status: str | None = None
+    capabilities: frozenset[str] = frozenset()
+    charge_state: ChargeState = ChargeState()
+
+    @classmethod
+    def from_json(cls, data: object, user_id: str) -> Self:
+        """Read one vehicle of this user; raises BadAnswer when it has no id."""
+        fields = Fields(data)
+        details = fields.get("details", "vehicledetails", "detail")
+        detail = Fields(details if isinstance(details, dict) else {})
+        capabilities = fields.get("capabilities")
+        state = fields.get("chargestate")
+        return cls(
+            id=fields.required_id("id", "vehicleid"),
+            user_id=user_id,
+            brand=text(detail.get("brand", "make")) or text(fields.get("brand", "make")),
+            model=text(detail.get("model")) or text(fields.get("model")),
+            version=text(detail.get("version")),
+            is_connected=boolean(fields.get("isconnected")),
+            is_connectable=boolean(fields.get("isconnectable")),
+            connection_status=text(fields.get("connectionstatus", "connectionstate")),
+            capabilities=frozenset(
+                item for item in capabilities if isinstance(item, str)
+            ) if isinstance(capabilities, list) else frozenset(),
+            charge_state=ChargeState.from_json(
+                state if state is None or isinstance(state, dict) else {"chargeState": state}
+            ),
+        )
+
+    @property
+    def name(self) -> str:
+        """Return brand and model as a person would say them, or a neutral name."""
+        return " ".join(part for part in (self.brand, self.model) if part) or "Vehicle"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """A charge session, from plug-in to unplug.
+
+    Documented: `is_managed` (true: smart), `charging_location_id` (None: unknown location) and what start and
+    end mean. Assumed (A4): the names of id, user, vehicle, start and end. Energy in kWh and money have no
+    known name at all: they are read where a likely one shows up and stay None otherwise.
+    """
+
+    id: str
+    user_id: str | None = None
+    vehicle_id: str | None = None
+    is_managed: bool | None = None
+    charging_location_id: str | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    energy_kwh: float | None = None
+    cost: float | None = None
+    savings: float | None = None
+    currency: str | None = None
+
+    @classmethod
+    def from_json(cls, data: object, user_id: str | None = None) -> Self:
+        """Read one session; `user_id` is who was asked for. Raises BadAnswer when it has no id."""
+        fields = Fields(data)
+        cost, cost_currency = money(fields.get("cost", "costs", "chargecosts", "totalcost"))
+        savings, savings_currency = money(fields.get("savings", "saving", "totalsavings"))
+        return cls(
+            id=fields.required_id("id", "sessionid", "chargesessionid"),
+            user_id=text(fields.get("userid")) or user_id,
+            vehicle_id=text(fields.get("vehicleid")),
+            is_managed=boolean(fields.get("ismanaged")),
+            charging_location_id=text(fields.get("charginglocationid")),
+            started_at=moment(
+                fields.get("starttime", "startedat", "startdatetime", "startdate", "start")
+            ),
+            ended_at=moment(fields.get("endtime", "endedat", "enddatetime", "enddate", "end")),
+            energy_kwh=number(fields.get("energykwh", "energy", "energyadded", "energydelivered")),
+            cost=cost,
+            savings=savings,
+            currency=text(fields.get("currency")) or cost_currency or savings_currency,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChargeSettings:
+    """The charge settings of one vehicle, with the whole object kept for writing it back.
+
+    Documented names: isSmartChargingEnabled, enableSmartChargingAt, desiredBatteryLevel (50 to 100 %).
+    Assumed (A9): minimumBatteryLevel (0 to 100 %).
+    """
+
+    is_smart_charging_enabled: bool | None = None
+    enable_smart_charging_at: datetime | None = None
+    desired_battery_level: int | None = None
+    minimum_battery_level: int | None = None
+    raw: Mapping[str, Json]
+
+    @classmethod
+    def from_json(cls, data: object) -> Self:
+        """Read the settings; raises BadAnswer when they are no object."""
+        fields = Fields(data)
+        assert isinstance(data, dict)  # noqa: S101  Fields has checked it
+        return cls(
+            is_smart_charging_enabled=boolean(fields.get("issmartchargingenabled")),
+            enable_smart_charging_at=moment(fields.get("enablesmartchargingat")),
+            desired_battery_level=percent(fields.get("desiredbatterylevel")),
+            minimum_battery_level=percent(fields.get("minimumbatterylevel")),
+            raw=data,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChargingLocation:
+    """A place where smart charging may happen (documented). It has no name, only an address."""
+
+    id: str
+    user_id: str | None = None
+    street: str | None = None
+    house_number: str | None = None
+    city: str | None = None
+
+    @classmethod
+    def from_json(cls, data: object) -> Self:
+        """Read one location; raises BadAnswer when it has no id."""
+        fields = Fields(data)
+        address = fields.get("address")
+        parts = Fields(address if isinstance(address, dict) else {})
+        return cls(
+            id=fields.required_id("id", "charginglocationid"),
+            user_id=text(fields.get("userid")),
+            street=text(parts.get("street")),
+            house_number=text(parts.get("housenumber")),
+            city=text(parts.get("city")),
+        )
+
+    @property
+    def label(self) -> str | None:
+        """Return the address on one line, as far as it is known."""
+        street = " ".join(part for part in (self.street, self.house_number) if part)
+        return ", ".join(part for part in (street, self.city) if part) or None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Charger:
+    """A charger of a user (SDK): power in kW."""
+
+    id: str
+    user_id: str
+    charging_location_id: str | None = None
+    brand: str | None = None
+    model: str | None = None
+    status: ChargeStatus = ChargeStatus.UNKNOWN
+    power_kw: float | None = None
+    updated_at: datetime | None = None
+
+    @classmethod
+    def from_json(cls, data: object, user_id: str) -> Self:
+        """Read one charger of this user; raises BadAnswer when it has no id."""
+        fields = Fields(data)
+        details = fields.get("detail", "details", "homechargerdetail")
+        detail = Fields(details if isinstance(details, dict) else {})
+        states = fields.get("chargerstate", "state")
+        state = Fields(states if isinstance(states, dict) else {})
+        return cls(
+            id=fields.required_id("id", "chargerid"),
+            user_id=user_id,
+            charging_location_id=text(fields.get("charginglocationid")),
+            brand=text(detail.get("brand")),
+            model=text(detail.get("model")),
+            status=ChargeStatus(state.get("chargestate")),
+            power_kw=number(state.get("chargepower")),
+            updated_at=moment(state.get("timestamp")),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription:
+    """A webhook subscription: one event type, one address (documented; its id is assumed, A10)."""
+
+    id: str | None = None
+    event_type: str
+    endpoint_url: str
+    is_active: bool = True
+
+    @classmethod
+    def from_json(cls, data: object) -> Self:
+        """Read one subscription; raises BadAnswer when it names no event type or address."""
+        fields = Fields(data)
+        return cls(
+            id=text(fields.get("id", "subscriptionid")),
+            event_type=fields.required_id("eventtype"),
+            endpoint_url=fields.required_id("endpointurl", "url"),
+            is_active=boolean(fields.get("isactive")) is not False,
+        )
+
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookMessage:
+    """The envelope of a delivery (documented on userCreated, assumed to be common) and the whole of it."""
+
+    event_type: str
+    id: str
+    user_id: str | None
+    occurred_at: datetime | None
+    is_test: bool
+    payload: Mapping[str, Json]
+
+    @classmethod
+    def from_json(cls, data: object) -> Self:
+        """Read an envelope; raises BadAnswer without an object, event type or id."""
+        fields = Fields(data)
+        assert isinstance(data, dict)  # noqa: S101  Fields has checked it
+        return cls(
+            event_type=fields.required_id("eventtype"),
+            id=fields.required_id("id", "eventid"),
+            user_id=text(fields.get("userid")),
+            occurred_at=moment(fields.get("timestamp")),
+            is_test=boolean(fields.get("istest")) is True,
+            payload=data,
+        )

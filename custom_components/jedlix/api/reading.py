@@ -1,0 +1,167 @@
+"""Lenient readers: ids, dates, numbers, enums, lists and pages.
+
+The API has no public schema, so nothing here trusts one. A key may be spelled in another case or style, a date
+may lack its zone, a list may come bare or inside a page, an enum may have new values. What cannot be read is
+`None`; only an answer of an impossible kind raises, and then always `BadAnswer`.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from math import isfinite
+from typing import Final
+
+from .errors import BadAnswer
+
+type Json = None | bool | int | float | str | list[Json] | dict[str, Json]
+
+# .NET writes its zero date where others write null; no car charged before this year.
+_FIRST_YEAR: Final = 2000
+_LARGEST: Final = 1e15
+_LIST_KEYS: Final = ("items", "data", "results", "value", "values")
+
+
+@lru_cache(maxsize=256)
+def _spellings(keys: tuple[str, ...]) -> Mapping[str, str]:
+    """Map the plain form of each key (lower case, no separators) to the key as it came."""
+    return {key.lower().replace("_", "").replace("-", ""): key for key in reversed(keys)}
+
+
+class Fields:
+    """The fields of one JSON object, found whatever the style in which their names are written."""
+
+    __slots__ = ("_data", "_spellings")
+
+    def __init__(self, data: object) -> None:
+        """Take an object apart; anything else raises `BadAnswer`."""
+        if not isinstance(data, dict):
+            raise BadAnswer(f"expected an object, got {type(data).__name__}")
+        self._data = data
+        self._spellings = _spellings(tuple(data))
+
+    def get(self, *names: str) -> object:
+        """Return the first of these fields that has a value; names are given in plain form."""
+        for name in names:
+            if (key := self._spellings.get(name)) is not None and (
+                value := self._data[key]
+            ) is not None:
+                return value  # type: ignore[no-any-return]
+        return None
+
+    def required_id(self, *names: str) -> str:
+        """Return the object's own id; without one the object means nothing (`BadAnswer`)."""
+        if (value := text(self.get(*names))) is None:
+            raise BadAnswer(f"no {names[0]} in the object with the keys {sorted(self._data)[:20]}")
+        return value
+
+
+def text(value: object) -> str | None:
+    """Return a non-empty string; whole numbers count, since ids are opaque."""
+    if isinstance(value, str):
+        return value.strip() or None
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value) if abs(value) < _LARGEST else None
+    return None
+
+
+def boolean(value: object) -> bool | None:
+    """Return true or false, also from their names."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return {"true": True, "false": False}.get(value.lower())
+    return None
+
+
+def number(value: object) -> float | None:
+    """Return a finite number of sane size, also from a string."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            return None
+    if isinstance(value, int | float) and -_LARGEST < value < _LARGEST and isfinite(value):
+        return float(value)
+    return None
+
+
+def whole(value: object) -> int | None:
+    """Return a number rounded to a whole one."""
+    return None if (read := number(value)) is None else round(read)
+
+
+def percent(value: object) -> int | None:
+    """Return a whole percentage from 0 to 100; anything outside is no reading."""
+    read = whole(value)
+    return read if read is not None and 0 <= read <= 100 else None  # noqa: PLR2004
+
+
+def moment(value: object) -> datetime | None:
+    """Return a date-time in UTC; without a zone it is UTC (v1, SDK), with one it is converted (v2, documented)."""
+    if not isinstance(value, str):
+        return None
+    try:
+        read = datetime.fromisoformat(value)
+        read = read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+    except ValueError, OverflowError:
+        return None
+    return read if read.year >= _FIRST_YEAR else None
+
+
+def wire_time(value: datetime) -> str:
+    """Write a date-time as Jedlix documents it for v2: yyyy-MM-ddTHH:mm:ss.fffZ."""
+    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def money(value: object) -> tuple[float | None, str | None]:
+    """Return amount and currency of a number, or of an object (or list of one) that holds both."""
+    if isinstance(value, list) and value:
+        value = value[0]
+    if isinstance(value, dict):
+        fields = Fields(value)
+        return number(fields.get("amount", "value", "price")), text(fields.get("currency"))
+    return number(value), None
+
+
+@dataclass(frozen=True, slots=True)
+class Page[T]:
+    """Items of one answer, and whether Jedlix says that more follow."""
+
+    items: tuple[T, ...]
+    has_more: bool
+
+
+def read_page[T](data: object, read: Callable[[object], T]) -> Page[T]:
+    """Read a bare array (v1, SDK) or a page of items (v2, documented).
+
+    An item that cannot be read is left out, so that one odd car does not hide the others; if none can be
+    read, the answer is not a list of such things and raises `BadAnswer`.
+    """
+    has_more = False
+    if isinstance(data, dict):
+        fields = Fields(data)
+        items = next(
+            (found for key in _LIST_KEYS if isinstance(found := fields.get(key), list)), None
+        )
+        if items is None:
+            raise BadAnswer(f"expected a list or a page, got the keys {sorted(data)[:20]}")
+        has_more = (whole(fields.get("pageindex")) or 1) < (whole(fields.get("totalpages")) or 1)
+    elif isinstance(data, list):
+        items = data
+    else:
+        raise BadAnswer(f"expected a list, got {type(data).__name__}")
+    readable = tuple(_readable(items, read))
+    if items and not readable:
+        raise BadAnswer("no item of the list has an id")
+    return Page(readable, has_more)
+
+
+def _readable[T](items: Iterable[object], read: Callable[[object], T]) -> Iterable[T]:
+    for item in items:
+        try:
+            yield read(item)
+        except BadAnswer:
+            continue

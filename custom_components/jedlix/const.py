@@ -1,0 +1,40 @@
+"""Names that more than one room uses: domain, configuration keys, defaults."""
+
+from datetime import timedelta
+from typing import Final
+
+DOMAIN: Final = "jedlix"
+MANUFACTURER: Final = "Jedlix"
+
+# entry data
+CONF_ENVIRONMENT: Final = "environment"
+CONF_BASE_URL: Final = "base_url"
+CONF_TOKEN_URL: Final = "token_url"
+CONF_AUDIENCE: Final = "audience"
+CONF_CALLBACK: Final = "callback"
+CONF_CALLBACK_URL: Final = "callback_url"
+CONF_WEBHOOK_KEY: Final = "webhook_key"
+
+# subentries: one per followed user
+SUBENTRY_USER: Final = "user"
+CONF_USERS: Final = "users"
+CONF_USER_ID: Final = "user_id"
+
+# options
+CONF_EVENT_TYPES: Final = "event_types"
+CONF_FIND_EVENT_TYPES: Final = "find_event_types"
+CONF_FOLLOW_NEW_USERS: Final = "follow_new_users"
+CONF_POLL_MINUTES: Final = "poll_minutes"
+DEFAULT_POLL_MINUTES: Final = 5
+
+# what stands on the bus
+EVENT_WEBHOOK: Final = "jedlix_webhook"
+EVENT_CHANGE: Final = "jedlix_event"
+
+# The only two event types that Jedlix's documentation names.
+USER_CREATED: Final = "userCreated"
+VEHICLE_READY: Final = "vehicleConnectionReadyToContinue"
+DOCUMENTED_EVENT_TYPES: Final = (USER_CREATED, VEHICLE_READY)
+
+# Jedlix keeps its webhook history this long (documented), so this is how far back a catch-up can look.
+HISTORY: Final = timedelta(days=7)

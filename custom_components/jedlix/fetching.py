@@ -1,0 +1,113 @@
+"""How to learn the truth with few calls, whatever the tenant offers.
+
+No documented call lists the sessions of one user. Where the tenant has the assumed one (A4) it is used; where
+not, the tenant-wide list (documented) is read from the needed moment on, once for all who ask at that time.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+import logging
+from typing import Final
+
+from .api import Forbidden, JedlixClient, JedlixError, NotFound, Session, Vehicle
+
+_LOGGER = logging.getLogger(__name__)
+
+# A session shows up a little after its start, and its end later than its own time (documented).
+OVERLAP: Final = timedelta(hours=1)
+# How far back the first look at a user goes, to find the session that is running.
+FIRST_LOOK: Final = timedelta(days=7)
+_MOST_PAGES: Final = 30
+_AT_ONCE: Final = 8
+
+
+class Truth:
+    """Asks Jedlix for what the coordinator needs, at most eight calls at a time."""
+
+    def __init__(self, client: JedlixClient) -> None:
+        """Begin by believing that the tenant has every call."""
+        self._client = client
+        self._lacking: set[str] = set()
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._sweeps: dict[datetime, asyncio.Task[list[Session]]] = {}
+
+    async def user(
+        self, user_id: str, since: datetime
+    ) -> tuple[tuple[Vehicle, ...], list[Session]]:
+        """Return the cars of a user and the sessions since a moment, asked for side by side.
+
+        Raises a JedlixError when the cars, or the sessions that the tenant does offer, cannot be had.
+        """
+        vehicles, sessions = await asyncio.gather(
+            self.vehicles(user_id), self._sessions_of(user_id, since), return_exceptions=True
+        )
+        if isinstance(vehicles, BaseException):
+            raise vehicles
+        if isinstance(sessions, NotFound | Forbidden):  # the user is there, so it is the call that is not
+            self._lacks("user_sessions", sessions)
+            sessions = await self._sessions_of(user_id, since)
+        if isinstance(sessions, BaseException):
+            raise sessions
+        return vehicles, sessions
+
+    async def vehicles(self, user_id: str) -> tuple[Vehicle, ...]:
+        """Return the cars of a user; raises a JedlixError."""
+        async with self._slots:
+            return await self._client.vehicles(user_id)
+
+    async def tenant_sessions(self, since: datetime) -> list[Session]:
+        """Return the sessions of the whole tenant that began or ended since a moment; raises a JedlixError."""
+        if "sessions" in self._lacking:
+            return []
+        try:
+            started = await _collect(self._client.session_pages(started_from=since), since)
+            # This filter is inferred: where it is not understood the answer is only longer than needed.
+            ended = await _collect(self._client.session_pages(ended_from=since), since)
+        except (NotFound, Forbidden) as err:
+            self._lacks("sessions", err)
+            return []
+        return list({session.id: session for session in started + ended}.values())
+
+    async def _sessions_of(self, user_id: str, since: datetime) -> list[Session]:
+        if "user_sessions" in self._lacking:
+            return [session for session in await self._sweep(since) if session.user_id == user_id]
+        async with self._slots:
+            return await _collect(
+                self._client.session_pages(user_id=user_id, started_from=since), since
+            )
+
+    async def _sweep(self, since: datetime) -> list[Session]:
+        """Read the tenant-wide list once for all who need it from about the same moment on."""
+        if "sessions" in self._lacking:
+            return []
+        start = since.replace(minute=0, second=0, microsecond=0)
+        if (running := self._sweeps.get(start)) is None:
+            pages = self._client.session_pages(started_from=start)
+            running = asyncio.create_task(_collect(pages, start))
+            self._sweeps[start] = running
+            running.add_done_callback(lambda _: self._sweeps.pop(start, None))
+        try:
+            return await asyncio.shield(running)
+        except (NotFound, Forbidden) as err:
+            self._lacks("sessions", err)
+            return []
+
+    def _lacks(self, name: str, err: JedlixError) -> None:
+        """Remember, with one line in the log, that the tenant does not offer a call."""
+        if name not in self._lacking:
+            self._lacking.add(name)
+            _LOGGER.info("This tenant does not offer %s: %s", name, err)
+
+
+async def _collect(pages: AsyncIterator[tuple[Session, ...]], since: datetime) -> list[Session]:
+    """Read pages, newest first, until one is older than what was asked for."""
+    found: list[Session] = []
+    count = 0
+    async for page in pages:
+        found += page
+        count += 1
+        starts = [item.started_at for item in page if item.started_at is not None]
+        if count >= _MOST_PAGES or (starts and max(starts) < since):
+            break
+    return found

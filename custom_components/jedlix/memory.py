@@ -1,0 +1,126 @@
+"""What survives a restart: seen deliveries, the checkpoint, the last snapshots, the held subscriptions.
+
+One Store per entry. A change marks a write as due; it happens a few seconds later, however many changes come
+meanwhile, and at a normal stop. What a kill takes away is caught up from Jedlix.
+"""
+
+from datetime import datetime
+import logging
+from pathlib import Path
+import time
+from typing import Any, Final
+
+from homeassistant.core import CALLBACK_TYPE, HassJob, HomeAssistant, callback
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers import issue_registry as ir
+from homeassistant.helpers.event import async_call_later
+from homeassistant.helpers.storage import Store
+
+from .api import BadAnswer
+from .api.reading import Fields, Json, boolean, moment
+from .const import DOMAIN
+from .push.inbox import Inbox
+from .push.subscriptions import Held, HeldSubscriptions
+from .snapshot import UserSnapshot, snapshot_as_json, snapshot_from_json
+
+_LOGGER = logging.getLogger(__name__)
+
+_VERSION: Final = 1
+_WRITE_AFTER: Final = 5.0
+ISSUE_DAMAGED: Final = "memory_damaged"
+
+
+class Memory:
+    """The memory of one entry."""
+
+    def __init__(self, hass: HomeAssistant, entry_id: str) -> None:
+        """Begin empty; `load` brings back what was kept."""
+        self._hass = hass
+        self._entry_id = entry_id
+        self._store: Store[dict[str, Any]] = Store(
+            hass, _VERSION, f"{DOMAIN}.{entry_id}", private=True, atomic_writes=True
+        )
+        self._due: CALLBACK_TYPE | None = None
+        self.inbox = Inbox()
+        self.checkpoint: datetime | None = None
+        self.users: dict[str, UserSnapshot] = {}
+        self.subscriptions: HeldSubscriptions = {}
+        self.push_announces = False
+
+    async def load(self) -> None:
+        """Read the Store. One that cannot be read is set aside with a repair; we then begin anew."""
+        try:
+            if (data := await self._store.async_load()) is not None:
+                self._take(data)
+        except (HomeAssistantError, BadAnswer, TypeError, KeyError, ValueError, AttributeError) as err:
+            _LOGGER.error("The memory could not be read and was set aside: %s", err)
+            await self._hass.async_add_executor_job(self._set_aside)
+            ir.async_create_issue(
+                self._hass,
+                DOMAIN,
+                f"{ISSUE_DAMAGED}_{self._entry_id}",
+                is_fixable=False,
+                severity=ir.IssueSeverity.WARNING,
+                translation_key=ISSUE_DAMAGED,
+            )
+            # a Store that failed to load keeps the failure; its successor starts clean
+            self._store = Store(
+                self._hass, _VERSION, f"{DOMAIN}.{self._entry_id}", private=True, atomic_writes=True
+            )
+
+    @callback
+    def changed(self) -> None:
+        """Have the memory written soon; calls before that cost nothing."""
+        if self._due is None:
+            self._due = async_call_later(
+                self._hass, _WRITE_AFTER, HassJob(self._write_due, cancel_on_shutdown=True)
+            )
+            self._store.async_delay_save(self._as_json, 3600)  # the net for a normal stop
+
+    async def save(self) -> None:
+        """Write now."""
+        if self._due is not None:
+            self._due()
+            self._due = None
+        await self._store.async_save(self._as_json())
+
+    async def forget(self) -> None:
+        """Delete the file."""
+        await self._store.async_remove()
+
+    async def _write_due(self, _now: datetime) -> None:
+        self._due = None
+        await self._store.async_save(self._as_json())
+
+    def _as_json(self) -> dict[str, Json]:
+        return {
+            "inbox": dict(self.inbox.as_json()),
+            "checkpoint": self.checkpoint and self.checkpoint.isoformat(),
+            "users": [snapshot_as_json(user) for user in self.users.values()],
+            "subscriptions": {key: held.as_json() for key, held in self.subscriptions.items()},
+            "push_announces": self.push_announces,
+        }
+
+    def _take(self, data: object) -> None:
+        """Read it all before keeping any of it, so that a damaged file leaves nothing half read."""
+        fields = Fields(data)
+        inbox, users, held = (fields.get(key) for key in ("inbox", "users", "subscriptions"))
+        seen = {
+            str(key): float(arrived)
+            for key, arrived in (inbox.items() if isinstance(inbox, dict) else ())
+        }
+        snapshots = [snapshot_from_json(user) for user in (users if isinstance(users, list) else ())]
+        subscriptions = {
+            str(key): Held.from_json(item)
+            for key, item in (held.items() if isinstance(held, dict) else ())
+        }
+        self.inbox = Inbox(seen)
+        self.checkpoint = moment(fields.get("checkpoint"))
+        self.users = {user.user_id: user for user in snapshots}
+        self.subscriptions = subscriptions
+        self.push_announces = boolean(fields.get("pushannounces")) is True
+
+    def _set_aside(self) -> None:
+        path = Path(self._store.path)
+        if path.exists():
+            path.rename(path.with_name(f"{path.name}.damaged.{int(time.time())}"))

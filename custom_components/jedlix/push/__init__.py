@@ -1,0 +1,1 @@
+"""Everything between Jedlix's POST and our state."""

@@ -1,0 +1,143 @@
+"""Which public URL Jedlix is to call, and why not another."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import ip_address
+from typing import Any, Final
+
+from homeassistant.components import webhook
+from homeassistant.const import CONF_WEBHOOK_ID
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.network import NoURLAvailableError, get_url
+from yarl import URL
+
+from ..const import CONF_BASE_URL, CONF_CALLBACK, CONF_CALLBACK_URL
+
+
+class Callback(StrEnum):
+    """The ways in which Jedlix can reach Home Assistant; `auto` takes the first that works."""
+
+    AUTO = "auto"
+    CLOUD = "cloud"
+    EXTERNAL = "external"
+    CUSTOM = "custom"
+    NONE = "none"
+
+
+class NoCallback(Exception):
+    """There is no URL that Jedlix could call; `reason` is `no_url`, `not_https` or `no_cloud`."""
+
+    def __init__(self, reason: str) -> None:
+        """Keep the reason, which is a key of the translations."""
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenUrl:
+    """The way that was chosen and the whole URL, webhook id included."""
+
+    callback: Callback
+    url: str
+
+
+_LOCAL_SUFFIXES: Final = (".local", ".localhost", ".lan", ".home.arpa", ".internal")
+
+
+def is_private_host(host: str | None) -> bool:
+    """Return whether a host is this machine or in a private network, where plain http is no risk."""
+    if not host:
+        return False
+    try:
+        address = ip_address(host.strip("[]"))
+    except ValueError:
+        return host == "localhost" or "." not in host or host.endswith(_LOCAL_SUFFIXES)
+    return address.is_private or address.is_loopback
+
+
+def is_valid_url(text: str, *, allow_http: bool) -> bool:
+    """Return whether a text is an absolute URL with a host, and https unless plain http is allowed."""
+    try:
+        url = URL(text)
+    except ValueError:
+        return False
+    return bool(url.host) and url.scheme in (("https", "http") if allow_http else ("https",))
+
+
+def allows_http(data: Mapping[str, Any]) -> bool:
+    """Return whether plain http will do for the callback: only where the API is next door itself."""
+    return is_private_host(URL(data[CONF_BASE_URL]).host)
+
+
+async def choose_url(hass: HomeAssistant, data: Mapping[str, Any]) -> ChosenUrl | None:
+    """Return the URL to register for an entry's data, None when no push is wanted.
+
+    Raises NoCallback with the reason when the wanted way is not there.
+    """
+    wanted = Callback(data[CONF_CALLBACK])
+    if wanted is Callback.NONE:
+        return None
+    webhook_id: str = data[CONF_WEBHOOK_ID]
+    if wanted in (Callback.AUTO, Callback.CLOUD):
+        if (url := await _cloudhook(hass, webhook_id)) is not None:
+            return ChosenUrl(Callback.CLOUD, url)
+        if wanted is Callback.CLOUD:
+            raise NoCallback("no_cloud")
+    if wanted is Callback.CUSTOM:
+        base = data.get(CONF_CALLBACK_URL) or ""
+    else:
+        wanted = Callback.EXTERNAL
+        base = external_url(hass) or ""
+    if not base:
+        raise NoCallback("no_url")
+    if not is_valid_url(base, allow_http=allows_http(data)):
+        raise NoCallback("not_https")
+    return ChosenUrl(wanted, base.rstrip("/") + webhook.async_generate_path(webhook_id))
+
+
+def external_url(hass: HomeAssistant) -> str | None:
+    """Return the external address of this Home Assistant, never an internal one."""
+    try:
+        return get_url(
+            hass,
+            allow_internal=False,
+            allow_external=True,
+            allow_cloud=False,
+            allow_ip=True,
+            prefer_external=True,
+        )
+    except NoURLAvailableError:
+        return None
+
+
+def has_cloud(hass: HomeAssistant) -> bool:
+    """Return whether a Nabu Casa subscription is active."""
+    if "cloud" not in hass.config.components:
+        return False
+    from homeassistant.components import cloud  # noqa: PLC0415  only where it is loaded: it is heavy
+
+    return cloud.async_active_subscription(hass)
+
+
+async def _cloudhook(hass: HomeAssistant, webhook_id: str) -> str | None:
+    if not has_cloud(hass):
+        return None
+    from homeassistant.components import cloud  # noqa: PLC0415  only where it is loaded: it is heavy
+
+    try:
+        return await cloud.async_get_or_create_cloudhook(hass, webhook_id)
+    except cloud.CloudNotAvailable:
+        return None
+
+
+async def delete_cloudhook(hass: HomeAssistant, webhook_id: str) -> None:
+    """Give the cloudhook back, where there is one."""
+    if "cloud" not in hass.config.components:
+        return
+    from homeassistant.components import cloud  # noqa: PLC0415  only where it is loaded: it is heavy
+
+    try:
+        await cloud.async_delete_cloudhook(hass, webhook_id)
+    except cloud.CloudNotAvailable, ValueError:
+        return

@@ -1,0 +1,40 @@
+"""Each delivery once: the ids that were seen, for as long as Jedlix may send them again. Pure."""
+
+from collections.abc import Mapping
+from typing import Final
+
+# Jedlix can replay a week of deliveries (documented); a day more allows for clocks that differ.
+_MEMORY: Final = 8 * 86_400.0
+_MOST: Final = 50_000
+
+
+class Inbox:
+    """The ids of deliveries, oldest first, with the time of arrival in seconds since the epoch."""
+
+    def __init__(self, seen: Mapping[str, float] | None = None) -> None:
+        """Begin with what was remembered."""
+        self._seen = dict(seen or {})
+
+    def __len__(self) -> int:
+        """Return how many deliveries are remembered."""
+        return len(self._seen)
+
+    def add(self, delivery_id: str, now: float) -> bool:
+        """Remember a delivery and return whether it is new."""
+        if delivery_id in self._seen:
+            return False
+        self._seen[delivery_id] = now
+        self._forget(now)
+        return True
+
+    def as_json(self) -> dict[str, int]:
+        """Return what is to be remembered over a restart; whole seconds are enough."""
+        return {key: int(arrived) for key, arrived in self._seen.items()}
+
+    def _forget(self, now: float) -> None:
+        """Drop what is too old or too much; ids stand in the order of their arrival."""
+        while self._seen:
+            oldest = next(iter(self._seen))
+            if self._seen[oldest] > now - _MEMORY and len(self._seen) <= _MOST:
+                return
+            del self._seen[oldest]

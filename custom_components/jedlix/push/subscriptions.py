@@ -1,0 +1,139 @@
+"""Makes Jedlix's webhook subscriptions equal to the wanted ones, and touches nobody else's.
+
+Only creating one is documented. List, update and delete are assumed (A10): where the tenant lacks them, we live
+with what we remember to have made.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final, Self
+
+from ..api import BadAnswer, Forbidden, JedlixClient, NotFound, Rejected, Subscription
+from ..api.reading import Fields, Json, text
+
+_LACKING: Final = (NotFound, Forbidden, BadAnswer)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A subscription that we made: its URL, the print of its key, and its id where Jedlix told one."""
+
+    url: str
+    key_print: str
+    id: str | None = None
+
+    @classmethod
+    def from_json(cls, data: object) -> Self:
+        """Read one from the Store; raises BadAnswer when it is not one."""
+        fields = Fields(data)
+        return cls(
+            url=fields.required_id("url"),
+            key_print=text(fields.get("keyprint")) or "",
+            id=text(fields.get("id")),
+        )
+
+    def as_json(self) -> dict[str, Json]:
+        """Write one for the Store."""
+        return {"url": self.url, "key_print": self.key_print, "id": self.id}
+
+
+# by event type: Jedlix takes one type per subscription (documented)
+type HeldSubscriptions = dict[str, Held]
+
+
+def key_print(key: str) -> str:
+    """Return a print of a key that tells whether it changed and nothing else."""
+    return sha256(key.encode()).hexdigest()[:16]
+
+
+async def reconcile(
+    client: JedlixClient,
+    held: HeldSubscriptions,
+    *,
+    event_types: Iterable[str],
+    url: str,
+    key: str,
+    webhook_id: str,
+    renew: bool = False,
+) -> dict[str, Rejected]:
+    """Subscribe each event type once at this URL with this key, and drop ours that are no longer wanted.
+
+    `held` is what we know to have made; it is kept up to date step by step, so that a pass that breaks off
+    forgets nothing. `renew` writes all anew, also those that look right. Returns the types that Jedlix
+    refused; they do not stop the others. Raises what the API raises when it cannot be reached.
+    """
+    wanted = list(dict.fromkeys(event_types))
+    ours = await _ours(client, held, webhook_id)
+    refused: dict[str, Rejected] = {}
+    print_now = key_print(key)
+    for event_type in wanted:
+        known = held.get(event_type)
+        same_key = known is not None and known.key_print == print_now and not renew
+        matches = [item for item in ours if item.event_type == event_type]
+        keep = next(
+            (item for item in matches if item.endpoint_url == url and item.is_active), None
+        )
+        try:
+            if keep is None or not same_key:
+                keep = await _write(client, matches, event_type, url, key)
+        except Rejected as err:
+            refused[event_type] = err
+            held.pop(event_type, None)
+            continue
+        held[event_type] = Held(url, print_now, keep.id)
+        ours = [item for item in ours if item.id != keep.id or item.event_type != event_type]
+    await unsubscribe(client, ours)
+    for event_type in held.keys() - set(wanted):
+        del held[event_type]
+    return refused
+
+
+async def unsubscribe(client: JedlixClient, subscriptions: Iterable[Subscription]) -> None:
+    """Delete subscriptions that we made; one that is gone, or cannot be deleted, is no trouble."""
+    for item in subscriptions:
+        if item.id is not None:
+            await _lives(client.unsubscribe, item.id)
+
+
+async def unsubscribe_all(client: JedlixClient, held: HeldSubscriptions, webhook_id: str) -> None:
+    """Delete everything at Jedlix that is ours, as far as it can be found."""
+    await unsubscribe(client, await _ours(client, held, webhook_id))
+
+
+async def _ours(
+    client: JedlixClient, held: HeldSubscriptions, webhook_id: str
+) -> list[Subscription]:
+    """Return our subscriptions as Jedlix lists them, or as we remember them where it has no list."""
+    try:
+        listed = await client.subscriptions()
+    except _LACKING:
+        return [
+            Subscription(id=known.id, event_type=event_type, endpoint_url=known.url)
+            for event_type, known in held.items()
+        ]
+    urls = {known.url for known in held.values()}
+    return [
+        item for item in listed if webhook_id in item.endpoint_url or item.endpoint_url in urls
+    ]
+
+
+async def _write(
+    client: JedlixClient, matches: list[Subscription], event_type: str, url: str, key: str
+) -> Subscription:
+    """Write one of our subscriptions anew in its place, or make a new one."""
+    for item in matches:
+        if item.id is not None and await _lives(
+            client.update_subscription, item.id, event_type, url, key
+        ):
+            return Subscription(id=item.id, event_type=event_type, endpoint_url=url)
+    return await client.subscribe(event_type, url, key)
+
+
+async def _lives[*Args](call: Callable[[*Args], Awaitable[None]], *args: *Args) -> bool:
+    """Make an assumed call and return whether the tenant has it and knows the thing."""
+    try:
+        await call(*args)
+    except _LACKING:
+        return False
+    return True

@@ -1,0 +1,229 @@
+"""What we last knew of a car: the memory that changes are found against. Pure, no I/O.
+
+`advance` puts newly fetched truth on top of what was known and never lets an older reading win.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final, Self
+
+from .api import BadAnswer, ChargeSettings, ChargeStatus, Session, Vehicle
+from .api.reading import Fields, Json, moment, text
+
+# How long an ended session is remembered, so that it is never told twice: longer than any catch-up looks back.
+MEMORY: Final = timedelta(days=8)
+
+_NOTHING: Final[Mapping[str, datetime]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VehicleSnapshot:
+    """One car of one followed user.
+
+    `status` is the last charge state that was known: `unknown` is no change (SDK). `open_sessions` holds the
+    sessions without an end, `ended_sessions` the end of each that is still remembered, `latest_session` the
+    newest of all. `plug_session` is the newest session of the current plug-in, None while unplugged. `fetched`
+    are the sessions that the last look brought; they serve the comparison and are not kept.
+    """
+
+    vehicle: Vehicle
+    status: ChargeStatus = ChargeStatus.UNKNOWN
+    settings: ChargeSettings | None = None
+    open_sessions: Mapping[str, Session] = field(default_factory=dict)
+    ended_sessions: Mapping[str, datetime] = _NOTHING
+    latest_session: Session | None = None
+    plug_session: Session | None = None
+    boost_session_id: str | None = None
+    fetched: tuple[Session, ...] = field(default=(), compare=False)
+
+    @property
+    def session(self) -> Session | None:
+        """Return the running session: the newest without an end (working assumption, no flag is documented)."""
+        return max(self.open_sessions.values(), key=_age, default=None)
+
+    @property
+    def is_plugged_in(self) -> bool | None:
+        """Return whether the car is at a charger, None while the charge state is unknown."""
+        status = self.vehicle.charge_state.status
+        return None if status is ChargeStatus.UNKNOWN else status is not ChargeStatus.DISCONNECTED
+
+    @property
+    def is_smart(self) -> bool:
+        """Return whether a smart session is running."""
+        return (session := self.session) is not None and session.is_managed is True
+
+    def advance(self, vehicle: Vehicle, sessions: Sequence[Session], now: datetime) -> Self:
+        """Return this snapshot with newer truth on top: the car, and the sessions that were asked for."""
+        vehicle = _newer_reading(self.vehicle, vehicle)
+        status = vehicle.charge_state.status
+        if status is ChargeStatus.UNKNOWN:
+            status = self.status
+        open_sessions = dict(self.open_sessions)
+        ended = {key: end for key, end in self.ended_sessions.items() if end > now - MEMORY}
+        latest = self.latest_session
+        for session in sessions:
+            if session.ended_at is None:
+                if session.id not in ended:  # an end is final; a late answer does not reopen it
+                    open_sessions[session.id] = session
+            else:
+                open_sessions.pop(session.id, None)
+                ended[session.id] = session.ended_at
+            if latest is None or session.id == latest.id or _age(session) > _age(latest):
+                latest = session
+        running = max(open_sessions.values(), key=_age, default=None)
+        return replace(
+            self,
+            vehicle=vehicle,
+            status=status,
+            open_sessions=open_sessions,
+            ended_sessions=ended,
+            latest_session=latest,
+            plug_session=None
+            if status is ChargeStatus.DISCONNECTED
+            else running or self.plug_session,
+            boost_session_id=self.boost_session_id
+            if self.boost_session_id in open_sessions
+            else None,
+            fetched=tuple(sessions),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserSnapshot:
+    """All cars of one followed user, and since when we watch them: what happened before is not told."""
+
+    user_id: str
+    watched_since: datetime
+    vehicles: Mapping[str, VehicleSnapshot]
+
+    @classmethod
+    def unknown(cls, user_id: str, now: datetime) -> Self:
+        """Return the snapshot of a user at whom nobody has looked yet."""
+        return cls(user_id=user_id, watched_since=now, vehicles={})
+
+    @property
+    def oldest_open_start(self) -> datetime | None:
+        """Return when the user's oldest open session began."""
+        starts = [
+            session.started_at
+            for vehicle in self.vehicles.values()
+            for session in vehicle.open_sessions.values()
+            if session.started_at is not None
+        ]
+        return min(starts, default=None)
+
+    @property
+    def has_open_session(self) -> bool:
+        """Return whether any car of the user is in a session."""
+        return any(vehicle.open_sessions for vehicle in self.vehicles.values())
+
+    def advance(
+        self, vehicles: Iterable[Vehicle], sessions: Iterable[Session], now: datetime
+    ) -> Self:
+        """Return the user with newly fetched cars and sessions; a car that is no longer listed is gone."""
+        cars = {vehicle.id: vehicle for vehicle in vehicles}
+        by_vehicle: dict[str, list[Session]] = {vehicle_id: [] for vehicle_id in cars}
+        only = next(iter(cars), None)  # one car per user (documented), so a nameless session is its
+        for session in sessions:
+            owner = session.vehicle_id or only
+            if owner in by_vehicle:
+                by_vehicle[owner].append(session)
+        return replace(
+            self,
+            vehicles={
+                vehicle_id: self.vehicles.get(
+                    vehicle_id, VehicleSnapshot(vehicle=vehicle)
+                ).advance(vehicle, by_vehicle[vehicle_id], now)
+                for vehicle_id, vehicle in cars.items()
+            },
+        )
+
+    def with_vehicle(self, vehicle: VehicleSnapshot) -> Self:
+        """Return the user with one car replaced."""
+        return replace(self, vehicles={**self.vehicles, vehicle.vehicle.id: vehicle})
+
+
+def _age(session: Session) -> float:
+    """Order sessions by their start; one without a start is the oldest."""
+    return 0.0 if session.started_at is None else session.started_at.timestamp()
+
+
+def _newer_reading(known: Vehicle, fetched: Vehicle) -> Vehicle:
+    """Keep the telemetry that we have where the fetched one is older (a cache, an answer overtaken)."""
+    held, read = known.charge_state.updated_at, fetched.charge_state.updated_at
+    if held is not None and read is not None and read < held:
+        return replace(fetched, charge_state=known.charge_state)
+    return fetched
+
+
+# -- how the Store keeps it: the lenient readers of the API read our own spelling as well -------------------------
+
+
+def snapshot_as_json(user: UserSnapshot) -> dict[str, Json]:
+    """Write a user for the Store; what is empty is left out, so that the file stays small."""
+    return _as_json(user)  # type: ignore[return-value]
+
+
+def snapshot_from_json(data: object) -> UserSnapshot:
+    """Read a user from the Store; raises BadAnswer when it is not one."""
+    user = Fields(data)
+    user_id = user.required_id("userid")
+    vehicles = user.get("vehicles")
+    if (since := moment(user.get("watchedsince"))) is None:
+        raise BadAnswer("a stored user without watched_since")
+    return UserSnapshot(
+        user_id=user_id,
+        watched_since=since,
+        vehicles={
+            key: _vehicle_from_json(value, user_id) for key, value in vehicles.items()
+        }
+        if isinstance(vehicles, dict)
+        else {},
+    )
+
+
+def _vehicle_from_json(data: object, user_id: str) -> VehicleSnapshot:
+    car = Fields(data)
+    settings, latest, plug = (
+        car.get(name) for name in ("settings", "latestsession", "plugsession")
+    )
+    opened, ended = car.get("opensessions"), car.get("endedsessions")
+    raw = Fields(settings).get("raw") if isinstance(settings, dict) else None
+    return VehicleSnapshot(
+        vehicle=Vehicle.from_json(car.get("vehicle"), user_id),
+        status=ChargeStatus(car.get("status")),
+        settings=None if raw is None else ChargeSettings.from_json(raw),
+        open_sessions={key: Session.from_json(value) for key, value in opened.items()}
+        if isinstance(opened, dict)
+        else {},
+        ended_sessions={
+            key: end for key, value in ended.items() if (end := moment(value)) is not None
+        }
+        if isinstance(ended, dict)
+        else {},
+        latest_session=None if latest is None else Session.from_json(latest),
+        plug_session=None if plug is None else Session.from_json(plug),
+        boost_session_id=text(car.get("boostsessionid")),
+    )
+
+
+def _as_json(value: object) -> Json:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, StrEnum):
+        return value.value
+    if is_dataclass(value):
+        parts = {item.name: getattr(value, item.name) for item in fields(value)}
+        return {
+            key: _as_json(part)
+            for key, part in parts.items()
+            if part is not None and key != "fetched"
+        }
+    if isinstance(value, Mapping):
+        return {str(key): _as_json(item) for key, item in value.items()}
+    if isinstance(value, frozenset):
+        return sorted(value)
+    return value  # type: ignore[return-value]

@@ -1,0 +1,91 @@
+"""Prepares a Home Assistant configuration folder: just enough of everything, no first-run pages."""
+
+from collections.abc import Mapping
+import json
+from pathlib import Path
+
+CONFIGURATION = """\
+# Written by harness/config_folder.py for one run.
+homeassistant:
+  name: {name}
+  country: NL
+  currency: EUR
+  language: {language}
+  latitude: 52.0907
+  longitude: 5.1214
+  elevation: 5
+  time_zone: Europe/Amsterdam
+  unit_system: metric
+
+history:
+logbook:
+automation: !include automations.yaml
+script: !include scripts.yaml
+
+logger:
+  default: warning
+  logs:
+    # Cameras and speech are always set up, and miss programs that nothing here needs.
+    haffmpeg.core: critical
+    haffmpeg.tools: critical
+    homeassistant.components.camera.img_util: critical
+"""
+
+ONBOARDING = {
+    "version": 4,
+    "minor_version": 1,
+    "key": "onboarding",
+    "data": {"done": ["core_config", "analytics", "integration"]},
+}
+"""All first-run pages but the user's: the user is made over REST, which needs that one open."""
+
+
+def _http(host: str, port: int) -> dict[str, object]:
+    """Return the web server's settings, as every version from 2026.9 on reads them.
+
+    As `stable` settings: a `http:` block in the configuration would be on trial for
+    five minutes, and `SETUP_PORT` cannot keep the known password off the network.
+    """
+    stable = {
+        "server_host": [host],
+        "server_port": port,
+        "cors_allowed_origins": [],
+        "login_attempts_threshold": -1,
+        "ip_ban_enabled": False,
+        "ssl_profile": "intermediate",
+        "use_x_frame_options": True,
+        "created_at": "2026-01-01T00:00:00+00:00",
+        "error": None,
+        "error_message": None,
+    }
+    data = {"stable": stable, "pending": None, "yaml_migration_done": True}
+    return {"version": 2, "minor_version": 2, "key": "http", "data": data}
+
+
+def prepare(
+    folder: Path,
+    integration: Path,
+    *,
+    port: int,
+    host: str = "127.0.0.1",
+    name: str = "Home",
+    language: str = "en",
+    log_levels: Mapping[str, str] | None = None,
+) -> None:
+    """Write the folder anew, with `integration` linked in under its own name.
+
+    Linked, not copied: while a demo is open, a changed file needs only a restart.
+    """
+    (folder / ".storage").mkdir(parents=True, exist_ok=True)
+    (folder / "custom_components").mkdir(exist_ok=True)
+    (folder / "custom_components" / integration.name).symlink_to(
+        integration, target_is_directory=True
+    )
+    levels = "".join(f"    {logger}: {level}\n" for logger, level in (log_levels or {}).items())
+    configuration = CONFIGURATION.format(name=json.dumps(name), language=language) + levels
+    (folder / "configuration.yaml").write_text(configuration, encoding="utf-8")
+    (folder / "automations.yaml").write_text("[]\n", encoding="utf-8")
+    (folder / "scripts.yaml").write_text("{}\n", encoding="utf-8")
+    for store in (ONBOARDING, _http(host, port)):
+        path = folder / ".storage" / str(store["key"])
+        path.write_text(json.dumps(store), encoding="utf-8")

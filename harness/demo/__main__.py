@@ -1,0 +1,117 @@
+"""The command line of the demo; `scripts/demo` is the way in."""
+
+import argparse
+import asyncio
+from pathlib import Path
+import signal
+import sys
+
+from ..ports import free_port, is_free
+from .run import Demo, Wish
+from .screen import Screen
+
+USUAL_PORT = 8123
+BAD_USAGE = 2
+INTERRUPTED = 130
+
+
+def main() -> int:
+    """Read the command line, run the demo, and return the exit code."""
+    wish = _read_wish(Screen())
+    try:
+        return asyncio.run(_run(wish))
+    except asyncio.CancelledError, KeyboardInterrupt:
+        print("\nStopped.", file=sys.stderr)
+        return INTERRUPTED
+
+
+async def _run(wish: Wish) -> int:
+    task = asyncio.current_task()
+    if task is None:
+        raise RuntimeError("not in a task")
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # However we are told to end: children first, then we.
+        loop.add_signal_handler(number, task.cancel)
+    return 0 if await Demo(wish, Screen()).run() else 1
+
+
+def _read_wish(screen: Screen) -> Wish:
+    parser = argparse.ArgumentParser(
+        prog="scripts/demo",
+        description=(
+            "Shows a charging day, told by real webhooks in a real Home Assistant,"
+            " against a simulator of the Jedlix cloud. Needs no credentials."
+        ),
+    )
+    parser.add_argument(
+        "--once", action="store_true", help="end after the day: 0 if it went right, 1 if not"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write what happened as JSON")
+    parser.add_argument(
+        "--port",
+        type=port_number,
+        metavar="N",
+        help=f"Home Assistant's port (default {USUAL_PORT} or, if taken, a free one; 0: a free one)",
+    )
+    parser.add_argument(
+        "--ha", metavar="VERSION", help="another Home Assistant, in an environment of its own"
+    )
+    parser.add_argument(
+        "--minutes", type=minutes, metavar="N", help="stay open that long (default: until Ctrl-C)"
+    )
+    parser.add_argument(
+        "--mode",
+        choices=("default", "strict", "noisy"),
+        help="strict: documented endpoints only; noisy: a Jedlix with surprises",
+    )
+    parser.add_argument(
+        "--simulator", metavar="URL", help="a simulator that runs already (on this machine)"
+    )
+    given = parser.parse_args()
+    if given.simulator and given.mode:
+        parser.error("--mode is for the demo's own simulator, not for the one at --simulator")
+    if given.once and given.minutes is not None:
+        parser.error("--once ends after the day; --minutes is for a demo that stays open")
+    if given.json is not None and not given.json.resolve().parent.is_dir():
+        parser.error(f"--json: there is no folder {given.json.resolve().parent}")
+    return Wish(
+        once=given.once,
+        json=given.json,
+        port=_choose_port(given.port, parser, screen),
+        minutes=given.minutes,
+        mode=given.mode or "default",
+        simulator=given.simulator,
+    )
+
+
+def _choose_port(wanted: int | None, parser: argparse.ArgumentParser, screen: Screen) -> int:
+    if wanted == 0:
+        return free_port()
+    if is_free(wanted or USUAL_PORT):
+        return wanted or USUAL_PORT
+    if wanted is not None:
+        parser.error(f"port {wanted} is taken by another program; --port 0 chooses a free one")
+    port = free_port()
+    screen.note(f"Port {USUAL_PORT} is taken (by your own Home Assistant?): using {port}.")
+    return port
+
+
+def port_number(text: str) -> int:
+    """Read a port; the name stands in argparse's message about a bad one."""
+    number = int(text)
+    if not 0 <= number <= 65535:
+        raise argparse.ArgumentTypeError(f"{number} is not a port number")
+    return number
+
+
+def minutes(text: str) -> float:
+    """Read a duration; the name stands in argparse's message about a bad one."""
+    number = float(text)
+    if not 0 <= number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a number of minutes")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,173 @@
+"""Walks configuration flows over REST, step by step, as the frontend does."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+from .home_api import HomeApi
+
+DOMAIN = "jedlix"
+CONFIG = "config"
+OPTIONS = "options"
+_PATHS = {
+    CONFIG: "config/config_entries/flow",
+    OPTIONS: "config/config_entries/options/flow",
+}
+PROGRESS_PATIENCE = 60.0
+"""Seconds; the reachability test itself gives up after less."""
+
+
+class FlowFailed(Exception):
+    """A flow did not go where it should; the message is what a person would have read.
+
+    `step` names where, `errors` holds the keys of what was refused (by field, or "base"),
+    `reason` the key of an abort.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        step: str = "",
+        errors: Mapping[str, str] | None = None,
+        reason: str = "",
+    ) -> None:
+        """Keep the keys beside the words."""
+        super().__init__(message)
+        self.step = step
+        self.errors = dict(errors or {})
+        self.reason = reason
+
+
+class Flow:
+    """One flow, from its first step to its end."""
+
+    def __init__(self, api: HomeApi, kind: str, answer: dict[str, Any]) -> None:
+        """Use `Flow.begin`."""
+        self._api = api
+        self._kind = kind
+        self.answer = answer
+        """The last answer of Home Assistant: the form now shown, or the end."""
+
+    @classmethod
+    async def begin(cls, api: HomeApi, kind: str, handler: str, **fields: Any) -> Self:
+        """Start a flow of `kind`; `handler` is the domain, or the entry for its options."""
+        body = {"handler": handler, **fields}
+        flow = cls(api, kind, await api.rest("POST", _PATHS[kind], body))
+        await flow._settle(sent="")
+        return flow
+
+    @property
+    def step(self) -> str:
+        """The form now shown; empty when the flow is over."""
+        return str(self.answer.get("step_id") or "") if self.answer["type"] == "form" else ""
+
+    @property
+    def fields(self) -> list[dict[str, Any]]:
+        """The fields of the form now shown, as the frontend gets them."""
+        return list(self.answer.get("data_schema") or [])
+
+    async def submit(self, step: str, data: Mapping[str, Any]) -> str:
+        """Fill in the form `step`, wait out any progress, and return the step that follows.
+
+        Raises `FlowFailed` when another form is shown, when the form comes back with
+        errors, and when the flow is aborted.
+        """
+        if self.step != step:
+            raise FlowFailed(f"expected the form {step!r}, got {self._where()}", step=self.step)
+        self.answer = await self._api.rest("POST", self._path, data)
+        await self._settle(sent=step)
+        return self.step
+
+    async def cancel(self) -> None:
+        """Close the dialog."""
+        await self._api.rest("DELETE", self._path)
+
+    def result(self) -> dict[str, Any]:
+        """Return the answer that ended the flow well; raises `FlowFailed` if it did not end."""
+        if self.answer["type"] != "create_entry":
+            raise FlowFailed(f"the flow is not over: it shows {self._where()}", step=self.step)
+        return self.answer
+
+    @property
+    def _path(self) -> str:
+        return f"{_PATHS[self._kind]}/{self.answer['flow_id']}"
+
+    def _where(self) -> str:
+        kind = self.answer["type"]
+        return f"the form {self.step!r}" if kind == "form" else f"{kind!r}"
+
+    async def _settle(self, *, sent: str) -> None:
+        """Follow progress to its end, then judge what came."""
+        try:
+            async with asyncio.timeout(PROGRESS_PATIENCE):
+                # The step after a progress step runs only when somebody asks for it.
+                while self.answer["type"] == "progress":
+                    await asyncio.sleep(0.1)
+                    self.answer = await self._api.rest("GET", self._path)
+        except TimeoutError:
+            action = self.answer.get("progress_action")
+            message = f"{action!r} was still going on after {PROGRESS_PATIENCE:.0f} s"
+            raise FlowFailed(message, step=sent) from None
+        if self.answer["type"] == "abort":
+            reason = str(self.answer["reason"])
+            words = await self._words(f"abort.{reason}")
+            raise FlowFailed(f"the flow was aborted: {words}", step=sent, reason=reason)
+        if errors := self.answer.get("errors"):
+            said = [
+                (f"{field}: " if field != "base" else "") + await self._words(f"error.{key}")
+                for field, key in errors.items()
+            ]
+            message = f"the form {self.step!r} came back: {' '.join(said)}"
+            raise FlowFailed(message, step=self.step, errors=errors)
+
+    async def _words(self, key: str) -> str:
+        """Return the English text that the frontend shows for `key`, else the key itself."""
+        async with await self._api.websocket() as socket:
+            answer = await socket.call(
+                "frontend/get_translations",
+                language="en",
+                category=self._kind,
+                integration=[DOMAIN],
+                **({"config_flow": True} if self._kind == CONFIG else {}),
+            )
+        text = str(answer["resources"].get(f"component.{DOMAIN}.{self._kind}.{key}", key))
+        for name, value in (self.answer.get("description_placeholders") or {}).items():
+            text = text.replace(f"{{{name}}}", str(value))
+        return text
+
+
+async def add_jedlix(
+    api: HomeApi, jedlix: Mapping[str, Any], users: Sequence[str], *, callback: str = "custom"
+) -> str:
+    """Add the integration through its real config flow; returns the entry's id.
+
+    `jedlix` is what the simulator's `info` tells: addresses and credentials. It calls Home
+    Assistant at its own address, so both must be on this machine. Raises `FlowFailed` in words.
+    """
+    flow = await Flow.begin(api, CONFIG, DOMAIN)
+    credentials = {name: jedlix[name] for name in ("client_id", "client_secret", "api_key")}
+    await flow.submit("user", {"environment": "custom", **credentials})
+    await flow.submit("custom", {name: jedlix[name] for name in ("base_url", "token_url")})
+    await flow.submit("users", {"users": list(users)})
+    address = {"callback_url": api.base_url} if callback == "custom" else {}
+    await flow.submit("webhook", {"callback": callback, **address})
+    return str(flow.result()["result"]["entry_id"])
+
+
+async def set_options(api: HomeApi, entry_id: str, **options: Any) -> None:
+    """Change the named options; the others keep what the form suggests for them."""
+    flow = await Flow.begin(api, OPTIONS, entry_id)
+    await flow.submit("init", {**_prefilled(flow.fields), **options})
+    flow.result()
+
+
+def _prefilled(fields: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what a person would send who only presses Submit."""
+    values: dict[str, Any] = {}
+    for field in fields:
+        suggested = (field.get("description") or {}).get("suggested_value")
+        value = suggested if suggested is not None else field.get("default")
+        if value is not None:
+            values[field["name"]] = value
+    return values

@@ -1,0 +1,153 @@
+"""The Jedlix simulator: as a process of ours, or wherever one runs already."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+import sys
+from typing import Any, Self
+
+import aiohttp
+
+from .paths import ROOT
+from .ports import free_port
+from .process import Child
+
+START_PATIENCE = 20.0
+
+
+class SimulatorFailed(Exception):
+    """The simulator could not be reached, or refused what it was asked."""
+
+
+class Simulator:
+    """The simulator's control API. Use it as a context manager.
+
+    With arguments of its command line it is a process of ours on `port` and ends with
+    us; without any (None) it is somebody else's, at `url`.
+    """
+
+    def __init__(self, url: str, arguments: Sequence[str] | None, log: Path) -> None:
+        """Use `Simulator.ours` or `Simulator.at`."""
+        self.url = url.rstrip("/")
+        self._arguments = arguments
+        self._log = log
+        self._child: Child | None = None
+        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=15))
+
+    @classmethod
+    def ours(cls, folder: Path, *arguments: str, port: int = 0) -> Self:
+        """Prepare a simulator with these arguments; port 0: any free one."""
+        port = port or free_port()
+        return cls(
+            f"http://127.0.0.1:{port}", ["--port", str(port), *arguments], folder / "simulator.log"
+        )
+
+    @classmethod
+    def at(cls, url: str) -> Self:
+        """Use the simulator that runs at `url`."""
+        return cls(url, None, Path())
+
+    @property
+    def is_ours(self) -> bool:
+        """Tell whether it ends with us."""
+        return self._arguments is not None
+
+    async def __aenter__(self) -> Self:
+        """Start it, if it is ours, and wait until it answers."""
+        try:
+            if self._arguments is not None:
+                self._child = await Child.start(
+                    "The simulator",
+                    [sys.executable, "-m", "simulator", *self._arguments],
+                    log=self._log,
+                    folder=ROOT,
+                )
+                await self._until_it_answers(self._child)
+            await self.truth()
+        except BaseException:
+            await self.__aexit__()
+            raise
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        """Close the connection, and stop it if it is ours."""
+        await self._session.close()
+        if self._child is not None:
+            await self._child.stop()
+
+    def exited(self) -> str:
+        """Say how it went down by itself, with its last words; empty while all is well."""
+        if self._child is None or self._child.exit_code is None:
+            return ""
+        return str(self._child.failed("ended by itself"))
+
+    # What it is asked
+
+    async def truth(self) -> dict[str, Any]:
+        """Return the world as it is: users with their vehicles, and all changes so far."""
+        truth: dict[str, Any] = await self._ask("GET", "truth")
+        return truth
+
+    async def deliveries(self, after: int = 0) -> list[dict[str, Any]]:
+        """Return the webhook deliveries with a number above `after`, with their attempts."""
+        answer = await self._ask("GET", f"deliveries?after={after}")
+        deliveries: list[dict[str, Any]] = answer["deliveries"]
+        return deliveries
+
+    async def info(self) -> dict[str, Any]:
+        """Return its addresses, its credentials, and the event types that it can announce."""
+        info: dict[str, Any] = await self._ask("GET", "info")
+        return info
+
+    async def plug(self, vehicle_id: str, location: str = "home") -> None:
+        """Plug a car in at its home, or at an `unknown` place."""
+        await self._ask("POST", f"vehicles/{vehicle_id}/plug", {"location": location})
+
+    async def unplug(self, vehicle_id: str) -> None:
+        """Pull the plug."""
+        await self._ask("POST", f"vehicles/{vehicle_id}/unplug", {})
+
+    async def telemetry(self, vehicle_id: str, **reading: Any) -> None:
+        """Let the car report `battery_level`, `charge_state` or `range`."""
+        await self._ask("POST", f"vehicles/{vehicle_id}/telemetry", reading)
+
+    async def change_settings(self, vehicle_id: str, **settings: Any) -> None:
+        """Change charge settings by the names that the API uses, as the driver would in the app."""
+        await self._ask("POST", f"vehicles/{vehicle_id}/settings", settings)
+
+    async def clock(self, **setting: float) -> dict[str, Any]:
+        """Set `speed`, `hour` or `advance_hours`; returns what the clock says now."""
+        answer: dict[str, Any] = await self._ask("POST", "clock", setting)
+        return answer
+
+    async def new_user(self, **fields: Any) -> dict[str, Any]:
+        """Create a user with a car of their own."""
+        answer: dict[str, Any] = await self._ask("POST", "users", fields)
+        return answer
+
+    async def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        url = f"{self.url}/control/{path}"
+        try:
+            async with self._session.request(method, url, json=body) as response:
+                if response.status >= 400:
+                    words = (await response.text())[:300]
+                    raise SimulatorFailed(f"{method} {url}: {response.status} {words}")
+                return await response.json()
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            reason = str(error) or type(error).__name__
+            raise SimulatorFailed(f"no simulator answers at {url}: {reason}") from error
+
+    async def _until_it_answers(self, child: Child) -> None:
+        try:
+            async with asyncio.timeout(START_PATIENCE):
+                while True:
+                    if child.exit_code is not None:
+                        raise child.failed("did not start")
+                    try:
+                        await self.truth()
+                    except SimulatorFailed:
+                        await asyncio.sleep(0.05)
+                    else:
+                        return
+        except TimeoutError:
+            raise child.failed(f"did not answer within {START_PATIENCE:.0f} s") from None

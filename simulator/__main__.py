@@ -1,0 +1,210 @@
+"""The command: `python -m simulator`."""
+
+import argparse
+import asyncio
+from collections.abc import Sequence
+import errno
+import json
+import signal
+import sys
+from textwrap import dedent
+
+from .app import Settings, Simulator
+from .webhooks import DOCUMENTED_EVENTS, OWN_EVENTS, RETRIES
+
+_ABOUT = (
+    "A stand-in for the Jedlix Smart Charging cloud: its API, its webhooks, and cars to play with."
+)
+
+_EPILOG = f"""
+What is Jedlix's and what is ours
+  Documented event types: {", ".join(DOCUMENTED_EVENTS.values())}.
+  Event types of the simulator's own, since Jedlix's names for such events are unknown:
+    {", ".join(OWN_EVENTS.values())}.
+  Endpoints are documented, seen in an official SDK, or assumed by us (A1 to A12); the page and
+  GET /control/endpoints say which is which. In strict mode, the assumed ones are not there.
+
+Modes
+  default   documented and SDK shapes exactly, assumed endpoints beside them
+  strict    nothing assumed: assumed endpoints are 404, energy and money are not told
+  noisy     unknown keys, values and events, nulls, mixed dates and lists, duplicated and late deliveries
+
+Faults are those of GET /control/faults, for example:
+  scripts/simulator --faults '{{"drop": 0.1, "duplicate": 0.1, "api_500": 0.05}}'
+"""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="scripts/simulator",
+        description=_ABOUT,
+        epilog=dedent(_EPILOG),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--port", type=int, default=8099, help="port of API and page (8099; 0: any free one)")
+    add("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
+    add("--mode", choices=("default", "strict", "noisy"), default="default", help="see below")
+    add(
+        "--speed",
+        type=_positive,
+        default=60.0,
+        metavar="N",
+        help="simulated seconds per second (60: an hour of charging takes a minute)",
+    )
+    add(
+        "--hour",
+        type=_hour,
+        default=17.0,
+        metavar="H",
+        help="hour of the price day at the start (17)",
+    )
+    add("--users", type=_count, default=2, metavar="N", help="users, each with a car (2)")
+    add("--seed", type=int, default=1, metavar="N", help="the same seed makes the same world (1)")
+    add("--auto", action="store_true", help="cars drive and plug in by themselves")
+    add(
+        "--history-days", type=_count, default=30, metavar="N", help="past sessions for N days (30)"
+    )
+    add("--client-secret", default="secret", metavar="TEXT", help="the client secret (secret)")
+    add("--api-key", default="key", metavar="TEXT", help="the ApiKey header (key)")
+    add(
+        "--api-key-check",
+        choices=("sent", "required", "off"),
+        default="sent",
+        help="check the ApiKey where it is sent (default), require it, or ignore it",
+    )
+    add("--audience", metavar="URL", help="accept this audience beside the simulator's address")
+    add("--expires-in", type=_count, default=86400, metavar="S", help="life of a token (86400)")
+    add(
+        "--session-events",
+        type=_session_events,
+        default=OWN_EVENTS,
+        metavar="LIST",
+        help="event types beside the documented ones: 'none', some of the simulator's own by name, or "
+        f"kind=name to call them differently; kinds: {', '.join(OWN_EVENTS)}",
+    )
+    add(
+        "--retries",
+        type=_seconds_list,
+        default=RETRIES,
+        metavar="LIST",
+        help="seconds until each retry of a failed delivery, or 'none' (5,30,120,600; Jedlix's are unknown)",
+    )
+    add(
+        "--retention-days",
+        type=_positive,
+        default=7.0,
+        metavar="N",
+        help="days for which events are kept (7, as documented)",
+    )
+    add("--faults", type=_json_object, default={}, metavar="JSON", help="faults from the start")
+    return parser
+
+
+def _positive(text: str) -> float:
+    if not 0 < (value := float(text)) <= 1e6:
+        raise argparse.ArgumentTypeError("must be more than 0 and at most 1000000")
+    return value
+
+
+def _hour(text: str) -> float:
+    if not 0 <= (value := float(text)) < 24:
+        raise argparse.ArgumentTypeError("must be from 0 to below 24")
+    return value
+
+
+def _count(text: str) -> int:
+    if not 0 <= (value := int(text)) <= 1_000_000:
+        raise argparse.ArgumentTypeError("must be from 0 to 1000000")
+    return value
+
+
+def _session_events(text: str) -> dict[str, str]:
+    """Read which kinds of events are offered, and under which names."""
+    chosen: dict[str, str] = {}
+    kinds = {name: kind for kind, name in OWN_EVENTS.items()}
+    for part in filter(None, () if text == "none" else text.split(",")):
+        kind, equals, name = part.strip().partition("=")
+        if not equals:
+            kind, name = kinds.get(kind, kind), OWN_EVENTS.get(kind, kind)
+        if kind not in OWN_EVENTS or not name:
+            raise argparse.ArgumentTypeError(
+                f"{part!r}: known are {', '.join(OWN_EVENTS.values())}"
+            )
+        chosen[kind] = name
+    return chosen
+
+
+def _seconds_list(text: str) -> tuple[float, ...]:
+    return () if text == "none" else tuple(float(part) for part in text.split(","))
+
+
+def _json_object(text: str) -> dict[str, object]:
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as err:
+        raise argparse.ArgumentTypeError(f"not JSON: {err}") from None
+    if not isinstance(value, dict):
+        raise argparse.ArgumentTypeError("must be a JSON object")
+    return value
+
+
+def _welcome(sim: Simulator) -> str:
+    """Say where everything is."""
+    settings = sim.settings
+    own = ", ".join(settings.session_events.values()) or "none"
+    return f"""\
+A simulator of Jedlix, not Jedlix. Mode {settings.mode}, {len(sim.world.users)} users, speed {sim.speed:g}.
+
+  page           {sim.url}/
+  base URL       {sim.url}
+  token URL      {sim.url}/oauth/token
+  audience       {settings.audience or sim.url}
+  client id      any
+  client secret  {settings.client_secret}
+  API key        {settings.api_key}
+
+  event types    documented: {", ".join(DOCUMENTED_EVENTS.values())}
+                 the simulator's own: {own}
+
+Ctrl-C stops it."""
+
+
+def _reason(err: OSError) -> str:
+    return "the port is taken" if err.errno == errno.EADDRINUSE else err.strerror or str(err)
+
+
+async def _run(settings: Settings, port: int) -> int:
+    sim = Simulator(settings)
+    try:
+        await sim.start(port)
+    except OSError as err:
+        print(
+            f"Cannot listen on {settings.host}:{port}: {_reason(err)}.\n"
+            "Is another simulator running? Choose another port with --port N.",
+            file=sys.stderr,
+        )
+        return 1
+    except ValueError as err:
+        print(f"--faults: {err}", file=sys.stderr)
+        return 2
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(sign, stop.set)
+    print(_welcome(sim), flush=True)
+    await stop.wait()
+    await sim.stop()
+    print("\nStopped.", flush=True)
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run until Ctrl-C; return the exit code."""
+    options = vars(_parser().parse_args(arguments))
+    port = options.pop("port")
+    return asyncio.run(_run(Settings(**options, ticking=True), port))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

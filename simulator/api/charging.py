@@ -1,0 +1,206 @@
+"""Sessions, charge settings, refresh, costs and prices."""
+
+from datetime import timedelta
+
+from aiohttp import web
+
+from simulator import dates, prices
+from simulator.model import JsonObject, Refresh, Session
+from simulator.sessions import Filter
+from simulator.world import Refused
+
+from . import shapes
+from .http import Call, Problem
+
+_LONGEST_PERIOD = timedelta(days=14)
+_FORECAST = timedelta(days=7)
+_LEVEL_SPELLINGS = ("currentSateOfCharge", "currentStateOfCharge")
+_REQUIRED_SETTINGS = (
+    "departureTimes",
+    "isSmartChargingEnabled",
+    "timeZone",
+    "minimumBatteryLevel",
+    "desiredBatteryLevel",
+)
+
+# --- sessions -------------------------------------------------------------------------------------
+
+
+def _find(call: Call, user_id: str | None) -> list[Session]:
+    vehicle_id = call.request.query.get("vehicleId")
+    return call.sim.world.sessions.find(
+        Filter(
+            user_id=user_id,
+            vehicle_id=vehicle_id.lower() if vehicle_id else None,
+            start_from=call.moment("startTimeFrom"),
+            start_to=call.moment("startTimeTo"),
+            end_from=call.moment("endTimeFrom"),
+            end_to=call.moment("endTimeTo"),
+        )
+    )
+
+
+def _answer(call: Call, sessions: list[Session]) -> web.Response:
+    style = call.style
+    return call.many(sessions, lambda item: _shape(call, item, style))
+
+
+def _shape(call: Call, item: Session, style: dates.Style) -> JsonObject:
+    return shapes.session(item, style, documented_only=call.sim.is_strict, noise=call.sim.noise)
+
+
+async def all_sessions(call: Call) -> web.Response:
+    """List the sessions of all users, newest first (documented)."""
+    return _answer(call, _find(call, None))
+
+
+async def list_sessions(call: Call) -> web.Response:
+    """List the sessions of a user (A4)."""
+    return _answer(call, _find(call, call.user().id))
+
+
+def _session(call: Call) -> Session:
+    session_id = call.request.match_info["session"].lower()
+    session = call.sim.world.sessions.by_id.get(session_id)
+    if session is None or session.user_id != call.user().id:
+        raise Problem(404, f"This user has no session {session_id}.")
+    return session
+
+
+async def get_session(call: Call) -> web.Response:
+    """Return one session of a user (it exists: documented; its path: A4)."""
+    return call.one(_shape(call, _session(call), call.style))
+
+
+async def update_session(call: Call) -> web.Response:
+    """Boost, or tell the current battery level. Documented: the bodies; A5: path and method."""
+    session, world, kind = _session(call), call.sim.world, call.body.get("type")
+    try:
+        if kind == "boostCharging":
+            world.set_boost(session, call.now, enabled=call.flag("enabled"))
+        elif kind == "currentBatteryLevel":
+            spelling = next((name for name in _LEVEL_SPELLINGS if name in call.body), None)
+            if spelling is None:
+                raise Problem(400, f"{_LEVEL_SPELLINGS[0]} is missing.")
+            level = _percent(call.body, spelling, 0)
+            world.set_current_level(session, level, call.now)
+        else:
+            raise Problem(400, "type must be boostCharging or currentBatteryLevel.")
+    except Refused as err:
+        raise Problem(409, str(err)) from None
+    return call.one(call.body)
+
+
+async def financials(call: Call) -> web.Response:
+    """List a user's sessions with costs and savings (A7; the filters are documented)."""
+    return _answer(call, _find(call, call.user().id))
+
+
+# --- charge settings --------------------------------------------------------------------------------
+
+
+def _percent(values: JsonObject, name: str, lowest: int) -> int:
+    value = values[name]
+    if type(value) is not int or not lowest <= value <= 100:
+        raise Problem(400, f"{name} must be a whole number from {lowest} to 100.")
+    return value
+
+
+def check_settings(settings: JsonObject) -> None:
+    """Check what is documented of the charge settings; 400 in words otherwise."""
+    for name in ("isSmartChargingEnabled", "useSolarProduction"):
+        if not isinstance(settings.get(name, False), bool):
+            raise Problem(400, f"{name} must be true or false.")
+    for name, lowest in (("desiredBatteryLevel", 50), ("minimumBatteryLevel", 0)):
+        if name in settings:
+            _percent(settings, name, lowest)
+    if settings.get("defaultStartBatteryLevel") is not None:
+        _percent(settings, "defaultStartBatteryLevel", 0)
+    if not isinstance(settings.get("departureTimes", {}), dict):
+        raise Problem(400, "departureTimes must be an object.")
+    if not isinstance(settings.get("timeZone", ""), str):
+        raise Problem(400, "timeZone must be a text.")
+    if (moment := settings.get("enableSmartChargingAt")) is not None:
+        try:
+            dates.read(moment)
+        except ValueError as err:
+            raise Problem(400, f"enableSmartChargingAt: {err}.") from None
+
+
+async def get_settings(call: Call) -> web.Response:
+    """Return the charge settings of a vehicle (A3)."""
+    return call.one(call.vehicle().settings)
+
+
+async def create_settings(call: Call) -> web.Response:
+    """Store charge settings whole: keys that are not sent are gone (A3; the fields are documented)."""
+    vehicle = call.vehicle()
+    if missing := [name for name in _REQUIRED_SETTINGS if name not in call.body]:
+        raise Problem(400, f"Missing: {', '.join(missing)}.")
+    check_settings(call.body)
+    call.sim.world.change_settings(vehicle, call.body, call.now)
+    return call.one(vehicle.settings)
+
+
+async def update_settings(call: Call) -> web.Response:
+    """Change some charge settings (A3; the body with two keys is documented)."""
+    vehicle = call.vehicle()
+    check_settings(call.body)
+    call.sim.world.change_settings(vehicle, vehicle.settings | call.body, call.now)
+    return call.one(vehicle.settings)
+
+
+# --- refresh ----------------------------------------------------------------------------------------
+
+
+def _refresh(call: Call, refresh: Refresh) -> web.Response:
+    style, completed = call.style, refresh.completed_at
+    return call.one(
+        {
+            "correlationId": refresh.correlation_id,
+            "completedAt": style(completed) if completed else None,
+        }
+    )
+
+
+async def request_refresh(call: Call) -> web.Response:
+    """Ask the car for its state (documented rules; path and fields A6)."""
+    return _refresh(call, call.sim.world.refresh(call.vehicle(), call.now))
+
+
+async def refresh_status(call: Call) -> web.Response:
+    """Say whether the car has answered; 404 when there is no current request (documented; A6)."""
+    refresh = call.sim.world.refresh_status(call.vehicle(), call.now)
+    if refresh is None:
+        raise Problem(404, "There is no current charge state refresh request.")
+    return _refresh(call, refresh)
+
+
+# --- prices -----------------------------------------------------------------------------------------
+
+
+async def tariffs(call: Call) -> web.Response:
+    """List hourly prices (A8). Documented: 14 days at most, 7 ahead, dynamic tariffs only."""
+    location, start, end = call.location(), call.moment("startTime"), call.moment("endTime")
+    if start is None or end is None or end < start:
+        raise Problem(400, "startTime and endTime are required, in this order.")
+    if end - start > _LONGEST_PERIOD:
+        raise Problem(400, "The period is at most 14 days.")
+    if not location.dynamic_tariff:
+        raise Problem(400, "The charging location has no dynamic tariff.")
+    moment = start.replace(minute=0, second=0, microsecond=0)
+    hours = []
+    while moment < min(end, call.now + _FORECAST):
+        ahead = (moment - call.now).total_seconds()
+        hours.append((moment, prices.price(call.sim.world.second + ahead)))
+        moment += timedelta(hours=1)
+    style = call.style
+    return call.many(
+        hours,
+        lambda item: {
+            "startTime": style(item[0]),
+            "endTime": style(item[0] + timedelta(hours=1)),
+            "price": item[1],
+            "currency": prices.CURRENCY,
+        },
+    )

@@ -1,0 +1,203 @@
+"""The world as the API writes it."""
+
+from datetime import datetime
+
+from simulator import dates, prices
+from simulator.messages import Event, Subscription
+from simulator.model import (
+    Charger,
+    ChargeState,
+    ChargingLocation,
+    ConnectSession,
+    JsonObject,
+    Session,
+    User,
+    Vehicle,
+)
+from simulator.noise import Noise
+
+_UNKNOWN_STATE_AFTER = (
+    30.0  # seconds, in noisy mode: every client has had the time to see the true one
+)
+
+
+def user(item: User) -> JsonObject:
+    """Return a user (A1: nothing but the request of the creation is documented)."""
+    return {"id": item.id, "defaultCountry": item.country, "locale": item.locale}
+
+
+def vehicle(item: Vehicle, style: dates.Style, now: datetime, noise: Noise | None) -> JsonObject:
+    """Return a vehicle (SDK; null for what the car cannot tell)."""
+    report = item.report
+    state = report.state.value
+    if noise and (now - report.at).total_seconds() > _UNKNOWN_STATE_AFTER:
+        state = noise.charge_state(state)
+    shape: JsonObject = {
+        "id": item.id,
+        "createdAt": style(item.created_at),
+        "details": {"brand": item.brand, "model": item.model, "version": item.version},
+        "isConnected": item.is_connected,
+        "isConnectable": True,
+        "capabilities": list(item.capabilities),
+        "chargeState": {
+            "batteryLevel": report.battery_level,
+            "range": report.range_km,
+            "chargeState": state,
+            "updatedAt": style(report.at),
+        },
+    }
+    if item.connection_status:  # documented for Renault; that it stands here is assumed
+        shape["connectionStatus"] = item.connection_status
+    return shape
+
+
+def session(
+    item: Session, style: dates.Style, *, documented_only: bool, noise: Noise | None = None
+) -> JsonObject:
+    """Return a session. Documented: chargingLocationId, isManaged; A4: the other names.
+
+    energyKwh, cost, savings and currency are ours (A12) and not there in strict mode.
+    """
+    shape: JsonObject = {
+        noise.id_name("sessionId") if noise else "id": item.id,
+        "userId": item.user_id,
+        "vehicleId": item.vehicle_id,
+        "chargingLocationId": item.charging_location_id,
+        "isManaged": item.is_managed,
+        "startTime": style(item.start),
+        "endTime": style(item.end) if item.end else None,
+    }
+    if documented_only:
+        return shape
+    return shape | {
+        "energyKwh": round(item.energy_kwh, 3),
+        "cost": round(item.cost, 2),
+        "savings": round(item.savings, 2),
+        "currency": prices.CURRENCY,
+    }
+
+
+def location(item: ChargingLocation, style: dates.Style) -> JsonObject:
+    """Return a charging location as the v2 sample shows it (documented)."""
+    return {
+        "id": item.id,
+        "userId": item.user_id,
+        "coordinates": {"latitude": item.latitude, "longitude": item.longitude},
+        "address": {
+            "street": item.street,
+            "postalCode": item.postal_code,
+            "houseNumber": item.house_number,
+            "city": item.city,
+            "region": None,
+            "country": item.country,
+            "area": None,
+        },
+        "createdAt": style(item.created_at),
+        "updatedAt": style(item.created_at),
+    }
+
+
+def location_with_details(
+    item: ChargingLocation, owner: User, style: dates.Style, seconds: dates.Style
+) -> JsonObject:
+    """Return a charging location with what v1 adds: tariffs and chargers (SDK)."""
+    return location(item, style) | {
+        "energySupplierDetails": None,
+        "tariffDetails": tariff_details(item),
+        "chargers": [
+            charger(each, owner, seconds)
+            for each in owner.chargers
+            if each.charging_location_id == item.id
+        ],
+    }
+
+
+def tariff_details(item: ChargingLocation) -> JsonObject:
+    """Return the tariffs of a location: dynamic, or peak and off-peak (documented and SDK)."""
+    days = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+
+    def interval(start: str, end: str, kind: str) -> JsonObject:
+        return {"daysOfWeek": days, "startTime": start, "endTime": end, "tariffType": kind}
+
+    if item.dynamic_tariff:
+        tariffs = [{"currency": prices.CURRENCY, "price": 0, "type": "dynamic"}]
+        intervals = [interval("00:00", "24:00", "dynamic")]
+    else:
+        tariffs = [
+            {"currency": prices.CURRENCY, "price": 0.4123, "type": "peak"},
+            {"currency": prices.CURRENCY, "price": 0.3242, "type": "offPeak"},
+        ]
+        intervals = [
+            interval("00:00", "07:00", "offPeak"),
+            interval("07:00", "23:00", "peak"),
+            interval("23:00", "24:00", "offPeak"),
+        ]
+    return {
+        "chargingLocationId": item.id,
+        "tariffs": tariffs,
+        "tariffIntervals": intervals,
+        "holidayTariffIntervals": [],
+    }
+
+
+def charger_state(item: Charger, owner: User, seconds: dates.Style) -> JsonObject:
+    """Return a charger's state (SDK): that of the car at its location, power in kW."""
+    car = owner.vehicle
+    here = car is not None and car.location_id == item.charging_location_id
+    if car is None or not here:
+        return {"chargeState": "disconnected", "chargePower": 0.0, "timeStamp": None}
+    charging = car.report.state is ChargeState.CHARGING
+    return {
+        "chargeState": car.report.state.value,
+        "chargePower": min(item.power_kw, car.charge_kw) if charging else 0.0,
+        "timeStamp": seconds(car.report.at),
+    }
+
+
+def charger(item: Charger, owner: User, seconds: dates.Style) -> JsonObject:
+    """Return a charger (SDK)."""
+    return {
+        "id": item.id,
+        "chargingLocationId": item.charging_location_id,
+        "detail": {"brand": item.brand, "model": item.model},
+        "chargerState": charger_state(item, owner, seconds),
+    }
+
+
+def connect_session(item: ConnectSession, base_url: str) -> JsonObject:
+    """Return a connect session for a vehicle (documented)."""
+    start = f"{base_url}/web/start?sessionId={item.id.replace('-', '')}"
+    return {
+        "vehicleId": item.vehicle_id,
+        "isFinished": item.is_finished,
+        "startUrl": None if item.is_finished else start,
+        "redirectUrl": None if item.is_finished else f"{base_url}/web/end",
+        "id": item.id,
+        "redirectInfo": None,
+    }
+
+
+def subscription(item: Subscription, style: dates.Style) -> JsonObject:
+    """Return a subscription without its key (A10)."""
+    return {
+        "id": item.id,
+        "eventType": item.event_type,
+        "endpointUrl": item.url,
+        "isActive": item.is_active,
+        "createdAt": style(item.created_at),
+    }
+
+
+def event(item: Event) -> JsonObject:
+    """Return an event of the history: the message as delivered, and its deliveries (A11)."""
+    deliveries = []
+    for delivery in item.deliveries:
+        last = delivery.attempts[-1] if delivery.attempts else None
+        deliveries.append(
+            {
+                "time": dates.v2(last.at if last else delivery.created_at),
+                "status": last and last.status,
+                "error": last and last.error,
+            }
+        )
+    return item.message | {"deliveries": deliveries}

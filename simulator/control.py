@@ -1,0 +1,359 @@
+"""The levers: JSON below /control/, and the page for people. No part of Jedlix, and no authentication."""
+
+from bisect import bisect_right
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+import time
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from aiohttp import web
+import orjson
+
+from . import dates, truth
+from .api.charging import check_settings
+from .api.http import Problem, json_response
+from .api.table import TABLE
+from .faults import ACTIONS
+from .model import ChargeState, JsonObject, Vehicle
+from .webhooks import DOCUMENTED_EVENTS
+from .world import Refused
+
+if TYPE_CHECKING:
+    from .app import Simulator
+
+type Changes = Mapping[str, Any]
+type _Act = Callable[[web.Request, JsonObject], Any]
+
+_PANEL = Path(__file__).with_name("panel.html")
+_MOST_EVENTS = 100_000
+
+
+def strike(sim: Simulator, changes: Changes) -> None:
+    """Set faults, and do the ones that happen once. Raises ValueError in words."""
+    once = {name: changes[name] for name in ACTIONS if name in changes}
+    if any(not isinstance(value, bool) for value in once.values()):
+        raise ValueError(f"{', '.join(once)} must be true or false")
+    sim.faults.merge({name: value for name, value in changes.items() if name not in once})
+    if "outage_seconds" in changes:
+        sim.outage_until = time.monotonic() + sim.faults.outage_seconds
+    if once.get("token_expiry"):
+        sim.tokens.expire()
+    for subscription in list(sim.webhooks.subscriptions.values()):
+        if once.get("subscriptions_gone"):
+            sim.webhooks.delete(subscription)
+        elif once.get("subscriptions_inactive"):
+            subscription.is_active = False
+
+
+class Control:
+    """The handlers. Each takes the request and its JSON body, and returns JSON or None."""
+
+    def __init__(self, sim: Simulator) -> None:
+        """Control this simulator."""
+        self._sim = sim
+
+    # --- looking ------------------------------------------------------------------------------------
+
+    def info(self, _request: web.Request, _body: JsonObject) -> JsonObject:
+        """Return addresses, credentials and what is assumed; for the page and the start message."""
+        sim = self._sim
+        return {
+            "base_url": sim.url,
+            "token_url": f"{sim.url}/oauth/token",
+            "audience": sim.settings.audience or sim.url,
+            "client_id": "any",
+            "client_secret": sim.settings.client_secret,
+            "api_key": sim.settings.api_key,
+            "mode": sim.settings.mode,
+            "documented_event_types": list(DOCUMENTED_EVENTS.values()),
+            "own_event_types": list(sim.settings.session_events.values()),
+        }
+
+    def endpoints(self, _request: web.Request, _body: JsonObject) -> JsonObject:
+        """Return the endpoint table with its evidence, and whether this mode offers each row."""
+        rows = [
+            {
+                "name": row.name,
+                "method": row.method,
+                "path": row.path,
+                "evidence": row.evidence,
+                "note": row.note,
+                "offered": not (self._sim.is_strict and row.is_assumed),
+            }
+            for row in TABLE
+        ]
+        return {"endpoints": rows}
+
+    def truth(self, request: web.Request, _body: JsonObject) -> JsonObject:
+        """Return what is truly so, and the journal of what truly happened (after change number `after`)."""
+        sim, after = self._sim, _after(request)
+        now = sim.catch_up()
+        sim.settle()
+        changes = sim.world.changes
+        first = bisect_right(changes, after, key=lambda item: item.n)
+        return {
+            "now": dates.v2(now),
+            "clock": {"hour": round(sim.world.hour, 4), "speed": sim.speed},
+            "mode": sim.settings.mode,
+            "users": [truth.user(user) for user in sim.world.users.values()],
+            "changes": [
+                truth.change(each)
+                for each in (changes[place] for place in range(first, len(changes)))
+            ],
+        }
+
+    def deliveries(self, request: web.Request, _body: JsonObject) -> JsonObject:
+        """Return the deliveries after number `after`, oldest first, test messages included."""
+        deliveries = self._sim.webhooks.deliveries
+        first = bisect_right(deliveries, _after(request), key=lambda item: item.n)
+        found = [deliveries[place] for place in range(first, len(deliveries))]
+        return {"deliveries": [truth.delivery(item) for item in found]}
+
+    def requests(self, request: web.Request, _body: JsonObject) -> JsonObject:
+        """Return the API calls answered after number `after`, oldest first."""
+        sim, after = self._sim, _after(request)
+        first_n = sim.requests_answered - len(sim.requests) + 1
+        rows = [
+            {"n": n, **item._asdict(), "time": item.time.timestamp()}
+            for n, item in enumerate(sim.requests, first_n)
+            if n > after
+        ]
+        return {"requests": rows}
+
+    def get_faults(self, _request: web.Request, _body: JsonObject) -> JsonObject:
+        """Return all faults, and how long the outage lasts yet."""
+        left = max(0.0, self._sim.outage_until - time.monotonic())
+        return self._sim.faults.as_json() | {"outage_seconds_left": round(left, 2)}
+
+    # --- doing --------------------------------------------------------------------------------------
+
+    def set_faults(self, request: web.Request, body: JsonObject) -> JsonObject:
+        """Set some faults and leave the others."""
+        strike(self._sim, body)
+        return self.get_faults(request, body)
+
+    def clear_faults(self, request: web.Request, body: JsonObject) -> JsonObject:
+        """Switch all faults off."""
+        self._sim.faults.clear()
+        self._sim.outage_until = 0.0
+        return self.get_faults(request, body)
+
+    def clock(self, _request: web.Request, body: JsonObject) -> JsonObject:
+        """Set the speed, turn the price day to an hour, let hours go by."""
+        sim = self._sim
+        _known(body, "speed", "hour", "advance_hours")
+        speed, hour = _number(body, "speed", 0, 1e6), _number(body, "hour", 0, 24)
+        hours = _number(body, "advance_hours", 0, 24 * 366)
+        if speed is not None:
+            sim.catch_up()
+            sim.settle()
+            sim.speed = speed
+        if hour is not None:
+            sim.set_hour(hour % 24)
+        if hours is not None:
+            sim.advance(hours)
+        return {"hour": round(sim.world.hour, 4), "speed": sim.speed}
+
+    def add_user(self, _request: web.Request, body: JsonObject) -> JsonObject:
+        """Create a user with a car and a home."""
+        _known(body, "country")
+        country = body.get("country")
+        if country is not None and not isinstance(country, str):
+            raise ValueError("country must be a text such as NL")
+        user = self._sim.add_user(country)
+        return {
+            "user_id": user.id,
+            "vehicle_id": user.vehicle and user.vehicle.id,
+            "charging_location_id": user.locations[0].id,
+        }
+
+    def plug(self, request: web.Request, body: JsonObject) -> JsonObject:
+        """Plug a car in: `location` is home or unknown."""
+        _known(body, "location")
+        location = body.get("location", "home")
+        if location not in {"home", "unknown"}:
+            raise ValueError("location is home or unknown")
+        vehicle = self._vehicle(request)
+        self._sim.plug(vehicle.id, location)
+        return truth.vehicle(vehicle)
+
+    def unplug(self, request: web.Request, _body: JsonObject) -> JsonObject:
+        """Unplug a car."""
+        vehicle = self._vehicle(request)
+        self._sim.unplug(vehicle.id)
+        return truth.vehicle(vehicle)
+
+    def telemetry(self, request: web.Request, body: JsonObject) -> JsonObject:
+        """Let a car tell something now."""
+        _known(body, "battery_level", "charge_state", "range")
+        states = [state.value for state in ChargeState]
+        if body.get("charge_state", "unknown") not in states:
+            raise ValueError(f"charge_state is one of {', '.join(states)}")
+        level, distance = _number(body, "battery_level", 0, 100), _number(body, "range", 0, 5000)
+        vehicle = self._vehicle(request)
+        self._sim.telemetry(
+            vehicle.id,
+            battery_level=None if level is None else int(level),
+            charge_state=body.get("charge_state"),
+            range=None if distance is None else int(distance),
+        )
+        return truth.vehicle(vehicle)
+
+    def ready(self, request: web.Request, _body: JsonObject) -> JsonObject:
+        """Send vehicleConnectionReadyToContinue."""
+        vehicle = self._vehicle(request)
+        self._sim.ready(vehicle.id)
+        return truth.vehicle(vehicle)
+
+    def link(self, request: web.Request, body: JsonObject) -> JsonObject:
+        """Lose or restore the link to the maker."""
+        vehicle = self._vehicle(request)
+        self._sim.link(vehicle.id, connected=_flag(body, "connected"))
+        return truth.vehicle(vehicle)
+
+    def boost(self, request: web.Request, body: JsonObject) -> JsonObject:
+        """Boost the running smart session or stop boosting."""
+        vehicle = self._vehicle(request)
+        self._sim.boost(vehicle.id, enabled=_flag(body, "enabled"))
+        return truth.vehicle(vehicle)
+
+    def settings(self, request: web.Request, body: JsonObject) -> JsonObject:
+        """Change charge settings by their wire names."""
+        vehicle = self._vehicle(request)
+        check_settings(body)
+        self._sim.change_settings(vehicle.id, **body)
+        return truth.vehicle(vehicle)
+
+    def remove(self, request: web.Request, _body: JsonObject) -> JsonObject:
+        """Remove a car from its user."""
+        vehicle = self._vehicle(request)
+        self._sim.remove(vehicle.id)
+        return {"removed": vehicle.id}
+
+    def deliver(self, _request: web.Request, body: JsonObject) -> JsonObject:
+        """Send hand-made events; `payload` is laid over the envelope, `force` reaches all subscribers."""
+        sim = self._sim
+        _known(body, "event_type", "user_id", "payload", "count", "force")
+        event_type, user_id, payload = (
+            body.get("event_type"),
+            body.get("user_id"),
+            body.get("payload", {}),
+        )
+        if not event_type or not isinstance(event_type, str):
+            raise ValueError("event_type must be a text that is not empty")
+        if not isinstance(payload, dict) or not isinstance(user_id, str | None):
+            raise ValueError("payload must be an object and user_id a text")  # noqa: TRY004
+        count = int(_number(body, "count", 1, _MOST_EVENTS) or 1)
+        to_all = "force" in body and _flag(body, "force")
+        ids = []
+        for _ in range(count):
+            event = sim.webhooks.publish(event_type, user_id, sim.now(), payload, to_all=to_all)
+            ids.append(event.message["id"])
+        return {"id": ids[-1], "ids": ids}
+
+    def _vehicle(self, request: web.Request) -> Vehicle:
+        vehicle_id = request.match_info["vehicle"].lower()
+        if (vehicle := self._sim.world.vehicles.get(vehicle_id)) is None:
+            raise web.HTTPNotFound(text=f"There is no vehicle {vehicle_id}.")
+        return vehicle
+
+    # --- pages --------------------------------------------------------------------------------------
+
+    async def page(self, _request: web.Request) -> web.Response:
+        """Return the page for people."""
+        return web.Response(text=_PANEL.read_text(), content_type="text/html")
+
+    async def start_page(self, request: web.Request) -> web.Response:
+        """Stand in for the maker's log-in of a connect session: whoever comes here is let in."""
+        sim = self._sim
+        try:
+            session_id = str(UUID(request.query.get("sessionId", "")))
+            connect = sim.world.connect_sessions[session_id]
+        except ValueError, KeyError:
+            raise web.HTTPNotFound(text="There is no such connect session.") from None
+        if not connect.is_finished:
+            sim.world.finish_connecting(connect, sim.catch_up())
+            sim.settle()
+        raise web.HTTPFound("/web/end")
+
+    async def end_page(self, _request: web.Request) -> web.Response:
+        """Return the address at which a web view closes."""
+        return web.Response(text="The vehicle is linked. (Jedlix simulator)")
+
+
+def add_routes(router: web.UrlDispatcher, sim: Simulator) -> None:
+    """Add the control API and the page."""
+    control = Control(sim)
+    car = "/control/vehicles/{vehicle}"
+    table: tuple[tuple[str, str, _Act], ...] = (
+        ("GET", "/control/info", control.info),
+        ("GET", "/control/endpoints", control.endpoints),
+        ("GET", "/control/truth", control.truth),
+        ("GET", "/control/deliveries", control.deliveries),
+        ("GET", "/control/requests", control.requests),
+        ("GET", "/control/faults", control.get_faults),
+        ("POST", "/control/faults", control.set_faults),
+        ("DELETE", "/control/faults", control.clear_faults),
+        ("POST", "/control/clock", control.clock),
+        ("POST", "/control/users", control.add_user),
+        ("POST", "/control/deliver", control.deliver),
+        ("DELETE", car, control.remove),
+        ("POST", car + "/plug", control.plug),
+        ("POST", car + "/unplug", control.unplug),
+        ("POST", car + "/telemetry", control.telemetry),
+        ("POST", car + "/ready", control.ready),
+        ("POST", car + "/link", control.link),
+        ("POST", car + "/boost", control.boost),
+        ("POST", car + "/settings", control.settings),
+    )
+    for method, path, act in table:
+        router.add_route(method, path, _entrance(act))
+    router.add_get("/", control.page)
+    router.add_get("/web/start", control.start_page)
+    router.add_get("/web/end", control.end_page)
+
+
+def _entrance(act: _Act) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """Read the body, and answer errors in words."""
+
+    async def serve(request: web.Request) -> web.Response:
+        try:
+            raw = await request.read()
+            body = orjson.loads(raw) if raw.strip() else {}
+            if not isinstance(body, dict):
+                return json_response({"error": "the body must be a JSON object"}, 400)
+            return json_response(act(request, body))
+        except web.HTTPNotFound as err:
+            return json_response({"error": err.text}, 404)
+        except Refused as err:
+            return json_response({"error": str(err)}, 409)
+        except Problem as err:
+            return json_response({"error": err.detail}, err.status)
+        except ValueError as err:
+            return json_response({"error": str(err)}, 400)
+
+    return serve
+
+
+def _after(request: web.Request) -> int:
+    return int(request.query.get("after", "0"))
+
+
+def _known(body: JsonObject, *names: str) -> None:
+    if unknown := body.keys() - names:
+        raise ValueError(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(names)}")
+
+
+def _number(body: JsonObject, name: str, low: float, high: float) -> float | None:
+    value = body.get(name)
+    if value is not None and (type(value) not in {int, float} or not low <= value <= high):
+        raise ValueError(f"{name} must be a number from {low} to {high}")
+    return value
+
+
+def _flag(body: JsonObject, name: str) -> bool:
+    value = body.get(name)
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} must be true or false")  # noqa: TRY004
+    return value

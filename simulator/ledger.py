@@ -1,0 +1,129 @@
+"""What Jedlix makes of what cars tell: sessions, the journal of changes, what webhooks may announce."""
+
+from collections import deque
+from collections.abc import Iterator
+from datetime import datetime
+from random import Random
+
+from . import seeding
+from .model import Change, ChargeState, Session, Signal, Telemetry, Vehicle
+from .sessions import SessionLog
+
+KEPT_CHANGES = 100_000
+
+
+class Ledger:
+    """The books of the cloud. `latest` is the newest time in them."""
+
+    def __init__(self, now: datetime, seed: int) -> None:
+        """Open empty books."""
+        self.sessions = SessionLog()
+        self.changes: deque[Change] = deque(maxlen=KEPT_CHANGES)
+        self.signals: list[Signal] = []
+        self.latest = now
+        self._told = 0
+        self._random = Random(f"{seed}/sessions")
+
+    # --- sessions -----------------------------------------------------------------------------------
+
+    def conclude(self, vehicle: Vehicle, report: Telemetry) -> None:
+        """Apply the documented session rules to a telemetry that says whether the car is plugged in."""
+        before, vehicle.known_state = vehicle.known_state, report.state
+        if report.state is ChargeState.DISCONNECTED:
+            self.end_session(vehicle, report.at)
+        if report.state is before:
+            changed = None
+        elif report.state is ChargeState.DISCONNECTED:
+            changed = "unplugged"
+        elif report.state is ChargeState.STOPPED:
+            changed = "charging_paused" if before is ChargeState.CHARGING else None
+        else:
+            changed = (
+                f"charging_{'started' if report.state is ChargeState.CHARGING else 'completed'}"
+            )
+        if before is ChargeState.DISCONNECTED is not report.state:
+            self.note("plugged_in", vehicle, report.at)
+        if report.state is not ChargeState.DISCONNECTED:
+            if vehicle.session is None:
+                self._begin_session(vehicle, report.at)
+            else:
+                vehicle.session.last_met = report.at
+        if changed:
+            self.note(changed, vehicle, report.at)
+
+    def _begin_session(self, vehicle: Vehicle, at: datetime) -> None:
+        session = Session(
+            id=seeding.new_id(self._random),
+            user_id=vehicle.user_id,
+            vehicle_id=vehicle.id,
+            charging_location_id=vehicle.location_id,
+            is_managed=vehicle.manageable,
+            start=at,
+            last_met=at,
+        )
+        vehicle.session = session
+        self.sessions.add(session)
+        self.note("session_started", vehicle, at)
+        previous = vehicle.previous_session
+        if previous is not None and previous.is_managed != session.is_managed:
+            kind = "session_became_smart" if session.is_managed else "session_became_unmanaged"
+            self.note(kind, vehicle, at)
+        self.signal("session_started", vehicle, at)
+
+    def end_session(self, vehicle: Vehicle, known_at: datetime) -> None:
+        """End the session at the newest telemetry that still met the conditions (documented)."""
+        if (session := vehicle.session) is None:
+            return
+        if session.boost:
+            self.note("boost_ended", vehicle, known_at)
+        self.sessions.end(session)
+        self.note("session_ended", vehicle, session.last_met, known_at)
+        self.signal("session_ended", vehicle, known_at)
+        vehicle.previous_session, vehicle.session = session, None
+
+    # --- telling ------------------------------------------------------------------------------------
+
+    def forget_changes(self) -> None:
+        """Begin the journal here: what was before is how the world is, not what happened."""
+        self.changes.clear()
+        self.signals.clear()
+        self._told = 0
+
+    def drain(self) -> Iterator[Signal]:
+        """Hand over what webhooks may announce, once."""
+        signals, self.signals = self.signals, []
+        yield from signals
+
+    def stamp(self, at: datetime) -> datetime:
+        """Return the time as the API can tell it, and remember the newest."""
+        at = seeding.whole_ms(at)
+        self.latest = max(self.latest, at)
+        return at
+
+    def signal(self, kind: str, vehicle: Vehicle, at: datetime) -> None:
+        """Note that a webhook may announce something of this car."""
+        session = vehicle.session.id if vehicle.session else None
+        self.signals.append(Signal(kind, vehicle.user_id, at, vehicle.id, session))
+
+    def note(
+        self, kind: str, vehicle: Vehicle, occurred: datetime, known: datetime | None = None
+    ) -> None:
+        """Write a line about a car (and the session that it is in) into the journal."""
+        session = vehicle.session.id if vehicle.session else None
+        self.journal(kind, vehicle.user_id, vehicle.id, occurred, session=session, known=known)
+
+    def journal(
+        self,
+        kind: str,
+        user_id: str,
+        vehicle_id: str | None,
+        occurred: datetime,
+        *,
+        session: str | None = None,
+        known: datetime | None = None,
+    ) -> None:
+        """Write a line into the journal."""
+        self._told += 1
+        self.changes.append(
+            Change(self._told, kind, user_id, vehicle_id, session, occurred, known or occurred)
+        )

@@ -1,0 +1,39 @@
+"""What a run of the simulator is set to."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from .webhooks import OWN_EVENTS, RETRIES
+
+type Mode = Literal["default", "strict", "noisy"]
+type ApiKeyCheck = Literal["sent", "required", "off"]
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class Settings:
+    """All options, with the defaults that suit a test.
+
+    `speed` is in simulated seconds per real second and moves physics only. With `ticking` off, the world
+    moves when a method of the simulator is called and at no other time.
+    """
+
+    host: str = "127.0.0.1"
+    mode: Mode = "default"
+    users: int = 1
+    seed: int = 1
+    speed: float = 1.0
+    hour: float = 17.0
+    ticking: bool = False
+    auto: bool = False
+    history_days: int = 30
+    client_secret: str = "secret"
+    api_key: str = "key"
+    api_key_check: ApiKeyCheck = "sent"
+    audience: str | None = None
+    expires_in: int = 86400
+    session_events: Mapping[str, str] = field(default_factory=lambda: dict(OWN_EVENTS))
+    retries: Sequence[float] = RETRIES
+    retention_days: float = 7.0
+    endpoint_timeout: float = 10.0
+    faults: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,290 @@
+"""Subscriptions and deliveries: the synchronous test, the queue of each subscription, retries, history."""
+
+import asyncio
+from bisect import bisect_left, bisect_right, insort
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+import heapq
+import time
+from uuid import uuid4
+
+import aiohttp
+import orjson
+
+from . import dates
+from .faults import Dice, Faults
+from .messages import Attempt, Delivery, Event, Subscription
+from .model import JsonObject
+from .noise import Noise
+
+DOCUMENTED_EVENTS = {
+    "user_created": "userCreated",
+    "ready_to_continue": "vehicleConnectionReadyToContinue",
+}
+"""The two event types whose names are documented."""
+OWN_EVENTS = {
+    "session_started": "simSessionStarted",
+    "session_ended": "simSessionEnded",
+    "state_changed": "simVehicleStateChanged",
+    "settings_changed": "simChargeSettingsChanged",
+}
+"""Event types with names of the simulator's own: what Jedlix calls such events is unknown."""
+RETRIES = (5.0, 30.0, 120.0, 600.0)
+"""Seconds after a failed delivery until the next try; whether Jedlix retries at all is unknown."""
+_TENANT = "simulator"
+
+
+class Webhooks:
+    """All subscriptions of the tenant, and the log of the last days.
+
+    Each subscription has a worker of its own, so that a slow endpoint delays nobody else. In order by
+    default; a delivery that failed is tried again later and lets the next ones pass.
+    """
+
+    def __init__(
+        self,
+        now: Callable[[], datetime],
+        *,
+        faults: Faults,
+        dice: Dice,
+        noise: Noise | None,
+        event_types: Mapping[str, str],
+        retries: Sequence[float] = RETRIES,
+        retention: timedelta = timedelta(days=7),
+        timeout: float = 10.0,
+    ) -> None:
+        """Make an empty set. `event_types` says how each kind of signal is called."""
+        self.event_types = dict(event_types)
+        self.subscriptions: dict[str, Subscription] = {}
+        self.deliveries: deque[Delivery] = deque()
+        self._events: list[Event] = []
+        self._now = now
+        self._faults, self._dice, self._noise = faults, dice, noise
+        self._retries, self._retention = tuple(retries), retention
+        self._timeout = timeout
+        self._http: aiohttp.ClientSession | None = None
+        self._count = 0
+        self._untried: set[Delivery] = set()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def start(self) -> None:
+        """Open the one session through which all messages go."""
+        self._http = aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=self._timeout),
+            connector=aiohttp.TCPConnector(limit=0),
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+
+    async def stop(self) -> None:
+        """Stop all workers and close the session."""
+        workers = [item.worker for item in self.subscriptions.values() if item.worker]
+        for subscription in list(self.subscriptions.values()):
+            self.delete(subscription)
+        await asyncio.gather(*workers, return_exceptions=True)
+        if self._http is not None:
+            await self._http.close()
+
+    async def delivered(self) -> None:
+        """Wait until each queued delivery has been tried once (retries are not waited for)."""
+        await self._idle.wait()
+
+    # --- subscriptions ------------------------------------------------------------------------------
+
+    async def test(self, event_type: str, url: str, api_key: str) -> str | None:
+        """Send the documented test message. Return what went wrong, in words, or None."""
+        now = self._now()
+        message = {
+            "eventType": event_type,
+            "id": str(uuid4()),
+            "tenant": "test",
+            "timestamp": dates.v2(now),
+            "userId": str(uuid4()),
+            "isTest": True,
+        }
+        delivery = self._log(message, url, is_test=True)
+        attempt = await self._post(delivery, orjson.dumps(message), api_key)
+        if attempt.ok:
+            return None
+        if attempt.status is not None:
+            return f"The endpoint answered the test message with status {attempt.status}."
+        return f"The endpoint could not be reached: {attempt.error}."
+
+    def create(self, event_type: str, url: str, api_key: str, *, is_active: bool) -> Subscription:
+        """Keep a subscription that has passed its test, and begin to serve it."""
+        subscription = Subscription(
+            id=str(uuid4()),
+            event_type=event_type,
+            url=url,
+            api_key=api_key,
+            is_active=is_active,
+            created_at=self._now(),
+        )
+        self.subscriptions[subscription.id] = subscription
+        subscription.worker = asyncio.create_task(self._serve(subscription))
+        return subscription
+
+    def delete(self, subscription: Subscription) -> None:
+        """Forget a subscription; what is still queued for it is not sent."""
+        del self.subscriptions[subscription.id]
+        if subscription.worker:
+            subscription.worker.cancel()
+        for *_, delivery, _body in subscription.queue:
+            self._tried(delivery)
+        subscription.queue.clear()
+
+    # --- events -------------------------------------------------------------------------------------
+
+    def announce(self, kind: str, user_id: str | None, at: datetime, **ids: str | None) -> None:
+        """Announce a signal of the world to those who subscribed to its type, if it has a name."""
+        if (event_type := self.event_types.get(kind)) is None:
+            return
+        extra = {key: value for key, value in ids.items() if value is not None}
+        if kind == "user_created":
+            extra = {}  # the documented sample has the envelope only
+        self.publish(event_type, user_id, at, extra)
+        if self._noise and (stranger := self._noise.event_type()):
+            self.publish(stranger, user_id, at, extra, to_all=True)
+
+    def publish(
+        self,
+        event_type: str,
+        user_id: str | None,
+        at: datetime,
+        payload: JsonObject | None = None,
+        *,
+        to_all: bool = False,
+    ) -> Event:
+        """Log an event and queue it. The envelope is documented for `userCreated`, else assumed."""
+        message: JsonObject = {
+            "eventType": event_type,
+            "id": str(uuid4()),
+            "tenant": _TENANT,
+            "timestamp": dates.v2(at),
+            "userId": user_id,
+            "isTest": False,
+            **(payload or {}),
+        }
+        if self._noise:
+            message = self._noise.message(message)
+        event = Event(at, message)
+        insort(self._events, event, key=_at)
+        body = orjson.dumps(message)
+        for subscription in self.subscriptions.values():
+            if subscription.is_active and (to_all or subscription.event_type == event_type):
+                self._queue(subscription, event, body)
+        self._forget()
+        return event
+
+    def history(self, since: datetime | None, until: datetime | None) -> list[Event]:
+        """Return the kept events, newest first (that they are kept is documented)."""
+        self._forget()
+        low = 0 if since is None else bisect_left(self._events, since, key=_at)
+        high = len(self._events) if until is None else bisect_right(self._events, until, key=_at)
+        return self._events[low:high][::-1]
+
+    def _queue(self, subscription: Subscription, event: Event, body: bytes) -> None:
+        faults = self._faults
+        copies = 2 if self._strikes("duplicate") else 1
+        for _ in range(copies):
+            delivery = self._log(event.message, subscription.url)
+            event.deliveries.append(delivery)
+            if self._dice.happens(faults.drop):
+                delivery.dropped = True
+                continue
+            due = time.monotonic()
+            if self._strikes("delay"):
+                due += self._dice.between(0.5, 1.0) * faults.delay_seconds
+            elif self._strikes("reorder"):
+                due += self._dice.between(0.2, 1.5)
+            self._untried.add(delivery)
+            self._idle.clear()
+            heapq.heappush(subscription.queue, (due, delivery.n, delivery, body))
+        subscription.wake.set()
+
+    def _strikes(self, fault: str) -> bool:
+        """Roll the dice for a fault that the noisy mode brings too."""
+        chance: float = max(getattr(self._faults, fault), getattr(self._noise, fault, 0.0))
+        return self._dice.happens(chance)
+
+    def _log(self, message: JsonObject, url: str, *, is_test: bool = False) -> Delivery:
+        self._count += 1
+        delivery = Delivery(
+            n=self._count,
+            id=message["id"],
+            event_type=message["eventType"],
+            user_id=message["userId"],
+            url=url,
+            is_test=is_test,
+            created_at=self._now(),
+        )
+        self.deliveries.append(delivery)
+        return delivery
+
+    def _forget(self) -> None:
+        """Drop what is older than the retention (documented: 7 days)."""
+        oldest = self._now() - self._retention
+        while self.deliveries and self.deliveries[0].created_at < oldest:
+            self.deliveries.popleft()
+        stale = next((n for n, event in enumerate(self._events) if event.at >= oldest), None)
+        del self._events[: len(self._events) if stale is None else stale]
+
+    # --- sending ------------------------------------------------------------------------------------
+
+    async def _serve(self, subscription: Subscription) -> None:
+        """Send what is due, one after the other, for ever."""
+        queue = subscription.queue
+        while True:
+            subscription.wake.clear()
+            pause = queue[0][0] - time.monotonic() if queue else None
+            if pause is None or pause > 0:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(subscription.wake.wait(), pause)
+                continue
+            _, n, delivery, body = heapq.heappop(queue)
+            try:
+                if not subscription.is_active:
+                    continue
+                attempt = await self._post(delivery, body, subscription.api_key)
+            finally:
+                self._tried(delivery)
+            tries = len(delivery.attempts)
+            if not attempt.ok and tries <= len(self._retries):
+                due = time.monotonic() + self._retries[tries - 1]
+                heapq.heappush(queue, (due, n, delivery, body))
+
+    def _tried(self, delivery: Delivery) -> None:
+        self._untried.discard(delivery)
+        if not self._untried:
+            self._idle.set()
+
+    async def _post(self, delivery: Delivery, body: bytes, api_key: str) -> Attempt:
+        """POST as documented: `Authorization: Basic` and the raw key."""
+        assert self._http is not None
+        key = "wrong" if self._dice.happens(self._faults.wrong_key) else api_key
+        headers = {
+            "Accept": "application/json",
+            "Authorization": f"Basic {key}",
+            "Content-Type": "application/json",
+        }
+        at, begun = self._now(), time.perf_counter()
+        status = error = None
+        try:
+            async with self._http.post(
+                delivery.url, data=body, headers=headers, allow_redirects=False
+            ) as answer:
+                await answer.read()
+                status = answer.status
+        except TimeoutError:
+            error = f"no answer within {self._timeout:g} s"
+        except (aiohttp.ClientError, OSError, ValueError) as err:
+            error = f"{type(err).__name__}: {err}"
+        attempt = Attempt(at, status, error, round((time.perf_counter() - begun) * 1000, 2))
+        delivery.attempts.append(attempt)
+        return attempt
+
+
+def _at(event: Event) -> datetime:
+    return event.at
