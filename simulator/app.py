@@ -9,11 +9,12 @@ import time
 
 from aiohttp import web
 
-from . import control
+from . import control, pages
 from .api import token
 from .api.gate import Gate, Request
 from .api.table import TABLE
 from .faults import Dice, Faults
+from .linking import Linking
 from .model import ChargeState, User, Vehicle
 from .noise import Noise
 from .routine import Routine
@@ -50,6 +51,7 @@ class Simulator:
             hour=settings.hour,
             history_days=settings.history_days,
         )
+        self.linking = Linking(self.world)
         self.dice = Dice(settings.seed)
         self.webhooks = Webhooks(
             self.now,
@@ -93,8 +95,9 @@ class Simulator:
             for row in TABLE:
                 path = f"/api/{version}{row.path}"
                 app.router.add_route(row.method, path, gate.entrance(row, version))
-        app.router.add_post("/oauth/token", lambda request: token.answer(self, request))
+        app.router.add_post("/oauth/token", gate.token)
         control.add_routes(app.router, self)
+        pages.add_routes(app.router, self)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
         try:

@@ -1,11 +1,10 @@
-"""The levers: JSON below /control/, and the page for people. No part of Jedlix, and no authentication."""
+"""The levers: JSON below /control/. No part of Jedlix, and no authentication."""
 
 from bisect import bisect_right
 from collections.abc import Awaitable, Callable, Mapping
-from pathlib import Path
+from itertools import islice
 import time
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 from aiohttp import web
 import orjson
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 type Changes = Mapping[str, Any]
 type _Act = Callable[[web.Request, JsonObject], Any]
 
-_PANEL = Path(__file__).with_name("panel.html")
+_MOST_USERS = 1_000_000
 _MOST_EVENTS = 100_000
 
 
@@ -86,8 +85,8 @@ class Control:
         return {"endpoints": rows}
 
     def truth(self, request: web.Request, _body: JsonObject) -> JsonObject:
-        """Return what is truly so, and the journal of what truly happened (after change number `after`)."""
-        sim, after = self._sim, _after(request)
+        """Return what is truly so and the journal, of `limit` users and after change number `after`."""
+        sim, after, limit = self._sim, _after(request), _count(request, "limit", _MOST_USERS)
         now = sim.catch_up()
         sim.settle()
         changes = sim.world.changes
@@ -96,7 +95,8 @@ class Control:
             "now": dates.v2(now),
             "clock": {"hour": round(sim.world.hour, 4), "speed": sim.speed},
             "mode": sim.settings.mode,
-            "users": [truth.user(user) for user in sim.world.users.values()],
+            "users": [truth.user(user) for user in islice(sim.world.users.values(), limit)],
+            "user_count": len(sim.world.users),
             "changes": [
                 truth.change(each)
                 for each in (changes[place] for place in range(first, len(changes)))
@@ -258,32 +258,9 @@ class Control:
             raise web.HTTPNotFound(text=f"There is no vehicle {vehicle_id}.")
         return vehicle
 
-    # --- pages --------------------------------------------------------------------------------------
-
-    async def page(self, _request: web.Request) -> web.Response:
-        """Return the page for people."""
-        return web.Response(text=_PANEL.read_text(), content_type="text/html")
-
-    async def start_page(self, request: web.Request) -> web.Response:
-        """Stand in for the maker's log-in of a connect session: whoever comes here is let in."""
-        sim = self._sim
-        try:
-            session_id = str(UUID(request.query.get("sessionId", "")))
-            connect = sim.world.connect_sessions[session_id]
-        except ValueError, KeyError:
-            raise web.HTTPNotFound(text="There is no such connect session.") from None
-        if not connect.is_finished:
-            sim.world.finish_connecting(connect, sim.catch_up())
-            sim.settle()
-        raise web.HTTPFound("/web/end")
-
-    async def end_page(self, _request: web.Request) -> web.Response:
-        """Return the address at which a web view closes."""
-        return web.Response(text="The vehicle is linked. (Jedlix simulator)")
-
 
 def add_routes(router: web.UrlDispatcher, sim: Simulator) -> None:
-    """Add the control API and the page."""
+    """Add the control API."""
     control = Control(sim)
     car = "/control/vehicles/{vehicle}"
     table: tuple[tuple[str, str, _Act], ...] = (
@@ -309,9 +286,6 @@ def add_routes(router: web.UrlDispatcher, sim: Simulator) -> None:
     )
     for method, path, act in table:
         router.add_route(method, path, _entrance(act))
-    router.add_get("/", control.page)
-    router.add_get("/web/start", control.start_page)
-    router.add_get("/web/end", control.end_page)
 
 
 def _entrance(act: _Act) -> Callable[[web.Request], Awaitable[web.Response]]:
@@ -337,7 +311,14 @@ def _entrance(act: _Act) -> Callable[[web.Request], Awaitable[web.Response]]:
 
 
 def _after(request: web.Request) -> int:
-    return int(request.query.get("after", "0"))
+    return _count(request, "after", 0)
+
+
+def _count(request: web.Request, name: str, default: int) -> int:
+    text = request.query.get(name, str(default))
+    if not text.isascii() or not text.isdigit():
+        raise ValueError(f"{name} must be a whole number")
+    return int(text)
 
 
 def _known(body: JsonObject, *names: str) -> None:

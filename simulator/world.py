@@ -14,7 +14,6 @@ from . import dates, physics, prices, seeding
 from .ledger import Ledger
 from .model import (
     ChargeState,
-    ConnectSession,
     JsonObject,
     Refresh,
     Session,
@@ -54,7 +53,6 @@ class World:
         self.vehicles: dict[str, Vehicle] = {}
         self.ledger = Ledger(now, seed)
         self.sessions, self.changes = self.ledger.sessions, self.ledger.changes
-        self.connect_sessions: dict[str, ConnectSession] = {}
         self.second = hour * prices.HOUR
         self._now = now
         self._seed = seed
@@ -65,7 +63,7 @@ class World:
         for _ in range(users):
             user = self._new_user(now, None)
             random = Random(f"{seed}/history/{user.number}")
-            self._give_car(user, now)
+            self.give_car(user, now)
             assert user.vehicle is not None
             for session in seeding.past_sessions(user, user.vehicle, random, now, history_days):
                 self.sessions.add(session)
@@ -151,7 +149,7 @@ class World:
         self.ledger.journal("user_created", user.id, None, user.created_at)
         self.ledger.signals.append(Signal("user_created", user.id, user.created_at))
         if car:
-            self._give_car(user, now)
+            self.give_car(user, now)
         return user
 
     def _new_user(self, now: datetime, country: str | None) -> User:
@@ -161,7 +159,8 @@ class World:
         self.users[user.id] = user
         return user
 
-    def _give_car(self, user: User, now: datetime) -> Vehicle:
+    def give_car(self, user: User, now: datetime) -> Vehicle:
+        """Link a new car to a user."""
         random = Random(f"{self._seed}/car/{user.number}/{user.cars}")
         user.cars += 1
         vehicle = seeding.make_vehicle(user, random, now, self.second)
@@ -200,27 +199,6 @@ class World:
         at = self.ledger.stamp(now)
         self.ledger.journal("vehicle_ready_to_continue", vehicle.user_id, vehicle.id, at)
         self.ledger.signal("ready_to_continue", vehicle, at)
-
-    def start_connecting(self, user: User, reconnects: Vehicle | None = None) -> ConnectSession:
-        """Begin to link a car. Documented: one vehicle per user."""
-        if user.vehicle is not None and user.vehicle is not reconnects:
-            raise Refused("This user already has a vehicle, and Jedlix allows one per user.")
-        connect = ConnectSession(
-            id=seeding.new_id(self._random),
-            user_id=user.id,
-            reconnects=reconnects.id if reconnects else None,
-        )
-        self.connect_sessions[connect.id] = connect
-        return connect
-
-    def finish_connecting(self, connect: ConnectSession, now: datetime) -> ConnectSession:
-        """Link the car: the person has logged in at its maker."""
-        user = self.users[connect.user_id]
-        vehicle = user.vehicle or self._give_car(user, now)
-        self.set_link(vehicle, now, connected=True)
-        connect = replace(connect, vehicle_id=vehicle.id)
-        self.connect_sessions[connect.id] = connect
-        return connect
 
     # --- plugs and telemetry ------------------------------------------------------------------------
 

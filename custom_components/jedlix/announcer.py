@@ -33,9 +33,9 @@ class Announcer:
         self._hass = hass
         self._entry_id = entry_id
         self._devices = dr.async_get(hass)
-        self._of_vehicle: defaultdict[
-            tuple[str, str], list[Callable[[Change, Context], None]]
-        ] = defaultdict(list)
+        self._of_vehicle: defaultdict[tuple[str, str], list[Callable[[Change, Context], None]]] = (
+            defaultdict(list)
+        )
         self._of_webhook: list[Callable[[WebhookMessage], None]] = []
 
     @callback
@@ -103,9 +103,7 @@ class Announcer:
             if change.vehicle_id is None
             else vehicle_identifier(change.user_id, change.vehicle_id)
         )
-        device = self._devices.async_get_device_by_identifier(
-            (DOMAIN, identifier), self._entry_id
-        )
+        device = self._devices.async_get_device_by_identifier((DOMAIN, identifier), self._entry_id)
         return None if device is None else device.id
 
 

@@ -82,36 +82,16 @@ def compare(
     return changes
 
 
-def _vehicle_changes(
-    old: VehicleSnapshot, new: VehicleSnapshot, now: datetime
-) -> Iterator[Change]:
-    """Tell what the charge state, the link and the settings say."""
-    seen_at = new.vehicle.charge_state.updated_at or now
-    level: dict[str, Detail] = {"battery_level": new.vehicle.charge_state.battery_level}
-    if old.status is not new.status and ChargeStatus.UNKNOWN not in (old.status, new.status):
-        running = new.plug_session or old.plug_session
-        place = level | {
-            "charging_location_id": None if running is None else running.charging_location_id
-        }
-        if old.status is ChargeStatus.DISCONNECTED:
-            yield _told(ChangeType.PLUGGED_IN, new, seen_at, details=place)
-        match new.status:
-            case ChargeStatus.DISCONNECTED:
-                yield _told(ChangeType.UNPLUGGED, new, seen_at, details=place)
-            case ChargeStatus.CHARGING:
-                yield _told(ChangeType.CHARGING_STARTED, new, seen_at, details=level)
-            case ChargeStatus.COMPLETE:
-                yield _told(ChangeType.CHARGING_COMPLETED, new, seen_at, details=level)
-            case ChargeStatus.STOPPED if old.status is ChargeStatus.CHARGING:
-                yield _told(ChangeType.CHARGING_PAUSED, new, seen_at, details=level)
+def _vehicle_changes(old: VehicleSnapshot, new: VehicleSnapshot, now: datetime) -> Iterator[Change]:
+    """Tell what the link and the settings say, and what the charge state says."""
+    yield from _charge_changes(old, new, now)
     match old.vehicle.is_connected, new.vehicle.is_connected:
         case True, False:
             yield _told(ChangeType.VEHICLE_LINK_LOST, new, now)
         case False, True:
             yield _told(ChangeType.VEHICLE_LINK_RESTORED, new, now)
     if old.settings is not None and new.settings is not None:
-        resumes_at = new.settings.enable_smart_charging_at
-        details: dict[str, Detail] = {"resumes_at": resumes_at and resumes_at.isoformat()}
+        details: dict[str, Detail] = {"resumes_at": _text(new.settings.enable_smart_charging_at)}
         match (
             old.settings.is_smart_charging_enabled,
             new.settings.is_smart_charging_enabled,
@@ -120,6 +100,29 @@ def _vehicle_changes(
                 yield _told(ChangeType.SMART_CHARGING_ENABLED, new, now, details=details)
             case True, False:
                 yield _told(ChangeType.SMART_CHARGING_DISABLED, new, now, details=details)
+
+
+def _charge_changes(old: VehicleSnapshot, new: VehicleSnapshot, now: datetime) -> Iterator[Change]:
+    """Tell what the charge state says; `unknown` is no change (SDK)."""
+    seen_at = new.vehicle.charge_state.updated_at or now
+    level: dict[str, Detail] = {"battery_level": new.vehicle.charge_state.battery_level}
+    if old.status is new.status or ChargeStatus.UNKNOWN in (old.status, new.status):
+        return
+    running = new.plug_session or old.plug_session
+    place = level | {
+        "charging_location_id": None if running is None else running.charging_location_id
+    }
+    if old.status is ChargeStatus.DISCONNECTED:
+        yield _told(ChangeType.PLUGGED_IN, new, seen_at, details=place)
+    match new.status:
+        case ChargeStatus.DISCONNECTED:
+            yield _told(ChangeType.UNPLUGGED, new, seen_at, details=place)
+        case ChargeStatus.CHARGING:
+            yield _told(ChangeType.CHARGING_STARTED, new, seen_at, details=level)
+        case ChargeStatus.COMPLETE:
+            yield _told(ChangeType.CHARGING_COMPLETED, new, seen_at, details=level)
+        case ChargeStatus.STOPPED if old.status is ChargeStatus.CHARGING:
+            yield _told(ChangeType.CHARGING_PAUSED, new, seen_at, details=level)
 
 
 def _session_changes(
@@ -175,10 +178,10 @@ def _of_session(kind: ChangeType, car: VehicleSnapshot, session: Session, at: da
     details: dict[str, Detail] = {
         "is_managed": session.is_managed,
         "charging_location_id": session.charging_location_id,
-        "started_at": session.started_at and session.started_at.isoformat(),
+        "started_at": _text(session.started_at),
     }
     if kind is ChangeType.SESSION_ENDED:
-        details["ended_at"] = session.ended_at and session.ended_at.isoformat()
+        details["ended_at"] = _text(session.ended_at)
         details |= {
             name: value
             for name in ("energy_kwh", "cost", "savings", "currency")
@@ -202,3 +205,7 @@ def _told(
         occurred_at=at,
         details=details or {},
     )
+
+
+def _text(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()

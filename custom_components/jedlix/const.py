@@ -1,6 +1,5 @@
 """Names that more than one room uses: domain, configuration keys, defaults."""
 
-from datetime import timedelta
 from typing import Final
 
 DOMAIN: Final = "jedlix"
@@ -9,7 +8,7 @@ MANUFACTURER: Final = "Jedlix"
 # entry data
 CONF_ENVIRONMENT: Final = "environment"
 CONF_BASE_URL: Final = "base_url"
-CONF_TOKEN_URL: Final = "token_url"
+CONF_TOKEN_URL: Final = "token_url"  # noqa: S105  the name of a field
 CONF_AUDIENCE: Final = "audience"
 CONF_CALLBACK: Final = "callback"
 CONF_CALLBACK_URL: Final = "callback_url"
@@ -22,8 +21,6 @@ CONF_USER_ID: Final = "user_id"
 
 # options
 CONF_EVENT_TYPES: Final = "event_types"
-CONF_FIND_EVENT_TYPES: Final = "find_event_types"
-CONF_FOLLOW_NEW_USERS: Final = "follow_new_users"
 CONF_POLL_MINUTES: Final = "poll_minutes"
 DEFAULT_POLL_MINUTES: Final = 5
 
@@ -35,6 +32,3 @@ EVENT_CHANGE: Final = "jedlix_event"
 USER_CREATED: Final = "userCreated"
 VEHICLE_READY: Final = "vehicleConnectionReadyToContinue"
 DOCUMENTED_EVENT_TYPES: Final = (USER_CREATED, VEHICLE_READY)
-
-# Jedlix keeps its webhook history this long (documented), so this is how far back a catch-up can look.
-HISTORY: Final = timedelta(days=7)

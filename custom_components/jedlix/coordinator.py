@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _LOGGER = logging.getLogger(__name__)
 
-# Cars without a session are looked at in turns, so that a poll costs the same for five of them and a thousand.
+# Cars without a session are looked at in turns, so that a poll costs the same for five and a thousand.
 _ROTATION: Final = 5
 # How long set-up waits for the first look at all users; the rest come while Home Assistant already runs.
 _FIRST_LOOK_PATIENCE: Final = 10.0
@@ -50,6 +50,7 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         hass: HomeAssistant,
         entry: JedlixConfigEntry,
         client: JedlixClient,
+        *,
         memory: Memory,
         health: PushHealth,
         followed: Iterable[str],
@@ -86,6 +87,15 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         user_id, vehicle_id = key
         user = self._memory.users.get(user_id)
         return None if user is None else user.vehicles.get(vehicle_id)
+
+    def car(self, key: VehicleKey) -> VehicleSnapshot:
+        """Return a car that is known to be there; raises KeyError otherwise."""
+        return self._memory.users[key[0]].vehicles[key[1]]
+
+    @property
+    def not_yet_seen(self) -> frozenset[str]:
+        """Return the followed users about whom nothing is known yet."""
+        return self.followed - self._memory.users.keys()
 
     @property
     def vehicles(self) -> list[VehicleKey]:
@@ -176,7 +186,7 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         return found
 
     def _due(self, changed: dict[str, list[Session]]) -> list[str]:
-        """Return whom to look at: the unwatched, those in a session, those with news, and the next in turn."""
+        """Return whom to look at: the unwatched, those in a session, with news, or next in turn."""
         due = dict.fromkeys(self._unwatched)
         for user_id, user in self._memory.users.items():
             if user.has_open_session or any(
@@ -188,9 +198,7 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
             self._turn.rotate(-1)
         return list(due)
 
-    async def _look_at_all(
-        self, users: Iterable[str], changed: dict[str, list[Session]]
-    ) -> None:
+    async def _look_at_all(self, users: Iterable[str], changed: dict[str, list[Session]]) -> None:
         """Look at users side by side; raises the failure when no look succeeded.
 
         The first round of a large fleet goes on in the background once set-up has waited long enough. Whoever
@@ -253,7 +261,7 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         *,
         late: bool,
     ) -> None:
-        """Put fetched truth in the place of the old: first all states are written, then the changes told."""
+        """Put fetched truth in the place of the old: states are written, then changes told."""
         now = dt_util.utcnow()
         after = before.advance(vehicles, sessions, now)
         self._memory.users[after.user_id] = after

@@ -44,7 +44,9 @@ class Truth:
         )
         if isinstance(vehicles, BaseException):
             raise vehicles
-        if isinstance(sessions, NotFound | Forbidden):  # the user is there, so it is the call that is not
+        if isinstance(
+            sessions, NotFound | Forbidden
+        ):  # the user is there, so it is the call that is not
             self._lacks("user_sessions", sessions)
             sessions = await self._sessions_of(user_id, since)
         if isinstance(sessions, BaseException):
@@ -57,7 +59,7 @@ class Truth:
             return await self._client.vehicles(user_id)
 
     async def tenant_sessions(self, since: datetime) -> list[Session]:
-        """Return the sessions of the whole tenant that began or ended since a moment; raises a JedlixError."""
+        """Return the tenant's sessions that began or ended since a moment; raises a JedlixError."""
         if "sessions" in self._lacking:
             return []
         try:

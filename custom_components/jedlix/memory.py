@@ -52,8 +52,15 @@ class Memory:
         try:
             if (data := await self._store.async_load()) is not None:
                 self._take(data)
-        except (HomeAssistantError, BadAnswer, TypeError, KeyError, ValueError, AttributeError) as err:
-            _LOGGER.error("The memory could not be read and was set aside: %s", err)
+        except (
+            HomeAssistantError,
+            BadAnswer,
+            TypeError,
+            KeyError,
+            ValueError,
+            AttributeError,
+        ) as err:
+            _LOGGER.warning("The memory could not be read and was set aside: %s", err)
             await self._hass.async_add_executor_job(self._set_aside)
             ir.async_create_issue(
                 self._hass,
@@ -95,7 +102,7 @@ class Memory:
     def _as_json(self) -> dict[str, Json]:
         return {
             "inbox": dict(self.inbox.as_json()),
-            "checkpoint": self.checkpoint and self.checkpoint.isoformat(),
+            "checkpoint": None if self.checkpoint is None else self.checkpoint.isoformat(),
             "users": [snapshot_as_json(user) for user in self.users.values()],
             "subscriptions": {key: held.as_json() for key, held in self.subscriptions.items()},
             "push_announces": self.push_announces,
@@ -109,7 +116,9 @@ class Memory:
             str(key): float(arrived)
             for key, arrived in (inbox.items() if isinstance(inbox, dict) else ())
         }
-        snapshots = [snapshot_from_json(user) for user in (users if isinstance(users, list) else ())]
+        snapshots = [
+            snapshot_from_json(user) for user in (users if isinstance(users, list) else ())
+        ]
         subscriptions = {
             str(key): Held.from_json(item)
             for key, item in (held.items() if isinstance(held, dict) else ())

@@ -1,4 +1,4 @@
-"""Rings are coalesced: the first is answered at once, then at most one a second per user, and none is lost."""
+"""Rings are coalesced: the first is answered at once, then one a second per user, and none is lost."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine

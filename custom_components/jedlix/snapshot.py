@@ -11,9 +11,10 @@ from types import MappingProxyType
 from typing import Final, Self
 
 from .api import BadAnswer, ChargeSettings, ChargeStatus, Session, Vehicle
+from .api.models import read_status
 from .api.reading import Fields, Json, moment, text
 
-# How long an ended session is remembered, so that it is never told twice: longer than any catch-up looks back.
+# How long an ended session is remembered, so that it is never told twice: longer than a catch-up looks back.
 MEMORY: Final = timedelta(days=8)
 
 _NOTHING: Final[Mapping[str, datetime]] = MappingProxyType({})
@@ -25,8 +26,8 @@ class VehicleSnapshot:
 
     `status` is the last charge state that was known: `unknown` is no change (SDK). `open_sessions` holds the
     sessions without an end, `ended_sessions` the end of each that is still remembered, `latest_session` the
-    newest of all. `plug_session` is the newest session of the current plug-in, None while unplugged. `fetched`
-    are the sessions that the last look brought; they serve the comparison and are not kept.
+    newest of all. `plug_session` is the newest session of the current plug-in, None while unplugged.
+    `fetched` are the sessions that the last look brought; they serve the comparison and are not kept.
     """
 
     vehicle: Vehicle
@@ -41,7 +42,7 @@ class VehicleSnapshot:
 
     @property
     def session(self) -> Session | None:
-        """Return the running session: the newest without an end (working assumption, no flag is documented)."""
+        """Return the running session: the newest without an end (assumed, no flag is documented)."""
         return max(self.open_sessions.values(), key=_age, default=None)
 
     @property
@@ -134,9 +135,9 @@ class UserSnapshot:
         return replace(
             self,
             vehicles={
-                vehicle_id: self.vehicles.get(
-                    vehicle_id, VehicleSnapshot(vehicle=vehicle)
-                ).advance(vehicle, by_vehicle[vehicle_id], now)
+                vehicle_id: self.vehicles.get(vehicle_id, VehicleSnapshot(vehicle=vehicle)).advance(
+                    vehicle, by_vehicle[vehicle_id], now
+                )
                 for vehicle_id, vehicle in cars.items()
             },
         )
@@ -159,7 +160,7 @@ def _newer_reading(known: Vehicle, fetched: Vehicle) -> Vehicle:
     return fetched
 
 
-# -- how the Store keeps it: the lenient readers of the API read our own spelling as well -------------------------
+# -- how the Store keeps it: the lenient readers of the API read our own spelling as well ----------------
 
 
 def snapshot_as_json(user: UserSnapshot) -> dict[str, Json]:
@@ -177,9 +178,7 @@ def snapshot_from_json(data: object) -> UserSnapshot:
     return UserSnapshot(
         user_id=user_id,
         watched_since=since,
-        vehicles={
-            key: _vehicle_from_json(value, user_id) for key, value in vehicles.items()
-        }
+        vehicles={key: _vehicle_from_json(value, user_id) for key, value in vehicles.items()}
         if isinstance(vehicles, dict)
         else {},
     )
@@ -194,7 +193,7 @@ def _vehicle_from_json(data: object, user_id: str) -> VehicleSnapshot:
     raw = Fields(settings).get("raw") if isinstance(settings, dict) else None
     return VehicleSnapshot(
         vehicle=Vehicle.from_json(car.get("vehicle"), user_id),
-        status=ChargeStatus(car.get("status")),
+        status=read_status(car.get("status")),
         settings=None if raw is None else ChargeSettings.from_json(raw),
         open_sessions={key: Session.from_json(value) for key, value in opened.items()}
         if isinstance(opened, dict)

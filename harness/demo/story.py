@@ -1,7 +1,7 @@
 """Listens to Home Assistant and works out which delivery led to which event and which states."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 import time
@@ -20,13 +20,16 @@ SETTLE = 0.25
 """Seconds without an event after which those before are told together."""
 
 _CLAIMS = {
-    "plugged_in": {"plugged_in", "at_known_location"},
-    "unplugged": {"plugged_in", "at_known_location", "charge_state", "charging"},
-    "charging": {"charge_state", "charging", "battery_level", "range"},
-    "session": {"session", "smart_session", "session_started", "session_energy", "session_cost"},
+    "plugged_in": ("plugged_in", "at_known_location"),
+    "unplugged": ("plugged_in", "at_known_location", "charge_state"),
+    "charging": ("charge_state", "battery_level", "session_energy", "charging"),
+    "session": ("session", "session_cost", "smart_session", "session_started"),
 }
-"""Which states belong to which event, by the beginning of its type. For the eye only:
-all of them are written before the first event of the same look at Jedlix is told."""
+"""Which states belong to which event, by the beginning of its type, the telling ones first. For
+the eye only: all of them are written before the first event of the same look at Jedlix is told."""
+
+MOST_STATES = 3
+"""On one line; of the others only the number is told."""
 
 _NOISE = {"telemetry_updated", "last_webhook", "webhooks_received", "delivery_delay", "range"}
 
@@ -163,11 +166,11 @@ class Story:
             source = f"(found by {told.data.get('source')})"
             sent = source if told.delivery is None else told.delivery.event_type
             made = told.type + (" (late)" if told.data.get("late") else "")
-            self.screen.line(told.at, sent, made, told.delay_ms, changes)
+            self.screen.line(told.at, sent, made, told.delay_ms, _shortened(told.type, changes))
 
-    def _share_out(self, untold: list[Told]) -> list[list[str]]:
+    def _share_out(self, untold: list[Told]) -> list[dict[str, str]]:
         """Give each changed state to the event that it belongs to, and forget it."""
-        shown: list[list[str]] = [[] for _ in untold]
+        shares: list[dict[str, str]] = [{} for _ in untold]
         for entity_id, (old, new) in list(self._states.items()):
             entity = self._entities.get(entity_id)
             if entity is None or entity.domain == "event" or entity.key in _NOISE or old == new:
@@ -180,9 +183,9 @@ class Story:
             ]
             if takers:
                 claimed = [n for n in takers if entity.key in _claimed_by(untold[n].type)]
-                shown[(claimed or takers)[0]].append(f"{_words(entity.key)} {new}")
+                shares[(claimed or takers)[0]][entity.key] = new
                 del self._states[entity_id]
-        return shown
+        return shares
 
 
 def delay_ms(delivery: Delivery, at: float) -> float:
@@ -190,12 +193,17 @@ def delay_ms(delivery: Delivery, at: float) -> float:
     return (at - delivery.left_at(at)) * 1000
 
 
-def _claimed_by(event_type: str) -> Iterable[str]:
+def _claimed_by(event_type: str) -> tuple[str, ...]:
     for beginning, keys in _CLAIMS.items():
         if event_type.startswith(beginning):
             return keys
     return ()
 
 
-def _words(key: str) -> str:
-    return key.replace("_", " ")
+def _shortened(event_type: str, states: Mapping[str, str]) -> list[str]:
+    """Return the states to show beside an event: the telling ones, and how many more."""
+    telling = [key for key in _claimed_by(event_type) if key in states]
+    keys = [*telling, *(key for key in states if key not in telling)]
+    shown = [f"{key.replace('_', ' ')} {states[key]}" for key in keys[:MOST_STATES]]
+    more = len(keys) - MOST_STATES
+    return [*shown, f"{more} more"] if more > 0 else shown

@@ -108,7 +108,7 @@ async def connect_vehicle(call: Call) -> web.Response:
     """Begin to link a vehicle (documented). A second one: 409, its reason is inferred."""
     again = call.vehicle() if "vehicle" in call.request.match_info else None
     try:
-        connect = call.sim.world.start_connecting(call.user(), again)
+        connect = call.sim.linking.start(call.user(), again)
     except Refused as err:
         raise Problem(409, str(err)) from None
     return call.one(shapes.connect_session(connect, call.sim.url))
@@ -116,7 +116,7 @@ async def connect_vehicle(call: Call) -> web.Response:
 
 def _connect_sessions(call: Call) -> list[ConnectSession]:
     user = call.user()
-    return [item for item in call.sim.world.connect_sessions.values() if item.user_id == user.id]
+    return [item for item in call.sim.linking.sessions.values() if item.user_id == user.id]
 
 
 async def list_connect_sessions(call: Call) -> web.Response:

@@ -13,6 +13,7 @@ import orjson
 
 from simulator.model import JsonObject
 
+from . import token
 from .http import Call, Endpoint, Problem
 
 if TYPE_CHECKING:
@@ -84,6 +85,10 @@ class Gate:
             raise Problem(429, "Too many requests (a fault).", headers)
         if self._sim.dice.happens(faults.api_500):
             raise Problem(500, "Something broke (a fault).")
+
+    async def token(self, request: web.Request) -> web.Response:
+        """Answer a request for a token."""
+        return await token.answer(self._sim, request)
 
     def entrance(self, endpoint: Endpoint, version: str) -> Callable[..., Awaitable[web.Response]]:
         """Return the handler of an endpoint under one version prefix."""

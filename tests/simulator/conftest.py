@@ -1,5 +1,6 @@
 """A simulator over real sockets, a client of it, and an endpoint for its webhooks."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
@@ -13,8 +14,14 @@ from tests.simulator.tools import Api, Hook
 type Start = Callable[..., Awaitable[Api]]
 
 
+@pytest.fixture(autouse=True)
+def sockets(request: pytest.FixtureRequest) -> None:
+    """Let all tests here use sockets, which the Home Assistant plugin forbids."""
+    request.getfixturevalue("socket_enabled")
+
+
 @pytest.fixture
-async def start(socket_enabled: None) -> AsyncIterator[Start]:
+async def start() -> AsyncIterator[Start]:
     """Start a simulator with the given settings and return a client that is logged in."""
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(aiohttp.ClientSession())
@@ -33,13 +40,27 @@ async def start(socket_enabled: None) -> AsyncIterator[Start]:
 
 @pytest.fixture
 async def api(start: Start) -> Api:
-    """A client of a simulator with the defaults and no past."""
+    """Return a client of a simulator with the defaults and no past."""
     return await start()
 
 
 @pytest.fixture
-async def hook(socket_enabled: None) -> AsyncIterator[Hook]:
-    """An endpoint for webhooks."""
+async def hook() -> AsyncIterator[Hook]:
+    """Listen for webhooks."""
     hook = await Hook().start()
     yield hook
     await hook.stop()
+
+
+@pytest.fixture
+async def silent_url() -> AsyncIterator[str]:
+    """Return the address of an endpoint that takes every message and never answers."""
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(listen, "127.0.0.1", 0)
+    yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    server.close()
+    server.close_clients()

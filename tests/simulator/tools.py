@@ -1,5 +1,7 @@
 """What the tests of the simulator share: a client of its API and an endpoint for its webhooks."""
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -9,6 +11,13 @@ from aiohttp import web
 from simulator.app import Simulator
 
 KEY = "the-webhook-key"
+
+
+async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
+    """Wait for something that the simulator does by itself."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110  what is waited for knows of no event
+            await asyncio.sleep(0.01)
 
 
 @dataclass
@@ -37,7 +46,9 @@ class Api:
         async with self.http.request(
             method, self.sim.url + path, json=body, headers=self.headers
         ) as answer:
-            return answer.status, await answer.json(content_type=None) if answer.status != 204 else None
+            return answer.status, await answer.json(
+                content_type=None
+            ) if answer.status != 204 else None
 
     async def get(self, path: str) -> Any:
         """GET what must be there."""
@@ -80,7 +91,7 @@ class Hook:
             await self._runner.cleanup()
 
     def real(self, event_type: str | None = None) -> list[dict[str, Any]]:
-        """What came that was no test message."""
+        """Return what came that was no test message."""
         return [
             message
             for message in self.received

@@ -13,7 +13,7 @@ from .errors import AuthError, BadAnswer, Forbidden
 from .http import send
 from .reading import Fields, number, text
 
-# Jedlix does not tell how long a token lives; where the answer does not say either, ask again this soon (seconds).
+# How long a token lives is not documented; where the answer does not say, ask again this soon (seconds).
 _DEFAULT_LIFETIME: Final = 600.0
 _LONGEST_MARGIN: Final = 300.0
 

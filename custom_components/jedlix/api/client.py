@@ -104,7 +104,7 @@ class JedlixClient:
     ) -> AsyncIterator[tuple[Session, ...]]:
         """Yield sessions, newest first: the tenant's (documented), or one user's (assumed, A4).
 
-        `startTimeFrom` is documented; the other three filters are inferred, so a caller must not rely on them.
+        `startTimeFrom` is documented; the other three filters are inferred: no caller relies on them.
         """
         params: _Params = {
             "startTimeFrom": started_from,
@@ -153,11 +153,13 @@ class JedlixClient:
         ids = {"user_id": user_id, "session_id": session_id}
         body: dict[str, Json] = {"type": "currentBatteryLevel"}
         try:
-            await self._call("session_settings", body=body | {"currentSateOfCharge": level}, **ids)
+            await self._call("session_settings", None, body | {"currentSateOfCharge": level}, **ids)
         except Conflict:
             raise
         except Rejected:
-            await self._call("session_settings", body=body | {"currentStateOfCharge": level}, **ids)
+            await self._call(
+                "session_settings", None, body | {"currentStateOfCharge": level}, **ids
+            )
 
     # -- charge settings and state refresh -----------------------------------------------------------------
 
@@ -294,7 +296,7 @@ class JedlixClient:
         if not answer.body.strip():
             return None
         try:
-            return orjson.loads(answer.body)  # type: ignore[no-any-return]
+            return orjson.loads(answer.body)
         except orjson.JSONDecodeError as err:
             raise BadAnswer("the answer is not JSON") from err
 

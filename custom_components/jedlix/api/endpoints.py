@@ -1,8 +1,8 @@
 """THE table of endpoints: name, method, path, evidence. Nobody else knows a path.
 
-Evidence levels: documented (developer.jedlix.com), sdk (source of the official SDKs), assumed (our guess by
-analogy; the tenant may lack it, and a caller must live with `NotFound`). A tenant whose paths differ is served
-by handing `JedlixClient` another table; no logic changes.
+Evidence levels: documented (developer.jedlix.com), sdk (source of the official SDKs), assumed (our guess
+by analogy; the tenant may lack it, and a caller must live with `NotFound`). A tenant whose paths differ is
+served by handing `JedlixClient` another table; no logic changes.
 """
 
 from dataclasses import dataclass
@@ -51,9 +51,7 @@ ENDPOINTS: Final[Endpoints] = {
     "update_charge_settings": Endpoint(
         "PATCH", _VEHICLE + "/charge-settings", Evidence.ASSUMED
     ),  # A3
-    "request_refresh": Endpoint(
-        "POST", _VEHICLE + "/charge-state/refresh", Evidence.ASSUMED
-    ),  # A6
+    "request_refresh": Endpoint("POST", _VEHICLE + "/charge-state/refresh", Evidence.ASSUMED),  # A6
     "refresh_status": Endpoint("GET", _VEHICLE + "/charge-state/refresh", Evidence.ASSUMED),  # A6
     # webhooks
     "subscribe": Endpoint("POST", "/api/v1/webhooks/subscriptions", Evidence.DOCUMENTED),

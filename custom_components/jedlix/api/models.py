@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Self
+from typing import Final, Self
 
-from .reading import Fields, Json, boolean, money, moment, number, percent, text, whole
+from .reading import Fields, Json, boolean, moment, money, number, percent, text, whole
 
 
 class ChargeStatus(StrEnum):
@@ -18,11 +18,13 @@ class ChargeStatus(StrEnum):
     CHARGING = "charging"
     COMPLETE = "complete"
 
-    @classmethod
-    def _missing_(cls, value: object) -> Self | None:
-        """Compare without regard to case: the guides write Disconnected, the SDK disconnected."""
-        lower = value.lower() if isinstance(value, str) else None
-        return next((member for member in cls if member.value == lower), cls("unknown"))
+
+_STATUS_OF: Final = {status.value: status for status in ChargeStatus}
+
+
+def read_status(value: object) -> ChargeStatus:
+    """Read a charge state without regard to case: the guides write Disconnected, the SDK disconnected."""
+    return _STATUS_OF.get(value.lower() if isinstance(value, str) else "", ChargeStatus.UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +43,7 @@ class ChargeState:
             return cls()
         fields = Fields(data)
         return cls(
-            status=ChargeStatus(fields.get("chargestate", "state", "status")),
+            status=read_status(fields.get("chargestate", "state", "status")),
             battery_level=percent(fields.get("batterylevel", "stateofcharge")),
             range_km=whole(fields.get("range", "rangekm")),
             updated_at=moment(fields.get("updatedat", "timestamp")),
@@ -80,9 +82,9 @@ class Vehicle:
             is_connected=boolean(fields.get("isconnected")),
             is_connectable=boolean(fields.get("isconnectable")),
             connection_status=text(fields.get("connectionstatus", "connectionstate")),
-            capabilities=frozenset(
-                item for item in capabilities if isinstance(item, str)
-            ) if isinstance(capabilities, list) else frozenset(),
+            capabilities=frozenset(item for item in capabilities if isinstance(item, str))
+            if isinstance(capabilities, list)
+            else frozenset(),
             charge_state=ChargeState.from_json(
                 state if state is None or isinstance(state, dict) else {"chargeState": state}
             ),
@@ -224,7 +226,7 @@ class Charger:
             charging_location_id=text(fields.get("charginglocationid")),
             brand=text(detail.get("brand")),
             model=text(detail.get("model")),
-            status=ChargeStatus(state.get("chargestate")),
+            status=read_status(state.get("chargestate")),
             power_kw=number(state.get("chargepower")),
             updated_at=moment(state.get("timestamp")),
         )
@@ -249,7 +251,6 @@ class Subscription:
             endpoint_url=fields.required_id("endpointurl", "url"),
             is_active=boolean(fields.get("isactive")) is not False,
         )
-
 
 
 @dataclass(frozen=True, slots=True)

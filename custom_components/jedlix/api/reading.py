@@ -1,8 +1,8 @@
 """Lenient readers: ids, dates, numbers, enums, lists and pages.
 
-The API has no public schema, so nothing here trusts one. A key may be spelled in another case or style, a date
-may lack its zone, a list may come bare or inside a page, an enum may have new values. What cannot be read is
-`None`; only an answer of an impossible kind raises, and then always `BadAnswer`.
+The API has no public schema, so nothing here trusts one. A key may be spelled in another case or style, a
+date may lack its zone, a list may come bare or inside a page, an enum may have new values. What cannot be
+read is `None`; only an answer of an impossible kind raises, and then always `BadAnswer`.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -14,7 +14,7 @@ from typing import Final
 
 from .errors import BadAnswer
 
-type Json = None | bool | int | float | str | list[Json] | dict[str, Json]
+type Json = bool | float | str | list[Json] | dict[str, Json] | None
 
 # .NET writes its zero date where others write null; no car charged before this year.
 _FIRST_YEAR: Final = 2000
@@ -46,7 +46,7 @@ class Fields:
             if (key := self._spellings.get(name)) is not None and (
                 value := self._data[key]
             ) is not None:
-                return value  # type: ignore[no-any-return]
+                return value
         return None
 
     def required_id(self, *names: str) -> str:
@@ -100,7 +100,7 @@ def percent(value: object) -> int | None:
 
 
 def moment(value: object) -> datetime | None:
-    """Return a date-time in UTC; without a zone it is UTC (v1, SDK), with one it is converted (v2, documented)."""
+    """Return a date-time in UTC: without a zone it is UTC (v1, SDK), v2 writes a Z (documented)."""
     if not isinstance(value, str):
         return None
     try:

@@ -95,8 +95,7 @@ class PushHealth:
     def has_wrong_keys(self, now: datetime) -> bool:
         """Return whether deliveries keep coming with a key that is not ours."""
         return (
-            len(self._wrong_keys) == _WRONG_KEYS
-            and now - self._wrong_keys[0] < _WRONG_KEY_MATTERS
+            len(self._wrong_keys) == _WRONG_KEYS and now - self._wrong_keys[0] < _WRONG_KEY_MATTERS
         )
 
     def state(self, now: datetime) -> PushState:

@@ -1,7 +1,7 @@
 """Makes Jedlix's webhook subscriptions equal to the wanted ones, and touches nobody else's.
 
-Only creating one is documented. List, update and delete are assumed (A10): where the tenant lacks them, we live
-with what we remember to have made.
+Only creating one is documented. List, update and delete are assumed (A10): where the tenant lacks them, we
+live with what we remember to have made.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
@@ -71,9 +71,7 @@ async def reconcile(
         known = held.get(event_type)
         same_key = known is not None and known.key_print == print_now and not renew
         matches = [item for item in ours if item.event_type == event_type]
-        keep = next(
-            (item for item in matches if item.endpoint_url == url and item.is_active), None
-        )
+        keep = next((item for item in matches if item.endpoint_url == url and item.is_active), None)
         try:
             if keep is None or not same_key:
                 keep = await _write(client, matches, event_type, url, key)
@@ -113,9 +111,7 @@ async def _ours(
             for event_type, known in held.items()
         ]
     urls = {known.url for known in held.values()}
-    return [
-        item for item in listed if webhook_id in item.endpoint_url or item.endpoint_url in urls
-    ]
+    return [item for item in listed if webhook_id in item.endpoint_url or item.endpoint_url in urls]
 
 
 async def _write(

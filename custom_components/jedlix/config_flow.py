@@ -1,0 +1,440 @@
+"""What people meet when they set up: user, custom, users, webhook, connect; options, reauth, reconfigure."""
+
+from collections.abc import Mapping
+import logging
+import secrets
+from typing import Any, Final, override
+
+from homeassistant.components import webhook
+from homeassistant.config_entries import (
+    SOURCE_RECONFIGURE,
+    ConfigEntry,
+    ConfigEntryState,
+    ConfigFlow,
+    ConfigFlowResult,
+    ConfigSubentryData,
+    ConfigSubentryFlow,
+    OptionsFlow,
+    SubentryFlowResult,
+)
+from homeassistant.const import (
+    CONF_API_KEY,
+    CONF_CLIENT_ID,
+    CONF_CLIENT_SECRET,
+    CONF_WEBHOOK_ID,
+)
+from homeassistant.core import callback
+from yarl import URL
+
+from .api import AuthError, Forbidden, JedlixError, NotFound
+from .const import (
+    CONF_AUDIENCE,
+    CONF_BASE_URL,
+    CONF_CALLBACK,
+    CONF_CALLBACK_URL,
+    CONF_ENVIRONMENT,
+    CONF_EVENT_TYPES,
+    CONF_POLL_MINUTES,
+    CONF_TOKEN_URL,
+    CONF_USER_ID,
+    CONF_USERS,
+    CONF_WEBHOOK_KEY,
+    DEFAULT_POLL_MINUTES,
+    DOCUMENTED_EVENT_TYPES,
+    DOMAIN,
+    SUBENTRY_USER,
+)
+from .flow_forms import (
+    DEMO,
+    ENVIRONMENTS,
+    PRODUCTION,
+    TOKEN_URL,
+    credentials_form,
+    custom_form,
+    options_form,
+    reauth_form,
+    user_form,
+    users_form,
+    webhook_form,
+)
+from .push.callback_url import (
+    Callback,
+    NoCallback,
+    choose_url,
+    delete_cloudhook,
+    is_private_host,
+    is_valid_url,
+)
+from .push.trial import Trial
+from .runtime import make_client
+from .tenant import TenantUser, check_users, find_users
+
+_LOGGER = logging.getLogger(__name__)
+
+_NEW_KEY_BYTES: Final = 32
+_SECRETS: Final = frozenset({CONF_CLIENT_SECRET, CONF_API_KEY})
+
+
+def _words(err: JedlixError) -> str:
+    """Return the key of the text that says what went wrong with the credentials."""
+    if isinstance(err, AuthError):
+        return "invalid_auth"
+    return "forbidden" if isinstance(err, Forbidden) else "cannot_connect"
+
+
+def _title(data: Mapping[str, Any]) -> str:
+    """Return the name of an account: Jedlix, and what tells it from the production one."""
+    environment = data[CONF_ENVIRONMENT]
+    if environment == PRODUCTION:
+        return "Jedlix"
+    return (
+        f"Jedlix {DEMO}" if environment == DEMO else f"Jedlix {URL(data[CONF_BASE_URL]).authority}"
+    )
+
+
+class JedlixConfigFlow(ConfigFlow, domain=DOMAIN):
+    """Set-up, reauthentication and reconfiguration; the three share their steps."""
+
+    VERSION = 1
+    MINOR_VERSION = 1
+
+    def __init__(self) -> None:
+        """Begin with nothing entered."""
+        self._data: dict[str, Any] = {}
+        self._found: dict[str, TenantUser] = {}
+        self._chosen: dict[str, str] = {}
+        self._trial: Trial | None = None
+        self._connect_error: str | None = None
+        self._credential_errors: dict[str, str] = {}
+
+    @classmethod
+    @callback
+    @override
+    def async_get_supported_subentry_types(
+        cls, config_entry: ConfigEntry
+    ) -> dict[str, type[ConfigSubentryFlow]]:
+        """Return how to add one more user."""
+        return {SUBENTRY_USER: UserSubentryFlow}
+
+    @staticmethod
+    @callback
+    @override
+    def async_get_options_flow(config_entry: ConfigEntry) -> OptionsFlow:
+        """Return the options."""
+        return JedlixOptionsFlow()
+
+    # -- credentials ---------------------------------------------------------------------------------------
+
+    @override
+    async def async_step_user(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Ask for the environment and the credentials, and try them."""
+        errors, self._credential_errors = self._credential_errors, {}
+        if user_input is not None:
+            self._data |= {CONF_API_KEY: None} | {
+                key: value.strip() if isinstance(value, str) else value
+                for key, value in user_input.items()
+            }
+            if (base_url := ENVIRONMENTS.get(user_input[CONF_ENVIRONMENT])) is None:
+                return await self.async_step_custom()
+            self._data |= {
+                CONF_BASE_URL: base_url,
+                CONF_TOKEN_URL: TOKEN_URL,
+                CONF_AUDIENCE: base_url,
+            }
+            if not (errors := await self._try_credentials()):
+                return await self._step_after_credentials()
+        return self.async_show_form(
+            step_id="user",
+            data_schema=self.add_suggested_values_to_schema(
+                credentials_form(),
+                {key: value for key, value in self._data.items() if key not in _SECRETS},
+            ),
+            errors=errors,
+        )
+
+    async def async_step_custom(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Ask for the addresses of another environment, and try the credentials there."""
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            self._data |= {key: value.strip().rstrip("/") for key, value in user_input.items()}
+            errors = self._address_errors()
+            if not errors:
+                self._data[CONF_AUDIENCE] = (
+                    user_input.get(CONF_AUDIENCE) or self._data[CONF_BASE_URL]
+                )
+                errors = await self._try_credentials()
+                if errors.get("base") == "invalid_auth":
+                    # the credentials were entered one step before, so that is where they are mended
+                    self._credential_errors = errors
+                    return await self.async_step_user()
+            if not errors:
+                return await self._step_after_credentials()
+        return self.async_show_form(
+            step_id="custom",
+            data_schema=self.add_suggested_values_to_schema(custom_form(), self._data),
+            errors=errors,
+        )
+
+    def _address_errors(self) -> dict[str, str]:
+        """Return what is wrong with the custom addresses: plain http is for this house only."""
+        errors: dict[str, str] = {}
+        for field in (CONF_BASE_URL, CONF_TOKEN_URL):
+            if not is_valid_url(self._data[field], allow_http=True):
+                errors[field] = "invalid_url"
+            elif not is_valid_url(
+                self._data[field], allow_http=is_private_host(URL(self._data[field]).host)
+            ):
+                errors[field] = "http_not_private"
+        return errors
+
+    async def _try_credentials(self) -> dict[str, str]:
+        """Fetch a token; returns the errors of the form."""
+        try:
+            await make_client(self.hass, self._data).check_credentials()
+        except JedlixError as err:
+            return {"base": _words(err)}
+        except Exception:
+            _LOGGER.exception("Unexpected error while trying the credentials")
+            return {"base": "unknown"}
+        return {}
+
+    async def _step_after_credentials(self) -> ConfigFlowResult:
+        """Go on: one entry per tenant and environment; reconfiguring skips the choice of users."""
+        host = URL(self._data[CONF_BASE_URL]).authority
+        await self.async_set_unique_id(f"{host}/{self._data[CONF_CLIENT_ID]}")
+        if self.source == SOURCE_RECONFIGURE:
+            self._abort_if_unique_id_mismatch(reason="wrong_account")
+        else:
+            self._abort_if_unique_id_configured()
+        # Reconfiguring rotates both: the new door is tried while the old one still takes deliveries.
+        self._data[CONF_WEBHOOK_ID] = webhook.async_generate_id()
+        self._data[CONF_WEBHOOK_KEY] = secrets.token_urlsafe(_NEW_KEY_BYTES)
+        if self.source == SOURCE_RECONFIGURE:
+            return await self.async_step_webhook()
+        self._found = await find_users(make_client(self.hass, self._data))
+        return await self.async_step_users()
+
+    # -- users ---------------------------------------------------------------------------------------------
+
+    async def async_step_users(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Ask whom to follow; ids that Jedlix does not know are named."""
+        errors: dict[str, str] = {}
+        placeholders = {"user": "", "found": str(len(self._found))}
+        if user_input is not None:
+            wanted = list(dict.fromkeys(filter(None, map(str.strip, user_input[CONF_USERS]))))
+            self._chosen, errors, bad = await self._check(wanted)
+            placeholders["user"] = bad
+            if not errors:
+                return await self.async_step_webhook()
+        elif len(self._found) == 1:
+            user_input = {CONF_USERS: list(self._found)}
+        return self.async_show_form(
+            step_id="users",
+            data_schema=self.add_suggested_values_to_schema(
+                users_form(self._found), user_input or {}
+            ),
+            errors=errors,
+            description_placeholders=placeholders,
+        )
+
+    async def _check(self, wanted: list[str]) -> tuple[dict[str, str], dict[str, str], str]:
+        """Return the titles of the wanted users, the errors of the form, and the id that is wrong."""
+        if not wanted:
+            return {}, {CONF_USERS: "no_users"}, ""
+        titles: dict[str, str] = {}
+        for user_id, cars in (
+            await check_users(make_client(self.hass, self._data), wanted)
+        ).items():
+            if isinstance(cars, JedlixError):
+                known = not isinstance(cars, NotFound)
+                return {}, {CONF_USERS: _words(cars) if known else "unknown_user"}, user_id
+            place = self._found[user_id].place if user_id in self._found else None
+            titles[user_id] = TenantUser(user_id, place, cars).label
+        return titles, {}, ""
+
+    # -- push ----------------------------------------------------------------------------------------------
+
+    async def async_step_webhook(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask how Jedlix is to reach this Home Assistant; the next step tries it."""
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            url = (user_input.get(CONF_CALLBACK_URL) or "").strip().rstrip("/")
+            self._data |= {CONF_CALLBACK: user_input[CONF_CALLBACK], CONF_CALLBACK_URL: url or None}
+            if user_input[CONF_CALLBACK] == Callback.NONE:
+                return await self._finish()
+            try:
+                await choose_url(self.hass, self._data)
+            except NoCallback as err:
+                field = (
+                    CONF_CALLBACK_URL if user_input[CONF_CALLBACK] == Callback.CUSTOM else "base"
+                )
+                errors[field] = err.reason
+            else:
+                return await self.async_step_connect()
+        elif self._connect_error is not None:
+            errors["base"] = self._connect_error
+            self._connect_error = None
+        return self.async_show_form(
+            step_id="webhook",
+            data_schema=self.add_suggested_values_to_schema(
+                webhook_form(), {CONF_CALLBACK: Callback.AUTO, **self._data}
+            ),
+            errors=errors,
+            description_placeholders={"auto": await self._auto_url()},
+        )
+
+    async def _auto_url(self) -> str:
+        """Return the address that `auto` would choose, as the form shows it."""
+        try:
+            chosen = await choose_url(self.hass, self._data | {CONF_CALLBACK: Callback.AUTO})
+        except NoCallback:
+            return "-"
+        return "-" if chosen is None else str(URL(chosen.url).origin())
+
+    async def async_step_connect(
+        self, _user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Open the door, have Jedlix register it, and wait for its test message."""
+        if self._trial is None:
+            chosen = await choose_url(self.hass, self._data)
+            assert chosen is not None  # noqa: S101  the step before has seen to it
+            self._trial = Trial(self.hass, make_client(self.hass, self._data), self._data, chosen)
+            self._trial.start()
+        task = self._trial.task
+        if not task.done():
+            return self.async_show_progress(
+                step_id="connect", progress_action="connect", progress_task=task
+            )
+        self._connect_error = task.result()
+        if self._connect_error is None:
+            return self.async_show_progress_done(next_step_id="finish")
+        self._trial.close()
+        self._trial = None
+        return self.async_show_progress_done(next_step_id="webhook")
+
+    async def async_step_finish(
+        self, _user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Keep what was entered and tried."""
+        return await self._finish()
+
+    async def _finish(self) -> ConfigFlowResult:
+        if self._trial is not None:
+            self._trial.hand_over()
+        if self.source == SOURCE_RECONFIGURE:
+            entry = self._get_reconfigure_entry()
+            await delete_cloudhook(self.hass, entry.data[CONF_WEBHOOK_ID])
+            return self._update(entry, "reconfigure_successful")
+        return self.async_create_entry(
+            title=_title(self._data),
+            data=self._data,
+            options={
+                CONF_EVENT_TYPES: list(DOCUMENTED_EVENT_TYPES),
+                CONF_POLL_MINUTES: DEFAULT_POLL_MINUTES,
+            },
+            subentries=[
+                ConfigSubentryData(
+                    subentry_type=SUBENTRY_USER,
+                    data={CONF_USER_ID: user_id},
+                    title=title,
+                    unique_id=user_id,
+                )
+                for user_id, title in self._chosen.items()
+            ],
+        )
+
+    @callback
+    @override
+    def async_remove(self) -> None:
+        """Shut the trial's door when the dialog is closed; one that was handed over is the entry's."""
+        if self._trial is not None:
+            self._trial.close()
+
+    def _update(self, entry: ConfigEntry, reason: str) -> ConfigFlowResult:
+        """Keep the new data. A loaded entry reloads by its listener; one that failed is tried again."""
+        if entry.state is not ConfigEntryState.LOADED:
+            self.hass.config_entries.async_schedule_reload(entry.entry_id)
+        return self.async_update_and_abort(entry, data=self._data, reason=reason)
+
+    # -- reauth and reconfigure ----------------------------------------------------------------------------
+
+    async def async_step_reauth(self, entry_data: Mapping[str, Any]) -> ConfigFlowResult:
+        """Begin again with what is known; only the secrets are asked for."""
+        self._data = dict(entry_data)
+        return await self.async_step_reauth_confirm()
+
+    async def async_step_reauth_confirm(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask for the secret and the API key of the same tenant."""
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            self._data |= {CONF_API_KEY: None} | user_input
+            if not (errors := await self._try_credentials()):
+                return self._update(self._get_reauth_entry(), "reauth_successful")
+        return self.async_show_form(
+            step_id="reauth_confirm",
+            data_schema=reauth_form(),
+            errors=errors,
+            description_placeholders={"client_id": self._data[CONF_CLIENT_ID]},
+        )
+
+    async def async_step_reconfigure(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Go through everything again, with what is known filled in."""
+        self._data = dict(self._get_reconfigure_entry().data)
+        return await self.async_step_user(user_input)
+
+
+class UserSubentryFlow(ConfigSubentryFlow):
+    """Add user: one more user of the same tenant to follow."""
+
+    async def async_step_user(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
+        """Ask for the id and check it."""
+        entry = self._get_entry()
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            user_id = user_input[CONF_USER_ID].strip()
+            if any(item.unique_id == user_id for item in entry.subentries.values()):
+                return self.async_abort(reason="already_configured")
+            cars = (await check_users(make_client(self.hass, entry.data), [user_id]))[user_id]
+            if not isinstance(cars, JedlixError):
+                return self.async_create_entry(
+                    title=TenantUser(user_id, None, cars).label,
+                    data={CONF_USER_ID: user_id},
+                    unique_id=user_id,
+                )
+            unknown = isinstance(cars, NotFound)
+            errors[CONF_USER_ID] = "unknown_user" if unknown else _words(cars)
+        return self.async_show_form(
+            step_id="user",
+            data_schema=self.add_suggested_values_to_schema(user_form(), user_input),
+            errors=errors,
+        )
+
+
+class JedlixOptionsFlow(OptionsFlow):
+    """Which event types to subscribe, and how often to poll."""
+
+    async def async_step_init(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Ask for the options; the entry's update listener reloads."""
+        options = self.config_entry.options
+        if user_input is not None:
+            names = dict.fromkeys(filter(None, map(str.strip, user_input[CONF_EVENT_TYPES])))
+            return self.async_create_entry(
+                data={
+                    **options,
+                    **user_input,
+                    CONF_EVENT_TYPES: list(names),
+                    CONF_POLL_MINUTES: int(user_input[CONF_POLL_MINUTES]),
+                }
+            )
+        return self.async_show_form(
+            step_id="init",
+            data_schema=self.add_suggested_values_to_schema(
+                options_form(options.get(CONF_EVENT_TYPES, DOCUMENTED_EVENT_TYPES)), options
+            ),
+        )

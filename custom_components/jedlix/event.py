@@ -1,0 +1,140 @@
+"""Event entities: what happens to a car, and what arrives at the account. They are always available.
+
+An event entity that went away and came back would look like a new event to every state trigger.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, override
+
+from homeassistant.components.event import EventEntity, EventEntityDescription
+from homeassistant.const import EntityCategory
+from homeassistant.core import Context, HomeAssistant, callback
+
+from .api import WebhookMessage
+from .changes import Change, ChangeType
+from .const import CONF_EVENT_TYPES, DOCUMENTED_EVENT_TYPES
+from .entity import AccountEntity, VehicleDescription, VehicleEntity, add_for_vehicles
+
+if TYPE_CHECKING:
+    from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+
+    from .runtime import JedlixConfigEntry
+
+PARALLEL_UPDATES = 0
+
+_OTHER: Final = "other"
+
+
+@dataclass(frozen=True, kw_only=True)
+class VehicleEventDescription(VehicleDescription, EventEntityDescription):
+    """An event entity of a car."""
+
+    event_types: list[str]
+
+
+VEHICLE_EVENTS = (
+    VehicleEventDescription(
+        key="charging",
+        event_types=[
+            ChangeType.PLUGGED_IN,
+            ChangeType.CHARGING_STARTED,
+            ChangeType.CHARGING_PAUSED,
+            ChangeType.CHARGING_COMPLETED,
+            ChangeType.UNPLUGGED,
+        ],
+    ),
+    VehicleEventDescription(
+        key="session",
+        event_types=[
+            ChangeType.SESSION_STARTED,
+            ChangeType.SESSION_ENDED,
+            ChangeType.SESSION_BECAME_SMART,
+            ChangeType.SESSION_BECAME_UNMANAGED,
+            ChangeType.BOOST_STARTED,
+            ChangeType.BOOST_ENDED,
+            ChangeType.SMART_CHARGING_ENABLED,
+            ChangeType.SMART_CHARGING_DISABLED,
+        ],
+    ),
+)
+
+WEBHOOK = EventEntityDescription(key="webhook", entity_category=EntityCategory.DIAGNOSTIC)
+
+
+async def async_setup_entry(
+    _hass: HomeAssistant,
+    entry: JedlixConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+) -> None:
+    """Make the event entities."""
+    async_add_entities([WebhookEvent(entry)])
+    add_for_vehicles(entry, async_add_entities, VEHICLE_EVENTS, VehicleEvent)
+
+
+class VehicleEvent(VehicleEntity, EventEntity):
+    """What happens to a car."""
+
+    entity_description: VehicleEventDescription
+
+    @property
+    @override
+    def available(self) -> bool:
+        """Return true: see the top of this file."""
+        return True
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Listen to the changes of this car."""
+        await super().async_added_to_hass()
+        self.async_on_remove(
+            self.coordinator.announcer.listen_to_changes(self._key, self._announced)
+        )
+
+    @callback
+    @override
+    def _car_changed(self) -> None:
+        """Write nothing: this entity tells events, not states."""
+
+    @callback
+    def _announced(self, change: Change, context: Context) -> None:
+        if change.type not in self.entity_description.event_types:
+            return
+        self._trigger_event(
+            change.type.value,
+            {
+                "session_id": change.session_id,
+                "occurred_at": change.occurred_at.isoformat(),
+                **change.details,
+            },
+        )
+        self.async_set_context(context)
+        self.async_write_ha_state()
+
+
+class WebhookEvent(AccountEntity, EventEntity):
+    """What arrives from Jedlix, as it came. Types that nobody asked for are told as `other`."""
+
+    def __init__(self, entry: JedlixConfigEntry) -> None:
+        """Know the types that are asked for."""
+        super().__init__(entry, WEBHOOK)
+        wanted = entry.options.get(CONF_EVENT_TYPES, DOCUMENTED_EVENT_TYPES)
+        self._attr_event_types = [*dict.fromkeys([*DOCUMENTED_EVENT_TYPES, *wanted]), _OTHER]
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Listen to the deliveries, and to nothing else of push."""
+        self.async_on_remove(self._announcer.listen_to_webhooks(self._arrived))
+
+    @callback
+    def _arrived(self, message: WebhookMessage) -> None:
+        known = message.event_type in self.event_types
+        self._trigger_event(
+            message.event_type if known else _OTHER,
+            {
+                "webhook_type": message.event_type,
+                "event_id": message.id,
+                "user_id": message.user_id,
+                "occurred_at": message.occurred_at and message.occurred_at.isoformat(),
+            },
+        )
+        self.async_write_ha_state()

@@ -1,0 +1,157 @@
+"""The forms of the config flow, and the environments that Jedlix documents."""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from homeassistant.const import CONF_API_KEY, CONF_CLIENT_ID, CONF_CLIENT_SECRET
+from homeassistant.helpers.selector import (
+    NumberSelector,
+    NumberSelectorConfig,
+    NumberSelectorMode,
+    SelectOptionDict,
+    SelectSelector,
+    SelectSelectorConfig,
+    SelectSelectorMode,
+    TextSelector,
+    TextSelectorConfig,
+    TextSelectorType,
+)
+import voluptuous as vol
+
+from .const import (
+    CONF_AUDIENCE,
+    CONF_BASE_URL,
+    CONF_CALLBACK,
+    CONF_CALLBACK_URL,
+    CONF_ENVIRONMENT,
+    CONF_EVENT_TYPES,
+    CONF_POLL_MINUTES,
+    CONF_TOKEN_URL,
+    CONF_USER_ID,
+    CONF_USERS,
+    DEFAULT_POLL_MINUTES,
+    DOCUMENTED_EVENT_TYPES,
+)
+from .push.callback_url import Callback
+from .tenant import TenantUser
+
+PRODUCTION: Final = "production"
+DEMO: Final = "demo"
+CUSTOM: Final = "custom"
+
+# Hosts and token address are documented; that the demo's audience is its own URL is inferred.
+ENVIRONMENTS: Final = {
+    PRODUCTION: "https://smartcharging.jedlix.com",
+    DEMO: "https://demo-smartcharging.jedlix.com",
+}
+TOKEN_URL: Final = "https://jedlix-b2e.eu.auth0.com/oauth/token"  # noqa: S105  an address, no secret
+
+_TEXT = TextSelector()
+_URL = TextSelector(TextSelectorConfig(type=TextSelectorType.URL))
+_SECRET = TextSelector(
+    TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="current-password")
+)
+
+
+def _one_of(options: Iterable[str], translation_key: str) -> SelectSelector:
+    return SelectSelector(
+        SelectSelectorConfig(
+            options=list(options),
+            translation_key=translation_key,
+            mode=SelectSelectorMode.LIST,
+        )
+    )
+
+
+def credentials_form() -> vol.Schema:
+    """Return the form of the step `user`."""
+    return vol.Schema(
+        {
+            vol.Required(CONF_ENVIRONMENT, default=PRODUCTION): _one_of(
+                (PRODUCTION, DEMO, CUSTOM), CONF_ENVIRONMENT
+            ),
+            vol.Required(CONF_CLIENT_ID): _TEXT,
+            vol.Required(CONF_CLIENT_SECRET): _SECRET,
+            vol.Optional(CONF_API_KEY): _SECRET,
+        }
+    )
+
+
+def custom_form() -> vol.Schema:
+    """Return the form of the step `custom`."""
+    return vol.Schema(
+        {
+            vol.Required(CONF_BASE_URL): _URL,
+            vol.Required(CONF_TOKEN_URL): _URL,
+            vol.Optional(CONF_AUDIENCE): _TEXT,
+        }
+    )
+
+
+def users_form(found: Mapping[str, TenantUser]) -> vol.Schema:
+    """Return the form of the step `users`: those that were found, and any other by id."""
+    options = [
+        SelectOptionDict(value=user.user_id, label=user.label)
+        for user in sorted(found.values(), key=lambda user: user.label)
+    ]
+    return vol.Schema(
+        {
+            vol.Required(CONF_USERS, default=[]): SelectSelector(
+                SelectSelectorConfig(
+                    options=options,
+                    multiple=True,
+                    custom_value=True,
+                    mode=SelectSelectorMode.DROPDOWN,
+                )
+            )
+        }
+    )
+
+
+def webhook_form() -> vol.Schema:
+    """Return the form of the step `webhook`."""
+    return vol.Schema(
+        {
+            vol.Required(CONF_CALLBACK, default=Callback.AUTO.value): _one_of(
+                [way.value for way in Callback], CONF_CALLBACK
+            ),
+            vol.Optional(CONF_CALLBACK_URL): _URL,
+        }
+    )
+
+
+def reauth_form() -> vol.Schema:
+    """Return the form of the step `reauth_confirm`."""
+    return vol.Schema(
+        {vol.Required(CONF_CLIENT_SECRET): _SECRET, vol.Optional(CONF_API_KEY): _SECRET}
+    )
+
+
+def user_form() -> vol.Schema:
+    """Return the form that adds one user."""
+    return vol.Schema({vol.Required(CONF_USER_ID): _TEXT})
+
+
+def options_form(event_types: Iterable[str]) -> vol.Schema:
+    """Return the form of the options: the documented event types, those in use, and any other by name."""
+    return vol.Schema(
+        {
+            vol.Required(CONF_EVENT_TYPES, default=list(DOCUMENTED_EVENT_TYPES)): SelectSelector(
+                SelectSelectorConfig(
+                    options=list(dict.fromkeys([*DOCUMENTED_EVENT_TYPES, *event_types])),
+                    multiple=True,
+                    custom_value=True,
+                    mode=SelectSelectorMode.DROPDOWN,
+                )
+            ),
+            vol.Required(CONF_POLL_MINUTES, default=DEFAULT_POLL_MINUTES): NumberSelector(
+                NumberSelectorConfig(
+                    min=1,
+                    max=60,
+                    step=1,
+                    unit_of_measurement="min",
+                    mode=NumberSelectorMode.BOX,
+                )
+            ),
+        }
+    )

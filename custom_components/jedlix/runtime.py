@@ -1,0 +1,52 @@
+"""What lives while an entry is loaded."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.const import CONF_API_KEY, CONF_CLIENT_ID, CONF_CLIENT_SECRET, __version__
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.aiohttp_client import async_get_clientsession
+
+from .api import JedlixClient, TokenSource
+from .const import CONF_AUDIENCE, CONF_BASE_URL, CONF_TOKEN_URL
+from .coordinator import JedlixCoordinator
+from .memory import Memory
+from .push.link import PushLink
+
+# How Jedlix may recognise the caller in its traces (header: SDK).
+_CLIENT_NAME: Final = "home-assistant-jedlix"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JedlixData:
+    """The parts of a loaded entry; `subentry_of` is the subentry of each followed user."""
+
+    client: JedlixClient
+    memory: Memory
+    coordinator: JedlixCoordinator
+    push: PushLink
+    subentry_of: Mapping[str, str]
+
+
+type JedlixConfigEntry = ConfigEntry[JedlixData]
+
+
+def make_client(hass: HomeAssistant, data: Mapping[str, Any]) -> JedlixClient:
+    """Return a client for the credentials and addresses of an entry's data."""
+    session = async_get_clientsession(hass)
+    return JedlixClient(
+        session,
+        base_url=data[CONF_BASE_URL],
+        auth=TokenSource(
+            session,
+            token_url=data[CONF_TOKEN_URL],
+            client_id=data[CONF_CLIENT_ID],
+            client_secret=data[CONF_CLIENT_SECRET],
+            audience=data[CONF_AUDIENCE],
+        ),
+        api_key=data.get(CONF_API_KEY),
+        client_name=_CLIENT_NAME,
+        client_version=__version__,
+    )
