@@ -86,5 +86,7 @@ def shown_state(state: dict[str, Any] | None) -> str:
     attributes = state.get("attributes", {})
     if attributes.get("device_class") == "timestamp" and "T" in value:
         return value.partition("T")[2][:5] + " UTC"
+    if value in {"unknown", "unavailable"}:
+        return value
     unit = attributes.get("unit_of_measurement")
     return f"{value} {unit}" if unit else value

@@ -42,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--port", type=int, default=8099, help="port of API and page (8099; 0: any free one)")
+    add("--port", type=_port, default=8099, help="port of API and page (8099; 0: any free one)")
     add("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
     add("--mode", choices=("default", "strict", "noisy"), default="default", help="see below")
     add(
@@ -104,6 +104,12 @@ def _parser() -> argparse.ArgumentParser:
 def _positive(text: str) -> float:
     if not 0 < (value := float(text)) <= 1e6:
         raise argparse.ArgumentTypeError("must be more than 0 and at most 1000000")
+    return value
+
+
+def _port(text: str) -> int:
+    if not 0 <= (value := int(text)) <= 65535:
+        raise argparse.ArgumentTypeError("must be from 0 to 65535")
     return value
 
 

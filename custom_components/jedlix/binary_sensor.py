@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, override
 
-from homeassistant.components.binary_sensor import (
-    BinarySensorDeviceClass,  # type: ignore[attr-defined] # exported, but not in so many words
+from homeassistant.components.binary_sensor import (  # type: ignore[attr-defined] # not exported in so many words
+    BinarySensorDeviceClass,
     BinarySensorEntity,
     BinarySensorEntityDescription,
 )

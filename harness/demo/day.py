@@ -62,6 +62,7 @@ class Day:
             await self._simulator.change_settings(self._vehicle, **changed)
         await self._simulator.telemetry(self._vehicle, battery_level=ARRIVES_WITH)
         usual = await self._simulator.clock(hour=ARRIVES_AT)
+        self._story.turn_page()
         missed: list[str] = []
         try:
             for step in self._steps():

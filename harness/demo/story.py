@@ -105,6 +105,10 @@ class Story:
         """Read the registry, so that states can be told by what they mean."""
         self._entities = {entity.entity_id: entity for entity in await our_entities(self.socket)}
 
+    def turn_page(self) -> None:
+        """Forget the states that changed up to now: what follows is told from here on."""
+        self._states.clear()
+
     def types(self, vehicle_id: str) -> list[str]:
         """Return the types of all events of one car, in order."""
         return [told.type for told in self.events if told.data.get("vehicle_id") == vehicle_id]

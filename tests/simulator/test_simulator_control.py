@@ -264,7 +264,9 @@ async def test_page(api: Api) -> None:
     assert {row["evidence"] for row in rows} == {"documented", "sdk", "assumed"}
 
 
-@pytest.mark.parametrize("option", [["--speed", "0"], ["--mode", "loud"], ["--faults", "["]])
+@pytest.mark.parametrize(
+    "option", [["--port", "65536"], ["--speed", "0"], ["--mode", "loud"], ["--faults", "["]]
+)
 def test_wrong_options(option: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         main(option)

@@ -1,0 +1,67 @@
+"""A simulator as the other side, and a Home Assistant that it can call."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from aiohttp.test_utils import TestClient
+from homeassistant.core import HomeAssistant
+from homeassistant.setup import async_setup_component
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
+
+from simulator.app import Simulator
+from simulator.settings import Settings
+
+from tests.tools import make_entry, set_up, until
+
+
+@pytest.fixture
+async def home(
+    hass: HomeAssistant,
+    enable_custom_integrations: None,
+    socket_enabled: None,
+    hass_client_no_auth: ClientSessionGenerator,
+) -> TestClient:
+    """Return a client of a Home Assistant whose webhooks can be called over a real socket."""
+    for component in ("http", "webhook", "websocket_api", "calendar"):
+        assert await async_setup_component(hass, component, {})
+    return await hass_client_no_auth()
+
+
+@pytest.fixture
+def callback_url(home: TestClient) -> str:
+    """Return the address at which the simulator can call Home Assistant."""
+    return str(home.make_url("/")).rstrip("/")
+
+
+@pytest.fixture
+async def start_simulator(
+    socket_enabled: None,
+) -> AsyncIterator[Callable[..., Awaitable[Simulator]]]:
+    """Return how to start a simulator with settings of the test's own."""
+    running: list[Simulator] = []
+
+    async def start(**settings: object) -> Simulator:
+        sim = Simulator(Settings(**settings))  # type: ignore[arg-type]
+        running.append(sim)
+        await sim.start()
+        return sim
+
+    yield start
+    for sim in running:
+        await sim.stop()
+
+
+@pytest.fixture
+async def sim(start_simulator: Callable[..., Awaitable[Simulator]]) -> Simulator:
+    """Return a simulator with one user, whose world moves only when the test says so."""
+    return await start_simulator()
+
+
+@pytest.fixture
+async def entry(hass: HomeAssistant, sim: Simulator, callback_url: str) -> MockConfigEntry:
+    """Return an entry that is set up against the simulator, with push."""
+    entry = make_entry(sim, callback_url)
+    await set_up(hass, entry)
+    await until(hass, lambda: entry.runtime_data.push.state not in ("off", "connecting"))
+    return entry

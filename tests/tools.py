@@ -1,0 +1,135 @@
+"""What the tests of the integration share: an entry for a simulator, and ears on the bus."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from homeassistant.config_entries import ConfigSubentryData
+from homeassistant.const import CONF_API_KEY, CONF_CLIENT_ID, CONF_CLIENT_SECRET, CONF_WEBHOOK_ID
+from homeassistant.core import Event, HomeAssistant, callback
+from homeassistant.helpers import entity_registry as er
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.jedlix.const import (
+    CONF_AUDIENCE,
+    CONF_BASE_URL,
+    CONF_CALLBACK,
+    CONF_CALLBACK_URL,
+    CONF_ENVIRONMENT,
+    CONF_EVENT_TYPES,
+    CONF_POLL_MINUTES,
+    CONF_TOKEN_URL,
+    CONF_USER_ID,
+    CONF_WEBHOOK_KEY,
+    DOCUMENTED_EVENT_TYPES,
+    DOMAIN,
+    EVENT_CHANGE,
+    EVENT_WEBHOOK,
+    SUBENTRY_USER,
+)
+from simulator.app import Simulator
+
+WEBHOOK_ID: Final = "a-webhook-id"
+WEBHOOK_KEY: Final = "a-webhook-key-of-enough-length"
+
+
+def make_entry(
+    sim: Simulator,
+    callback_url: str | None,
+    *,
+    users: Iterable[str] | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> MockConfigEntry:
+    """Return an entry that follows the simulator's users, with push where a callback URL is given."""
+    return MockConfigEntry(
+        domain=DOMAIN,
+        title="Jedlix",
+        unique_id=f"{sim.url.removeprefix('http://')}/client",
+        data={
+            CONF_ENVIRONMENT: "custom",
+            CONF_CLIENT_ID: "client",
+            CONF_CLIENT_SECRET: "secret",
+            CONF_API_KEY: "key",
+            CONF_BASE_URL: sim.url,
+            CONF_TOKEN_URL: f"{sim.url}/oauth/token",
+            CONF_AUDIENCE: sim.url,
+            CONF_WEBHOOK_ID: WEBHOOK_ID,
+            CONF_WEBHOOK_KEY: WEBHOOK_KEY,
+            CONF_CALLBACK: "none" if callback_url is None else "custom",
+            CONF_CALLBACK_URL: callback_url,
+        },
+        options={
+            CONF_EVENT_TYPES: [*DOCUMENTED_EVENT_TYPES, *sim.settings.session_events.values()],
+            CONF_POLL_MINUTES: 5,
+        }
+        | dict(options or {}),
+        subentries_data=[
+            ConfigSubentryData(
+                subentry_type=SUBENTRY_USER,
+                data={CONF_USER_ID: user_id},
+                title=user_id,
+                unique_id=user_id,
+            )
+            for user_id in (sim.user_ids if users is None else users)
+        ],
+    )
+
+
+async def set_up(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    """Set an entry up and let everything that follows from it happen."""
+    entry.add_to_hass(hass)
+    await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+
+
+async def until(
+    hass: HomeAssistant, condition: Callable[[], object], seconds: float = 10.0
+) -> None:
+    """Wait for something that comes over a socket, then let everything that follows from it happen."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110  what is waited for knows of no event
+            await asyncio.sleep(0.005)
+    await hass.async_block_till_done()
+
+
+@dataclass
+class Ears:
+    """What was told on the bus."""
+
+    changes: list[dict[str, Any]] = field(default_factory=list)
+    webhooks: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def types(self) -> list[str]:
+        """Return the types of the changes, in the order in which they were told."""
+        return [change["type"] for change in self.changes]
+
+
+def listen(hass: HomeAssistant) -> Ears:
+    """Hear everything that is told from now on."""
+    ears = Ears()
+
+    def into(kept: list[dict[str, Any]]) -> Callable[[Event], None]:
+        @callback
+        def keep(event: Event) -> None:
+            kept.append(dict(event.data))
+
+        return keep
+
+    hass.bus.async_listen(EVENT_CHANGE, into(ears.changes))
+    hass.bus.async_listen(EVENT_WEBHOOK, into(ears.webhooks))
+    return ears
+
+
+def state_of(hass: HomeAssistant, unique_id_end: str) -> str:
+    """Return the state of the one entity of ours whose unique id ends so."""
+    found = [
+        entity.entity_id
+        for entity in er.async_get(hass).entities.values()
+        if entity.platform == DOMAIN and entity.unique_id.endswith(unique_id_end)
+    ]
+    assert len(found) == 1, found
+    state = hass.states.get(found[0])
+    assert state is not None, found
+    return state.state
