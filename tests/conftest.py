@@ -11,7 +11,6 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from simulator.app import Simulator
 from simulator.settings import Settings
-
 from tests.tools import make_entry, set_up, until
 
 

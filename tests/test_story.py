@@ -4,7 +4,6 @@ from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from simulator.app import Simulator
-
 from tests.tools import listen, state_of, until
 
 
