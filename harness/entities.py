@@ -20,6 +20,8 @@ class Entity:
     key: str
     device_id: str | None
     enabled: bool
+    category: str | None
+    """`diagnostic`, `config`, or None for what an entity is mainly there for."""
 
     @property
     def domain(self) -> str:
@@ -48,6 +50,7 @@ async def our_entities(socket: WebSocket) -> list[Entity]:
             key=entry["translation_key"] or str(entry["unique_id"]).rpartition("_")[2],
             device_id=entry["device_id"],
             enabled=entry["disabled_by"] is None,
+            category=entry["entity_category"],
         )
         for entry in await socket.call("config/entity_registry/list")
         if entry["platform"] == DOMAIN

@@ -122,12 +122,14 @@ def listen(hass: HomeAssistant) -> Ears:
     return ears
 
 
-def state_of(hass: HomeAssistant, unique_id_end: str) -> str:
-    """Return the state of the one entity of ours whose unique id ends so."""
+def state_of(hass: HomeAssistant, unique_id_end: str, domain: str | None = None) -> str:
+    """Return the state of the one entity of ours (of this domain) whose unique id ends so."""
     found = [
         entity.entity_id
         for entity in er.async_get(hass).entities.values()
-        if entity.platform == DOMAIN and entity.unique_id.endswith(unique_id_end)
+        if entity.platform == DOMAIN
+        and entity.unique_id.endswith(unique_id_end)
+        and domain in (None, entity.domain)
     ]
     assert len(found) == 1, found
     state = hass.states.get(found[0])

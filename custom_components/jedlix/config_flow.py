@@ -26,7 +26,7 @@ from homeassistant.const import (
 from homeassistant.core import callback
 from yarl import URL
 
-from .api import AuthError, Forbidden, JedlixError, NotFound
+from .api import AuthError, BadAnswer, Forbidden, JedlixError, NotFound
 from .const import (
     CONF_AUDIENCE,
     CONF_BASE_URL,
@@ -79,7 +79,10 @@ def _words(err: JedlixError) -> str:
     """Return the key of the text that says what went wrong with the credentials."""
     if isinstance(err, AuthError):
         return "invalid_auth"
-    return "forbidden" if isinstance(err, Forbidden) else "cannot_connect"
+    if isinstance(err, Forbidden):
+        return "forbidden"
+    # something answers, but not as Jedlix does
+    return "not_jedlix" if isinstance(err, BadAnswer | NotFound) else "cannot_connect"
 
 
 def _title(data: Mapping[str, Any]) -> str:
@@ -190,7 +193,7 @@ class JedlixConfigFlow(ConfigFlow, domain=DOMAIN):
     async def _try_credentials(self) -> dict[str, str]:
         """Fetch a token; returns the errors of the form."""
         try:
-            await make_client(self.hass, self._data).check_credentials()
+            await make_client(self.hass, self._data).check_access()
         except JedlixError as err:
             return {"base": _words(err)}
         except Exception:

@@ -18,7 +18,16 @@ from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, Upda
 from homeassistant.util import dt as dt_util
 
 from .announcer import Announcer, Source
-from .api import AuthError, JedlixClient, JedlixError, NotFound, RateLimited, Session, Vehicle
+from .api import (
+    AuthError,
+    JedlixClient,
+    JedlixError,
+    NotFound,
+    RateLimited,
+    Session,
+    Vehicle,
+    WebhookMessage,
+)
 from .changes import compare
 from .const import CONF_POLL_MINUTES, DEFAULT_POLL_MINUTES, DOMAIN
 from .fetching import FIRST_LOOK, OVERLAP, Truth
@@ -130,12 +139,27 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
     # -- rings and polls -----------------------------------------------------------------------------------
 
     @callback
-    def ring(self, user_id: str | None) -> None:
-        """Fetch the truth about the user whom a delivery names, or of whoever is due when it names none."""
-        if user_id is None:
-            self.hass.async_create_task(self.async_request_refresh())
-        elif user_id in self.followed:
-            self._rings.ring(user_id)
+    def ring(self, message: WebhookMessage) -> None:
+        """Fetch the truth about the user whom a delivery names.
+
+        One that names nobody rings for all of a household; in a fleet it only brings the poll forward.
+        """
+        if (user_id := message.user_id or self._owner(message)) is not None:
+            if user_id in self.followed:
+                self._rings.ring(user_id)
+        elif len(self.followed) <= _ROTATION:
+            for followed in self.followed:
+                self._rings.ring(followed)
+        else:
+            self.config_entry.async_create_task(self.hass, self.async_request_refresh())
+
+    def _owner(self, message: WebhookMessage) -> str | None:
+        """Return the user whose car or running session a delivery without a user names."""
+        for user_id, user in self._memory.users.items():
+            for vehicle_id, car in user.vehicles.items():
+                if message.vehicle_id == vehicle_id or message.session_id in car.open_sessions:
+                    return user_id
+        return None
 
     async def _answer_ring(self, user_id: str) -> bool:
         try:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from ..entities import Device, Entity
+from ..entities import Device, Entity, find
 from ..websocket import WebSocket
 
 URL_PATH = "jedlix-demo"
@@ -20,6 +20,12 @@ _FIRST = (
 """The tiles of a car that come first; the others follow in the registry's order."""
 
 _PLOTTED = ("battery_level", "charge_state", "session")
+
+_OF_A_CAR = ("binary_sensor", "plugged_in")
+"""Which entity makes a device a car."""
+
+_WIDE = {"grid_options": {"columns": "full"}}
+_TALL = {"grid_options": {"columns": "full", "rows": 8}}
 
 _TRY = """\
 Plug the car in and out on [the simulator's page]({simulator}) and watch this one.
@@ -52,66 +58,63 @@ def dashboard(
         device.device_id: [entity for entity in entities if entity.device_id == device.device_id]
         for device in devices
     }
-    cars = [
-        device for device in devices if any(_is(e, "battery_level") for e in of[device.device_id])
-    ]
+    cars = [device for device in devices if find(of[device.device_id], *_OF_A_CAR)]
     others = [device for device in devices if device not in cars and of[device.device_id]]
-    sections = [_car(device, of[device.device_id]) for device in cars]
-    sections.append(_happenings(entities, simulator))
-    sections += [_list(device, of[device.device_id]) for device in others]
-    view = {"title": "Cars", "path": "cars", "type": "sections", "max_columns": 3}
+    told = [entity for device in cars for entity in of[device.device_id]]
+    sections = [
+        *(_car(device, of[device.device_id]) for device in cars),
+        _happenings(told, simulator),
+        *(_list(device, of[device.device_id]) for device in others),
+    ]
+    view = {"title": "Cars", "path": "cars", "type": "sections", "max_columns": 4}
     return {"title": "Jedlix", "views": [{**view, "sections": sections}]}
 
 
 def _car(device: Device, entities: Sequence[Entity]) -> dict[str, Any]:
-    def order(entity: Entity) -> int:
+    def place(entity: Entity) -> int:
         return _FIRST.index(entity.key) if entity.key in _FIRST else len(_FIRST)
 
-    shown = [e for e in sorted(entities, key=order) if e.domain not in {"event", "calendar"}]
-    plotted = [_row(e) for key in _PLOTTED for e in shown if _is(e, key)]
-    cards: list[dict[str, Any]] = [_heading(device.name, "mdi:car-electric")]
-    cards += [{"type": "tile", **_row(entity)} for entity in shown]
-    if plotted:
-        cards.append({"type": "history-graph", "entities": plotted, "hours_to_show": 0.2, **_WIDE})
-    return {"type": "grid", "cards": cards}
+    shown = [
+        entity
+        for entity in sorted(entities, key=place)
+        if entity.domain not in {"event", "calendar"} and entity.category is None
+    ]
+    plotted = [_row(entity) for key in _PLOTTED if (entity := find(shown, "sensor", key))]
+    history = {"type": "history-graph", "entities": plotted, "hours_to_show": 0.2}
+    return _section(
+        device.name,
+        "mdi:car-electric",
+        *({"type": "tile", **_row(entity)} for entity in shown),
+        *([history | _WIDE] if plotted else []),
+    )
 
 
 def _happenings(entities: Sequence[Entity], simulator: str) -> dict[str, Any]:
-    told = [entity.entity_id for entity in entities if entity.domain == "event"]
-    planned = [entity.entity_id for entity in entities if entity.domain == "calendar"]
-    cards: list[dict[str, Any]] = [
-        _heading("What happens", "mdi:timeline-text"),
-        {"type": "markdown", "content": _TRY.format(simulator=simulator), **_WIDE},
-    ]
-    if told:
-        logbook = {"type": "logbook", "target": {"entity_id": told}, "hours_to_show": 24}
-        cards.append({**logbook, **_WIDE})
-    if planned:
-        calendar = {"type": "calendar", "entities": planned, "initial_view": "listWeek"}
-        cards.append({**calendar, **_WIDE})
-    return {"type": "grid", "cards": cards}
+    events = [entity.entity_id for entity in entities if entity.domain == "event"]
+    calendars = [entity.entity_id for entity in entities if entity.domain == "calendar"]
+    logbook = {"type": "logbook", "target": {"entity_id": events}, "hours_to_show": 24}
+    calendar = {"type": "calendar", "entities": calendars, "initial_view": "listWeek"}
+    return _section(
+        "What happens",
+        "mdi:timeline-text",
+        {"type": "markdown", "content": _TRY.format(simulator=simulator)} | _WIDE,
+        *([logbook | _TALL] if events else []),
+        *([calendar | _TALL] if calendars else []),
+    )
 
 
 def _list(device: Device, entities: Sequence[Entity]) -> dict[str, Any]:
-    shown = [_row(entity) for entity in entities]
-    cards = [
-        _heading(device.name, "mdi:cloud-check-variant"),
-        {"type": "entities", "entities": shown, **_WIDE},
-    ]
-    return {"type": "grid", "cards": cards}
+    rows = [_row(entity) for entity in entities]
+    return _section(
+        device.name, "mdi:cloud-check-variant", {"type": "entities", "entities": rows} | _WIDE
+    )
 
 
-_WIDE = {"grid_options": {"columns": "full"}}
+def _section(title: str, icon: str, *cards: dict[str, Any]) -> dict[str, Any]:
+    heading = {"type": "heading", "heading": title, "icon": icon}
+    return {"type": "grid", "cards": [heading, *cards]}
 
 
 def _row(entity: Entity) -> dict[str, Any]:
     """Show an entity by its own name: the car's stands above them all."""
     return {"entity": entity.entity_id, "name": {"type": "entity"}}
-
-
-def _heading(text: str, icon: str) -> dict[str, Any]:
-    return {"type": "heading", "heading": text, "icon": icon}
-
-
-def _is(entity: Entity, key: str) -> bool:
-    return entity.key == key and entity.domain in {"sensor", "binary_sensor"}

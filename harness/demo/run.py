@@ -40,6 +40,8 @@ FAILURES = (
 
 SET_UP_PATIENCE = 30.0
 HEALTHY_PATIENCE = 10.0
+BACK_WITH = 35
+"""Percent, for the user to play with after the day."""
 MOST_USERS = 10
 """How many users of somebody else's simulator are followed."""
 
@@ -211,6 +213,9 @@ class Demo:
                 self._screen.plain(f"  {name:<17} median {half} ms, 99th percentile {most} ms")
 
     async def _stay_open(self, home: Home, simulator: Simulator, socket: WebSocket) -> None:
+        if simulator.is_ours:  # back from the road, so that plugging in has something to do
+            _, car = _choose(await simulator.truth())
+            await simulator.telemetry(car["id"], battery_level=BACK_WITH)
         devices, entities = await our_devices(socket), await our_entities(socket)
         await make_dashboard(socket, devices, entities, simulator.url)
         minutes = self._wish.minutes

@@ -23,7 +23,7 @@ _CLAIMS = {
     "plugged_in": ("plugged_in", "at_known_location"),
     "unplugged": ("plugged_in", "at_known_location", "charge_state"),
     "charging": ("charge_state", "battery_level", "session_energy", "charging"),
-    "session": ("session", "session_cost", "smart_session", "session_started"),
+    "session": ("session", "session_cost", "session_savings", "smart_session", "session_started"),
 }
 """Which states belong to which event, by the beginning of its type, the telling ones first. For
 the eye only: all of them are written before the first event of the same look at Jedlix is told."""

@@ -13,7 +13,16 @@ import orjson
 
 from .auth import TokenSource
 from .endpoints import ENDPOINTS, Endpoints
-from .errors import AuthError, BadAnswer, Conflict, ConnectionFailed, RateLimited, Rejected
+from .errors import (
+    AuthError,
+    BadAnswer,
+    Conflict,
+    ConnectionFailed,
+    Forbidden,
+    NotFound,
+    RateLimited,
+    Rejected,
+)
 from .http import send
 from .models import (
     Charger,
@@ -66,9 +75,25 @@ class JedlixClient:
             "Jedlix-ClientVersion": client_version,
         } | ({"ApiKey": api_key} if api_key else {})
 
-    async def check_credentials(self) -> None:
-        """Get a token; raises what TokenSource.token raises."""
+    async def check_access(self) -> None:
+        """Get a token and try it, so that a wrong secret, key or address shows at once; raises a JedlixError.
+
+        A tenant may lack one of the two documented tenant-wide lists, or the right to it; Forbidden is raised
+        when it has the right to neither.
+        """
         await self._auth.token()
+        refusal: Forbidden | None = None
+        for name in ("sessions", "locations"):
+            try:
+                await self._call(name, {"pageSize": "1", "pageIndex": "1"})
+            except NotFound:
+                continue
+            except Forbidden as err:
+                refusal = err
+            else:
+                return
+        if refusal is not None:
+            raise refusal
 
     # -- vehicles, chargers, locations ---------------------------------------------------------------------
 

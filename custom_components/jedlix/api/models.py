@@ -277,3 +277,13 @@ class WebhookMessage:
             is_test=boolean(fields.get("istest")) is True,
             payload=data,
         )
+
+    @property
+    def vehicle_id(self) -> str | None:
+        """Return the car that the message names, where it does (inferred)."""
+        return text(Fields(self.payload).get("vehicleid"))
+
+    @property
+    def session_id(self) -> str | None:
+        """Return the session that the message names, where it does (inferred)."""
+        return text(Fields(self.payload).get("sessionid"))

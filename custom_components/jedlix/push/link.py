@@ -116,7 +116,7 @@ class PushLink:
             followed=message.user_id in self._coordinator.followed,
             late=False,
         )
-        self._coordinator.ring(message.user_id)
+        self._coordinator.ring(message)
 
     @callback
     def _refused(self, why: Refusal) -> None:
