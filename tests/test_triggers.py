@@ -1,0 +1,256 @@
+"""Triggers and conditions, as an automation uses them."""
+
+from typing import Any
+
+from homeassistant.core import Event, HomeAssistant, callback
+from homeassistant.helpers import area_registry as ar, device_registry as dr, entity_registry as er
+from homeassistant.helpers.condition import (
+    async_from_config as condition_from_config,
+    async_validate_condition_config,
+)
+from homeassistant.helpers.trigger import async_validate_trigger_config
+from homeassistant.setup import async_setup_component
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+import voluptuous as vol
+
+from custom_components.jedlix.const import DOMAIN, EVENT_CHANGE
+from simulator.app import Simulator
+from tests.tools import state_of, until
+
+
+def car_device(hass: HomeAssistant, entry: MockConfigEntry, sim: Simulator) -> dr.DeviceEntry:
+    """Return the device of the simulator's first car."""
+    identifier = f"{sim.user_ids[0]}_{sim.vehicle_ids[0]}"
+    device = dr.async_get(hass).async_get_device_by_identifier((DOMAIN, identifier), entry.entry_id)
+    assert device is not None
+    return device
+
+
+async def automate(
+    hass: HomeAssistant,
+    trigger: dict[str, Any],
+    conditions: list[dict[str, Any]] | None = None,
+) -> list[dict[str, Any]]:
+    """Make an automation that passes the trigger's variables on, and return where they land."""
+    runs: list[dict[str, Any]] = []
+
+    @callback
+    def ran(event: Event) -> None:
+        runs.append(dict(event.data))
+
+    hass.bus.async_listen("test_ran", ran)
+    assert await async_setup_component(
+        hass,
+        "automation",
+        {
+            "automation": {
+                "id": "one",
+                "alias": "one",
+                "triggers": [trigger],
+                "conditions": conditions or [],
+                "actions": [
+                    {
+                        "event": "test_ran",
+                        "event_data": {
+                            "type": "{{ trigger.type }}",
+                            "platform": "{{ trigger.platform }}",
+                            "description": "{{ trigger.description }}",
+                            "level": "{{ trigger.battery_level }}",
+                        },
+                    }
+                ],
+            }
+        },
+    )
+    await hass.async_block_till_done()
+    return runs
+
+
+def change(device_id: str, **more: Any) -> dict[str, Any]:
+    """Return the data of a change that is fired by hand."""
+    return {"device_id": device_id, "type": "plugged_in", "late": False} | more
+
+
+async def test_plugging_in_runs_an_automation_and_its_condition_sees_the_new_state(
+    hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry
+) -> None:
+    target = {"device_id": car_device(hass, entry, sim).id}
+    runs = await automate(
+        hass,
+        {"trigger": "jedlix.plugged_in", "target": target},
+        [{"condition": "jedlix.is_plugged_in", "target": target, "options": {"behavior": "any"}}],
+    )
+    sim.plug(sim.vehicle_ids[0])
+    await until(hass, lambda: runs)
+    assert [(run["type"], run["platform"]) for run in runs] == [("plugged_in", "jedlix.plugged_in")]
+    assert runs[0]["description"] == "Jedlix: plugged in"
+    assert str(runs[0]["level"]) == state_of(hass, "_battery_level")
+
+
+@pytest.mark.parametrize("kind", ["device", "entity", "area", "label"])
+async def test_every_kind_of_target_finds_its_car_and_no_other(
+    hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry, kind: str
+) -> None:
+    device = car_device(hass, entry, sim)
+    area = ar.async_get(hass).async_create("Garage")
+    devices = dr.async_get(hass)
+    devices.async_update_device(device.id, area_id=area.id, labels={"car"})
+    entity = next(
+        item
+        for item in er.async_entries_for_device(er.async_get(hass), device.id)
+        if item.translation_key == "charge_state"
+    )
+    target = {
+        "device": {"device_id": device.id},
+        "entity": {"entity_id": entity.entity_id},
+        "area": {"area_id": area.id},
+        "label": {"label_id": "car"},
+    }[kind]
+    runs = await automate(hass, {"trigger": "jedlix.plugged_in", "target": target})
+    hass.bus.async_fire(EVENT_CHANGE, change("another device"))
+    hass.bus.async_fire(EVENT_CHANGE, {})
+    await hass.async_block_till_done()
+    assert not runs
+    hass.bus.async_fire(EVENT_CHANGE, change(device.id))
+    await until(hass, lambda: runs)
+
+
+async def test_a_car_that_moves_into_the_area_later_counts(
+    hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry
+) -> None:
+    device = car_device(hass, entry, sim)
+    area = ar.async_get(hass).async_create("Garage")
+    runs = await automate(hass, {"trigger": "jedlix.plugged_in", "target": {"area_id": area.id}})
+    hass.bus.async_fire(EVENT_CHANGE, change(device.id))
+    await hass.async_block_till_done()
+    assert not runs
+    dr.async_get(hass).async_update_device(device.id, area_id=area.id)
+    await hass.async_block_till_done()
+    hass.bus.async_fire(EVENT_CHANGE, change(device.id))
+    await until(hass, lambda: runs)
+
+
+@pytest.mark.parametrize(("include_late", "expected"), [(False, 0), (True, 1)])
+async def test_late_changes_run_only_what_asked_for_them(
+    hass: HomeAssistant,
+    sim: Simulator,
+    entry: MockConfigEntry,
+    include_late: bool,  # noqa: FBT001
+    expected: int,
+) -> None:
+    device = car_device(hass, entry, sim)
+    runs = await automate(
+        hass,
+        {
+            "trigger": "jedlix.plugged_in",
+            "target": {"device_id": device.id},
+            "options": {"include_late": include_late},
+        },
+    )
+    hass.bus.async_fire(EVENT_CHANGE, change(device.id, late=True))
+    await hass.async_block_till_done()
+    assert len(runs) == expected
+
+
+async def test_the_automation_survives_a_reload_of_the_entry_and_stops_when_switched_off(
+    hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry
+) -> None:
+    device = car_device(hass, entry, sim)
+    runs = await automate(
+        hass, {"trigger": "jedlix.plugged_in", "target": {"device_id": device.id}}
+    )
+    assert await hass.config_entries.async_reload(entry.entry_id)
+    hass.bus.async_fire(EVENT_CHANGE, change(device.id))
+    await until(hass, lambda: len(runs) == 1)
+    await hass.services.async_call(
+        "automation", "turn_off", {"entity_id": "automation.one"}, blocking=True
+    )
+    hass.bus.async_fire(EVENT_CHANGE, change(device.id))
+    await hass.async_block_till_done()
+    assert len(runs) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [({}, 1), ({"event_types": ["userCreated"]}, 1), ({"event_types": ["other"]}, 0)],
+)
+async def test_a_webhook_triggers_by_its_type(
+    hass: HomeAssistant,
+    sim: Simulator,
+    entry: MockConfigEntry,
+    options: dict[str, Any],
+    expected: int,
+) -> None:
+    runs = await automate(hass, {"trigger": "jedlix.webhook_received", "options": options})
+    received = entry.runtime_data.push.health.received
+    sim.add_user("NL")
+    await until(hass, lambda: entry.runtime_data.push.health.received > received)
+    assert len(runs) == expected
+    assert not runs or runs[0]["description"] == "Jedlix: webhook userCreated"
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"platform": "jedlix.plugged_in"}, "target"),
+        ({"platform": "jedlix.plugged_in", "target": {}}, "at least one of"),
+        (
+            {
+                "platform": "jedlix.plugged_in",
+                "target": {"device_id": "x"},
+                "options": {"include_late": "maybe"},
+            },
+            "include_late",
+        ),
+    ],
+)
+async def test_a_wrong_trigger_is_refused_in_words(
+    hass: HomeAssistant, entry: MockConfigEntry, config: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(vol.Invalid, match=words):
+        await async_validate_trigger_config(hass, [config])
+
+
+@pytest.mark.parametrize(
+    ("key", "charge_state", "expected"),
+    [
+        ("is_plugged_in", "stopped", True),
+        ("is_charging", "stopped", False),
+        ("is_charging", "charging", True),
+        ("is_smart_session", "charging", True),
+        ("is_plugged_in", "disconnected", False),
+    ],
+)
+@pytest.mark.parametrize("behavior", ["any", "all"])
+async def test_conditions_follow_the_car(
+    hass: HomeAssistant,
+    sim: Simulator,
+    entry: MockConfigEntry,
+    key: str,
+    charge_state: str,
+    expected: bool,  # noqa: FBT001
+    behavior: str,
+) -> None:
+    vehicle_id = sim.vehicle_ids[0]
+    if charge_state != "disconnected":
+        sim.plug(vehicle_id)
+        sim.telemetry(vehicle_id, charge_state=charge_state)
+    coordinator = entry.runtime_data.coordinator
+    await coordinator.async_refresh()
+    test = await condition(hass, key, {"device_id": car_device(hass, entry, sim).id}, behavior)
+    assert test.async_check() is expected
+
+
+async def condition(hass: HomeAssistant, key: str, target: dict[str, Any], behavior: str) -> Any:
+    """Return a condition of ours that is ready to be asked."""
+    config = await async_validate_condition_config(
+        hass,
+        {"condition": f"jedlix.{key}", "target": target, "options": {"behavior": behavior}},
+    )
+    return await condition_from_config(hass, config)
+
+
+async def test_all_of_nothing_is_false(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    test = await condition(hass, "is_plugged_in", {"area_id": "nowhere"}, "all")
+    assert test.async_check() is False
