@@ -27,6 +27,12 @@ async def home(
     return await hass_client_no_auth()
 
 
+@pytest.fixture(autouse=True)
+def no_waiting_for_the_frontend(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let an attempt to connect be over as soon as it is: no frontend looks on."""
+    monkeypatch.setattr("custom_components.jedlix.push.trial.SHORTEST", 0.0)
+
+
 @pytest.fixture
 def callback_url(home: TestClient) -> str:
     """Return the address at which the simulator can call Home Assistant."""

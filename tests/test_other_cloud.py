@@ -109,12 +109,13 @@ async def set_up_by_hand(hass: HomeAssistant, cloud: OtherCloud, callback_url: s
     """Go through the flow as a person does."""
     flows = hass.config_entries.flow
     result = await flows.async_init(DOMAIN, context={"source": SOURCE_USER})
-    for step, answers in {
+    answers_by_step: dict[str, dict[str, Any]] = {
         "user": {"environment": "custom", "client_id": "c", "client_secret": "s3cret"},
         "custom": {"base_url": cloud.url, "token_url": f"{cloud.url}/login"},
         "users": {"users": [USER]},
         "webhook": {"callback": "custom", "callback_url": callback_url},
-    }.items():
+    }
+    for step, answers in answers_by_step.items():
         assert result["step_id"] == step, result
         result = await flows.async_configure(result["flow_id"], answers)
     while result["type"] is FlowResultType.SHOW_PROGRESS:

@@ -86,6 +86,7 @@ VEHICLE_SENSORS = (
         device_class=SensorDeviceClass.DISTANCE,
         state_class=SensorStateClass.MEASUREMENT,
         native_unit_of_measurement=UnitOfLength.KILOMETERS,
+        suggested_display_precision=0,
         exists_fn=lambda car: car.vehicle.charge_state.range_km is not None,
         value_fn=lambda car: car.vehicle.charge_state.range_km,
     ),

@@ -25,6 +25,10 @@ _LOGGER = logging.getLogger(__name__)
 # How long the test message may take after Jedlix said yes; documented is that it comes before.
 _PATIENCE: Final = 5.0
 
+# How long an attempt takes at least: the frontend misses the end of a progress that is over at once, and then
+# shows it for ever.
+SHORTEST: Final = 1.0
+
 HANDED_OVER: HassKey[dict[str, HeldSubscriptions]] = HassKey(f"{DOMAIN}_handed_over")
 
 
@@ -32,6 +36,7 @@ class Trial:
     """One attempt to connect; its task ends with None, or with the key of the text that says why not."""
 
     task: asyncio.Task[str | None]
+    _registration: asyncio.Task[str | None]
 
     def __init__(
         self, hass: HomeAssistant, client: JedlixClient, data: Mapping[str, Any], chosen: ChosenUrl
@@ -52,6 +57,7 @@ class Trial:
     def start(self) -> None:
         """Open the door and begin."""
         self._door.open()
+        self._registration = self._hass.async_create_task(self._register(), "jedlix register")
         self.task = self._hass.async_create_task(self._connect(), "jedlix connect")
 
     def hand_over(self) -> None:
@@ -66,10 +72,13 @@ class Trial:
         self._is_ours = False
         self.task.cancel()
         self._door.close()
-        if self._held:
-            self._hass.async_create_task(self._take_back(), "jedlix take back")
+        self._hass.async_create_task(self._take_back(), "jedlix take back")
 
     async def _take_back(self) -> None:
+        """Undo the registration; one that is on its way cannot be called back, so it is waited for."""
+        await self._registration
+        if not self._held:
+            return
         try:
             await unsubscribe_all(self._client, self._held, self._webhook_id)
         except JedlixError as err:
@@ -79,7 +88,7 @@ class Trial:
         if why is Refusal.WRONG_KEY:
             self._witness.saw_wrong_key()
 
-    async def _connect(self) -> str | None:
+    async def _register(self) -> str | None:
         try:
             made = await self._client.subscribe(USER_CREATED, self._url, self._key)
         except Rejected as err:
@@ -89,6 +98,14 @@ class Trial:
             _LOGGER.debug("The registration failed: %s", err)
             return "cannot_register"
         self._held[USER_CREATED] = Held(self._url, key_print(self._key), made.id)
+        return None
+
+    async def _connect(self) -> str | None:
+        problem, _ = await asyncio.gather(
+            asyncio.shield(self._registration), asyncio.sleep(SHORTEST)
+        )
+        if problem is not None:
+            return problem
         for _ in range(50):
             if self._witness.tests:
                 return None
