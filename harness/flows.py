@@ -79,10 +79,6 @@ class Flow:
         await self._settle(sent=step)
         return self.step
 
-    async def cancel(self) -> None:
-        """Close the dialog."""
-        await self._api.rest("DELETE", self._path)
-
     def result(self) -> dict[str, Any]:
         """Return the answer that ended the flow well; raises `FlowFailed` if it did not end."""
         if self.answer["type"] != "create_entry":
@@ -138,20 +134,21 @@ class Flow:
 
 
 async def add_jedlix(
-    api: HomeApi, jedlix: Mapping[str, Any], users: Sequence[str], *, callback: str = "custom"
+    api: HomeApi, jedlix: Mapping[str, Any], users: Sequence[str], *, callback_url: str = ""
 ) -> str:
     """Add the integration through its real config flow; returns the entry's id.
 
     `jedlix` is what the simulator's `info` tells: addresses and credentials. It calls Home
-    Assistant at its own address, so both must be on this machine. Raises `FlowFailed` in words.
+    Assistant at `callback_url`; without one at its own address, so that both must be on this
+    machine. Raises `FlowFailed` in words.
     """
     flow = await Flow.begin(api, CONFIG, DOMAIN)
     credentials = {name: jedlix[name] for name in ("client_id", "client_secret", "api_key")}
     await flow.submit("user", {"environment": "custom", **credentials})
     await flow.submit("custom", {name: jedlix[name] for name in ("base_url", "token_url")})
     await flow.submit("users", {"users": list(users)})
-    address = {"callback_url": api.base_url} if callback == "custom" else {}
-    await flow.submit("webhook", {"callback": callback, **address})
+    callback = {"callback": "custom", "callback_url": callback_url or api.base_url}
+    await flow.submit("webhook", callback)
     return str(flow.result()["result"]["entry_id"])
 
 

@@ -120,11 +120,6 @@ class Simulator:
         answer: dict[str, Any] = await self._ask("POST", "clock", setting)
         return answer
 
-    async def new_user(self, **fields: Any) -> dict[str, Any]:
-        """Create a user with a car of their own."""
-        answer: dict[str, Any] = await self._ask("POST", "users", fields)
-        return answer
-
     async def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         url = f"{self.url}/control/{path}"
         try:
@@ -134,7 +129,7 @@ class Simulator:
                     raise SimulatorFailed(f"{method} {url}: {response.status} {words}")
                 return await response.json()
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            reason = str(error) or type(error).__name__
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
             raise SimulatorFailed(f"no simulator answers at {url}: {reason}") from error
 
     async def _until_it_answers(self, child: Child) -> None:

@@ -22,7 +22,7 @@ async def home(
     hass_client_no_auth: ClientSessionGenerator,
 ) -> TestClient:
     """Return a client of a Home Assistant whose webhooks can be called over a real socket."""
-    for component in ("http", "webhook", "websocket_api", "calendar"):
+    for component in ("http", "webhook", "websocket_api", "calendar", "diagnostics"):
         assert await async_setup_component(hass, component, {})
     return await hass_client_no_auth()
 

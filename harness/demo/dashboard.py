@@ -34,9 +34,14 @@ Or make an automation: *Settings, Automations, Create*, trigger **Jedlix**.
 
 
 async def make_dashboard(
-    socket: WebSocket, devices: Sequence[Device], entities: Sequence[Entity], simulator: str
+    socket: WebSocket,
+    devices: Sequence[Device],
+    entities: Sequence[Entity],
+    *,
+    first: str,
+    simulator: str,
 ) -> None:
-    """Create the dashboard `/jedlix-demo`."""
+    """Create the dashboard `/jedlix-demo`; the car with the id `first` comes first."""
     await socket.call(
         "lovelace/dashboards/create",
         url_path=URL_PATH,
@@ -46,6 +51,7 @@ async def make_dashboard(
         show_in_sidebar=True,
         require_admin=False,
     )
+    devices = sorted(devices, key=lambda device: not device.is_for(first))
     config = dashboard(devices, [entity for entity in entities if entity.enabled], simulator)
     await socket.call("lovelace/config/save", url_path=URL_PATH, config=config)
 
@@ -53,7 +59,7 @@ async def make_dashboard(
 def dashboard(
     devices: Sequence[Device], entities: Sequence[Entity], simulator: str
 ) -> dict[str, Any]:
-    """Return the dashboard's configuration: a section for each device, then the account's."""
+    """Return the dashboard's configuration: a section for each device and one for what happens."""
     of = {
         device.device_id: [entity for entity in entities if entity.device_id == device.device_id]
         for device in devices
@@ -62,8 +68,9 @@ def dashboard(
     others = [device for device in devices if device not in cars and of[device.device_id]]
     told = [entity for device in cars for entity in of[device.device_id]]
     sections = [
-        *(_car(device, of[device.device_id]) for device in cars),
+        *(_car(device, of[device.device_id]) for device in cars[:1]),
         _happenings(told, simulator),
+        *(_car(device, of[device.device_id]) for device in cars[1:]),
         *(_list(device, of[device.device_id]) for device in others),
     ]
     view = {"title": "Cars", "path": "cars", "type": "sections", "max_columns": 4}

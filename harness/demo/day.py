@@ -1,5 +1,6 @@
 """The charging day: what the driver does, how fast the clock runs, and what must come of it."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -62,6 +63,7 @@ class Day:
             await self._simulator.change_settings(self._vehicle, **changed)
         await self._simulator.telemetry(self._vehicle, battery_level=ARRIVES_WITH)
         usual = await self._simulator.clock(hour=ARRIVES_AT)
+        await self._breathe()
         self._story.turn_page()
         missed: list[str] = []
         try:
@@ -115,8 +117,11 @@ class Day:
             self._wanted = Counter(self._story.types(self._vehicle))
         await self._story.silence()
         await self._simulator.clock(speed=1)
-        await self._story.until(lambda: False, BREATH)
+        await self._breathe()
         return missing
+
+    async def _breathe(self) -> None:
+        await asyncio.sleep(BREATH)
 
     def _missing(self) -> list[str]:
         return list((self._wanted - Counter(self._story.types(self._vehicle))).elements())

@@ -213,11 +213,11 @@ class Demo:
                 self._screen.plain(f"  {name:<17} median {half} ms, 99th percentile {most} ms")
 
     async def _stay_open(self, home: Home, simulator: Simulator, socket: WebSocket) -> None:
+        _, car = _choose(await simulator.truth())
         if simulator.is_ours:  # back from the road, so that plugging in has something to do
-            _, car = _choose(await simulator.truth())
             await simulator.telemetry(car["id"], battery_level=BACK_WITH)
         devices, entities = await our_devices(socket), await our_entities(socket)
-        await make_dashboard(socket, devices, entities, simulator.url)
+        await make_dashboard(socket, devices, entities, first=car["id"], simulator=simulator.url)
         minutes = self._wish.minutes
         until = "Ctrl-C stops everything." if minutes is None else f"Stops after {minutes:g} min."
         self._screen.heading("It stays open for you")

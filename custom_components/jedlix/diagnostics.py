@@ -1,0 +1,100 @@
+"""Diagnostics: what helps to find a fault, and nothing that names a person, a place or a secret.
+
+Everything here is chosen, not filtered: what is not named is not in the file. Ids are cut to their beginning.
+"""
+
+from typing import TYPE_CHECKING, Any, Final
+
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.device_registry import DeviceEntry
+
+from .announcer import vehicle_identifier
+from .api import Session
+from .const import CONF_CALLBACK, CONF_ENVIRONMENT, DOMAIN
+from .snapshot import VehicleSnapshot
+
+if TYPE_CHECKING:
+    from .runtime import JedlixConfigEntry
+
+_SHORT: Final = 8
+
+
+async def async_get_config_entry_diagnostics(
+    _hass: HomeAssistant, entry: JedlixConfigEntry
+) -> dict[str, Any]:
+    """Return the state of push, of the poll and of all cars."""
+    data = entry.runtime_data
+    health, memory, coordinator = data.push.health, data.memory, data.coordinator
+    return {
+        "environment": entry.data[CONF_ENVIRONMENT],
+        "options": dict(entry.options),
+        "push": {
+            "wanted": entry.data[CONF_CALLBACK],
+            "callback": data.push.callback.value,
+            "state": data.push.state.value,
+            "registration": health.registration.value,
+            "problem": data.push.problem,
+            "received": health.received,
+            "rejected": health.rejected,
+            "missed_by_push": health.missed_by_push,
+            "last_delivery": health.last_delivery,
+            "last_delay": health.last_delay,
+            "announces_changes": health.announces,
+            "subscriptions": {
+                event_type: {"id_known": held.id is not None}
+                for event_type, held in memory.subscriptions.items()
+            },
+            "remembered_deliveries": len(memory.inbox),
+        },
+        "poll": {
+            "last_one_succeeded": coordinator.last_update_success,
+            "checkpoint": memory.checkpoint,
+            "users_followed": len(coordinator.followed),
+            "users_not_yet_seen": len(coordinator.not_yet_seen),
+        },
+        "vehicles": [_vehicle(coordinator.car(key)) for key in coordinator.vehicles],
+    }
+
+
+async def async_get_device_diagnostics(
+    _hass: HomeAssistant, entry: JedlixConfigEntry, device: DeviceEntry
+) -> dict[str, Any]:
+    """Return what is known of one car; the account's device has no more than the entry."""
+    coordinator = entry.runtime_data.coordinator
+    for key in coordinator.vehicles:
+        if (DOMAIN, vehicle_identifier(*key)) in device.identifiers:
+            return _vehicle(coordinator.car(key))
+    return {}
+
+
+def _vehicle(car: VehicleSnapshot) -> dict[str, Any]:
+    vehicle = car.vehicle
+    return {
+        "id": vehicle.id[:_SHORT],
+        "user_id": vehicle.user_id[:_SHORT],
+        "brand": vehicle.brand,
+        "model": vehicle.model,
+        "version": vehicle.version,
+        "is_connected": vehicle.is_connected,
+        "connection_status": vehicle.connection_status,
+        "capabilities": sorted(vehicle.capabilities),
+        "charge_state": vehicle.charge_state.status.value,
+        "last_known_status": car.status.value,
+        "reports_battery": vehicle.charge_state.battery_level is not None,
+        "updated_at": vehicle.charge_state.updated_at,
+        "open_sessions": [_session(session) for session in car.open_sessions.values()],
+        "latest_session": None if car.latest_session is None else _session(car.latest_session),
+        "remembered_sessions": len(car.ended_sessions),
+    }
+
+
+def _session(session: Session) -> dict[str, Any]:
+    return {
+        "id": session.id[:_SHORT],
+        "is_managed": session.is_managed,
+        "at_known_location": session.charging_location_id is not None,
+        "started_at": session.started_at,
+        "ended_at": session.ended_at,
+        "has_energy": session.energy_kwh is not None,
+        "has_cost": session.cost is not None,
+    }

@@ -1,0 +1,89 @@
+"""What people send us when they ask for help, and what they see of our health."""
+
+from collections.abc import Awaitable
+import json
+from typing import Any
+
+from homeassistant.components.system_health import DOMAIN as SYSTEM_HEALTH
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import device_registry as dr
+from homeassistant.setup import async_setup_component
+import pytest
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    get_system_health_info,
+)
+from pytest_homeassistant_custom_component.components.diagnostics import (
+    get_diagnostics_for_config_entry,
+    get_diagnostics_for_device,
+)
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
+
+from custom_components.jedlix.const import DOMAIN
+from simulator.app import Simulator
+from tests.tools import WEBHOOK_ID, WEBHOOK_KEY, until
+
+
+async def test_diagnostics_tell_the_state_and_no_secret_person_or_place(
+    hass: HomeAssistant,
+    hass_client: ClientSessionGenerator,
+    sim: Simulator,
+    entry: MockConfigEntry,
+) -> None:
+    sim.plug(sim.vehicle_ids[0])
+    await until(hass, lambda: entry.runtime_data.push.health.received)
+    whole: Any = await get_diagnostics_for_config_entry(hass, hass_client, entry)
+    assert whole["push"]["state"] == "healthy"
+    assert whole["push"]["received"] >= 1
+    assert [car["brand"] for car in whole["vehicles"]] == ["Tesla"]
+    written = json.dumps(whole)
+    location = sim.world.users[sim.user_ids[0]].locations[0]
+    for hidden in (
+        WEBHOOK_ID,
+        WEBHOOK_KEY,
+        "secret",
+        sim.url,
+        sim.user_ids[0],
+        sim.vehicle_ids[0],
+        location.id,
+        location.street,
+        str(location.latitude),
+    ):
+        assert hidden not in written
+
+
+async def test_a_car_has_diagnostics_of_its_own(
+    hass: HomeAssistant,
+    hass_client: ClientSessionGenerator,
+    sim: Simulator,
+    entry: MockConfigEntry,
+) -> None:
+    devices = dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
+    told: dict[str | None, Any] = {
+        device.name: await get_diagnostics_for_device(hass, hass_client, entry, device)
+        for device in devices
+    }
+    assert told["Tesla Model 3"]["charge_state"] == "disconnected"
+    assert told["Tesla Model 3"]["id"] == sim.vehicle_ids[0][:8]
+    assert told["Jedlix"] == {}
+
+
+@pytest.mark.parametrize("is_up", [True, False])
+async def test_system_health_tells_whether_jedlix_answers(
+    hass: HomeAssistant,
+    sim: Simulator,
+    entry: MockConfigEntry,
+    is_up: bool,  # noqa: FBT001
+) -> None:
+    assert await async_setup_component(hass, SYSTEM_HEALTH, {})
+    await hass.async_block_till_done()
+    if not is_up:
+        sim.strike({"forbidden": ["sessions", "locations"]})
+    info: dict[str, Any] = await get_system_health_info(hass, DOMAIN)
+    reached = info["api_reachable"]
+    if isinstance(reached, Awaitable):
+        reached = await reached
+    assert (reached == "ok") is is_up
+    assert info["subscriptions_held"] == info["subscriptions_wanted"] == 6
+    assert info["push_state"] == "waiting"
+    assert info["last_delivery"] == "-"
