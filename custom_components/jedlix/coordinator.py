@@ -7,7 +7,7 @@ car alone and an event never touches another.
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from datetime import datetime, timedelta
 import logging
 from typing import TYPE_CHECKING, Any, Final, override
@@ -84,8 +84,10 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         self._fleet_listeners: list[Callable[[VehicleKey], None]] = []
         self._turn = deque(followed)
         self.followed = frozenset(self._turn)
-        # until the first look at a user is done, what it finds happened while nobody was watching
+        # Until the first look at a user is done, what it finds may have happened while nobody was watching.
         self._unwatched = set(self.followed)
+        self._watching_since = dt_util.utcnow()
+        self._owed: set[str] = set()
         for gone in memory.users.keys() - self.followed:
             del memory.users[gone]
 
@@ -175,6 +177,7 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         now = dt_util.utcnow()
         if self._was_away(now):
             self._unwatched = set(self.followed)
+            self._watching_since = now
         try:
             changed = await self._sessions_since_checkpoint()
             await self._look_at_all(self._due(changed), changed)
@@ -209,30 +212,37 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
                     found.setdefault(session.user_id, []).append(session)
         return found
 
-    def _due(self, changed: dict[str, list[Session]]) -> list[str]:
-        """Return whom to look at: the unwatched, those in a session, with news, or next in turn."""
-        due = dict.fromkeys(self._unwatched)
+    def _due(self, changed: dict[str, list[Session]]) -> dict[str, bool]:
+        """Return whom to look at, and whether the sessions are to be asked for as well.
+
+        The unwatched, those in a session and those with news are looked at thoroughly. For whoever is only
+        next in turn the car will do, as long as the tenant's list tells what began and ended.
+        """
+        due = dict.fromkeys(self._unwatched | self._owed, True)
         for user_id, user in self._memory.users.items():
             if user.has_open_session or any(
                 not _is_known(user, session) for session in changed.get(user_id, ())
             ):
-                due[user_id] = None
+                due[user_id] = True
         for _ in range(min(_ROTATION, len(self._turn))):
-            due[self._turn[0]] = None
+            due.setdefault(self._turn[0], not self._truth.lists_tenant)
             self._turn.rotate(-1)
-        return list(due)
+        return due
 
-    async def _look_at_all(self, users: Iterable[str], changed: dict[str, list[Session]]) -> None:
+    async def _look_at_all(
+        self, due: Mapping[str, bool], changed: Mapping[str, list[Session]]
+    ) -> None:
         """Look at users side by side; raises the failure when no look succeeded.
 
         The first round of a large fleet goes on in the background once set-up has waited long enough. Whoever
-        could not be looked at stays unwatched and is due again at the next poll.
+        could not be looked at is owed a look at the next poll.
         """
         looks = [
             self._in_background(
-                self._try_to_look(user_id, changed.get(user_id, ())), f"jedlix poll of {user_id}"
+                self._try_to_look(user_id, changed.get(user_id, ()), thorough=thorough),
+                f"jedlix poll of {user_id}",
             )
-            for user_id in users
+            for user_id, thorough in due.items()
         ]
         if not looks:
             return
@@ -242,11 +252,13 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
             if failure is not None and (isinstance(failure, AuthError) or None not in failures):
                 raise failure
 
-    async def _try_to_look(self, user_id: str, sessions: Iterable[Session]) -> JedlixError | None:
+    async def _try_to_look(
+        self, user_id: str, sessions: Iterable[Session], *, thorough: bool
+    ) -> JedlixError | None:
         try:
-            await self._look(user_id, Source.POLL, sessions)
+            await self._look(user_id, Source.POLL, sessions, thorough=thorough)
         except JedlixError as err:
-            self._unwatched.add(user_id)
+            self._owed.add(user_id)
             return err
         return None
 
@@ -254,19 +266,33 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         """Read the truth again after a write of ours; raises a JedlixError."""
         await self._look(user_id, Source.COMMAND)
 
-    async def _look(self, user_id: str, source: Source, sessions: Iterable[Session] = ()) -> None:
+    async def _look(
+        self,
+        user_id: str,
+        source: Source,
+        sessions: Iterable[Session] = (),
+        *,
+        thorough: bool = True,
+    ) -> None:
         """Fetch what is true about a user and tell what changed; raises a JedlixError."""
         async with self._locks[user_id]:
             known = self._memory.users.get(user_id)
             now = dt_util.utcnow()
             before = known or UserSnapshot.unknown(user_id, now)
             try:
-                vehicles, fetched = await self._truth.user(user_id, self._since(known, now))
+                vehicles: Iterable[Vehicle]
+                fetched: Iterable[Session] = ()
+                if not thorough:
+                    vehicles = await self._truth.vehicles(user_id)
+                    thorough = _has_moved(before, vehicles)
+                if thorough:
+                    vehicles, fetched = await self._truth.user(user_id, self._since(known, now))
             except NotFound:  # the user is gone at Jedlix, and the cars with it
-                vehicles, fetched = (), []
-            late = user_id in self._unwatched and known is not None
+                vehicles = ()
+            late_before = self._watching_since if user_id in self._unwatched and known else None
             self._unwatched.discard(user_id)
-            self._take(before, vehicles, [*sessions, *fetched], source, late=late)
+            self._owed.discard(user_id)
+            self._take(before, vehicles, [*sessions, *fetched], source, late_before)
 
     def _since(self, known: UserSnapshot | None, now: datetime) -> datetime:
         """Return from when on a user's sessions are needed: the oldest open one, or the checkpoint."""
@@ -282,10 +308,12 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         vehicles: Iterable[Vehicle],
         sessions: Iterable[Session],
         source: Source,
-        *,
-        late: bool,
+        late_before: datetime | None,
     ) -> None:
-        """Put fetched truth in the place of the old: states are written, then changes told."""
+        """Put fetched truth in the place of the old: states are written, then changes told.
+
+        What happened before `late_before` happened while nobody was watching, and so did what has no time.
+        """
         now = dt_util.utcnow()
         after = before.advance(vehicles, sessions, now)
         self._memory.users[after.user_id] = after
@@ -293,10 +321,12 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         for vehicle_id in before.vehicles.keys() | after.vehicles.keys():
             if before.vehicles.get(vehicle_id) != after.vehicles.get(vehicle_id):
                 self._write_states((after.user_id, vehicle_id))
-        changes = compare(before, after, now, watched=not late)
+        untimed = now if late_before is None else late_before - timedelta(milliseconds=1)
+        changes = compare(before, after, untimed, watched=late_before is None)
         for change in changes:
+            late = late_before is not None and change.occurred_at < late_before
             self._announcer.tell(change, source, late=late)
-        if changes and not late:
+        if changes and late_before is None:
             if source is Source.WEBHOOK:
                 self._health.announced()
                 self._memory.push_announces = True
@@ -312,6 +342,15 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
 
     def _in_background[T](self, work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
         return self.config_entry.async_create_background_task(self.hass, work, name)
+
+
+def _has_moved(user: UserSnapshot, vehicles: Iterable[Vehicle]) -> bool:
+    """Return whether a car came, or was plugged in or out: then its sessions matter, too."""
+    return any(
+        (known := user.vehicles.get(vehicle.id)) is None
+        or known.vehicle.charge_state.status is not vehicle.charge_state.status
+        for vehicle in vehicles
+    )
 
 
 def _is_known(user: UserSnapshot, session: Session) -> bool:

@@ -5,12 +5,20 @@ not, the tenant-wide list (documented) is read from the needed moment on, once f
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from datetime import datetime, timedelta
 import logging
 from typing import Final
 
-from .api import Forbidden, JedlixClient, JedlixError, NotFound, Session, Vehicle
+from .api import (
+    ChargeStatus,
+    Forbidden,
+    JedlixClient,
+    JedlixError,
+    NotFound,
+    Session,
+    Vehicle,
+)
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -51,7 +59,14 @@ class Truth:
             sessions = await self._sessions_of(user_id, since)
         if isinstance(sessions, BaseException):
             raise sessions
+        if _is_torn(vehicles, sessions):
+            vehicles = await self.vehicles(user_id)
         return vehicles, sessions
+
+    @property
+    def lists_tenant(self) -> bool:
+        """Return whether the tenant-wide list of sessions tells what began and ended."""
+        return "sessions" not in self._lacking
 
     async def vehicles(self, user_id: str) -> tuple[Vehicle, ...]:
         """Return the cars of a user; raises a JedlixError."""
@@ -100,6 +115,20 @@ class Truth:
         if name not in self._lacking:
             self._lacking.add(name)
             _LOGGER.info("This tenant does not offer %s: %s", name, err)
+
+
+def _is_torn(vehicles: Iterable[Vehicle], sessions: Iterable[Session]) -> bool:
+    """Return whether a car was plugged in between the two answers: its session began after its reading."""
+    running = [session for session in sessions if session.ended_at is None]
+    return any(
+        vehicle.charge_state.status is ChargeStatus.DISCONNECTED
+        and session.vehicle_id in (None, vehicle.id)
+        and session.started_at is not None
+        and vehicle.charge_state.updated_at is not None
+        and vehicle.charge_state.updated_at < session.started_at
+        for vehicle in vehicles
+        for session in running
+    )
 
 
 async def _collect(pages: AsyncIterator[tuple[Session, ...]], since: datetime) -> list[Session]:

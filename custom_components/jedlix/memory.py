@@ -37,10 +37,12 @@ class Memory:
         """Begin empty; `load` brings back what was kept."""
         self._hass = hass
         self._entry_id = entry_id
+        self._issue_id = f"{ISSUE_DAMAGED}_{entry_id}"
         self._store: Store[dict[str, Any]] = Store(
             hass, _VERSION, f"{DOMAIN}.{entry_id}", private=True, atomic_writes=True
         )
         self._due: CALLBACK_TYPE | None = None
+        self._is_closed = False
         self.inbox = Inbox()
         self.checkpoint: datetime | None = None
         self.users: dict[str, UserSnapshot] = {}
@@ -59,13 +61,14 @@ class Memory:
             KeyError,
             ValueError,
             AttributeError,
+            NotImplementedError,
         ) as err:
             _LOGGER.warning("The memory could not be read and was set aside: %s", err)
             await self._hass.async_add_executor_job(self._set_aside)
             ir.async_create_issue(
                 self._hass,
                 DOMAIN,
-                f"{ISSUE_DAMAGED}_{self._entry_id}",
+                self._issue_id,
                 is_fixable=False,
                 severity=ir.IssueSeverity.WARNING,
                 translation_key=ISSUE_DAMAGED,
@@ -78,22 +81,25 @@ class Memory:
     @callback
     def changed(self) -> None:
         """Have the memory written soon; calls before that cost nothing."""
-        if self._due is None:
+        if self._due is None and not self._is_closed:
             self._due = async_call_later(
                 self._hass, _WRITE_AFTER, HassJob(self._write_due, cancel_on_shutdown=True)
             )
             self._store.async_delay_save(self._as_json, 3600)  # the net for a normal stop
 
     async def save(self) -> None:
-        """Write now."""
+        """Write for the last time; a change after that must not overwrite what the next life writes."""
+        self._is_closed = True
         if self._due is not None:
             self._due()
             self._due = None
         await self._store.async_save(self._as_json())
 
     async def forget(self) -> None:
-        """Delete the file."""
+        """Delete the file, what was set aside, and what was said about it."""
         await self._store.async_remove()
+        await self._hass.async_add_executor_job(self._delete_set_aside)
+        ir.async_delete_issue(self._hass, DOMAIN, self._issue_id)
 
     async def _write_due(self, _now: datetime) -> None:
         self._due = None
@@ -133,3 +139,8 @@ class Memory:
         path = Path(self._store.path)
         if path.exists():
             path.rename(path.with_name(f"{path.name}.damaged.{int(time.time())}"))
+
+    def _delete_set_aside(self) -> None:
+        path = Path(self._store.path)
+        for aside in path.parent.glob(f"{path.name}.damaged.*"):
+            aside.unlink(missing_ok=True)

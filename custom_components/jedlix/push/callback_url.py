@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import ip_address
+import logging
 from typing import Any, Final
 
 from homeassistant.components import webhook
@@ -13,6 +14,8 @@ from homeassistant.helpers.network import NoURLAvailableError, get_url
 from yarl import URL
 
 from ..const import CONF_BASE_URL, CONF_CALLBACK, CONF_CALLBACK_URL
+
+_LOGGER = logging.getLogger(__name__)
 
 
 class Callback(StrEnum):
@@ -123,11 +126,13 @@ def has_cloud(hass: HomeAssistant) -> bool:
 async def _cloudhook(hass: HomeAssistant, webhook_id: str) -> str | None:
     if not has_cloud(hass):
         return None
+    from hass_nabucasa import NabuCasaBaseError  # noqa: PLC0415  it comes with the cloud
     from homeassistant.components import cloud  # noqa: PLC0415  only where it is loaded: it is heavy
 
     try:
         return await cloud.async_get_or_create_cloudhook(hass, webhook_id)
-    except cloud.CloudNotAvailable:
+    except (cloud.CloudNotAvailable, NabuCasaBaseError, TimeoutError, ValueError) as err:
+        _LOGGER.info("Home Assistant Cloud gives no webhook address: %r", err)
         return None
 
 

@@ -190,6 +190,7 @@ class PushLink:
             self.callback = Callback.NONE
             await unsubscribe_all(self._client, held, webhook_id)
             held.clear()
+            self._memory.changed()
             return None
         self.callback = chosen.callback
         renew, self._renew = self._renew, False
@@ -205,13 +206,14 @@ class PushLink:
                 renew=renew,
             )
         except JedlixError:
-            self._renew = renew
+            self._renew |= renew
             raise
         finally:
             self._memory.changed()
         for event_type, refusal in refused.items():
             _LOGGER.info("Jedlix does not offer the event type %s here: %s", event_type, refusal)
-        if held or not refused:
+        if held.keys() - refused.keys() or not refused:
             self.health.renewed()
             return None
+        self._renew |= renew
         return self._witness.reason(next(iter(refused.values())))

@@ -13,12 +13,13 @@ import logging
 import time
 from typing import Final
 
-from aiohttp.web import Request, Response
+from aiohttp.web import Request, RequestPayloadError, Response
 from homeassistant.components import webhook
 from homeassistant.core import HomeAssistant
 import orjson
 
 from ..api import BadAnswer, WebhookMessage
+from ..api.reading import Fields, text
 from ..const import DOMAIN
 from .inbox import Inbox
 
@@ -101,11 +102,11 @@ class Door:
     async def _answer(self, request: Request) -> Response:
         if not self._is_jedlix(request.headers.get("Authorization", "")):
             return self._refuse(Refusal.WRONG_KEY)
-        if (body := await _read(request)) is None:
-            return self._refuse(Refusal.TOO_LARGE)
         try:
+            if (body := await _read(request)) is None:
+                return self._refuse(Refusal.TOO_LARGE)
             message = _message(body)
-        except (orjson.JSONDecodeError, BadAnswer) as err:
+        except (RequestPayloadError, OSError, orjson.JSONDecodeError, BadAnswer) as err:
             return self._refuse(Refusal.BAD_BODY, str(err))
         if message.is_test:
             if self._test is not None:
@@ -120,7 +121,7 @@ class Door:
 
     def _is_jedlix(self, authorization: str) -> bool:
         scheme, _, key = authorization.partition(" ")
-        matches = compare_digest(key.strip().encode("utf-8", "surrogateescape"), self._key)
+        matches = compare_digest(key.strip().encode("utf-8", "surrogatepass"), self._key)
         return matches and scheme.lower() == "basic"
 
     def _refuse(self, why: Refusal, words: str = "") -> Response:
@@ -147,6 +148,7 @@ async def _read(request: Request) -> bytes | None:
 def _message(body: bytes) -> WebhookMessage:
     """Read the envelope. A message without an id is known by its content, so that it is not lost."""
     data = orjson.loads(body)
-    if isinstance(data, dict) and not data.get("id"):
-        data["id"] = sha256(body).hexdigest()
+    if isinstance(data, dict) and text(Fields(data).get("id", "eventid")) is None:
+        # in front, where it goes before an `Id` that cannot be read
+        data = {"id": None} | data | {"id": sha256(body).hexdigest()}
     return WebhookMessage.from_json(data)

@@ -5,6 +5,7 @@ live with what we remember to have made.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final, Self
@@ -64,7 +65,7 @@ async def reconcile(
     refused; they do not stop the others. Raises what the API raises when it cannot be reached.
     """
     wanted = list(dict.fromkeys(event_types))
-    ours = await _ours(client, held, webhook_id)
+    ours = await _ours(client, held, webhook_id, url)
     refused: dict[str, Rejected] = {}
     print_now = key_print(key)
     for event_type in wanted:
@@ -77,9 +78,12 @@ async def reconcile(
                 keep = await _write(client, matches, event_type, url, key)
         except Rejected as err:
             refused[event_type] = err
-            held.pop(event_type, None)
-            continue
-        held[event_type] = Held(url, print_now, keep.id)
+            if keep is None:
+                held.pop(event_type, None)
+                continue
+            # what could not be renewed may still work, so it stays as it is
+        else:
+            held[event_type] = Held(url, print_now, keep.id)
         ours = [item for item in ours if item.id != keep.id or item.event_type != event_type]
     await unsubscribe(client, ours)
     for event_type in held.keys() - set(wanted):
@@ -91,7 +95,8 @@ async def unsubscribe(client: JedlixClient, subscriptions: Iterable[Subscription
     """Delete subscriptions that we made; one that is gone, or cannot be deleted, is no trouble."""
     for item in subscriptions:
         if item.id is not None:
-            await _lives(client.unsubscribe, item.id)
+            with suppress(Rejected):
+                await _lives(client.unsubscribe, item.id)
 
 
 async def unsubscribe_all(client: JedlixClient, held: HeldSubscriptions, webhook_id: str) -> None:
@@ -100,17 +105,20 @@ async def unsubscribe_all(client: JedlixClient, held: HeldSubscriptions, webhook
 
 
 async def _ours(
-    client: JedlixClient, held: HeldSubscriptions, webhook_id: str
+    client: JedlixClient, held: HeldSubscriptions, webhook_id: str, url: str | None = None
 ) -> list[Subscription]:
-    """Return our subscriptions as Jedlix lists them, or as we remember them where it has no list."""
+    """Return our subscriptions as Jedlix lists them, or as we remember them where it has no list.
+
+    A cloudhook's URL does not carry the webhook id, so the one in use is named by `url`.
+    """
     try:
         listed = await client.subscriptions()
-    except _LACKING:
+    except (*_LACKING, Rejected):
         return [
             Subscription(id=known.id, event_type=event_type, endpoint_url=known.url)
             for event_type, known in held.items()
         ]
-    urls = {known.url for known in held.values()}
+    urls = {url, *(known.url for known in held.values())}
     return [item for item in listed if webhook_id in item.endpoint_url or item.endpoint_url in urls]
 
 
