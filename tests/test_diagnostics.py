@@ -73,7 +73,7 @@ async def test_system_health_tells_whether_jedlix_answers(
     hass: HomeAssistant,
     sim: Simulator,
     entry: MockConfigEntry,
-    is_up: bool,  # noqa: FBT001
+    is_up: bool,
 ) -> None:
     assert await async_setup_component(hass, SYSTEM_HEALTH, {})
     await hass.async_block_till_done()

@@ -136,7 +136,7 @@ async def test_late_changes_run_only_what_asked_for_them(
     hass: HomeAssistant,
     sim: Simulator,
     entry: MockConfigEntry,
-    include_late: bool,  # noqa: FBT001
+    include_late: bool,
     expected: int,
 ) -> None:
     device = car_device(hass, entry, sim)
@@ -229,7 +229,7 @@ async def test_conditions_follow_the_car(
     entry: MockConfigEntry,
     key: str,
     charge_state: str,
-    expected: bool,  # noqa: FBT001
+    expected: bool,
     behavior: str,
 ) -> None:
     vehicle_id = sim.vehicle_ids[0]

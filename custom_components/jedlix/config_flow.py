@@ -26,7 +26,7 @@ from homeassistant.const import (
 from homeassistant.core import callback
 from yarl import URL
 
-from .api import AuthError, BadAnswer, Forbidden, JedlixError, NotFound
+from .api import AuthError, ConnectionFailed, Forbidden, JedlixError, NotFound, Rejected
 from .const import (
     CONF_AUDIENCE,
     CONF_BASE_URL,
@@ -57,6 +57,7 @@ from .flow_forms import (
     users_form,
     webhook_form,
 )
+from .memory import Memory
 from .push.callback_url import (
     Callback,
     NoCallback,
@@ -65,14 +66,17 @@ from .push.callback_url import (
     is_private_host,
     is_valid_url,
 )
+from .push.subscriptions import unsubscribe_all
 from .push.trial import Trial
 from .runtime import make_client
-from .tenant import TenantUser, check_users, find_users
+from .tenant import TenantUser, check_users, find_users, own_spelling
 
 _LOGGER = logging.getLogger(__name__)
 
 _NEW_KEY_BYTES: Final = 32
 _SECRETS: Final = frozenset({CONF_CLIENT_SECRET, CONF_API_KEY})
+# What is mended where the credentials are entered.
+_CREDENTIAL_ERRORS: Final = frozenset({"invalid_auth", "forbidden"})
 
 
 def _words(err: JedlixError) -> str:
@@ -81,8 +85,23 @@ def _words(err: JedlixError) -> str:
         return "invalid_auth"
     if isinstance(err, Forbidden):
         return "forbidden"
-    # something answers, but not as Jedlix does
-    return "not_jedlix" if isinstance(err, BadAnswer | NotFound) else "cannot_connect"
+    # whatever else answers does not do so as Jedlix does
+    return "cannot_connect" if isinstance(err, ConnectionFailed) else "not_jedlix"
+
+
+def _user_words(err: JedlixError) -> str:
+    """Return the key of the text that says why a user cannot be followed.
+
+    An id that is no UUID may be refused before anybody looks for the user (inferred).
+    """
+    return "unknown_user" if isinstance(err, NotFound | Rejected) else _words(err)
+
+
+def _entered(user_input: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was entered, without the blanks that copying brings along."""
+    return {
+        key: value.strip() if isinstance(value, str) else value for key, value in user_input.items()
+    }
 
 
 def _title(data: Mapping[str, Any]) -> str:
@@ -107,6 +126,7 @@ class JedlixConfigFlow(ConfigFlow, domain=DOMAIN):
         self._found: dict[str, TenantUser] = {}
         self._chosen: dict[str, str] = {}
         self._trial: Trial | None = None
+        self._spare_webhook_id: str | None = None
         self._connect_error: str | None = None
         self._credential_errors: dict[str, str] = {}
 
@@ -133,10 +153,7 @@ class JedlixConfigFlow(ConfigFlow, domain=DOMAIN):
         """Ask for the environment and the credentials, and try them."""
         errors, self._credential_errors = self._credential_errors, {}
         if user_input is not None:
-            self._data |= {CONF_API_KEY: None} | {
-                key: value.strip() if isinstance(value, str) else value
-                for key, value in user_input.items()
-            }
+            self._data |= {CONF_API_KEY: None} | _entered(user_input)
             if (base_url := ENVIRONMENTS.get(user_input[CONF_ENVIRONMENT])) is None:
                 return await self.async_step_custom()
             self._data |= {
@@ -159,22 +176,26 @@ class JedlixConfigFlow(ConfigFlow, domain=DOMAIN):
         """Ask for the addresses of another environment, and try the credentials there."""
         errors: dict[str, str] = {}
         if user_input is not None:
-            self._data |= {key: value.strip().rstrip("/") for key, value in user_input.items()}
-            errors = self._address_errors()
-            if not errors:
-                self._data[CONF_AUDIENCE] = (
-                    user_input.get(CONF_AUDIENCE) or self._data[CONF_BASE_URL]
-                )
-                errors = await self._try_credentials()
-                if errors.get("base") == "invalid_auth":
-                    # the credentials were entered one step before, so that is where they are mended
-                    self._credential_errors = errors
-                    return await self.async_step_user()
+            entered = _entered(user_input)
+            base_url = entered[CONF_BASE_URL].rstrip("/")
+            self._data |= {
+                CONF_BASE_URL: base_url,
+                CONF_TOKEN_URL: entered[CONF_TOKEN_URL].rstrip("/"),
+                CONF_AUDIENCE: entered.get(CONF_AUDIENCE) or base_url,
+            }
+            errors = self._address_errors() or await self._try_credentials()
+            if errors.get("base") in _CREDENTIAL_ERRORS:
+                # the credentials were entered one step before, so that is where they are mended
+                self._credential_errors = errors
+                return await self.async_step_user()
             if not errors:
                 return await self._step_after_credentials()
+        shown = dict(self._data)
+        if shown.get(CONF_AUDIENCE) == shown.get(CONF_BASE_URL):
+            shown.pop(CONF_AUDIENCE, None)  # it follows the address, also one that is mended now
         return self.async_show_form(
             step_id="custom",
-            data_schema=self.add_suggested_values_to_schema(custom_form(), self._data),
+            data_schema=self.add_suggested_values_to_schema(custom_form(), shown),
             errors=errors,
         )
 
@@ -210,7 +231,7 @@ class JedlixConfigFlow(ConfigFlow, domain=DOMAIN):
         else:
             self._abort_if_unique_id_configured()
         # Reconfiguring rotates both: the new door is tried while the old one still takes deliveries.
-        self._data[CONF_WEBHOOK_ID] = webhook.async_generate_id()
+        self._data[CONF_WEBHOOK_ID] = self._spare_webhook_id = webhook.async_generate_id()
         self._data[CONF_WEBHOOK_KEY] = secrets.token_urlsafe(_NEW_KEY_BYTES)
         if self.source == SOURCE_RECONFIGURE:
             return await self.async_step_webhook()
@@ -224,8 +245,13 @@ class JedlixConfigFlow(ConfigFlow, domain=DOMAIN):
         errors: dict[str, str] = {}
         placeholders = {"user": "", "found": str(len(self._found))}
         if user_input is not None:
-            wanted = list(dict.fromkeys(filter(None, map(str.strip, user_input[CONF_USERS]))))
-            self._chosen, errors, bad = await self._check(wanted)
+            wanted = dict.fromkeys(
+                user_id if user_id in self._found else own_spelling(user_id)
+                for user_id in user_input[CONF_USERS]
+            )
+            self._chosen, errors, bad = await self._check(
+                [user_id for user_id in wanted if user_id]
+            )
             placeholders["user"] = bad
             if not errors:
                 return await self.async_step_webhook()
@@ -249,8 +275,7 @@ class JedlixConfigFlow(ConfigFlow, domain=DOMAIN):
             await check_users(make_client(self.hass, self._data), wanted)
         ).items():
             if isinstance(cars, JedlixError):
-                known = not isinstance(cars, NotFound)
-                return {}, {CONF_USERS: _words(cars) if known else "unknown_user"}, user_id
+                return {}, {CONF_USERS: _user_words(cars)}, user_id
             place = self._found[user_id].place if user_id in self._found else None
             titles[user_id] = TenantUser(user_id, place, cars).label
         return titles, {}, ""
@@ -326,9 +351,11 @@ class JedlixConfigFlow(ConfigFlow, domain=DOMAIN):
     async def _finish(self) -> ConfigFlowResult:
         if self._trial is not None:
             self._trial.hand_over()
+        if self._data[CONF_CALLBACK] in (Callback.AUTO, Callback.CLOUD):
+            self._spare_webhook_id = None
         if self.source == SOURCE_RECONFIGURE:
             entry = self._get_reconfigure_entry()
-            await delete_cloudhook(self.hass, entry.data[CONF_WEBHOOK_ID])
+            await self._leave_old_callback(entry)
             return self._update(entry, "reconfigure_successful")
         return self.async_create_entry(
             title=_title(self._data),
@@ -351,15 +378,44 @@ class JedlixConfigFlow(ConfigFlow, domain=DOMAIN):
     @callback
     @override
     def async_remove(self) -> None:
-        """Shut the trial's door when the dialog is closed; one that was handed over is the entry's."""
+        """Shut the trial's door when the dialog is closed; one that was handed over is the entry's.
+
+        So is the cloudhook, which comes into being as soon as its address is shown.
+        """
         if self._trial is not None:
             self._trial.close()
+        if self._spare_webhook_id is not None:
+            self.hass.async_create_task(
+                delete_cloudhook(self.hass, self._spare_webhook_id), "jedlix delete cloudhook"
+            )
+
+    async def _leave_old_callback(self, entry: ConfigEntry) -> None:
+        """Give back what the old callback had: nobody would know of it once the new one has its place."""
+        if entry.state is ConfigEntryState.LOADED:
+            memory: Memory = entry.runtime_data.memory
+        else:
+            memory = Memory(self.hass, entry.entry_id)
+            await memory.load()
+        webhook_id = entry.data[CONF_WEBHOOK_ID]
+        try:
+            await unsubscribe_all(
+                make_client(self.hass, self._data), memory.subscriptions, webhook_id
+            )
+        except JedlixError as err:
+            _LOGGER.warning("The old webhook subscriptions could not be deleted at Jedlix: %s", err)
+        await delete_cloudhook(self.hass, webhook_id)
 
     def _update(self, entry: ConfigEntry, reason: str) -> ConfigFlowResult:
-        """Keep the new data. A loaded entry reloads by its listener; one that failed is tried again."""
-        if entry.state is not ConfigEntryState.LOADED:
+        """Keep the new data and begin anew with them.
+
+        A loaded entry reloads by its listener, though only where something differs; without a reload, polling
+        that an AuthError has ended would not begin again.
+        """
+        reloads = entry.state is ConfigEntryState.LOADED and dict(entry.data) != self._data
+        result = self.async_update_and_abort(entry, data=self._data, reason=reason)
+        if not reloads:
             self.hass.config_entries.async_schedule_reload(entry.entry_id)
-        return self.async_update_and_abort(entry, data=self._data, reason=reason)
+        return result
 
     # -- reauth and reconfigure ----------------------------------------------------------------------------
 
@@ -374,7 +430,7 @@ class JedlixConfigFlow(ConfigFlow, domain=DOMAIN):
         """Ask for the secret and the API key of the same tenant."""
         errors: dict[str, str] = {}
         if user_input is not None:
-            self._data |= {CONF_API_KEY: None} | user_input
+            self._data |= {CONF_API_KEY: None} | _entered(user_input)
             if not (errors := await self._try_credentials()):
                 return self._update(self._get_reauth_entry(), "reauth_successful")
         return self.async_show_form(
@@ -400,7 +456,7 @@ class UserSubentryFlow(ConfigSubentryFlow):
         entry = self._get_entry()
         errors: dict[str, str] = {}
         if user_input is not None:
-            user_id = user_input[CONF_USER_ID].strip()
+            user_id = own_spelling(user_input[CONF_USER_ID])
             if any(item.unique_id == user_id for item in entry.subentries.values()):
                 return self.async_abort(reason="already_configured")
             cars = (await check_users(make_client(self.hass, entry.data), [user_id]))[user_id]
@@ -410,8 +466,7 @@ class UserSubentryFlow(ConfigSubentryFlow):
                     data={CONF_USER_ID: user_id},
                     unique_id=user_id,
                 )
-            unknown = isinstance(cars, NotFound)
-            errors[CONF_USER_ID] = "unknown_user" if unknown else _words(cars)
+            errors[CONF_USER_ID] = _user_words(cars)
         return self.async_show_form(
             step_id="user",
             data_schema=self.add_suggested_values_to_schema(user_form(), user_input),

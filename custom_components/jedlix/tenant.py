@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
+from uuid import UUID
 
 from .api import JedlixClient, JedlixError
 
@@ -27,6 +28,19 @@ class TenantUser:
         """Return the cars, the address and the beginning of the id, as far as they are known."""
         parts = [", ".join(self.cars), self.place or ""]
         return " · ".join(part for part in (*parts, self.user_id[:8]) if part)
+
+
+def own_spelling(user_id: str) -> str:
+    """Return an entered id as Jedlix writes it: UUIDs in lower case (documented), anything else as it is.
+
+    Databases show them in capitals; Jedlix may accept that, but its deliveries would then name somebody else.
+    """
+    user_id = user_id.strip()
+    try:
+        is_uuid = str(UUID(user_id)) == user_id.lower()
+    except ValueError:
+        return user_id
+    return user_id.lower() if is_uuid else user_id
 
 
 async def find_users(client: JedlixClient) -> dict[str, TenantUser]:

@@ -62,7 +62,10 @@ class TokenSource:
             if self._renewal is None:
                 self._renewal = asyncio.create_task(self._renew())
                 self._renewal.add_done_callback(self._renewed)
-            self._token = await asyncio.shield(self._renewal)
+            renewal = self._renewal
+            # Unlike a shield, this is silent when the renewal fails after its caller was cancelled.
+            await asyncio.wait([renewal])
+            return renewal.result().value
         return self._token.value
 
     def refuse(self, token: str) -> None:
@@ -72,8 +75,9 @@ class TokenSource:
 
     def _renewed(self, task: asyncio.Task[_Token]) -> None:
         self._renewal = None
-        if not task.cancelled():
-            task.exception()  # it was told to the callers; nobody may be left to ask for it
+        # An exception is told to the callers; asking for it here as well, as nobody may be left.
+        if not task.cancelled() and task.exception() is None:
+            self._token = task.result()
 
     async def _renew(self) -> _Token:
         answer = await send(self._session, "POST", self._token_url, data=self._form)

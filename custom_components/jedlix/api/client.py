@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
+from http import HTTPStatus
 import random
 from typing import Final
 from urllib.parse import quote
@@ -14,7 +15,6 @@ import orjson
 from .auth import TokenSource
 from .endpoints import ENDPOINTS, Endpoints
 from .errors import (
-    AuthError,
     BadAnswer,
     Conflict,
     ConnectionFailed,
@@ -286,11 +286,13 @@ class JedlixClient:
         }
         if body is None and endpoint.method in ("POST", "DELETE"):
             body = {}  # the API wants some body even on a delete (SDK)
-        for pause in (*self._back_off, None):
+        pauses = iter(self._back_off)
+        while True:
             try:
                 return await self._exchange(endpoint.method, self._base_url + path, query, body)
             except ConnectionFailed as err:
                 limited = isinstance(err, RateLimited)
+                pause = next(pauses, None)
                 # A POST that failed half-way may have been done; only a 429 surely was not.
                 if pause is None or (endpoint.method == "POST" and not limited):
                     raise
@@ -298,26 +300,22 @@ class JedlixClient:
                 if wait > _LONGEST_WAIT:
                     raise
                 await asyncio.sleep(wait * random.uniform(1.0, 1.25))  # noqa: S311
-        raise AssertionError("the last try returns or raises")
 
     async def _exchange(self, method: str, url: str, query: dict[str, str], body: Json) -> object:
-        headers = self._headers | {"Jedlix-CorrelationId": str(uuid4())}
+        headers = dict(self._headers)
         options: dict[str, object] = {"params": query}
         if body is not None:
             headers["Content-Type"] = "application/json"
             options["data"] = orjson.dumps(body)
-        for first_try in (True, False):
+        for _ in range(2):
             token = await self._auth.token()
             headers["Authorization"] = f"Bearer {token}"
+            headers["Jedlix-CorrelationId"] = str(uuid4())
             answer = await send(self._session, method, url, headers=headers, **options)
-            try:
-                answer.raise_unless_ok()
-            except AuthError:
-                self._auth.refuse(token)
-                if not first_try:
-                    raise
-                continue
-            break
+            if answer.status != HTTPStatus.UNAUTHORIZED:
+                break
+            self._auth.refuse(token)
+        answer.raise_unless_ok()
         if not answer.body.strip():
             return None
         try:

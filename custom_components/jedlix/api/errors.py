@@ -6,7 +6,7 @@ class JedlixError(Exception):
 
 
 class AuthError(JedlixError):
-    """The credentials are wrong or revoked (401 from the API, 400/401/403 from the token address)."""
+    """The credentials are wrong or revoked (401 from the API, 400 or 401 from the token address)."""
 
 
 class Forbidden(JedlixError):

@@ -20,7 +20,7 @@ from .errors import (
     RateLimited,
     Rejected,
 )
-from .reading import Fields, text
+from .reading import Fields, number, text
 
 # The official SDKs wait this long (SDK).
 TIMEOUT: Final = ClientTimeout(total=15)
@@ -91,10 +91,8 @@ def seconds_to_wait(header: str | None) -> float | None:
     """Read a Retry-After header: seconds, or a date (RFC 9110); None when there is none to read."""
     if header is None:
         return None
-    try:
-        return max(0.0, float(header))
-    except ValueError:
-        pass
+    if (seconds := number(header)) is not None:
+        return max(0.0, seconds)
     try:
         date = parsedate_to_datetime(header)
     except ValueError:

@@ -106,7 +106,7 @@ class Door:
             if (body := await _read(request)) is None:
                 return self._refuse(Refusal.TOO_LARGE)
             message = _message(body)
-        except (RequestPayloadError, OSError, orjson.JSONDecodeError, BadAnswer) as err:
+        except (RequestPayloadError, orjson.JSONDecodeError, BadAnswer) as err:
             return self._refuse(Refusal.BAD_BODY, str(err))
         if message.is_test:
             if self._test is not None:

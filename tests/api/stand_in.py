@@ -1,0 +1,155 @@
+"""A Jedlix that says what a test tells it to, for what the simulator would never say."""
+
+import asyncio
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Self
+from urllib.parse import parse_qsl, urlsplit
+
+from aiohttp import ClientSession, web
+from multidict import CIMultiDictProxy
+import orjson
+
+from custom_components.jedlix.api import JedlixClient, TokenSource
+from custom_components.jedlix.api.endpoints import ENDPOINTS, Endpoints
+
+TOKEN_PATH = "/oauth/token"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One answer: bytes go out as they are, anything else as JSON."""
+
+    status: int = 200
+    body: Any = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One request as it came over the wire."""
+
+    method: str
+    target: str
+    headers: CIMultiDictProxy[str]
+    body: bytes
+
+    @property
+    def path(self) -> str:
+        """The path, still quoted."""
+        return urlsplit(self.target).path
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The query, unquoted."""
+        return dict(parse_qsl(urlsplit(self.target).query))
+
+    @property
+    def form(self) -> dict[str, str]:
+        """The body as a form."""
+        return dict(parse_qsl(self.body.decode()))
+
+    @property
+    def json(self) -> Any:
+        """The body as JSON."""
+        return orjson.loads(self.body)
+
+
+class Cloud:
+    """A server for both addresses, of the API and of the token; it remembers what it heard."""
+
+    def __init__(self) -> None:
+        """Give a new token to whoever asks, and an empty list for every call."""
+        self.calls: list[Heard] = []
+        self.logins: list[Heard] = []
+        self.url = ""
+        self.otherwise = Reply(body=[])
+        self._replies: deque[Reply] = deque()
+        self._login_replies: deque[Reply] = deque()
+        self._open = asyncio.Event()
+        self._open.set()
+        self._runner: web.AppRunner | None = None
+
+    def say(self, *replies: Reply) -> None:
+        """Answer the next calls so, one after the other."""
+        self._replies.extend(replies)
+
+    def say_at_login(self, *replies: Reply) -> None:
+        """Answer the next requests for a token so."""
+        self._login_replies.extend(replies)
+
+    @contextmanager
+    def silence(self) -> Iterator[None]:
+        """Keep every answer back meanwhile."""
+        self._open.clear()
+        try:
+            yield
+        finally:
+            self._open.set()
+
+    async def start(self) -> Self:
+        """Listen on a free port."""
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", self._answer)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        return self
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        self._open.set()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        heard = Heard(request.method, request.raw_path, request.headers, await request.read())
+        if request.path == TOKEN_PATH:
+            self.logins.append(heard)
+            token = {"access_token": f"token-{len(self.logins)}", "expires_in": 3600}
+            reply = self._login_replies.popleft() if self._login_replies else Reply(body=token)
+        else:
+            self.calls.append(heard)
+            reply = self._replies.popleft() if self._replies else self.otherwise
+        await self._open.wait()
+        body = reply.body if isinstance(reply.body, bytes) else orjson.dumps(reply.body)
+        return web.Response(status=reply.status, body=body, headers=reply.headers)
+
+
+def make_auth(
+    http: ClientSession, url: str, *, secret: str = "secret", audience: str | None = None
+) -> TokenSource:
+    """Return where the tokens for this cloud come from."""
+    return TokenSource(
+        http,
+        token_url=url + TOKEN_PATH,
+        client_id="client",
+        client_secret=secret,
+        audience=url if audience is None else audience,
+    )
+
+
+def make_client(
+    http: ClientSession,
+    url: str,
+    *,
+    auth: TokenSource | None = None,
+    base_path: str = "",
+    api_key: str | None = "key",
+    endpoints: Endpoints = ENDPOINTS,
+    back_off: Sequence[float] = (0, 0),
+) -> JedlixClient:
+    """Return a client of this cloud that does not pause between its tries."""
+    return JedlixClient(
+        http,
+        base_url=url + base_path,
+        auth=auth or make_auth(http, url),
+        api_key=api_key,
+        client_name="tests",
+        client_version="1.2.3",
+        endpoints=endpoints,
+        back_off=back_off,
+    )

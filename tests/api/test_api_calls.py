@@ -1,0 +1,660 @@
+"""How one call travels: headers, bodies, addresses, what each status means, and when it is tried again."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import unquote
+from uuid import UUID
+
+import aiohttp
+import pytest
+
+from custom_components.jedlix.api import (
+    AuthError,
+    BadAnswer,
+    Conflict,
+    ConnectionFailed,
+    Forbidden,
+    JedlixClient,
+    JedlixError,
+    NotFound,
+    RateLimited,
+    Rejected,
+    Subscription,
+    client as client_module,
+    http as http_module,
+)
+from custom_components.jedlix.api.endpoints import ENDPOINTS, Endpoint, Evidence
+from custom_components.jedlix.api.http import seconds_to_wait
+from simulator.app import Simulator
+from tests.api.stand_in import Cloud, Reply, make_auth, make_client
+
+_HTML = b"<!DOCTYPE html><title>502 Bad Gateway</title>"
+
+type Call = Callable[[JedlixClient], Awaitable[object]]
+
+GET: Call = lambda client: client.vehicles("anna")  # noqa: E731
+POST: Call = lambda client: client.request_refresh("anna", "car")  # noqa: E731
+PATCH: Call = lambda client: client.boost("anna", "session", enabled=True)  # noqa: E731
+PUT: Call = lambda client: client.update_subscription("id", "type", "url", "key")  # noqa: E731
+DELETE: Call = lambda client: client.unsubscribe("id")  # noqa: E731
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Return the pauses that the client would have made."""
+    made: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        made.append(seconds)
+
+    monkeypatch.setattr(client_module, "asyncio", SimpleNamespace(sleep=sleep))
+    return made
+
+
+# --- headers and bodies ------------------------------------------------------------------------------
+
+
+async def test_a_call_says_who_calls(client: JedlixClient, cloud: Cloud) -> None:
+    await client.vehicles("anna")
+    (call,) = cloud.calls
+    assert call.method == "GET"
+    assert call.target == "/api/v1/users/anna/vehicles"
+    assert call.headers["Authorization"] == "Bearer token-1"
+    assert call.headers["ApiKey"] == "key"
+    assert call.headers["Accept"] == "application/json"
+    assert call.headers["Jedlix-ClientName"] == "tests"
+    assert call.headers["Jedlix-ClientVersion"] == "1.2.3"
+    assert call.body == b""
+    assert "Content-Type" not in call.headers
+
+
+async def test_every_request_has_an_id_of_its_own(client: JedlixClient, cloud: Cloud) -> None:
+    cloud.say(Reply(401), Reply(503), Reply(200, []), Reply(200, []))
+    await client.vehicles("anna")
+    await client.vehicles("anna")
+    ids = [UUID(call.headers["Jedlix-CorrelationId"]) for call in cloud.calls]
+    assert len(set(ids)) == 4
+
+
+@pytest.mark.parametrize("api_key", [None, ""])
+async def test_without_an_api_key_none_is_sent(
+    http: aiohttp.ClientSession, cloud: Cloud, api_key: str | None
+) -> None:
+    await make_client(http, cloud.url, api_key=api_key).vehicles("anna")
+    assert "ApiKey" not in cloud.calls[0].headers
+
+
+async def test_a_wrong_api_key_is_forbidden(http: aiohttp.ClientSession, sim: Simulator) -> None:
+    with pytest.raises(Forbidden, match="The ApiKey is missing or wrong"):
+        await make_client(http, sim.url, api_key="wrong").vehicles(sim.user_ids[0])
+
+
+async def test_the_token_address_does_not_get_the_api_key(
+    client: JedlixClient, cloud: Cloud
+) -> None:
+    await client.vehicles("anna")
+    assert "ApiKey" not in cloud.logins[0].headers
+
+
+@pytest.mark.parametrize(
+    ("call", "method", "body"),
+    [
+        (POST, "POST", {}),
+        (DELETE, "DELETE", {}),
+        (PATCH, "PATCH", {"type": "boostCharging", "enabled": True}),
+        (
+            PUT,
+            "PUT",
+            {"eventType": "type", "endpointUrl": "url", "apiKey": "key", "isActive": True},
+        ),
+    ],
+)
+async def test_a_call_that_changes_something_has_a_body(
+    client: JedlixClient, cloud: Cloud, call: Call, method: str, body: object
+) -> None:
+    cloud.say(Reply(204))
+    await call(client)
+    (heard,) = cloud.calls
+    assert (heard.method, heard.json) == (method, body)
+    assert heard.headers["Content-Type"] == "application/json"
+
+
+# --- addresses ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("base_path", "prefix"),
+    [
+        ("", ""),
+        ("/", ""),
+        ("/api/v1", ""),
+        ("/api/v1/", ""),
+        ("/api/v2", ""),
+        ("/gateway", "/gateway"),
+        ("/gateway/", "/gateway"),
+        ("/gateway/api/v1/", "/gateway"),
+        ("/gateway/api/v2", "/gateway"),
+        ("/api", "/api"),
+    ],
+)
+async def test_the_base_url_may_have_a_path(
+    http: aiohttp.ClientSession, cloud: Cloud, base_path: str, prefix: str
+) -> None:
+    client = make_client(http, cloud.url, base_path=base_path)
+    await client.vehicles("anna")
+    _ = [page async for page in client.session_pages()]
+    assert [call.path for call in cloud.calls] == [
+        f"{prefix}/api/v1/users/anna/vehicles",
+        f"{prefix}/api/v2/sessions",
+    ]
+
+
+@pytest.mark.parametrize("user_id", ["a/b", "a?b=c#d", "50%", "%2F", "a b", "Ünal", "{x}", "../x"])
+async def test_an_id_is_one_part_of_the_path_whatever_it_is(
+    client: JedlixClient, cloud: Cloud, user_id: str
+) -> None:
+    await client.vehicles(user_id)
+    parts = cloud.calls[0].target.split("/")
+    assert [unquote(part) for part in parts] == ["", "api", "v1", "users", user_id, "vehicles"]
+
+
+async def test_a_tenant_with_other_paths_has_another_table(
+    http: aiohttp.ClientSession, cloud: Cloud
+) -> None:
+    table = ENDPOINTS | {"vehicles": Endpoint("POST", "/cars?of={user_id}", Evidence.ASSUMED)}
+    await make_client(http, cloud.url, endpoints=table).vehicles("anna")
+    (call,) = cloud.calls
+    assert (call.method, call.target, call.json) == ("POST", "/cars?of=anna", {})
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_redirect_is_not_followed(
+    client: JedlixClient, cloud: Cloud, status: int
+) -> None:
+    cloud.otherwise = Reply(status, headers={"Location": f"{cloud.url}/elsewhere"})
+    with pytest.raises(BadAnswer, match=f"redirects elsewhere \\(HTTP {status}\\)"):
+        await client.vehicles("anna")
+    assert [call.path for call in cloud.calls] == ["/api/v1/users/anna/vehicles"]
+
+
+# --- what came back ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (400, Rejected),
+        (401, AuthError),
+        (403, Forbidden),
+        (404, NotFound),
+        (405, NotFound),
+        (409, Conflict),
+        (410, NotFound),
+        (415, Rejected),
+        (418, Rejected),
+        (422, Rejected),
+        (429, RateLimited),
+        (500, ConnectionFailed),
+        (501, ConnectionFailed),
+        (504, ConnectionFailed),
+        (304, BadAnswer),
+        (599, ConnectionFailed),
+    ],
+)
+async def test_each_status_means_something(
+    client: JedlixClient, cloud: Cloud, status: int, error: type[JedlixError]
+) -> None:
+    cloud.otherwise = Reply(status)
+    with pytest.raises(JedlixError, match=f"HTTP {status}") as raised:
+        await client.vehicles("anna")
+    assert type(raised.value) is error
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"title": "Bad Request", "detail": "The car is away."}, "The car is away."),
+        ({"title": "Bad Request", "detail": None}, "Bad Request"),
+        ({"Title": "Bad Request", "Detail": " "}, "no reason given"),
+        ({"error": "nope", "error_description": "Not so."}, "Not so."),
+        ({"error": "nope"}, "nope"),
+        ({"message": "Gone fishing"}, "Gone fishing"),
+        ({"detail": {"because": "of that"}}, "no reason given"),
+        ({"detail": "x" * 1000}, "x" * 300 + " "),
+        ({"detail": 42}, "42"),
+        ({}, "no reason given"),
+        ([], "no reason given"),
+        (_HTML, "no reason given"),
+        (b"", "no reason given"),
+    ],
+)
+async def test_a_refusal_is_told_in_jedlixs_own_words(
+    client: JedlixClient, cloud: Cloud, body: object, words: str
+) -> None:
+    cloud.say(Reply(400, body))
+    with pytest.raises(Rejected) as raised:
+        await client.vehicles("anna")
+    assert str(raised.value).startswith(words)
+
+
+@pytest.mark.parametrize("body", [_HTML, b"{", b"\xff", b'{"a": NaN}', b"[" * 5000 + b"]" * 5000])
+async def test_an_answer_that_is_no_json(client: JedlixClient, cloud: Cloud, body: bytes) -> None:
+    cloud.say(Reply(200, body, {"Content-Type": "application/json"}))
+    with pytest.raises(BadAnswer, match="the answer is not JSON"):
+        await client.vehicles("anna")
+    assert len(cloud.calls) == 1
+
+
+@pytest.mark.parametrize("body", [b"", b" \r\n"])
+async def test_an_empty_answer_is_fine_where_nothing_is_asked(
+    client: JedlixClient, cloud: Cloud, body: bytes
+) -> None:
+    cloud.otherwise = Reply(200, body)
+    await client.boost("anna", "session", enabled=False)
+    await client.request_refresh("anna", "car")
+    await client.unsubscribe("id")
+    with pytest.raises(BadAnswer):
+        await client.vehicles("anna")
+    with pytest.raises(BadAnswer):
+        await client.charge_settings("anna", "car")
+
+
+async def test_the_content_type_of_an_answer_does_not_matter(
+    client: JedlixClient, cloud: Cloud
+) -> None:
+    cloud.say(Reply(200, [{"id": "car"}], {"Content-Type": "text/html; charset=nonsense"}))
+    assert (await client.vehicles("anna"))[0].id == "car"
+
+
+# --- trying again ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+@pytest.mark.parametrize("call", [GET, PATCH, PUT, DELETE])
+async def test_trouble_at_jedlix_is_worth_two_more_tries(
+    client: JedlixClient, cloud: Cloud, call: Call, status: int
+) -> None:
+    cloud.say(Reply(status, _HTML), Reply(status, _HTML), Reply(200, []))
+    await call(client)
+    assert len(cloud.calls) == 3
+    cloud.say(*[Reply(status)] * 3)
+    with pytest.raises(ConnectionFailed):
+        await call(client)
+    assert len(cloud.calls) == 6
+
+
+async def test_a_post_that_failed_half_way_is_not_done_twice(
+    client: JedlixClient, cloud: Cloud
+) -> None:
+    cloud.say(Reply(500))
+    with pytest.raises(ConnectionFailed):
+        await client.request_refresh("anna", "car")
+    assert len(cloud.calls) == 1
+
+
+async def test_a_post_that_was_one_too_many_is_done_later(
+    client: JedlixClient, cloud: Cloud
+) -> None:
+    cloud.say(Reply(429), Reply(429), Reply(201))
+    await client.request_refresh("anna", "car")
+    assert len(cloud.calls) == 3
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 409, 422])
+async def test_a_refusal_is_taken_at_once(
+    client: JedlixClient, cloud: Cloud, status: int
+) -> None:
+    cloud.say(Reply(status))
+    with pytest.raises(JedlixError):
+        await client.vehicles("anna")
+    assert len(cloud.calls) == 1
+
+
+async def test_the_pauses_grow(
+    http: aiohttp.ClientSession, cloud: Cloud, pauses: list[float]
+) -> None:
+    client = JedlixClient(
+        http,
+        base_url=cloud.url,
+        auth=make_auth(http, cloud.url),
+        client_name="tests",
+        client_version="1",
+    )
+    cloud.otherwise = Reply(503)
+    with pytest.raises(ConnectionFailed):
+        await client.vehicles("anna")
+    first, second = pauses
+    assert 0.5 <= first <= 0.625
+    assert 2 <= second <= 2.5
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "low", "high"),
+    [
+        ("7", 7, 7 * 1.25),
+        ("0.5", 0.5, 0.625),
+        ("0", 0.1, 0.125),
+        ("-3", 0.1, 0.125),
+        ("nan", 0.1, 0.125),
+        ("inf", 0.1, 0.125),
+        ("1e999", 0.1, 0.125),
+        ("soon", 0.1, 0.125),
+        ("Mon, 01 Jan 2024 00:00:00 GMT", 0.1, 0.125),
+    ],
+)
+async def test_jedlix_says_how_long_to_wait(
+    http: aiohttp.ClientSession,
+    cloud: Cloud,
+    pauses: list[float],
+    retry_after: str,
+    low: float,
+    high: float,
+) -> None:
+    client = make_client(http, cloud.url, back_off=(0.1,))
+    cloud.say(Reply(429, headers={"Retry-After": retry_after}))
+    await client.vehicles("anna")
+    (pause,) = pauses
+    assert low <= pause <= high
+
+
+async def test_jedlix_says_until_when_to_wait(
+    http: aiohttp.ClientSession, cloud: Cloud, pauses: list[float]
+) -> None:
+    until = format_datetime(datetime.now(UTC) + timedelta(seconds=8), usegmt=True)
+    cloud.say(Reply(429, headers={"Retry-After": until}))
+    await make_client(http, cloud.url, back_off=(0.1,)).vehicles("anna")
+    (pause,) = pauses
+    assert 6 < pause <= 10
+
+
+@pytest.mark.parametrize("seconds", [11, 3600])
+@pytest.mark.parametrize("style", ["seconds", "date"])
+async def test_a_long_wait_is_left_to_the_caller(
+    client: JedlixClient, cloud: Cloud, pauses: list[float], seconds: int, style: str
+) -> None:
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=seconds + 1), usegmt=True)
+    cloud.say(Reply(429, headers={"Retry-After": date if style == "date" else f"{seconds}"}))
+    with pytest.raises(RateLimited) as raised:
+        await client.vehicles("anna")
+    assert raised.value.retry_after == pytest.approx(seconds, abs=1.1)
+    assert pauses == []
+    assert len(cloud.calls) == 1
+
+
+async def test_without_a_word_on_waiting_there_is_none_to_pass_on(
+    client: JedlixClient, cloud: Cloud
+) -> None:
+    cloud.otherwise = Reply(429)
+    with pytest.raises(RateLimited) as raised:
+        await client.vehicles("anna")
+    assert raised.value.retry_after is None
+    assert len(cloud.calls) == 3
+
+
+async def test_the_simulators_crowd(http: aiohttp.ClientSession, sim: Simulator) -> None:
+    client = make_client(http, sim.url)
+    await client.vehicles(sim.user_ids[0])
+    sim.strike({"api_429": 1.0, "retry_after": 60})
+    with pytest.raises(RateLimited, match="Too many requests") as raised:
+        await client.vehicles(sim.user_ids[0])
+    assert raised.value.retry_after == 60
+    assert [request.status for request in sim.requests] == [200, 200, 429]
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        (None, None),
+        ("", None),
+        ("12", 12),
+        (" 12 ", 12),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0),
+        ("Wed, 21 Oct 2015 07:28:00 -0000", 0),
+        ("Wed, 21 Oct 2015 07:28:00", 0),
+        ("Wed, 21 Oct 2015 77:28:00 GMT", None),
+        ("Wed, 21 Oct 99999999999999999999 07:28:00 GMT", None),
+        ("Wed, 21 Oct 2015 07:28:00 +99999999999999999999", None),
+        ("Infinity", None),
+    ],
+)
+def test_retry_after_as_it_may_come(header: str | None, seconds: float | None) -> None:
+    assert seconds_to_wait(header) == seconds
+
+
+# --- no answer ---------------------------------------------------------------------------------------
+
+
+async def test_jedlix_is_too_slow(
+    client: JedlixClient, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await client.vehicles("anna")
+    monkeypatch.setattr(http_module, "TIMEOUT", aiohttp.ClientTimeout(total=0.05))
+    with cloud.silence():
+        with pytest.raises(ConnectionFailed, match="no answer within 15 seconds"):
+            await client.vehicles("anna")
+        assert len(cloud.calls) == 1 + 3
+        with pytest.raises(ConnectionFailed, match="no answer within 15 seconds"):
+            await client.request_refresh("anna", "car")
+        assert len(cloud.calls) == 4 + 1
+
+
+async def test_the_simulator_is_slow_and_then_away(
+    http: aiohttp.ClientSession, sim: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, user_id = make_client(http, sim.url), sim.user_ids[0]
+    monkeypatch.setattr(http_module, "TIMEOUT", aiohttp.ClientTimeout(total=0.2))
+    sim.strike({"outage_seconds": 60.0, "outage_how": "refuse"})
+    with pytest.raises(ConnectionFailed):
+        await client.vehicles(user_id)
+    sim.strike({"outage_seconds": 60.0, "outage_how": "503"})
+    with pytest.raises(ConnectionFailed, match=r"The API is away \(a fault\). \(HTTP 503\)"):
+        await client.vehicles(user_id)
+    sim.strike({"outage_seconds": 0.0, "api_slow_seconds": 0.3})
+    with pytest.raises(ConnectionFailed, match="no answer"):
+        await client.vehicles(user_id)
+    sim.strike({"api_slow_seconds": 0.0})
+    assert await client.vehicles(user_id)
+
+
+@pytest.mark.usefixtures("socket_enabled")
+async def test_nobody_listens(http: aiohttp.ClientSession) -> None:
+    server = await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    server.close()
+    await server.wait_closed()
+    with pytest.raises(ConnectionFailed, match="127.0.0.1"):
+        await make_client(http, f"http://127.0.0.1:{port}").vehicles("anna")
+
+
+@pytest.mark.parametrize(
+    "url", ["", "smartcharging", "ftp://jedlix.example", "http://", "http://[", "http://a:99999999"]
+)
+async def test_an_address_that_is_none(http: aiohttp.ClientSession, url: str) -> None:
+    with pytest.raises(ConnectionFailed) as raised:
+        await make_client(http, url).vehicles("anna")
+    assert str(raised.value)
+
+
+async def test_a_key_that_cannot_stand_in_a_header(
+    http: aiohttp.ClientSession, cloud: Cloud
+) -> None:
+    with pytest.raises(ConnectionFailed):
+        await make_client(http, cloud.url, api_key="two\nlines").vehicles("anna")
+    assert cloud.calls == []
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"\r\n\r\n",
+        b"SSH-2.0-OpenSSH_9.9\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n[",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n[]",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n[]",
+        b"HTTP/1.1 999999 OK\r\nContent-Length: 2\r\n\r\n[]",
+        b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n[]",
+        b"HTTP/1.1 200 OK\r\nX: " + b"x" * 20_000 + b"\r\n\r\n[]",
+        b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n[]",
+    ],
+)
+async def test_a_connection_that_breaks_or_speaks_in_tongues(
+    http: aiohttp.ClientSession, socket_enabled: None, raw: bytes
+) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(raw)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    try:
+        with pytest.raises(ConnectionFailed):
+            await make_client(http, f"http://127.0.0.1:{port}").vehicles("anna")
+    finally:
+        server.close()
+
+
+# --- calls with a twist of their own -----------------------------------------------------------------
+
+
+async def test_the_documented_spelling_of_the_level_is_sent_first(
+    client: JedlixClient, cloud: Cloud
+) -> None:
+    cloud.say(Reply(204))
+    await client.set_current_battery_level("anna", "session", 55)
+    (call,) = cloud.calls
+    assert (call.method, call.path) == ("PATCH", "/api/v1/users/anna/sessions/session/settings")
+    assert call.json == {"type": "currentBatteryLevel", "currentSateOfCharge": 55}
+
+
+@pytest.mark.parametrize("status", [400, 422])
+async def test_where_that_spelling_is_refused_the_right_one_is_tried(
+    client: JedlixClient, cloud: Cloud, status: int
+) -> None:
+    cloud.say(Reply(status), Reply(204))
+    await client.set_current_battery_level("anna", "session", 55)
+    assert [sorted(call.json) for call in cloud.calls] == [
+        ["currentSateOfCharge", "type"],
+        ["currentStateOfCharge", "type"],
+    ]
+
+
+async def test_a_level_that_is_refused_in_both_spellings(
+    client: JedlixClient, cloud: Cloud
+) -> None:
+    cloud.say(Reply(400), Reply(400, {"detail": "Too low."}))
+    with pytest.raises(Rejected, match="Too low."):
+        await client.set_current_battery_level("anna", "session", -5)
+    assert len(cloud.calls) == 2
+
+
+@pytest.mark.parametrize(("status", "error"), [(409, Conflict), (404, NotFound), (403, Forbidden)])
+async def test_a_refusal_for_another_reason_is_no_matter_of_spelling(
+    client: JedlixClient, cloud: Cloud, status: int, error: type[JedlixError]
+) -> None:
+    cloud.say(Reply(status))
+    with pytest.raises(error):
+        await client.set_current_battery_level("anna", "session", 55)
+    assert len(cloud.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "subscription_id"),
+    [
+        ({"id": "s1", "eventType": "other", "endpointUrl": "other"}, "s1"),
+        ({"SubscriptionId": "s1", "EventType": "t", "Url": "u"}, "s1"),
+        ({"eventType": "t", "endpointUrl": "u"}, None),
+        ({"id": "s1"}, None),
+        ({}, None),
+        ([], None),
+        ("ok", None),
+        (b"", None),
+    ],
+)
+async def test_a_registration_counts_whatever_is_said_about_it(
+    client: JedlixClient, cloud: Cloud, body: object, subscription_id: str | None
+) -> None:
+    cloud.say(Reply(201, body))
+    assert await client.subscribe("userCreated", "https://home.example/x", "hush") == Subscription(
+        id=subscription_id, event_type="userCreated", endpoint_url="https://home.example/x"
+    )
+    assert cloud.calls[0].json == {
+        "eventType": "userCreated",
+        "endpointUrl": "https://home.example/x",
+        "apiKey": "hush",
+        "isActive": True,
+    }
+
+
+@pytest.mark.parametrize(
+    ("sessions", "locations", "calls"), [(200, 0, 1), (404, 200, 2), (403, 200, 2), (404, 404, 2)]
+)
+async def test_access_is_there_when_one_of_the_tenants_lists_is_open(
+    client: JedlixClient, cloud: Cloud, sessions: int, locations: int, calls: int
+) -> None:
+    cloud.say(Reply(sessions, []), Reply(locations, []))
+    await client.check_access()
+    assert [call.target for call in cloud.calls] == [
+        "/api/v2/sessions?pageSize=1&pageIndex=1",
+        "/api/v2/charging-locations?pageSize=1&pageIndex=1",
+    ][:calls]
+
+
+@pytest.mark.parametrize(
+    ("replies", "error"),
+    [
+        ((403, 403), Forbidden),
+        ((403, 404), Forbidden),
+        ((404, 403), Forbidden),
+        ((401, 401), AuthError),
+        ((404, 401, 401), AuthError),
+        ((500, 500, 500), ConnectionFailed),
+        ((302,), BadAnswer),
+    ],
+)
+async def test_access_that_is_not_there(
+    client: JedlixClient, cloud: Cloud, replies: tuple[int, ...], error: type[JedlixError]
+) -> None:
+    cloud.say(*map(Reply, replies))
+    with pytest.raises(error):
+        await client.check_access()
+    assert len(cloud.calls) == len(replies)
+
+
+async def test_access_asks_for_the_token_first(client: JedlixClient, cloud: Cloud) -> None:
+    cloud.say_at_login(Reply(401))
+    with pytest.raises(AuthError):
+        await client.check_access()
+    assert cloud.calls == []
+
+
+@pytest.mark.parametrize(
+    ("faults", "error"),
+    [
+        ({}, None),
+        ({"absent": ["sessions"]}, None),
+        ({"forbidden": ["sessions"]}, None),
+        ({"absent": ["sessions", "locations"]}, None),
+        ({"absent": ["sessions"], "forbidden": ["locations"]}, Forbidden),
+        ({"forbidden": ["sessions", "locations"]}, Forbidden),
+    ],
+)
+async def test_access_to_the_simulator(
+    http: aiohttp.ClientSession,
+    sim: Simulator,
+    faults: dict[str, Any],
+    error: type[JedlixError] | None,
+) -> None:
+    sim.strike(faults)
+    client = make_client(http, sim.url)
+    if error is None:
+        await client.check_access()
+    else:
+        with pytest.raises(error):
+            await client.check_access()

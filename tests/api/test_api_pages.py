@@ -1,0 +1,195 @@
+"""Lists that come in pages: read to the end, each item once, and never for ever."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import aiohttp
+import pytest
+
+from custom_components.jedlix.api import (
+    BadAnswer,
+    ConnectionFailed,
+    JedlixClient,
+    client as client_module,
+)
+from simulator.app import Simulator
+from tests.api.stand_in import TOKEN_PATH, Cloud, Reply, make_client
+
+
+async def all_pages[T](pages: AsyncIterator[tuple[T, ...]]) -> list[tuple[T, ...]]:
+    return [page async for page in pages]
+
+
+def page(ids: Iterable[str], index: int, of: int, **more: Any) -> Reply:
+    items = [{"id": item} for item in ids]
+    return Reply(body={"pageIndex": index, "pageSize": 2, "totalPages": of, "items": items} | more)
+
+
+async def ids_of(client: JedlixClient) -> list[list[str]]:
+    pages = await all_pages(client.session_pages())
+    return [[session.id for session in page] for page in pages]
+
+
+async def test_a_long_history_takes_several_pages(
+    http: aiohttp.ClientSession, start_simulator: Callable[..., Awaitable[Simulator]]
+) -> None:
+    sim = await start_simulator(users=10)
+    everything = {session.id for session in sim.world.sessions.by_id.values()}
+    assert len(everything) > 200
+    pages = await all_pages(make_client(http, sim.url).session_pages())
+    assert [len(page) for page in pages[:-1]] == [100] * (len(everything) // 100)
+    sessions = [session for page in pages for session in page]
+    assert len(sessions) == len(everything)
+    assert {session.id for session in sessions} == everything
+    starts = [session.started_at for session in sessions if session.started_at]
+    assert starts == sorted(starts, reverse=True)
+    assert {session.user_id for session in sessions} == set(sim.user_ids)
+
+
+async def test_a_reader_who_has_enough_asks_no_more(
+    http: aiohttp.ClientSession, start_simulator: Callable[..., Awaitable[Simulator]]
+) -> None:
+    sim = await start_simulator(users=10)
+    async for page_ in make_client(http, sim.url).session_pages():
+        assert len(page_) == 100
+        break
+    assert [item.path.split("?")[0] for item in sim.requests] == [TOKEN_PATH, "/api/v2/sessions"]
+
+
+async def test_a_bare_array_is_the_whole_list(client: JedlixClient, cloud: Cloud) -> None:
+    cloud.otherwise = Reply(body=[{"id": "b"}, {"id": "a"}])
+    assert await ids_of(client) == [["b", "a"]]
+    assert len(cloud.calls) == 1
+
+
+async def test_page_after_page_is_asked_for(client: JedlixClient, cloud: Cloud) -> None:
+    cloud.say(page("ed", 1, 3), page("cb", 2, 3), page("a", 3, 3))
+    assert await ids_of(client) == [["e", "d"], ["c", "b"], ["a"]]
+    assert [call.query for call in cloud.calls] == [
+        {"pageSize": "100", "pageIndex": index} for index in "123"
+    ]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(body=[]),
+        page("", 1, 0),
+        page("", 1, 1),
+        page("", 1, 9),
+        Reply(body={"items": []}),
+    ],
+)
+async def test_an_empty_list_has_no_page(client: JedlixClient, cloud: Cloud, reply: Reply) -> None:
+    cloud.otherwise = reply
+    assert await ids_of(client) == []
+    assert len(cloud.calls) == 1
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"totalPages": None},
+        {"totalPages": "many"},
+        {"totalPages": 0},
+        {"totalPages": -1},
+        {"pageIndex": None, "totalPages": 1},
+        {"pageIndex": 5, "totalPages": 3},
+    ],
+)
+async def test_a_page_that_does_not_speak_of_others_is_the_last(
+    client: JedlixClient, cloud: Cloud, more: dict[str, Any]
+) -> None:
+    cloud.otherwise = page("ba", 1, 1, **more)
+    assert await ids_of(client) == [["b", "a"]]
+    assert len(cloud.calls) == 1
+
+
+async def test_a_server_that_always_gives_the_first_page(
+    client: JedlixClient, cloud: Cloud
+) -> None:
+    cloud.otherwise = page("ba", 1, 1_000_000)
+    assert await ids_of(client) == [["b", "a"]]
+    assert len(cloud.calls) == 2
+
+
+async def test_a_server_that_never_comes_to_an_end(
+    client: JedlixClient, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "_MOST_PAGES", 3)
+    cloud.say(*(page([f"{index}"], index, 1_000_000) for index in range(1, 10)))
+    assert await ids_of(client) == [["1"], ["2"], ["3"]]
+    assert len(cloud.calls) == 3
+
+
+async def test_a_session_that_starts_meanwhile_does_not_tell_another_twice(
+    client: JedlixClient, cloud: Cloud
+) -> None:
+    # "d" was the last of the first page; a new session pushed it onto the second
+    cloud.say(page("ed", 1, 2), page("dc", 2, 2))
+    assert await ids_of(client) == [["e", "d"], ["c"]]
+
+
+async def test_an_odd_item_does_not_hide_the_others(client: JedlixClient, cloud: Cloud) -> None:
+    cloud.say(Reply(body=[None, {"id": "a"}, {}, 7, {"id": None}, {"id": ""}, [], {"id": "b"}]))
+    assert await ids_of(client) == [["a", "b"]]
+
+
+@pytest.mark.parametrize("body", [[{}], [1, 2], {"items": [None]}, [{"id": {}}]])
+async def test_a_list_of_something_else(
+    client: JedlixClient, cloud: Cloud, body: object
+) -> None:
+    cloud.say(Reply(body=body))
+    with pytest.raises(BadAnswer, match="no item of the list has an id"):
+        await ids_of(client)
+
+
+@pytest.mark.parametrize("body", [{}, {"items": {}}, {"id": "a"}, "ok", 7, True, None, b""])
+async def test_no_list_at_all(client: JedlixClient, cloud: Cloud, body: object) -> None:
+    cloud.say(Reply(body=body))
+    with pytest.raises(BadAnswer, match="expected a list"):
+        await ids_of(client)
+
+
+@pytest.mark.parametrize("key", ["items", "Items", "data", "results", "value", "VALUES"])
+async def test_the_list_may_stand_under_another_name(
+    client: JedlixClient, cloud: Cloud, key: str
+) -> None:
+    cloud.say(Reply(body={"count": 1, "items": None, key: [{"id": "a"}], "PageIndex": 1}))
+    assert await ids_of(client) == [["a"]]
+
+
+async def test_the_second_page_fails(client: JedlixClient, cloud: Cloud) -> None:
+    cloud.say(page("ba", 1, 2), *[Reply(503)] * 3)
+    seen = []
+    with pytest.raises(ConnectionFailed):
+        async for part in client.session_pages():
+            seen.extend(part)
+    assert [session.id for session in seen] == ["b", "a"]
+
+
+async def test_filters_are_written_as_documented(client: JedlixClient, cloud: Cloud) -> None:
+    noon = datetime(2026, 1, 31, 12, 0, 0, 123999, tzinfo=timezone(timedelta(hours=1)))
+    await all_pages(
+        client.session_pages(
+            started_from=noon,
+            started_to=noon + timedelta(days=1),
+            ended_from=noon + timedelta(days=2),
+            ended_to=noon.astimezone(UTC) + timedelta(days=3),
+        )
+    )
+    assert cloud.calls[0].query == {
+        "startTimeFrom": "2026-01-31T11:00:00.123Z",
+        "startTimeTo": "2026-02-01T11:00:00.123Z",
+        "endTimeFrom": "2026-02-02T11:00:00.123Z",
+        "endTimeTo": "2026-02-03T11:00:00.123Z",
+        "pageSize": "100",
+        "pageIndex": "1",
+    }
+
+
+async def test_a_filter_is_repeated_on_every_page(client: JedlixClient, cloud: Cloud) -> None:
+    cloud.say(page("b", 1, 2), page("a", 2, 2))
+    await all_pages(client.session_pages(started_from=datetime(2026, 1, 31, tzinfo=UTC)))
+    assert {call.query["startTimeFrom"] for call in cloud.calls} == {"2026-01-31T00:00:00.000Z"}

@@ -1,0 +1,311 @@
+"""The access token: asked for once, kept until shortly before its end, and given up when refused."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
+
+import aiohttp
+import pytest
+
+from custom_components.jedlix.api import (
+    AuthError,
+    BadAnswer,
+    ConnectionFailed,
+    Forbidden,
+    JedlixClient,
+    JedlixError,
+    NotFound,
+    RateLimited,
+    TokenSource,
+    auth as auth_module,
+)
+from simulator.app import Simulator
+from tests.api.stand_in import TOKEN_PATH, Cloud, Reply, make_auth, make_client
+
+
+def logins(sim: Simulator) -> int:
+    return sum(request.path == TOKEN_PATH for request in sim.requests)
+
+
+async def test_nothing_is_asked_before_the_first_token_is_needed(
+    auth: TokenSource, cloud: Cloud
+) -> None:
+    assert cloud.logins == []
+    await auth.token()
+    (login,) = cloud.logins
+    assert login.method == "POST"
+    assert login.headers["Content-Type"] == "application/x-www-form-urlencoded"
+    assert login.form == {
+        "grant_type": "client_credentials",
+        "client_id": "client",
+        "client_secret": "secret",
+        "audience": cloud.url,
+    }
+
+
+async def test_a_token_is_kept(http: aiohttp.ClientSession, sim: Simulator) -> None:
+    client = make_client(http, sim.url)
+    for _ in range(3):
+        assert await client.vehicles(sim.user_ids[0])
+    assert logins(sim) == 1
+
+
+@pytest.mark.parametrize(
+    ("expires_in", "renewed_after"),
+    [
+        (86400, 86400 - 300),
+        (3600, 3600 - 300),
+        (3000, 3000 - 300),
+        (100, 90),
+        (10, 9),
+        ("3600", 3600 - 300),
+        (0, 540),
+        (None, 540),
+        (True, 540),
+        ("soon", 540),
+        ("Infinity", 540),
+        (10**40, 540),
+        ([60], 540),
+        (-60, 0),
+    ],
+)
+async def test_a_token_is_renewed_shortly_before_its_end(
+    auth: TokenSource,
+    cloud: Cloud,
+    monkeypatch: pytest.MonkeyPatch,
+    expires_in: object,
+    renewed_after: float,
+) -> None:
+    clock = SimpleNamespace(monotonic=lambda: now)
+    monkeypatch.setattr(auth_module, "time", clock)
+    lifetime = b"1" + b"0" * 40 if expires_in == 10**40 else None
+    cloud.say_at_login(
+        Reply(body=b'{"access_token": "first", "expires_in": %b}' % lifetime)
+        if lifetime
+        else Reply(body={"access_token": "first", "expires_in": expires_in})
+    )
+    now = 1000.0
+    assert await auth.token() == "first"
+    if renewed_after:
+        now = 1000.0 + renewed_after - 0.1
+        assert await auth.token() == "first"
+    now = 1000.0 + renewed_after
+    assert await auth.token() == "token-2"
+
+
+async def test_an_answer_without_a_lifetime_is_good_for_some_minutes(
+    auth: TokenSource, cloud: Cloud
+) -> None:
+    cloud.say_at_login(Reply(body={"access_token": "first"}))
+    assert [await auth.token() for _ in range(2)] == ["first", "first"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [{"accessToken": " t ", "expiresIn": 60}, {"Access_Token": "t"}, {"ACCESS-TOKEN": "t"}],
+)
+async def test_the_token_is_found_in_any_spelling(
+    auth: TokenSource, cloud: Cloud, answer: dict[str, object]
+) -> None:
+    cloud.say_at_login(Reply(body=answer))
+    assert await auth.token() == "t"
+
+
+async def test_fifty_callers_wait_for_one_renewal(
+    http: aiohttp.ClientSession, sim: Simulator
+) -> None:
+    auth = make_auth(http, sim.url)
+    tokens = await asyncio.gather(*(auth.token() for _ in range(50)))
+    assert len(set(tokens)) == 1
+    assert logins(sim) == 1
+
+
+async def test_fifty_calls_with_an_expired_token_make_one_renewal(
+    http: aiohttp.ClientSession, sim: Simulator
+) -> None:
+    client = make_client(http, sim.url)
+    await client.vehicles(sim.user_ids[0])
+    sim.strike({"token_expiry": True})
+    answers = await asyncio.gather(*(client.vehicles(sim.user_ids[0]) for _ in range(50)))
+    assert all(answers)
+    assert logins(sim) == 2
+
+
+async def test_a_failed_renewal_is_told_to_all_who_wait_and_tried_again_by_the_next(
+    auth: TokenSource, cloud: Cloud
+) -> None:
+    cloud.say_at_login(Reply(500))
+    told = await asyncio.gather(*(auth.token() for _ in range(50)), return_exceptions=True)
+    assert {type(error) for error in told} == {ConnectionFailed}
+    assert len(cloud.logins) == 1
+    assert await auth.token() == "token-2"
+
+
+async def test_a_caller_who_leaves_does_not_take_the_renewal_along(
+    auth: TokenSource, cloud: Cloud
+) -> None:
+    with cloud.silence():
+        leaving, staying = (asyncio.create_task(auth.token()) for _ in range(2))
+        while not cloud.logins:
+            await asyncio.sleep(0)
+        leaving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await leaving
+    assert await staying == "token-1"
+    assert len(cloud.logins) == 1
+
+
+async def test_a_renewal_that_fails_when_all_have_left_makes_no_noise(
+    auth: TokenSource, cloud: Cloud, caplog: pytest.LogCaptureFixture
+) -> None:
+    cloud.say_at_login(Reply(500))
+    with cloud.silence():
+        leaving = asyncio.create_task(auth.token())
+        while not cloud.logins:
+            await asyncio.sleep(0)
+        leaving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await leaving
+    while auth._renewal is not None:
+        await asyncio.sleep(0)
+    assert await auth.token() == "token-2"
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+async def test_a_renewal_that_is_cut_off_is_not_waited_for_for_ever(
+    auth: TokenSource, cloud: Cloud
+) -> None:
+    with cloud.silence():
+        waiting = asyncio.create_task(auth.token())
+        while not cloud.logins:
+            await asyncio.sleep(0)
+        assert auth._renewal is not None
+        auth._renewal.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+    assert await auth.token() == "token-2"
+
+
+async def test_a_refused_token_is_replaced_and_the_call_done(
+    client: JedlixClient, cloud: Cloud
+) -> None:
+    cloud.say(Reply(401), Reply(body=[{"id": "car"}]))
+    assert [vehicle.id for vehicle in await client.vehicles("anna")] == ["car"]
+    assert [call.headers["Authorization"] for call in cloud.calls] == [
+        "Bearer token-1",
+        "Bearer token-2",
+    ]
+
+
+async def test_a_post_is_also_done_once_more_with_a_new_token(
+    client: JedlixClient, cloud: Cloud
+) -> None:
+    cloud.say(Reply(401), Reply(204))
+    await client.request_refresh("anna", "car")
+    assert [call.method for call in cloud.calls] == ["POST", "POST"]
+
+
+async def test_a_second_refusal_means_that_the_credentials_are_wrong(
+    client: JedlixClient, cloud: Cloud
+) -> None:
+    cloud.say(Reply(401), Reply(401, {"detail": "The client was removed."}))
+    with pytest.raises(AuthError, match=r"The client was removed. \(HTTP 401\)"):
+        await client.vehicles("anna")
+    assert (len(cloud.calls), len(cloud.logins)) == (2, 2)
+    # the second token was refused as well: the next call does not try it again
+    await client.vehicles("anna")
+    assert cloud.calls[-1].headers["Authorization"] == "Bearer token-3"
+
+
+async def test_a_late_refusal_of_an_old_token_does_not_cost_the_new_one(
+    auth: TokenSource, cloud: Cloud
+) -> None:
+    old = await auth.token()
+    auth.refuse(old)
+    new = await auth.token()
+    auth.refuse(old)
+    assert await auth.token() == new
+    auth.refuse(new)
+    auth.refuse(new)
+    assert await auth.token() == "token-3"
+
+
+_OAUTH = {"error": "access_denied", "error_description": "Unauthorized"}
+_HTML = b"<html><body>It works!</body></html>"
+
+
+@pytest.mark.parametrize(
+    ("reply", "error", "words"),
+    [
+        (Reply(400, {"error": "invalid_request"}), AuthError, "invalid_request"),
+        (Reply(401, _OAUTH), AuthError, "Unauthorized"),
+        (Reply(401), AuthError, "the client id or secret is wrong"),
+        (Reply(401, _HTML), AuthError, "the client id or secret is wrong"),
+        (Reply(403, _OAUTH), Forbidden, "Unauthorized"),
+        (Reply(403), Forbidden, "the client is not allowed for this audience"),
+        (Reply(404, _HTML), NotFound, "no reason given (HTTP 404)"),
+        (Reply(405), NotFound, "no reason given (HTTP 405)"),
+        (Reply(429, _OAUTH), RateLimited, "Unauthorized (HTTP 429)"),
+        (Reply(500), ConnectionFailed, "no reason given (HTTP 500)"),
+        (Reply(503, _HTML), ConnectionFailed, "no reason given (HTTP 503)"),
+        (Reply(302, headers={"Location": "/elsewhere"}), BadAnswer, "redirects elsewhere"),
+        (Reply(200, _HTML), BadAnswer, "does not answer with JSON"),
+        (Reply(200, b""), BadAnswer, "does not answer with JSON"),
+        (Reply(200, b"\xff\xfe"), BadAnswer, "does not answer with JSON"),
+        (Reply(204), BadAnswer, "does not answer with JSON"),
+        (Reply(200, []), BadAnswer, "expected an object, got list"),
+        (Reply(200, "token"), BadAnswer, "expected an object, got str"),
+        (Reply(200, {}), BadAnswer, "gives no access_token"),
+        (Reply(200, {"access_token": None}), BadAnswer, "gives no access_token"),
+        (Reply(200, {"access_token": "  "}), BadAnswer, "gives no access_token"),
+        (Reply(200, {"access_token": ["t"]}), BadAnswer, "gives no access_token"),
+    ],
+)
+async def test_what_the_token_address_may_say_instead(
+    auth: TokenSource, cloud: Cloud, reply: Reply, error: type[JedlixError], words: str
+) -> None:
+    cloud.say_at_login(reply)
+    with pytest.raises(JedlixError) as raised:
+        await auth.token()
+    assert type(raised.value) is error
+    assert words in str(raised.value)
+    assert await auth.token() == "token-2"
+
+
+async def test_the_token_address_may_ask_for_patience(auth: TokenSource, cloud: Cloud) -> None:
+    cloud.say_at_login(Reply(429, headers={"Retry-After": "60"}))
+    with pytest.raises(RateLimited) as raised:
+        await auth.token()
+    assert raised.value.retry_after == 60
+
+
+async def test_a_call_is_tried_again_when_its_token_did_not_come(
+    client: JedlixClient, cloud: Cloud
+) -> None:
+    cloud.say_at_login(Reply(503), Reply(429))
+    assert await client.vehicles("anna") == ()
+    assert (len(cloud.logins), len(cloud.calls)) == (3, 1)
+
+
+async def test_a_wrong_secret_and_a_wrong_audience_are_told_apart(
+    http: aiohttp.ClientSession, sim: Simulator
+) -> None:
+    with pytest.raises(AuthError, match="Unauthorized"):
+        await make_auth(http, sim.url, secret="guessed").token()
+    with pytest.raises(Forbidden, match="Service not found"):
+        await make_auth(http, sim.url, audience="https://elsewhere.example").token()
+
+
+async def test_a_short_lived_token_is_renewed_in_the_middle_of_the_day(
+    http: aiohttp.ClientSession,
+    start_simulator: Callable[..., Awaitable[Simulator]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sim = await start_simulator(expires_in=3600, history_days=0)
+    client = make_client(http, sim.url)
+    now = 0.0
+    monkeypatch.setattr(auth_module, "time", SimpleNamespace(monotonic=lambda: now))
+    for now in (0.0, 1800.0, 3400.0, 3500.0):  # noqa: B007  the clock reads it
+        await client.vehicles(sim.user_ids[0])
+    assert logins(sim) == 2
+    assert {request.status for request in sim.requests} == {200}

@@ -1,0 +1,109 @@
+"""The inbox: each delivery once, for as long as Jedlix may send it again, and no longer."""
+
+from collections.abc import Iterator
+from unittest.mock import patch
+
+from hypothesis import given, strategies as st
+import orjson
+import pytest
+
+from custom_components.jedlix.push import inbox as module
+from custom_components.jedlix.push.inbox import Inbox
+
+DAY = 86_400.0
+NOW = 1_800_000_000.0
+
+
+@pytest.mark.parametrize(
+    ("days_later", "is_new"), [(0, False), (1, False), (7, False), (7.9, False), (8, True)]
+)
+def test_a_delivery_is_new_once_in_eight_days(days_later: float, is_new: bool) -> None:
+    inbox = Inbox()
+    assert inbox.add("e-1", NOW)
+    later = NOW + days_later * DAY
+    inbox.add("another", later)  # what is too old is forgotten when something new comes
+    assert inbox.add("e-1", later) is is_new
+
+
+def test_ids_are_compared_as_they_are() -> None:
+    inbox = Inbox()
+    assert all(inbox.add(delivery_id, NOW) for delivery_id in ("e-1", "E-1", "e-1 ", "é", ""))
+    assert len(inbox) == 5
+
+
+def test_a_repeated_delivery_does_not_live_longer() -> None:
+    inbox = Inbox()
+    inbox.add("e-1", NOW)
+    assert not inbox.add("e-1", NOW + 7 * DAY)
+    assert inbox.as_json() == {"e-1": int(NOW)}
+
+
+def test_the_oldest_go_when_there_are_too_many() -> None:
+    with patch.object(module, "_MOST", 3):
+        inbox = Inbox()
+        for number in range(5):
+            assert inbox.add(str(number), NOW)
+        assert list(inbox.as_json()) == ["2", "3", "4"]
+        assert inbox.add("0", NOW)
+
+
+def test_what_was_remembered_is_known() -> None:
+    seen = {"e-1": NOW}
+    inbox = Inbox(seen)
+    assert not inbox.add("e-1", NOW + 1)
+    assert inbox.add("e-2", NOW + 1)
+    assert seen == {"e-1": NOW}  # it keeps its own
+
+
+def test_a_clock_that_is_set_back_brings_nothing_twice() -> None:
+    inbox = Inbox()
+    assert inbox.add("e-1", NOW)
+    assert inbox.add("e-2", NOW - 30 * DAY)
+    assert not inbox.add("e-1", NOW - 30 * DAY)
+    assert not inbox.add("e-2", NOW)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small() -> Iterator[None]:
+    """Make many be few, so that the properties reach the limit."""
+    with patch.object(module, "_MOST", 20):
+        yield
+
+
+steps = st.lists(
+    st.tuples(
+        st.integers(0, 40).map(str),
+        st.floats(0, 3 * DAY, allow_nan=False),
+        st.booleans(),  # whether Home Assistant restarts before
+    ),
+    min_size=25,
+    max_size=100,
+)
+
+
+@given(steps)
+def test_nothing_is_accepted_twice_within_memory_whatever_comes(
+    steps: list[tuple[str, float, bool]],
+) -> None:
+    """Against the plainest of models: what was accepted in the last days, and is among the last few."""
+    inbox, now = Inbox(), NOW
+    accepted: list[tuple[str, float]] = []
+    for delivery_id, pause, restarts in steps:
+        now += pause
+        if restarts:
+            inbox = Inbox(orjson.loads(orjson.dumps(inbox.as_json())))
+        is_new = inbox.add(delivery_id, now)
+        recent = [known for known, at in accepted[-20:] if at > now - 7 * DAY]
+        assert not (is_new and delivery_id in recent)
+        assert is_new or delivery_id in [known for known, _ in accepted]
+        if is_new:
+            accepted.append((delivery_id, now))
+        assert len(inbox) <= 20
+        assert all(at > now - 8 * DAY - 1 for at in inbox.as_json().values()) or not is_new
+
+
+@given(st.dictionaries(st.text(min_size=1), st.integers(0, 2**33), max_size=20))
+def test_a_round_trip_over_the_disk_keeps_ids_times_and_order(seen: dict[str, int]) -> None:
+    inbox = Inbox(dict(seen))
+    again = Inbox(orjson.loads(orjson.dumps(inbox.as_json())))
+    assert list(again.as_json().items()) == list(seen.items())
