@@ -13,6 +13,8 @@ from simulator.app import Simulator
 from simulator.settings import Settings
 from tests.tools import make_entry, set_up, until
 
+type StartSimulator = Callable[..., Awaitable[Simulator]]
+
 
 @pytest.fixture
 async def home(
@@ -42,7 +44,7 @@ def callback_url(home: TestClient) -> str:
 @pytest.fixture
 async def start_simulator(
     socket_enabled: None,
-) -> AsyncIterator[Callable[..., Awaitable[Simulator]]]:
+) -> AsyncIterator[StartSimulator]:
     """Return how to start a simulator with settings of the test's own."""
     running: list[Simulator] = []
 
@@ -58,7 +60,7 @@ async def start_simulator(
 
 
 @pytest.fixture
-async def sim(start_simulator: Callable[..., Awaitable[Simulator]]) -> Simulator:
+async def sim(start_simulator: StartSimulator) -> Simulator:
     """Return a simulator with one user, whose world moves only when the test says so."""
     return await start_simulator()
 

@@ -23,6 +23,7 @@ from custom_components.jedlix.const import (
     VEHICLE_READY,
 )
 from custom_components.jedlix.flow_forms import ENVIRONMENTS, TOKEN_URL
+from custom_components.jedlix.memory import Memory
 from custom_components.jedlix.push.subscriptions import HeldSubscriptions
 from simulator.app import Simulator
 from tests.flows import (
@@ -597,9 +598,20 @@ async def test_until_the_entry_is_there_the_door_takes_the_test_only(
 
 
 async def test_deliveries_never_meet_a_closed_door(
-    hass: HomeAssistant, sim: Simulator, home: TestClient[Any, Any], callback_url: str
+    hass: HomeAssistant,
+    sim: Simulator,
+    home: TestClient[Any, Any],
+    callback_url: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Home Assistant answers for a shut door with an empty 200, which would be a lost delivery."""
+    load = Memory.load
+
+    async def load_from_a_slow_disk(memory: Memory) -> None:
+        await asyncio.sleep(0.1)
+        await load(memory)
+
+    monkeypatch.setattr(Memory, "load", load_from_a_slow_disk)
     dialog = await to_webhook(hass, sim)
     await dialog.send(callback="custom", callback_url=callback_url)
     await hass.async_block_till_done()

@@ -64,7 +64,7 @@ def compare(
     apart that an unplug between them may have gone unseen; then one session after another is not read as one
     plug-in whose session changed its kind.
     """
-    if not before.vehicles:
+    if before.first_look is not None:
         return []
     changes: list[Change] = []
     for vehicle_id, new in after.vehicles.items():
@@ -72,7 +72,7 @@ def compare(
             changes.append(_told(ChangeType.VEHICLE_ADDED, new, now))
         elif old is not new:
             changes += _vehicle_changes(old, new, now)
-            changes += _session_changes(old, new, before.watched_since, now, watched=watched)
+            changes += _session_changes(old, new, now, watched=watched)
     changes += [
         _told(ChangeType.VEHICLE_REMOVED, old, now)
         for vehicle_id, old in before.vehicles.items()
@@ -126,28 +126,23 @@ def _charge_changes(old: VehicleSnapshot, new: VehicleSnapshot, now: datetime) -
 
 
 def _session_changes(
-    old: VehicleSnapshot,
-    new: VehicleSnapshot,
-    watched_since: datetime,
-    now: datetime,
-    *,
-    watched: bool,
+    old: VehicleSnapshot, new: VehicleSnapshot, now: datetime, *, watched: bool
 ) -> Iterator[Change]:
     """Tell sessions that appeared, ended or changed their kind, and boosts that began or ended."""
     for session_id, session in new.open_sessions.items():
         if (known := old.open_sessions.get(session_id)) is not None:
             yield from _kind_changed(new, known, session, now)
-        elif session.started_at is None or session.started_at >= watched_since:
+        elif session.started_at is None or session.started_at >= old.watched_since:
             started_at = session.started_at or now
             yield _of_session(ChangeType.SESSION_STARTED, new, session, started_at)
             if watched and old.plug_session is not None:
                 yield from _kind_changed(new, old.plug_session, session, started_at)
     for session in new.fetched:
         ended_at = session.ended_at
-        if ended_at is None or session.id in old.ended_sessions or ended_at < watched_since:
+        if ended_at is None or session.id in old.ended_sessions or ended_at < old.watched_since:
             continue
         if session.id not in old.open_sessions:
-            started_at = max(session.started_at or ended_at, watched_since)
+            started_at = max(session.started_at or ended_at, old.watched_since)
             yield _of_session(ChangeType.SESSION_STARTED, new, session, started_at)
         yield _of_session(ChangeType.SESSION_ENDED, new, session, ended_at)
     if old.boost_session_id != new.boost_session_id:

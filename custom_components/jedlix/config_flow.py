@@ -303,7 +303,6 @@ class JedlixConfigFlow(ConfigFlow, domain=DOMAIN):
                 return await self.async_step_connect()
         elif self._connect_error is not None:
             errors["base"] = self._connect_error
-            self._connect_error = None
         return self.async_show_form(
             step_id="webhook",
             data_schema=self.add_suggested_values_to_schema(

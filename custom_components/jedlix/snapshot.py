@@ -22,7 +22,7 @@ _NOTHING: Final[Mapping[str, datetime]] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VehicleSnapshot:
-    """One car of one followed user.
+    """One car of one followed user. What happened before `watched_since` is not told.
 
     `status` is the last charge state that was known: `unknown` is no change (SDK). `open_sessions` holds the
     sessions without an end, `ended_sessions` the end of each that is still remembered, `latest_session` the
@@ -31,6 +31,7 @@ class VehicleSnapshot:
     """
 
     vehicle: Vehicle
+    watched_since: datetime
     status: ChargeStatus = ChargeStatus.UNKNOWN
     settings: ChargeSettings | None = None
     open_sessions: Mapping[str, Session] = field(default_factory=dict)
@@ -94,16 +95,16 @@ class VehicleSnapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserSnapshot:
-    """All cars of one followed user, and since when we watch them: what happened before is not told."""
+    """All cars of one followed user. `first_look` is when the first look began, None once it is done."""
 
     user_id: str
-    watched_since: datetime
     vehicles: Mapping[str, VehicleSnapshot]
+    first_look: datetime | None = None
 
     @classmethod
     def unknown(cls, user_id: str, now: datetime) -> Self:
         """Return the snapshot of a user at whom nobody has looked yet."""
-        return cls(user_id=user_id, watched_since=now, vehicles={})
+        return cls(user_id=user_id, vehicles={}, first_look=now)
 
     @property
     def oldest_open_start(self) -> datetime | None:
@@ -132,12 +133,14 @@ class UserSnapshot:
             owner = session.vehicle_id or only
             if owner in by_vehicle:
                 by_vehicle[owner].append(session)
+        since = self.first_look or now
         return replace(
             self,
+            first_look=None,
             vehicles={
-                vehicle_id: self.vehicles.get(vehicle_id, VehicleSnapshot(vehicle=vehicle)).advance(
-                    vehicle, by_vehicle[vehicle_id], now
-                )
+                vehicle_id: self.vehicles.get(
+                    vehicle_id, VehicleSnapshot(vehicle=vehicle, watched_since=since)
+                ).advance(vehicle, by_vehicle[vehicle_id], now)
                 for vehicle_id, vehicle in cars.items()
             },
         )
@@ -173,11 +176,9 @@ def snapshot_from_json(data: object) -> UserSnapshot:
     user = Fields(data)
     user_id = user.required_id("userid")
     vehicles = user.get("vehicles")
-    if (since := moment(user.get("watchedsince"))) is None:
-        raise BadAnswer("a stored user without watched_since")
     return UserSnapshot(
         user_id=user_id,
-        watched_since=since,
+        first_look=moment(user.get("firstlook")),
         vehicles={key: _vehicle_from_json(value, user_id) for key, value in vehicles.items()}
         if isinstance(vehicles, dict)
         else {},
@@ -191,8 +192,14 @@ def _vehicle_from_json(data: object, user_id: str) -> VehicleSnapshot:
     )
     opened, ended = car.get("opensessions"), car.get("endedsessions")
     raw = Fields(settings).get("raw") if isinstance(settings, dict) else None
+    stored = car.get("vehicle")
+    vehicle = Vehicle.from_json(stored, user_id)
+    if (since := moment(car.get("watchedsince"))) is None:
+        raise BadAnswer("a stored car without watched_since")
     return VehicleSnapshot(
-        vehicle=Vehicle.from_json(car.get("vehicle"), user_id),
+        # the API tells the version among the details only
+        vehicle=replace(vehicle, version=text(Fields(stored).get("version"))),
+        watched_since=since,
         status=read_status(car.get("status")),
         settings=None if raw is None else ChargeSettings.from_json(raw),
         open_sessions={key: Session.from_json(value) for key, value in opened.items()}

@@ -80,6 +80,11 @@ class Cloud:
         """Answer the next requests for a token so."""
         self._login_replies.extend(replies)
 
+    def forget(self) -> None:
+        """Take back what was to be said, and everything that was heard."""
+        for kept in (self.calls, self.logins, self._replies, self._login_replies):
+            kept.clear()
+
     @contextmanager
     def silence(self) -> Iterator[None]:
         """Keep every answer back meanwhile."""

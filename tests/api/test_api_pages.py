@@ -156,7 +156,14 @@ async def test_no_list_at_all(client: JedlixClient, cloud: Cloud, body: object) 
 async def test_the_list_may_stand_under_another_name(
     client: JedlixClient, cloud: Cloud, key: str
 ) -> None:
-    cloud.say(Reply(body={"count": 1, "items": None, key: [{"id": "a"}], "PageIndex": 1}))
+    cloud.say(Reply(body={"count": 1, key: [{"id": "a"}], "PageIndex": 1}))
+    assert await ids_of(client) == [["a"]]
+
+
+async def test_a_list_that_is_null_does_not_stand_in_the_way(
+    client: JedlixClient, cloud: Cloud
+) -> None:
+    cloud.say(Reply(body={"items": None, "data": [{"id": "a"}]}))
     assert await ids_of(client) == [["a"]]
 
 

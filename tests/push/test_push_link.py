@@ -43,6 +43,13 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return waits
 
 
+@pytest.fixture
+def no_back_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the client try again at once."""
+    never = SimpleNamespace(uniform=lambda _low, _high: 0.0)
+    monkeypatch.setattr("custom_components.jedlix.api.client.random", never)
+
+
 def push_of(entry: MockConfigEntry) -> PushLink:
     push: PushLink = entry.runtime_data.push
     return push
@@ -159,6 +166,7 @@ async def test_each_removed_listener_hears_no_more(entry: MockConfigEntry) -> No
 async def test_what_may_pass_is_tried_again_with_growing_pauses(
     hass: HomeAssistant,
     patience: list[float],
+    no_back_off: None,
     sim: Simulator,
     callback_url: str,
     status: int,
@@ -228,7 +236,7 @@ async def test_a_registration_that_fails_says_why_and_polling_goes_on(
     assert state_of(hass, "_push_state") == "failing"
     assert state_of(hass, "_plugged_in") == "off"
     assert held_at(sim) == {}
-    assert patience[:2] == [30, 60]
+    await until(hass, lambda: patience[:2] == [30, 60])
 
 
 async def test_a_trouble_that_is_over_is_forgotten(
@@ -267,10 +275,7 @@ async def test_a_type_that_is_not_offered_is_no_trouble(
 
 
 async def test_a_renewal_that_is_refused_shows_and_is_tried_until_it_is_done(
-    hass: HomeAssistant,
-    patience: list[float],
-    entry: MockConfigEntry,
-    sim: Simulator,
+    hass: HomeAssistant, entry: MockConfigEntry, sim: Simulator
 ) -> None:
     push, types = push_of(entry), entry.options[CONF_EVENT_TYPES]
     sim.faults.wrong_key = 1.0
@@ -279,11 +284,14 @@ async def test_a_renewal_that_is_refused_shows_and_is_tried_until_it_is_done(
     assert push.state is PushState.FAILING
     assert held_at(sim).keys() == set(types)
     sim.faults.wrong_key = 0.0
+    push._wake.set()  # half a minute later
     await until(hass, lambda: push.state is PushState.WAITING)
     assert calls(sim)[-len(types) :] == ["PUT 200"] * len(types)
 
 
-async def test_push_that_never_was_costs_nothing(hass: HomeAssistant, sim: Simulator) -> None:
+async def test_push_that_is_not_wanted_costs_a_look(
+    hass: HomeAssistant, home: TestClient[Any, Any], sim: Simulator
+) -> None:
     entry = await begin(hass, sim, "none")
     assert push_of(entry).state is PushState.OFF
     assert push_of(entry).callback is Callback.NONE
@@ -419,6 +427,7 @@ async def test_removing_the_entry_leaves_nothing_at_jedlix_nor_in_the_store(
 
 async def test_removing_works_while_jedlix_is_away(
     hass: HomeAssistant,
+    no_back_off: None,
     entry: MockConfigEntry,
     sim: Simulator,
     caplog: pytest.LogCaptureFixture,

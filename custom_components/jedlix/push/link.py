@@ -161,11 +161,11 @@ class PushLink:
         try:
             self.problem = await self._reconcile()
             registration = (
-                Registration.OFF
+                Registration.REFUSED
+                if self.problem is not None
+                else Registration.OFF
                 if self.callback is Callback.NONE
                 else Registration.DONE
-                if self.problem is None
-                else Registration.REFUSED
             )
         except (ConnectionFailed, AuthError) as err:
             _LOGGER.debug("Registering will be tried again: %s", err)

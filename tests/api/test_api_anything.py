@@ -1,0 +1,254 @@
+"""Whatever Jedlix answers, the client gives something readable or raises a JedlixError, and nothing else."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import fields, is_dataclass
+from datetime import UTC, datetime, timedelta
+import json
+from math import isfinite
+from typing import Any
+
+from hypothesis import HealthCheck, example, given, settings, strategies as st
+import pytest
+
+from custom_components.jedlix.api import (
+    BadAnswer,
+    Charger,
+    ChargeSettings,
+    ChargeState,
+    ChargingLocation,
+    JedlixClient,
+    JedlixError,
+    Session,
+    Subscription,
+    Vehicle,
+    WebhookMessage,
+    client as client_module,
+)
+from custom_components.jedlix.api.http import Answer, seconds_to_wait
+from custom_components.jedlix.api.reading import Page, moment, read_page, wire_time
+from tests.api.stand_in import Cloud, Reply, make_client
+
+# --- what may come -----------------------------------------------------------------------------------
+
+_NAMES = (
+    *("id", "vehicleId", "SessionId", "user_id", "eventType", "endpointUrl", "isActive", "isTest"),
+    *("items", "data", "value", "pageIndex", "totalPages", "details", "brand", "model", "address"),
+    *("capabilities", "chargeState", "chargerState", "detail", "batteryLevel", "range", "cost"),
+    *("savings", "currency", "amount", "startTime", "endTime", "timestamp", "updatedAt", "street"),
+    *("chargePower", "isSmartChargingEnabled", "desiredBatteryLevel", "enableSmartChargingAt"),
+    *("access_token", "expires_in", "error", "title"),
+)
+_WORDS = st.sampled_from(
+    (
+        *("charging", "Disconnected", "true", "NaN", "-Infinity", "1e999", "55", "9" * 400, "", " "),
+        *("2024-01-31T24:00:00", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59-14:00", "24:00"),
+        *("2024-01-31T11:43:02.1643129Z", "2024-W05", "\x00", "\ud800", "💡"),
+    )
+)
+_SCALARS = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | _WORDS
+    # a year of seconds, and what no float holds
+    | st.sampled_from([31_536_000, 10**30, 10**400, -1, 0, 255])
+)
+JSON: st.SearchStrategy[Any] = st.recursive(
+    _SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from(_NAMES) | st.text(max_size=8), inner, max_size=8)
+    ),
+    max_leaves=20,
+)
+# An object in its right place, with some right names: the errors are in the details.
+_OBJECTS = st.dictionaries(st.sampled_from(_NAMES), JSON, max_size=12)
+_ANSWERS = JSON | _OBJECTS | st.lists(_OBJECTS, max_size=3)
+
+_READERS: dict[str, Callable[[object], Any]] = {
+    "vehicle": lambda data: Vehicle.from_json(data, "anna"),
+    "charge state": ChargeState.from_json,
+    "charger": lambda data: Charger.from_json(data, "anna"),
+    "session": Session.from_json,
+    "session of a user": lambda data: Session.from_json(data, "anna"),
+    "charge settings": ChargeSettings.from_json,
+    "location": ChargingLocation.from_json,
+    "subscription": Subscription.from_json,
+    "message": WebhookMessage.from_json,
+}
+
+
+def check(value: object) -> None:
+    """Whoever gets a model may use each field without a look at it."""
+    if is_dataclass(value):
+        for field in fields(value):
+            if field.name not in ("raw", "payload"):
+                check(getattr(value, field.name))
+        for name in ("name", "label", "vehicle_id", "session_id"):
+            check(getattr(value, name, None))
+    elif isinstance(value, tuple | frozenset):
+        for item in value:
+            check(item)
+    elif isinstance(value, datetime):
+        assert value.tzinfo is UTC
+        assert value.year >= 2000
+        wire_time(value)
+    elif isinstance(value, float):
+        assert isfinite(value)
+        assert abs(value) < 1e15
+    else:
+        assert value is None or isinstance(value, str | int)
+
+
+# --- the readers -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("read", _READERS.values(), ids=_READERS)
+@settings(deadline=None)
+@given(data=_ANSWERS)
+def test_a_reader_reads_it_or_says_why_not(read: Callable[[object], Any], data: object) -> None:
+    try:
+        check(read(data))
+    except BadAnswer as err:
+        assert str(err)  # noqa: PT017
+
+
+@pytest.mark.parametrize("read", _READERS.values(), ids=_READERS)
+@settings(deadline=None)
+@given(data=_ANSWERS)
+def test_a_page_of_it_is_read_or_refused(read: Callable[[object], Any], data: object) -> None:
+    try:
+        page: Page[Any] = read_page(data, read)
+    except BadAnswer as err:
+        assert str(err)  # noqa: PT017
+    else:
+        check(page.items)
+        assert isinstance(page.has_more, bool)
+
+
+@given(st.text())
+@example("2024-01-31T24:00:00")
+@example("9999-12-31T23:59:59-14:00")
+def test_any_text_is_a_date_or_none(written: str) -> None:
+    check(moment(written))
+
+
+@given(
+    st.datetimes(
+        min_value=datetime(2000, 1, 2),  # noqa: DTZ001
+        max_value=datetime(9999, 12, 30),  # noqa: DTZ001
+        timezones=st.timezones() | st.just(UTC),
+    )
+)
+def test_a_date_comes_back_as_it_was_sent(sent: datetime) -> None:
+    back = moment(wire_time(sent))
+    assert back is not None
+    utc = sent.astimezone(UTC)
+    assert back == utc.replace(microsecond=utc.microsecond // 1000 * 1000)
+    assert timedelta(0) <= utc - back < timedelta(milliseconds=1)
+
+
+@given(st.text() | st.floats().map(str) | st.datetimes().map(lambda date: f"{date:%c} GMT"))
+@example("Wed, 21 Oct 2015 07:28:00 +99999999999999999999")
+@example("inf")
+def test_any_word_on_waiting_is_a_time_or_none(header: str) -> None:
+    seconds = seconds_to_wait(header)
+    assert seconds is None or 0 <= seconds < 1e15
+
+
+@given(st.binary() | JSON.map(lambda data: json.dumps(data).encode()))
+def test_any_problem_is_words_or_none(body: bytes) -> None:
+    problem = Answer(400, body, None).problem
+    assert problem is None or 0 < len(problem) <= 300
+
+
+# --- a live client -----------------------------------------------------------------------------------
+
+_NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+
+async def _joined(pages: AsyncIterator[tuple[Any, ...]]) -> tuple[Any, ...]:
+    return tuple([item async for page in pages for item in page])
+
+
+_CALLS: dict[str, Callable[[JedlixClient], Awaitable[Any]]] = {
+    "check_access": lambda client: client.check_access(),
+    "vehicles": lambda client: client.vehicles("anna"),
+    "chargers": lambda client: client.chargers("anna"),
+    "user_locations": lambda client: client.user_locations("anna"),
+    "location_pages": lambda client: _joined(client.location_pages()),
+    "session_pages": lambda client: _joined(client.session_pages(started_from=_NOON)),
+    "user_session_pages": lambda client: _joined(client.session_pages(user_id="anna")),
+    "session": lambda client: client.session("anna", "session"),
+    "financials": lambda client: client.financials(
+        "anna", started_from=_NOON, started_to=_NOON
+    ),
+    "boost": lambda client: client.boost("anna", "session", enabled=True),
+    "set_current_battery_level": lambda client: client.set_current_battery_level(
+        "anna", "session", 55
+    ),
+    "charge_settings": lambda client: client.charge_settings("anna", "car"),
+    "update_charge_settings": lambda client: client.update_charge_settings("anna", "car", {}),
+    "request_refresh": lambda client: client.request_refresh("anna", "car"),
+    "subscribe": lambda client: client.subscribe("userCreated", "https://x.example", "hush"),
+    "subscriptions": lambda client: client.subscriptions(),
+    "update_subscription": lambda client: client.update_subscription("id", "t", "u", "hush"),
+    "unsubscribe": lambda client: client.unsubscribe("id"),
+    "webhook_history_pages": lambda client: _joined(client.webhook_history_pages(_NOON, _NOON)),
+}
+
+_BODIES = st.binary(max_size=50) | _ANSWERS.map(lambda data: json.dumps(data).encode())
+_HEADERS = st.fixed_dictionaries(
+    {},
+    optional={
+        "Retry-After": st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=40),
+        "Content-Type": st.sampled_from(["text/html", "application/json", "nonsense"]),
+        "Location": st.sampled_from(["/", "https://elsewhere.example", "::"]),
+        "Set-Cookie": st.sampled_from(["a=b", "=", ";;"]),
+    },
+)
+_REPLIES = st.builds(
+    Reply,
+    status=st.sampled_from([200] * 8 + [201, 204, 299, 300, 302, 304, 400, 401, 403, 404])
+    | st.integers(200, 599),
+    body=_BODIES,
+    headers=_HEADERS,
+)
+
+
+def test_every_method_of_the_client_is_called_here() -> None:
+    public = {name for name in vars(JedlixClient) if not name.startswith("_")}
+    assert public == _CALLS.keys() - {"user_session_pages"}
+
+
+@pytest.mark.parametrize("call", _CALLS.values(), ids=_CALLS)
+@settings(
+    deadline=None,
+    max_examples=40,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(replies=st.lists(_REPLIES, min_size=1, max_size=3))
+async def test_a_call_is_answered_with_anything(
+    client: JedlixClient,
+    cloud: Cloud,
+    replies: list[Reply],
+    call: Callable[[JedlixClient], Awaitable[Any]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(client_module, "_LONGEST_WAIT", 0.0)
+    cloud.forget()
+    cloud.say(*replies)
+    try:
+        check(await call(client))
+    except JedlixError as err:
+        assert str(err)  # noqa: PT017
+
+
+@settings(
+    deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(reply=_REPLIES)
+async def test_a_token_is_asked_for_and_anything_comes(cloud: Cloud, http: Any, reply: Reply) -> None:
+    cloud.forget()
+    cloud.say_at_login(reply, reply)
+    try:
+        await make_client(http, cloud.url, back_off=()).vehicles("anna")
+    except JedlixError as err:
+        assert str(err)  # noqa: PT017

@@ -1,0 +1,707 @@
+"""What Jedlix writes, and what is read: dates, numbers, ids, names, money, in every shape they may have."""
+
+from datetime import UTC, datetime, timedelta, timezone
+from math import inf, nan
+
+import pytest
+
+from custom_components.jedlix.api import (
+    BadAnswer,
+    Charger,
+    ChargeSettings,
+    ChargeState,
+    ChargeStatus,
+    ChargingLocation,
+    Session,
+    Subscription,
+    Vehicle,
+    WebhookMessage,
+)
+from custom_components.jedlix.api.models import read_status
+from custom_components.jedlix.api.reading import (
+    Fields,
+    boolean,
+    moment,
+    money,
+    number,
+    percent,
+    text,
+    whole,
+    wire_time,
+)
+
+
+def at(*parts: int) -> datetime:
+    return datetime(*parts, tzinfo=UTC)  # type: ignore[arg-type,misc]
+
+
+# --- dates -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        # v1: no zone means UTC, and the fraction has any length
+        ("2024-01-31T11:43:02", at(2024, 1, 31, 11, 43, 2)),
+        ("2024-01-31T11:43:02.1", at(2024, 1, 31, 11, 43, 2, 100000)),
+        ("2024-01-31T11:43:02.16", at(2024, 1, 31, 11, 43, 2, 160000)),
+        ("2024-01-31T11:43:02.164", at(2024, 1, 31, 11, 43, 2, 164000)),
+        ("2024-01-31T11:43:02.1643", at(2024, 1, 31, 11, 43, 2, 164300)),
+        ("2024-01-31T11:43:02.16431", at(2024, 1, 31, 11, 43, 2, 164310)),
+        ("2024-01-31T11:43:02.164312", at(2024, 1, 31, 11, 43, 2, 164312)),
+        ("2024-01-31T11:43:02.1643129", at(2024, 1, 31, 11, 43, 2, 164312)),
+        # v2 and webhooks
+        ("2024-01-31T11:43:02.164Z", at(2024, 1, 31, 11, 43, 2, 164000)),
+        ("2024-01-31T11:43:02Z", at(2024, 1, 31, 11, 43, 2)),
+        ("2024-01-31T11:43:02.1643129Z", at(2024, 1, 31, 11, 43, 2, 164312)),
+        # offsets
+        ("2024-01-31T11:43:02+00:00", at(2024, 1, 31, 11, 43, 2)),
+        ("2024-01-31T11:43:02+01:00", at(2024, 1, 31, 10, 43, 2)),
+        ("2024-01-31T11:43:02-05:30", at(2024, 1, 31, 17, 13, 2)),
+        ("2024-01-31T11:43:02.1643129+0100", at(2024, 1, 31, 10, 43, 2, 164312)),
+        ("2024-01-01T00:30:00+01:00", at(2023, 12, 31, 23, 30)),
+        # the end of a day, a leap day, days alone
+        ("2024-01-31T24:00", at(2024, 2, 1)),
+        ("2024-01-31T24:00:00Z", at(2024, 2, 1)),
+        ("2024-02-29T00:00:00Z", at(2024, 2, 29)),
+        ("2024-01-31", at(2024, 1, 31)),
+        ("2000-01-01T00:00:00Z", at(2000, 1, 1)),
+        ("9999-12-31T23:59:59.9999999", at(9999, 12, 31, 23, 59, 59, 999999)),
+        # no date at all: .NET's zero, a time of day, what cannot be
+        ("0001-01-01T00:00:00", None),
+        ("0001-01-01T00:00:00Z", None),
+        ("0001-01-01T00:00:00+01:00", None),
+        ("1970-01-01T00:00:00Z", None),
+        ("1999-12-31T23:59:59Z", None),
+        ("9999-12-31T23:59:59.9999999-01:00", None),
+        ("9999-12-31T24:00:00", None),
+        ("10000-01-01T00:00:00Z", None),
+        ("24:00", None),
+        ("07:00", None),
+        ("2023-02-29T00:00:00Z", None),
+        ("2024-01-31T24:01:00Z", None),
+        ("2024-01-31T11:43:60Z", None),
+        ("2023-10-01T00:00:000", None),
+        ("2024-01-31T11:43:02+25:00", None),
+        ("/Date(1706701382164)/", None),
+        ("1706701382", None),
+        ("now", None),
+        ("", None),
+        ("\x00", None),
+        ("٢٠٢٤-01-31T11:43:02Z", None),
+        (1706701382, None),
+        (1706701382164.0, None),
+        (True, None),
+        (None, None),
+        ([], None),
+        ({}, None),
+    ],
+)
+def test_a_date(written: object, meant: datetime | None) -> None:
+    read = moment(written)
+    assert read == meant
+    assert read is None or read.tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    ("meant", "written"),
+    [
+        (at(2023, 10, 31, 9, 20, 46, 123000), "2023-10-31T09:20:46.123Z"),
+        (at(2023, 10, 31, 9, 20, 46, 123999), "2023-10-31T09:20:46.123Z"),
+        (at(2023, 10, 1), "2023-10-01T00:00:00.000Z"),
+        (
+            datetime(2023, 10, 1, 1, tzinfo=timezone(timedelta(hours=2))),
+            "2023-09-30T23:00:00.000Z",
+        ),
+    ],
+)
+def test_a_date_is_written_as_documented(meant: datetime, written: str) -> None:
+    assert wire_time(meant) == written
+
+
+# --- numbers, words ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        (7, 7.0),
+        (-7.25, -7.25),
+        (0, 0.0),
+        ("7.25", 7.25),
+        (" 7 ", 7.0),
+        ("1e3", 1000.0),
+        (999_999_999_999_999, 999_999_999_999_999.0),
+        (10**15, None),
+        (-(10**15), None),
+        (10**400, None),
+        (1e300, None),
+        (nan, None),
+        (inf, None),
+        (-inf, None),
+        ("NaN", None),
+        ("Infinity", None),
+        ("-inf", None),
+        ("9" * 400, None),
+        ("7,25", None),
+        ("7 kWh", None),
+        ("0x10", None),
+        ("", None),
+        (True, None),
+        (False, None),
+        (None, None),
+        ([7], None),
+        ({"value": 7}, None),
+    ],
+)
+def test_a_number(written: object, meant: float | None) -> None:
+    assert number(written) == meant
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"), [(7, 7), (7.4, 7), (7.6, 8), ("7.6", 8), (-0.2, 0), (nan, None), ("", None)]
+)
+def test_a_whole_number(written: object, meant: int | None) -> None:
+    read = whole(written)
+    assert read == meant
+    assert read is None or type(read) is int
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        (0, 0),
+        (100, 100),
+        (55.5, 56),
+        ("55", 55),
+        (-0.4, 0),
+        (100.4, 100),
+        (101, None),
+        (-1, None),
+        (255, None),
+        (True, None),
+        (None, None),
+    ],
+)
+def test_a_percentage(written: object, meant: int | None) -> None:
+    assert percent(written) == meant
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        (True, True),
+        (False, False),
+        ("true", True),
+        ("False", False),
+        ("TRUE", True),
+        ("yes", None),
+        ("", None),
+        (1, None),
+        (0, None),
+        (None, None),
+        ([], None),
+    ],
+)
+def test_true_or_false(written: object, meant: bool | None) -> None:  # noqa: FBT001
+    assert boolean(written) is meant
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("16a30724-3e51-42b1-9ac1-b7fec24d5750", "16a30724-3e51-42b1-9ac1-b7fec24d5750"),
+        ("2714bd6e70494 0c4", "2714bd6e70494 0c4"),
+        (" a ", "a"),
+        ("", None),
+        (" \t", None),
+        (42, "42"),
+        (0, "0"),
+        (-1, "-1"),
+        (10**15, None),
+        (10**4000, None),
+        (4.2, None),
+        (nan, None),
+        (True, None),
+        (None, None),
+        (["a"], None),
+        ({"id": "a"}, None),
+    ],
+)
+def test_an_id(written: object, meant: str | None) -> None:
+    assert text(written) == meant
+    if meant is None:
+        with pytest.raises(BadAnswer, match="no id in the object with the keys"):
+            Fields({"id": written}).required_id("id")
+    else:
+        assert Fields({"id": written}).required_id("id") == meant
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("charging", ChargeStatus.CHARGING),
+        ("Charging", ChargeStatus.CHARGING),
+        ("DISCONNECTED", ChargeStatus.DISCONNECTED),
+        ("stopped", ChargeStatus.STOPPED),
+        ("Complete", ChargeStatus.COMPLETE),
+        ("unknown", ChargeStatus.UNKNOWN),
+        ("hibernating", ChargeStatus.UNKNOWN),
+        ("", ChargeStatus.UNKNOWN),
+        (3, ChargeStatus.UNKNOWN),
+        (None, ChargeStatus.UNKNOWN),
+        (["charging"], ChargeStatus.UNKNOWN),
+        ({}, ChargeStatus.UNKNOWN),
+    ],
+)
+def test_a_charge_state(written: object, meant: ChargeStatus) -> None:
+    assert read_status(written) is meant
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        (1.25, (1.25, None)),
+        ("1.25", (1.25, None)),
+        ({"amount": 1.25, "currency": "EUR"}, (1.25, "EUR")),
+        ({"Value": "1.25", "Currency": "EUR"}, (1.25, "EUR")),
+        ({"price": 1.25}, (1.25, None)),
+        ({"currency": "EUR"}, (None, "EUR")),
+        ([{"amount": 1.25, "currency": "EUR"}, {"amount": 9}], (1.25, "EUR")),
+        ([1.25], (1.25, None)),
+        ([], (None, None)),
+        ([[1.25]], (None, None)),
+        ({}, (None, None)),
+        ({"amount": {"value": 1}}, (None, None)),
+        ("EUR 1.25", (None, None)),
+        (nan, (None, None)),
+        (True, (None, None)),
+        (None, (None, None)),
+    ],
+)
+def test_money(written: object, meant: tuple[float | None, str | None]) -> None:
+    assert money(written) == meant
+
+
+# --- fields ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "key", ["chargingLocationId", "ChargingLocationId", "charging_location_id", "CHARGING-LOCATION-ID"]
+)
+def test_a_field_has_one_name_in_many_spellings(key: str) -> None:
+    assert Fields({"other": 1, key: "home"}).get("charginglocationid") == "home"
+
+
+def test_of_two_spellings_the_first_counts() -> None:
+    assert Fields({"vehicleId": 1, "vehicle_id": 2}).get("vehicleid") == 1
+    assert Fields({"vehicle_id": 2, "vehicleId": 1}).get("vehicleid") == 2
+
+
+def test_of_several_names_the_first_with_a_value_counts() -> None:
+    fields = Fields({"startedAt": "later", "startTime": None, "start": False})
+    assert fields.get("starttime", "startedat", "start") == "later"
+    assert fields.get("starttime", "start", "startedat") is False
+    assert fields.get("starttime") is None
+    assert fields.get("endtime") is None
+
+
+@pytest.mark.parametrize("data", [None, [], "x", 1, 1.5, True])
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda data: Vehicle.from_json(data, "anna"),
+        lambda data: Charger.from_json(data, "anna"),
+        Session.from_json,
+        ChargeSettings.from_json,
+        ChargingLocation.from_json,
+        Subscription.from_json,
+        WebhookMessage.from_json,
+    ],
+)
+def test_what_is_no_object_is_nothing_we_know(data: object, read: type[Session]) -> None:
+    with pytest.raises(BadAnswer, match="expected an object, got "):
+        read(data)  # type: ignore[call-arg]
+
+
+# --- what Jedlix knows -------------------------------------------------------------------------------
+
+_SEEN_AT = "2024-01-31T11:43:02.164312"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {
+            "id": "v",
+            "details": {"brand": "Tesla", "model": "3", "version": "LR"},
+            "isConnected": True,
+            "isConnectable": False,
+            "capabilities": ["chargeState", "teleportation", 7, None],
+            "connectionStatus": "waiting",
+            "chargeState": {
+                "batteryLevel": 55,
+                "range": 200,
+                "chargeState": "charging",
+                "updatedAt": _SEEN_AT,
+            },
+        },
+        {
+            "VehicleId": "v",
+            "VehicleDetails": {"Make": "Tesla", "Model": "3", "Version": "LR"},
+            "IsConnected": "True",
+            "IsConnectable": "False",
+            "Capabilities": ["chargeState", "teleportation"],
+            "ConnectionState": "waiting",
+            "ChargeState": {
+                "StateOfCharge": 55.2,
+                "RangeKm": "200",
+                "State": "Charging",
+                "TimeStamp": f"{_SEEN_AT}Z",
+            },
+        },
+        {
+            "vehicle_id": "v",
+            "detail": {"brand": "Tesla", "model": "3", "version": "LR"},
+            "is_connected": True,
+            "is_connectable": False,
+            "capabilities": ["teleportation", "chargeState"],
+            "connection_state": "waiting",
+            "charge_state": {
+                "battery_level": "55",
+                "range_km": 199.7,
+                "status": "CHARGING",
+                "updated_at": f"{_SEEN_AT}+00:00",
+            },
+        },
+    ],
+)
+def test_a_vehicle_in_all_styles(answer: dict[str, object]) -> None:
+    assert Vehicle.from_json(answer, "anna") == Vehicle(
+        id="v",
+        user_id="anna",
+        brand="Tesla",
+        model="3",
+        version="LR",
+        is_connected=True,
+        is_connectable=False,
+        connection_status="waiting",
+        capabilities=frozenset({"chargeState", "teleportation"}),
+        charge_state=ChargeState(
+            status=ChargeStatus.CHARGING,
+            battery_level=55,
+            range_km=200,
+            updated_at=at(2024, 1, 31, 11, 43, 2, 164312),
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"id": "v"},
+        {"id": "v", "details": None, "chargeState": None, "capabilities": None},
+        {"id": "v", "details": [], "capabilities": {"a": 1}, "isConnected": 1},
+        {"id": "v", "chargeState": {}},
+        {"id": "v", "chargeState": {"batteryLevel": None, "range": None, "updatedAt": None}},
+        {"id": "v", "chargeState": {"batteryLevel": 255, "range": "far", "updatedAt": 0}},
+        {"id": "v", "chargeState": 3},
+        {"id": "v", "chargeState": ["charging"]},
+    ],
+)
+def test_a_vehicle_that_tells_little(answer: dict[str, object]) -> None:
+    assert Vehicle.from_json(answer, "anna") == Vehicle(id="v", user_id="anna")
+
+
+def test_a_vehicle_that_is_flat() -> None:
+    car = Vehicle.from_json(
+        {"id": "v", "brand": "Tesla", "model": "3", "chargeState": "Stopped"}, "anna"
+    )
+    assert car.charge_state == ChargeState(status=ChargeStatus.STOPPED)
+    assert (car.brand, car.model) == ("Tesla", "3")
+
+
+@pytest.mark.parametrize(
+    ("details", "name"),
+    [
+        ({"brand": "Tesla", "model": "3"}, "Tesla 3"),
+        ({"brand": "Tesla"}, "Tesla"),
+        ({"model": "3"}, "3"),
+        ({"brand": " ", "model": ""}, "Vehicle"),
+        ({}, "Vehicle"),
+    ],
+)
+def test_what_a_vehicle_is_called(details: dict[str, str], name: str) -> None:
+    assert Vehicle.from_json({"id": "v", "details": details}, "anna").name == name
+
+
+def test_telemetry_that_is_not_there_says_nothing() -> None:
+    assert ChargeState.from_json(None) == ChargeState()
+
+
+_SESSION = Session(
+    id="s",
+    user_id="anna",
+    vehicle_id="v",
+    is_managed=True,
+    charging_location_id="home",
+    started_at=at(2024, 1, 31, 11, 43, 2, 164312),
+    ended_at=at(2024, 1, 31, 12),
+    energy_kwh=7.5,
+    cost=1.25,
+    savings=0.5,
+    currency="EUR",
+)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {
+            "id": "s",
+            "userId": "anna",
+            "vehicleId": "v",
+            "isManaged": True,
+            "chargingLocationId": "home",
+            "startTime": _SEEN_AT,
+            "endTime": "2024-01-31T12:00:00Z",
+            "energyKwh": 7.5,
+            "cost": 1.25,
+            "savings": 0.5,
+            "currency": "EUR",
+        },
+        {
+            "sessionId": "s",
+            "vehicleId": "v",
+            "isManaged": "true",
+            "chargingLocationId": "home",
+            "startedAt": _SEEN_AT,
+            "endedAt": "2024-01-31T13:00:00+01:00",
+            "energy": "7.5",
+            "costs": {"amount": 1.25, "currency": "EUR"},
+            "totalSavings": [{"value": 0.5}],
+        },
+        {
+            "ChargeSessionId": "s",
+            "UserId": "anna",
+            "VehicleId": "v",
+            "IsManaged": True,
+            "ChargingLocationId": "home",
+            "StartDateTime": _SEEN_AT,
+            "EndDateTime": "2024-01-31T12:00:00",
+            "EnergyDelivered": 7.5,
+            "TotalCost": "1.25",
+            "Saving": {"Amount": 0.5, "Currency": "EUR"},
+        },
+        {
+            "charge_session_id": "s",
+            "user_id": "anna",
+            "vehicle_id": "v",
+            "is_managed": True,
+            "charging_location_id": "home",
+            "start_date": _SEEN_AT,
+            "end_date": "2024-01-31T12:00:00",
+            "energy_added": 7.5,
+            "charge_costs": 1.25,
+            "total_savings": 0.5,
+            "Currency": "EUR",
+        },
+        {
+            "session-id": "s",
+            "vehicle-id": "v",
+            "is-managed": True,
+            "charging-location-id": "home",
+            "start": _SEEN_AT,
+            "end": "2024-01-31T12",
+            "energy-kwh": 7.5,
+            "cost": 1.25,
+            "savings": 0.5,
+            "currency": "EUR",
+        },
+    ],
+)
+def test_a_session_in_all_styles(answer: dict[str, object]) -> None:
+    assert Session.from_json(answer, "anna") == _SESSION
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"id": "s"},
+        {"id": "s", "endTime": None, "chargingLocationId": None},
+        {"id": "s", "endTime": "0001-01-01T00:00:00", "isManaged": "perhaps", "energyKwh": "NaN"},
+        {"id": "s", "userId": "", "vehicleId": True, "cost": [], "savings": {}, "currency": 1.5},
+    ],
+)
+def test_a_session_of_which_little_is_known(answer: dict[str, object]) -> None:
+    assert Session.from_json(answer) == Session(id="s")
+    assert Session.from_json(answer, "anna") == Session(id="s", user_id="anna")
+
+
+def test_a_session_belongs_to_whom_it_says() -> None:
+    assert Session.from_json({"id": "s", "userId": "bert"}, "anna").user_id == "bert"
+
+
+def test_charge_settings_keep_what_we_do_not_know() -> None:
+    answer = {
+        "isSmartChargingEnabled": False,
+        "enableSmartChargingAt": "2023-10-01T00:00:00.000Z",
+        "desiredBatteryLevel": 80,
+        "MinimumBatteryLevel": "20",
+        "departureTimes": {"monday": "07:00"},
+        "tomorrow": [1, None],
+    }
+    settings = ChargeSettings.from_json(answer)
+    assert settings == ChargeSettings(
+        is_smart_charging_enabled=False,
+        enable_smart_charging_at=at(2023, 10, 1),
+        desired_battery_level=80,
+        minimum_battery_level=20,
+        raw=answer,
+    )
+    assert settings.raw == answer
+
+
+def test_charge_settings_may_be_empty() -> None:
+    assert ChargeSettings.from_json({}) == ChargeSettings(raw={})
+
+
+@pytest.mark.parametrize(
+    ("address", "label"),
+    [
+        ({"street": "Main St", "houseNumber": "1A", "city": "Delft"}, "Main St 1A, Delft"),
+        ({"Street": "Main St", "HouseNumber": 1, "City": "Delft"}, "Main St 1, Delft"),
+        ({"street": "Main St", "house_number": None, "city": "Delft"}, "Main St, Delft"),
+        ({"street": "Main St", "houseNumber": "1A"}, "Main St 1A"),
+        ({"houseNumber": "1A", "city": "Delft"}, "1A, Delft"),
+        ({"city": "Delft"}, "Delft"),
+        ({}, None),
+        (None, None),
+        ("Main St 1A", None),
+    ],
+)
+def test_a_place_is_called_by_its_address(address: object, label: str | None) -> None:
+    place = ChargingLocation.from_json(
+        {"ChargingLocationId": "home", "userId": "anna", "address": address}
+    )
+    assert (place.id, place.user_id, place.label) == ("home", "anna", label)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {
+            "id": "c",
+            "chargingLocationId": "home",
+            "detail": {"brand": "Alfen", "model": "Eve"},
+            "chargerState": {
+                "chargeState": "Charging",
+                "chargePower": 11,
+                "timeStamp": "2024-01-31T11:43:02",
+            },
+        },
+        {
+            "ChargerId": "c",
+            "ChargingLocationId": "home",
+            "HomeChargerDetail": {"Brand": "Alfen", "Model": "Eve"},
+            "State": {
+                "ChargeState": "charging",
+                "ChargePower": "11.0",
+                "Timestamp": "2024-01-31T11:43:02Z",
+            },
+        },
+        {
+            "charger_id": "c",
+            "charging_location_id": "home",
+            "details": {"brand": "Alfen", "model": "Eve"},
+            "charger_state": {
+                "charge_state": "CHARGING",
+                "charge_power": 11.0,
+                "time_stamp": "2024-01-31T12:43:02+01:00",
+            },
+        },
+    ],
+)
+def test_a_charger_in_all_styles(answer: dict[str, object]) -> None:
+    assert Charger.from_json(answer, "anna") == Charger(
+        id="c",
+        user_id="anna",
+        charging_location_id="home",
+        brand="Alfen",
+        model="Eve",
+        status=ChargeStatus.CHARGING,
+        power_kw=11.0,
+        updated_at=at(2024, 1, 31, 11, 43, 2),
+    )
+
+
+@pytest.mark.parametrize(
+    "more", [{}, {"detail": None, "chargerState": None}, {"detail": "x", "chargerState": "charging"}]
+)
+def test_a_charger_that_tells_little(more: dict[str, object]) -> None:
+    assert Charger.from_json({"id": "c", **more}, "anna") == Charger(id="c", user_id="anna")
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_active"),
+    [
+        ({"isActive": True}, True),
+        ({"isActive": False}, False),
+        ({"IsActive": "false"}, False),
+        ({"isActive": None}, True),
+        ({}, True),
+    ],
+)
+def test_a_subscription_is_active_unless_it_says_otherwise(
+    answer: dict[str, object], is_active: bool  # noqa: FBT001
+) -> None:
+    subscription = Subscription.from_json(
+        {"SubscriptionId": 7, "EventType": "userCreated", "url": "https://x.example"} | answer
+    )
+    assert subscription == Subscription(
+        id="7", event_type="userCreated", endpoint_url="https://x.example", is_active=is_active
+    )
+
+
+@pytest.mark.parametrize("missing", ["eventType", "endpointUrl"])
+def test_a_subscription_to_nothing_is_none(missing: str) -> None:
+    answer = {"id": "s", "eventType": "userCreated", "endpointUrl": "https://x.example"}
+    del answer[missing]
+    with pytest.raises(BadAnswer, match=f"no {missing.lower()}"):
+        Subscription.from_json(answer)
+
+
+def test_a_message_as_documented() -> None:
+    message = {
+        "eventType": "userCreated",
+        "id": "51640a48-7ec3-45ca-8594-b94f71ab4946",
+        "timestamp": "2024-01-31T11:43:02.164Z",
+        "isTest": True,
+        "tenantId": "t",
+        "userId": "anna",
+    }
+    read = WebhookMessage.from_json(message)
+    assert read == WebhookMessage(
+        event_type="userCreated",
+        id="51640a48-7ec3-45ca-8594-b94f71ab4946",
+        user_id="anna",
+        occurred_at=at(2024, 1, 31, 11, 43, 2, 164000),
+        is_test=True,
+        payload=message,
+    )
+    assert (read.vehicle_id, read.session_id) == (None, None)
+
+
+def test_a_message_in_another_style_that_names_more() -> None:
+    read = WebhookMessage.from_json(
+        {"EventType": "sessionOn", "EventId": 7, "vehicle_id": "v", "SessionId": "s"}
+    )
+    assert (read.event_type, read.id, read.user_id) == ("sessionOn", "7", None)
+    assert (read.vehicle_id, read.session_id) == ("v", "s")
+    assert (read.occurred_at, read.is_test) == (None, False)
+
+
+@pytest.mark.parametrize("message", [{}, {"eventType": "x"}, {"id": "x"}, {"eventType": 1.5}])
+def test_a_message_without_type_or_id_is_none(message: dict[str, object]) -> None:
+    with pytest.raises(BadAnswer):
+        WebhookMessage.from_json(message)
