@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+from aiohttp import web
 from aiohttp.test_utils import TestClient
 from homeassistant.core import HomeAssistant
 from homeassistant.setup import async_setup_component
@@ -22,7 +23,7 @@ async def home(
     enable_custom_integrations: None,
     socket_enabled: None,
     hass_client_no_auth: ClientSessionGenerator,
-) -> TestClient:
+) -> TestClient[web.Request, web.Application]:
     """Return a client of a Home Assistant whose webhooks can be called over a real socket."""
     for component in ("http", "webhook", "websocket_api", "calendar", "diagnostics"):
         assert await async_setup_component(hass, component, {})
@@ -36,7 +37,7 @@ def no_waiting_for_the_frontend(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def callback_url(home: TestClient) -> str:
+def callback_url(home: TestClient[web.Request, web.Application]) -> str:
     """Return the address at which the simulator can call Home Assistant."""
     return str(home.make_url("/")).rstrip("/")
 

@@ -205,9 +205,7 @@ def test_a_car_is_watched_since_the_first_look_began_or_it_came() -> None:
 
 # -- the Store ---------------------------------------------------------------------------------------------
 
-TIMES: Final = st.datetimes(at(0).replace(year=2000, tzinfo=None), timezones=st.just(UTC)).map(
-    lambda moment: min(moment, at(0).replace(year=9998))
-)
+TIMES: Final = st.datetimes(at(0).replace(year=2000, tzinfo=None), timezones=st.just(UTC))
 IDS: Final = st.text(st.characters(codec="utf-8", categories=("L", "N", "P")), min_size=1)
 WORDS: Final = st.none() | IDS
 BOOLEANS: Final = st.none() | st.booleans()

@@ -27,18 +27,20 @@ def at(minutes: float) -> datetime:
 def car(status: ChargeStatus, minutes: float, **more: Any) -> Vehicle:
     """Return the car with a reading of that minute."""
     state = ChargeState(status=status, battery_level=50, updated_at=at(minutes))
-    return Vehicle(id="v", user_id="u", **({"charge_state": state, "is_connected": True} | more))
+    usual: dict[str, Any] = {"charge_state": state, "is_connected": True}
+    return Vehicle(id="v", user_id="u", **(usual | more))
 
 
 def session(name: str, start: float, end: float | None = None, **more: Any) -> Session:
     """Return a smart session at home."""
+    usual: dict[str, Any] = {"is_managed": True, "charging_location_id": "home"}
     return Session(
         id=name,
         user_id="u",
         vehicle_id="v",
         started_at=at(start),
         ended_at=None if end is None else at(end),
-        **({"is_managed": True, "charging_location_id": "home"} | more),
+        **(usual | more),
     )
 
 

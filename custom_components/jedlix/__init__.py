@@ -27,7 +27,9 @@ async def async_setup_entry(hass: HomeAssistant, entry: JedlixConfigEntry) -> bo
     """Open the door, catch up, make the entities, then see to the registration at Jedlix."""
     memory = Memory(hass, entry.entry_id)
     await memory.load()
-    memory.subscriptions |= hass.data.get(HANDED_OVER, {}).pop(entry.data[CONF_WEBHOOK_ID], {})
+    if handed_over := hass.data.get(HANDED_OVER, {}).pop(entry.data[CONF_WEBHOOK_ID], None):
+        memory.subscriptions |= handed_over
+        await memory.write()
     client = make_client(hass, entry.data)
     subentry_of = {
         subentry.data[CONF_USER_ID]: subentry.subentry_id

@@ -87,7 +87,8 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         # Until the first look at a user is done, what it finds may have happened while nobody was watching.
         self._unwatched = set(self.followed)
         self._watching_since = dt_util.utcnow()
-        self._owed: set[str] = set()
+        # Since when the users at whom a look failed are owed one.
+        self._owed: dict[str, datetime] = {}
         for gone in memory.users.keys() - self.followed:
             del memory.users[gone]
 
@@ -218,7 +219,7 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         The unwatched, those in a session and those with news are looked at thoroughly. For whoever is only
         next in turn the car will do, as long as the tenant's list tells what began and ended.
         """
-        due = dict.fromkeys(self._unwatched | self._owed, True)
+        due = dict.fromkeys(self._unwatched | self._owed.keys(), True)
         for user_id, user in self._memory.users.items():
             if user.has_open_session or any(
                 not _is_known(user, session) for session in changed.get(user_id, ())
@@ -255,10 +256,11 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
     async def _try_to_look(
         self, user_id: str, sessions: Iterable[Session], *, thorough: bool
     ) -> JedlixError | None:
+        since = self._memory.checkpoint or dt_util.utcnow()
         try:
             await self._look(user_id, Source.POLL, sessions, thorough=thorough)
         except JedlixError as err:
-            self._owed.add(user_id)
+            self._owed.setdefault(user_id, since)
             return err
         return None
 
@@ -291,15 +293,16 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
                 vehicles = ()
             late_before = self._watching_since if user_id in self._unwatched and known else None
             self._unwatched.discard(user_id)
-            self._owed.discard(user_id)
+            self._owed.pop(user_id, None)
             self._take(before, vehicles, [*sessions, *fetched], source, late_before)
 
     def _since(self, known: UserSnapshot | None, now: datetime) -> datetime:
-        """Return from when on a user's sessions are needed: the oldest open one, or the checkpoint."""
+        """Return from when on a user's sessions are needed: the oldest open one, or the last good poll."""
         if known is None:
             return now - FIRST_LOOK
-        checkpoint = (self._memory.checkpoint or now) - OVERLAP
-        return min(known.oldest_open_start or checkpoint, checkpoint)
+        checkpoint = self._owed.get(known.user_id) or self._memory.checkpoint or now
+        since = checkpoint - OVERLAP
+        return min(known.oldest_open_start or since, since)
 
     @callback
     def _take(
@@ -313,7 +316,10 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         """Put fetched truth in the place of the old: states are written, then changes told.
 
         What happened before `late_before` happened while nobody was watching, and so did what has no time.
+        What could no longer be remembered is left to be told by the next life.
         """
+        if self._memory.is_closed:
+            return
         now = dt_util.utcnow()
         after = before.advance(vehicles, sessions, now)
         self._memory.users[after.user_id] = after

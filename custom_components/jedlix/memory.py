@@ -42,7 +42,7 @@ class Memory:
             hass, _VERSION, f"{DOMAIN}.{entry_id}", private=True, atomic_writes=True
         )
         self._due: CALLBACK_TYPE | None = None
-        self._is_closed = False
+        self.is_closed = False
         self.inbox = Inbox()
         self.checkpoint: datetime | None = None
         self.users: dict[str, UserSnapshot] = {}
@@ -81,7 +81,7 @@ class Memory:
     @callback
     def changed(self) -> None:
         """Have the memory written soon; calls before that cost nothing."""
-        if self._due is None and not self._is_closed:
+        if self._due is None and not self.is_closed:
             self._due = async_call_later(
                 self._hass, _WRITE_AFTER, HassJob(self._write_due, cancel_on_shutdown=True)
             )
@@ -89,7 +89,11 @@ class Memory:
 
     async def save(self) -> None:
         """Write for the last time; a change after that must not overwrite what the next life writes."""
-        self._is_closed = True
+        self.is_closed = True
+        await self.write()
+
+    async def write(self) -> None:
+        """Write now."""
         if self._due is not None:
             self._due()
             self._due = None

@@ -27,7 +27,8 @@ class VehicleSnapshot:
     `status` is the last charge state that was known: `unknown` is no change (SDK). `open_sessions` holds the
     sessions without an end, `ended_sessions` the end of each that is still remembered, `latest_session` the
     newest of all. `plug_session` is the newest session of the current plug-in, None while unplugged.
-    `fetched` are the sessions that the last look brought; they serve the comparison and are not kept.
+    `fetched` are the ended sessions that the last look brought, each once however many lists named it; they
+    serve the comparison and are not kept.
     """
 
     vehicle: Vehicle
@@ -89,7 +90,7 @@ class VehicleSnapshot:
             boost_session_id=self.boost_session_id
             if self.boost_session_id in open_sessions
             else None,
-            fetched=tuple(sessions),
+            fetched=tuple({item.id: item for item in sessions if item.ended_at}.values()),
         )
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -122,6 +122,13 @@ class Cloud:
         await self._open.wait()
         body = reply.body if isinstance(reply.body, bytes) else orjson.dumps(reply.body)
         return web.Response(status=reply.status, body=body, headers=reply.headers)
+
+
+async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
+    """Wait for something that comes over a socket."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110  what is waited for knows of no event
+            await asyncio.sleep(0)
 
 
 def make_auth(

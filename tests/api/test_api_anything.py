@@ -40,13 +40,29 @@ _NAMES = (
 )
 _WORDS = st.sampled_from(
     (
-        *("charging", "Disconnected", "true", "NaN", "-Infinity", "1e999", "55", "9" * 400, "", " "),
+        *(
+            "charging",
+            "Disconnected",
+            "true",
+            "NaN",
+            "-Infinity",
+            "1e999",
+            "55",
+            "9" * 400,
+            "",
+            " ",
+        ),
         *("2024-01-31T24:00:00", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59-14:00", "24:00"),
         *("2024-01-31T11:43:02.1643129Z", "2024-W05", "\x00", "\ud800", "💡"),
     )
 )
 _SCALARS = (
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | _WORDS
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=20)
+    | _WORDS
     # a year of seconds, and what no float holds
     | st.sampled_from([31_536_000, 10**30, 10**400, -1, 0, 255])
 )
@@ -177,9 +193,7 @@ _CALLS: dict[str, Callable[[JedlixClient], Awaitable[Any]]] = {
     "session_pages": lambda client: _joined(client.session_pages(started_from=_NOON)),
     "user_session_pages": lambda client: _joined(client.session_pages(user_id="anna")),
     "session": lambda client: client.session("anna", "session"),
-    "financials": lambda client: client.financials(
-        "anna", started_from=_NOON, started_to=_NOON
-    ),
+    "financials": lambda client: client.financials("anna", started_from=_NOON, started_to=_NOON),
     "boost": lambda client: client.boost("anna", "session", enabled=True),
     "set_current_battery_level": lambda client: client.set_current_battery_level(
         "anna", "session", 55
@@ -245,7 +259,9 @@ async def test_a_call_is_answered_with_anything(
     deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(reply=_REPLIES)
-async def test_a_token_is_asked_for_and_anything_comes(cloud: Cloud, http: Any, reply: Reply) -> None:
+async def test_a_token_is_asked_for_and_anything_comes(
+    cloud: Cloud, http: Any, reply: Reply
+) -> None:
     cloud.forget()
     cloud.say_at_login(reply, reply)
     try:

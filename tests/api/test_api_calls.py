@@ -172,9 +172,7 @@ async def test_a_tenant_with_other_paths_has_another_table(
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-async def test_a_redirect_is_not_followed(
-    client: JedlixClient, cloud: Cloud, status: int
-) -> None:
+async def test_a_redirect_is_not_followed(client: JedlixClient, cloud: Cloud, status: int) -> None:
     cloud.otherwise = Reply(status, headers={"Location": f"{cloud.url}/elsewhere"})
     with pytest.raises(BadAnswer, match=f"redirects elsewhere \\(HTTP {status}\\)"):
         await client.vehicles("anna")
@@ -305,9 +303,7 @@ async def test_a_post_that_was_one_too_many_is_done_later(
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 409, 422])
-async def test_a_refusal_is_taken_at_once(
-    client: JedlixClient, cloud: Cloud, status: int
-) -> None:
+async def test_a_refusal_is_taken_at_once(client: JedlixClient, cloud: Cloud, status: int) -> None:
     cloud.say(Reply(status))
     with pytest.raises(JedlixError):
         await client.vehicles("anna")
@@ -466,7 +462,7 @@ async def test_nobody_listens(http: aiohttp.ClientSession) -> None:
     port = server.sockets[0].getsockname()[1]
     server.close()
     await server.wait_closed()
-    with pytest.raises(ConnectionFailed, match="127.0.0.1"):
+    with pytest.raises(ConnectionFailed, match=r"127\.0\.0\.1"):
         await make_client(http, f"http://127.0.0.1:{port}").vehicles("anna")
 
 
@@ -549,7 +545,7 @@ async def test_a_level_that_is_refused_in_both_spellings(
     client: JedlixClient, cloud: Cloud
 ) -> None:
     cloud.say(Reply(400), Reply(400, {"detail": "Too low."}))
-    with pytest.raises(Rejected, match="Too low."):
+    with pytest.raises(Rejected, match=r"Too low\."):
         await client.set_current_battery_level("anna", "session", -5)
     assert len(cloud.calls) == 2
 

@@ -1,5 +1,6 @@
 """What Jedlix writes, and what is read: dates, numbers, ids, names, money, in every shape they may have."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from math import inf, nan
 
@@ -20,6 +21,7 @@ from custom_components.jedlix.api import (
 from custom_components.jedlix.api.models import read_status
 from custom_components.jedlix.api.reading import (
     Fields,
+    Json,
     boolean,
     moment,
     money,
@@ -159,7 +161,8 @@ def test_a_number(written: object, meant: float | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "meant"), [(7, 7), (7.4, 7), (7.6, 8), ("7.6", 8), (-0.2, 0), (nan, None), ("", None)]
+    ("written", "meant"),
+    [(7, 7), (7.4, 7), (7.6, 8), ("7.6", 8), (-0.2, 0), (nan, None), ("", None)],
 )
 def test_a_whole_number(written: object, meant: int | None) -> None:
     read = whole(written)
@@ -203,7 +206,7 @@ def test_a_percentage(written: object, meant: int | None) -> None:
         ([], None),
     ],
 )
-def test_true_or_false(written: object, meant: bool | None) -> None:  # noqa: FBT001
+def test_true_or_false(written: object, meant: bool | None) -> None:
     assert boolean(written) is meant
 
 
@@ -287,7 +290,8 @@ def test_money(written: object, meant: tuple[float | None, str | None]) -> None:
 
 
 @pytest.mark.parametrize(
-    "key", ["chargingLocationId", "ChargingLocationId", "charging_location_id", "CHARGING-LOCATION-ID"]
+    "key",
+    ["chargingLocationId", "ChargingLocationId", "charging_location_id", "CHARGING-LOCATION-ID"],
 )
 def test_a_field_has_one_name_in_many_spellings(key: str) -> None:
     assert Fields({"other": 1, key: "home"}).get("charginglocationid") == "home"
@@ -319,9 +323,11 @@ def test_of_several_names_the_first_with_a_value_counts() -> None:
         WebhookMessage.from_json,
     ],
 )
-def test_what_is_no_object_is_nothing_we_know(data: object, read: type[Session]) -> None:
+def test_what_is_no_object_is_nothing_we_know(
+    data: object, read: Callable[[object], object]
+) -> None:
     with pytest.raises(BadAnswer, match="expected an object, got "):
-        read(data)  # type: ignore[call-arg]
+        read(data)
 
 
 # --- what Jedlix knows -------------------------------------------------------------------------------
@@ -543,7 +549,7 @@ def test_a_session_belongs_to_whom_it_says() -> None:
 
 
 def test_charge_settings_keep_what_we_do_not_know() -> None:
-    answer = {
+    answer: dict[str, Json] = {
         "isSmartChargingEnabled": False,
         "enableSmartChargingAt": "2023-10-01T00:00:00.000Z",
         "desiredBatteryLevel": 80,
@@ -636,7 +642,8 @@ def test_a_charger_in_all_styles(answer: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize(
-    "more", [{}, {"detail": None, "chargerState": None}, {"detail": "x", "chargerState": "charging"}]
+    "more",
+    [{}, {"detail": None, "chargerState": None}, {"detail": "x", "chargerState": "charging"}],
 )
 def test_a_charger_that_tells_little(more: dict[str, object]) -> None:
     assert Charger.from_json({"id": "c", **more}, "anna") == Charger(id="c", user_id="anna")
@@ -653,7 +660,8 @@ def test_a_charger_that_tells_little(more: dict[str, object]) -> None:
     ],
 )
 def test_a_subscription_is_active_unless_it_says_otherwise(
-    answer: dict[str, object], is_active: bool  # noqa: FBT001
+    answer: dict[str, object],
+    is_active: bool,
 ) -> None:
     subscription = Subscription.from_json(
         {"SubscriptionId": 7, "EventType": "userCreated", "url": "https://x.example"} | answer
@@ -672,7 +680,7 @@ def test_a_subscription_to_nothing_is_none(missing: str) -> None:
 
 
 def test_a_message_as_documented() -> None:
-    message = {
+    message: dict[str, Json] = {
         "eventType": "userCreated",
         "id": "51640a48-7ec3-45ca-8594-b94f71ab4946",
         "timestamp": "2024-01-31T11:43:02.164Z",

@@ -1,4 +1,4 @@
-"""Every method of the client against the whole simulator: as Jedlix should be, as it may be, as it is known."""
+"""Every method of the client against the simulator: as Jedlix should be, may be, and is known to be."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -28,7 +28,9 @@ _NOISY_ROUNDS = 10
 
 @pytest.fixture(params=["default", "noisy"])
 async def sim(request: pytest.FixtureRequest, start_simulator: Start) -> Simulator:
-    return await start_simulator(mode=request.param, session_events={"session_started": "sessionOn"})
+    return await start_simulator(
+        mode=request.param, session_events={"session_started": "sessionOn"}
+    )
 
 
 @pytest.fixture
@@ -78,9 +80,7 @@ async def test_a_car_that_waits_for_its_maker(client: JedlixClient, sim: Simulat
     assert (await only_vehicle(client, sim)).connection_status == "readyToContinue"
 
 
-async def test_plug_charge_and_unplug(
-    client: JedlixClient, sim: Simulator, rounds: range
-) -> None:
+async def test_plug_charge_and_unplug(client: JedlixClient, sim: Simulator, rounds: range) -> None:
     (car_id,) = sim.vehicle_ids
     before = await newest_session(client, sim)
     sim.plug(car_id)
@@ -298,7 +298,7 @@ async def test_who_is_not_there_is_not_found(client: JedlixClient, sim: Simulato
         client.request_refresh(user_id, nobody),
     ]
     for call in calls:
-        with pytest.raises(NotFound, match="no (user|session|vehicle)"):
+        with pytest.raises(NotFound, match=r"no (user|session|vehicle)"):
             await call
 
 

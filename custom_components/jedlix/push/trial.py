@@ -92,7 +92,7 @@ class Trial:
         try:
             made = await self._client.subscribe(USER_CREATED, self._url, self._key)
         except Rejected as err:
-            _LOGGER.debug("Jedlix refused the registration: %s", err)
+            _LOGGER.warning("Jedlix refused the registration: %s", err)
             return self._witness.reason(err)
         except JedlixError as err:
             _LOGGER.debug("The registration failed: %s", err)
