@@ -32,7 +32,7 @@ class Inbox:
         return {key: int(arrived) for key, arrived in self._seen.items()}
 
     def _forget(self, now: float) -> None:
-        """Drop what is too old or too much; ids stand in the order of their arrival, the newest stays."""
+        """Drop what is too old or too much; ids stand in the order of their arrival."""
         while (
             self._seen[oldest := next(iter(self._seen))] <= now - _MEMORY or len(self._seen) > _MOST
         ):
