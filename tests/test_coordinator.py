@@ -1,11 +1,12 @@
 """Polls, rings, restarts and outages: whatever happens at Jedlix is told once, with the states in place."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, cast
 
+from aiohttp import web
 from aiohttp.test_utils import TestClient
 from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntryState
 from homeassistant.const import STATE_UNAVAILABLE
@@ -20,9 +21,10 @@ from custom_components.jedlix.const import DOMAIN, EVENT_CHANGE
 from custom_components.jedlix.coordinator import JedlixCoordinator
 from simulator.app import Simulator
 from simulator.model import Vehicle
+from tests.conftest import StartSimulator
 from tests.tools import WEBHOOK_ID, WEBHOOK_KEY, listen, make_entry, set_up, state_of, until
 
-type StartSimulator = Callable[..., Awaitable[Simulator]]
+type Home = TestClient[web.Request, web.Application]
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -147,7 +149,7 @@ async def test_the_event_entities_tell_what_was_announced(
 
 
 async def test_a_hundred_rings_in_a_second_cost_four_calls(
-    hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry, home: TestClient
+    hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry, home: Home
 ) -> None:
     calls = mark(sim)
     for number in range(100):
@@ -176,7 +178,7 @@ async def test_who_is_rung_for_is_named_by_the_delivery_or_else_the_household(
     hass: HomeAssistant,
     sim: Simulator,
     entry: MockConfigEntry,
-    home: TestClient,
+    home: Home,
     message: dict[str, str],
     rings: bool,
 ) -> None:
@@ -204,7 +206,7 @@ async def test_who_is_rung_for_is_named_by_the_delivery_or_else_the_household(
 
 
 async def test_in_a_fleet_a_delivery_that_names_nobody_brings_the_poll_forward(
-    hass: HomeAssistant, start_simulator: StartSimulator, callback_url: str, home: TestClient
+    hass: HomeAssistant, start_simulator: StartSimulator, callback_url: str, home: Home
 ) -> None:
     sim = await start_simulator(users=12)
     await set_up_with_push(hass, sim, callback_url)
@@ -316,7 +318,11 @@ async def test_a_filter_that_the_tenant_does_not_understand_makes_no_poll_dearer
     await set_up(hass, entry)
     client: JedlixClient = entry.runtime_data.client
     pages = client.session_pages
-    monkeypatch.setattr(client, "session_pages", lambda ended_from=None, **known: pages(**known))
+
+    def deaf(**asked: Any) -> Any:
+        return pages(**(asked | {"ended_from": None}))
+
+    monkeypatch.setattr(client, "session_pages", deaf)
     await poll(hass, entry)
     calls = mark(sim)
     await poll(hass, entry)

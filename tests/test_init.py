@@ -1,10 +1,10 @@
 """An entry is set up, unloaded, reloaded and removed, and its memory survives what it can."""
 
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
+from aiohttp import web
 from aiohttp.test_utils import TestClient
 from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntryState
 from homeassistant.const import STATE_UNAVAILABLE
@@ -17,9 +17,10 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry, async_
 from custom_components.jedlix.api import JedlixClient
 from custom_components.jedlix.const import CONF_POLL_MINUTES, DOMAIN
 from simulator.app import Simulator
+from tests.conftest import StartSimulator
 from tests.tools import WEBHOOK_ID, WEBHOOK_KEY, listen, make_entry, set_up, state_of, until
 
-type StartSimulator = Callable[..., Awaitable[Simulator]]
+type Home = TestClient[web.Request, web.Application]
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -52,7 +53,7 @@ def store_file(hass: HomeAssistant, entry: MockConfigEntry, end: str = "") -> Pa
     return path
 
 
-async def ring(home: TestClient, sim: Simulator) -> int:
+async def ring(home: Home, sim: Simulator) -> int:
     """Deliver something by hand; returns the answer's status."""
     response = await home.post(
         f"/api/webhook/{WEBHOOK_ID}",
@@ -90,7 +91,7 @@ async def test_an_entry_has_an_account_and_a_device_for_each_car(
 
 
 async def test_a_reload_costs_no_registration_and_shuts_the_door_only_for_a_moment(
-    hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry, home: TestClient
+    hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry, home: Home
 ) -> None:
     subscriptions = dict(sim.webhooks.subscriptions)
     assert await ring(home, sim) == 200

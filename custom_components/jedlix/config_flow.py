@@ -1,4 +1,4 @@
-"""What people meet when they set up: user, custom, users, webhook, connect; options, reauth, reconfigure."""
+"""What people meet when they set up: user, custom, users, webhook, connect; then reauth and reconfigure."""
 
 from collections.abc import Mapping
 import logging
@@ -15,7 +15,6 @@ from homeassistant.config_entries import (
     ConfigSubentryData,
     ConfigSubentryFlow,
     OptionsFlow,
-    SubentryFlowResult,
 )
 from homeassistant.const import (
     CONF_API_KEY,
@@ -26,7 +25,8 @@ from homeassistant.const import (
 from homeassistant.core import callback
 from yarl import URL
 
-from .api import AuthError, ConnectionFailed, Forbidden, JedlixError, NotFound, Rejected
+from .account_flows import JedlixOptionsFlow, UserSubentryFlow
+from .api import JedlixError
 from .const import (
     CONF_AUDIENCE,
     CONF_BASE_URL,
@@ -44,16 +44,15 @@ from .const import (
     DOMAIN,
     SUBENTRY_USER,
 )
+from .flow_errors import account_error, user_error
 from .flow_forms import (
-    DEMO,
     ENVIRONMENTS,
-    PRODUCTION,
     TOKEN_URL,
+    account_title,
     credentials_form,
     custom_form,
-    options_form,
+    entered,
     reauth_form,
-    user_form,
     users_form,
     webhook_form,
 )
@@ -77,41 +76,6 @@ _NEW_KEY_BYTES: Final = 32
 _SECRETS: Final = frozenset({CONF_CLIENT_SECRET, CONF_API_KEY})
 # What is mended where the credentials are entered.
 _CREDENTIAL_ERRORS: Final = frozenset({"invalid_auth", "forbidden"})
-
-
-def _words(err: JedlixError) -> str:
-    """Return the key of the text that says what went wrong with the credentials."""
-    if isinstance(err, AuthError):
-        return "invalid_auth"
-    if isinstance(err, Forbidden):
-        return "forbidden"
-    # whatever else answers does not do so as Jedlix does
-    return "cannot_connect" if isinstance(err, ConnectionFailed) else "not_jedlix"
-
-
-def _user_words(err: JedlixError) -> str:
-    """Return the key of the text that says why a user cannot be followed.
-
-    An id that is no UUID may be refused before anybody looks for the user (inferred).
-    """
-    return "unknown_user" if isinstance(err, NotFound | Rejected) else _words(err)
-
-
-def _entered(user_input: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what was entered, without the blanks that copying brings along."""
-    return {
-        key: value.strip() if isinstance(value, str) else value for key, value in user_input.items()
-    }
-
-
-def _title(data: Mapping[str, Any]) -> str:
-    """Return the name of an account: Jedlix, and what tells it from the production one."""
-    environment = data[CONF_ENVIRONMENT]
-    if environment == PRODUCTION:
-        return "Jedlix"
-    return (
-        f"Jedlix {DEMO}" if environment == DEMO else f"Jedlix {URL(data[CONF_BASE_URL]).authority}"
-    )
 
 
 class JedlixConfigFlow(ConfigFlow, domain=DOMAIN):
@@ -153,7 +117,7 @@ class JedlixConfigFlow(ConfigFlow, domain=DOMAIN):
         """Ask for the environment and the credentials, and try them."""
         errors, self._credential_errors = self._credential_errors, {}
         if user_input is not None:
-            self._data |= {CONF_API_KEY: None} | _entered(user_input)
+            self._data |= {CONF_API_KEY: None} | entered(user_input)
             if (base_url := ENVIRONMENTS.get(user_input[CONF_ENVIRONMENT])) is None:
                 return await self.async_step_custom()
             self._data |= {
@@ -176,7 +140,7 @@ class JedlixConfigFlow(ConfigFlow, domain=DOMAIN):
         """Ask for the addresses of another environment, and try the credentials there."""
         errors: dict[str, str] = {}
         if user_input is not None:
-            entered = _entered(user_input)
+            entered = entered(user_input)
             base_url = entered[CONF_BASE_URL].rstrip("/")
             self._data |= {
                 CONF_BASE_URL: base_url,
@@ -216,7 +180,7 @@ class JedlixConfigFlow(ConfigFlow, domain=DOMAIN):
         try:
             await make_client(self.hass, self._data).check_access()
         except JedlixError as err:
-            return {"base": _words(err)}
+            return {"base": account_error(err)}
         except Exception:
             _LOGGER.exception("Unexpected error while trying the credentials")
             return {"base": "unknown"}
@@ -275,7 +239,7 @@ class JedlixConfigFlow(ConfigFlow, domain=DOMAIN):
             await check_users(make_client(self.hass, self._data), wanted)
         ).items():
             if isinstance(cars, JedlixError):
-                return {}, {CONF_USERS: _user_words(cars)}, user_id
+                return {}, {CONF_USERS: user_error(cars)}, user_id
             place = self._found[user_id].place if user_id in self._found else None
             titles[user_id] = TenantUser(user_id, place, cars).label
         return titles, {}, ""
@@ -357,7 +321,7 @@ class JedlixConfigFlow(ConfigFlow, domain=DOMAIN):
             await self._leave_old_callback(entry)
             return self._update(entry, "reconfigure_successful")
         return self.async_create_entry(
-            title=_title(self._data),
+            title=account_title(self._data),
             data=self._data,
             options={
                 CONF_EVENT_TYPES: list(DOCUMENTED_EVENT_TYPES),
@@ -429,7 +393,7 @@ class JedlixConfigFlow(ConfigFlow, domain=DOMAIN):
         """Ask for the secret and the API key of the same tenant."""
         errors: dict[str, str] = {}
         if user_input is not None:
-            self._data |= {CONF_API_KEY: None} | _entered(user_input)
+            self._data |= {CONF_API_KEY: None} | entered(user_input)
             if not (errors := await self._try_credentials()):
                 return self._update(self._get_reauth_entry(), "reauth_successful")
         return self.async_show_form(
@@ -445,53 +409,3 @@ class JedlixConfigFlow(ConfigFlow, domain=DOMAIN):
         """Go through everything again, with what is known filled in."""
         self._data = dict(self._get_reconfigure_entry().data)
         return await self.async_step_user(user_input)
-
-
-class UserSubentryFlow(ConfigSubentryFlow):
-    """Add user: one more user of the same tenant to follow."""
-
-    async def async_step_user(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
-        """Ask for the id and check it."""
-        entry = self._get_entry()
-        errors: dict[str, str] = {}
-        if user_input is not None:
-            user_id = own_spelling(user_input[CONF_USER_ID])
-            if any(item.unique_id == user_id for item in entry.subentries.values()):
-                return self.async_abort(reason="already_configured")
-            cars = (await check_users(make_client(self.hass, entry.data), [user_id]))[user_id]
-            if not isinstance(cars, JedlixError):
-                return self.async_create_entry(
-                    title=TenantUser(user_id, None, cars).label,
-                    data={CONF_USER_ID: user_id},
-                    unique_id=user_id,
-                )
-            errors[CONF_USER_ID] = _user_words(cars)
-        return self.async_show_form(
-            step_id="user",
-            data_schema=self.add_suggested_values_to_schema(user_form(), user_input),
-            errors=errors,
-        )
-
-
-class JedlixOptionsFlow(OptionsFlow):
-    """Which event types to subscribe, and how often to poll."""
-
-    async def async_step_init(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
-        """Ask for the options; the entry's update listener reloads."""
-        options = self.config_entry.options
-        if user_input is not None:
-            names = dict.fromkeys(filter(None, map(str.strip, user_input[CONF_EVENT_TYPES])))
-            return self.async_create_entry(
-                data={
-                    **options,
-                    **user_input,
-                    CONF_EVENT_TYPES: list(names),
-                    CONF_POLL_MINUTES: int(user_input[CONF_POLL_MINUTES]),
-                }
-            )
-        return self.async_show_form(
-            step_id="init",
-            data_schema=self.add_suggested_values_to_schema(
-                options_form(options.get(CONF_EVENT_TYPES, DOCUMENTED_EVENT_TYPES)), options
-            ),
-        )

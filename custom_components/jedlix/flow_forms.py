@@ -1,7 +1,7 @@
-"""The forms of the config flow, and the environments that Jedlix documents."""
+"""The forms of the flows, what is entered in them, and the environments that Jedlix documents."""
 
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Any, Final
 
 from homeassistant.const import CONF_API_KEY, CONF_CLIENT_ID, CONF_CLIENT_SECRET
 from homeassistant.helpers.selector import (
@@ -17,6 +17,7 @@ from homeassistant.helpers.selector import (
     TextSelectorType,
 )
 import voluptuous as vol
+from yarl import URL
 
 from .const import (
     CONF_AUDIENCE,
@@ -154,4 +155,21 @@ def options_form(event_types: Iterable[str]) -> vol.Schema:
                 )
             ),
         }
+    )
+
+
+def entered(user_input: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was entered, without the blanks that copying brings along."""
+    return {
+        key: value.strip() if isinstance(value, str) else value for key, value in user_input.items()
+    }
+
+
+def account_title(data: Mapping[str, Any]) -> str:
+    """Return the name of an account: Jedlix, and what tells it from the production one."""
+    environment = data[CONF_ENVIRONMENT]
+    if environment == PRODUCTION:
+        return "Jedlix"
+    return (
+        f"Jedlix {DEMO}" if environment == DEMO else f"Jedlix {URL(data[CONF_BASE_URL]).authority}"
     )

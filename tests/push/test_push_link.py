@@ -78,7 +78,7 @@ async def begin(
     changed = {**entry.data, CONF_CALLBACK: callback, **data}
     hass.config_entries.async_update_entry(entry, data=changed)
     await hass.config_entries.async_setup(entry.entry_id)
-    await until(hass, lambda: push_of(entry).state is not PushState.OFF or callback == "none")
+    await hass.async_block_till_done()
     return entry
 
 
@@ -95,6 +95,21 @@ async def test_a_start_registers_all_types_and_waits_a_day(
     assert state_of(hass, "_push_state") == "waiting"
     assert state_of(hass, "_callback") == "custom"
     assert patience == [86_400]
+
+
+async def test_until_jedlix_has_answered_it_is_connecting(
+    hass: HomeAssistant, sim: Simulator, callback_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    never = asyncio.Event()
+
+    async def hangs(*_: object, **__: object) -> None:
+        await never.wait()
+
+    monkeypatch.setattr(link, "reconcile", hangs)
+    entry = make_entry(sim, callback_url)
+    await set_up(hass, entry)
+    assert push_of(entry).state is PushState.CONNECTING
+    assert state_of(hass, "_push_state") == "connecting"
 
 
 async def test_without_options_the_documented_types_are_registered(
@@ -375,8 +390,8 @@ async def test_who_wants_no_push_any_longer_is_unsubscribed(
 ) -> None:
     hass.config_entries.async_update_entry(entry, data={**entry.data, CONF_CALLBACK: "none"})
     await until(hass, lambda: not held_at(sim))
-    await until(hass, lambda: state_of(hass, "_push_state") == "off")
-    assert entry.runtime_data.memory.subscriptions == {}
+    await until(hass, lambda: entry.runtime_data.memory.subscriptions == {})
+    assert state_of(hass, "_push_state") == "off"
     assert state_of(hass, "_callback") == "none"
 
 

@@ -111,7 +111,7 @@ def test_minimum_at_once_then_only_cheap_hours_up_to_the_desired_level() -> None
         (("stateOfCharge",), True, True),
     ],
 )
-def test_who_is_managed(lacking: tuple[str, ...], at_home: bool, smart: bool) -> None:  # noqa: FBT001
+def test_who_is_managed(lacking: tuple[str, ...], at_home: bool, smart: bool) -> None:
     story = Story()
     story.car.capabilities = tuple(name for name in story.car.capabilities if name not in lacking)
     story.plug(at_home=at_home)
@@ -332,7 +332,7 @@ def _do(story: Story, what: str, value: Any) -> None:
 @given(st.lists(STEPS, max_size=40), st.booleans())
 def test_whatever_happens_the_books_are_in_order(
     steps: list[tuple[str, object]],
-    second_car: bool,  # noqa: FBT001
+    second_car: bool,
 ) -> None:
     story = Story(users=2)
     story.car = story.cars[second_car]

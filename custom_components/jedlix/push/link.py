@@ -16,7 +16,7 @@ from homeassistant.util import dt as dt_util
 
 from ..announcer import Source
 from ..api import AuthError, ConnectionFailed, JedlixClient, JedlixError, WebhookMessage
-from ..const import CONF_EVENT_TYPES, CONF_WEBHOOK_KEY, DOCUMENTED_EVENT_TYPES
+from ..const import CONF_CALLBACK, CONF_EVENT_TYPES, CONF_WEBHOOK_KEY, DOCUMENTED_EVENT_TYPES
 from ..coordinator import JedlixCoordinator
 from ..memory import Memory
 from .callback_url import Callback, NoCallback, choose_url
@@ -61,6 +61,8 @@ class PushLink:
         self.health = health
         self.callback = Callback.NONE
         self.problem: str | None = None
+        if entry.data[CONF_CALLBACK] != Callback.NONE:
+            health.registration = Registration.PENDING
         self._door = Door(
             hass,
             entry.data[CONF_WEBHOOK_ID],

@@ -1,0 +1,350 @@
+"""What people see: entities of cars and of the account, their names, and when they are there."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any, Final
+from unittest.mock import patch
+
+from aiohttp import web
+from aiohttp.test_utils import TestClient
+from homeassistant.components.event import ATTR_EVENT_TYPE, ATTR_EVENT_TYPES
+from homeassistant.components.sensor import ATTR_LAST_RESET, ATTR_STATE_CLASS, SensorStateClass
+from homeassistant.const import (
+    ATTR_UNIT_OF_MEASUREMENT,
+    EVENT_STATE_CHANGED,
+    STATE_UNKNOWN,
+    Platform,
+)
+from homeassistant.core import Event, EventStateChangedData, HomeAssistant, State, callback
+from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers.entity import Entity
+from homeassistant.util import dt as dt_util
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry, snapshot_platform
+from pytest_homeassistant_custom_component.syrupy import HomeAssistantSnapshotExtension
+from syrupy.assertion import SnapshotAssertion
+
+from custom_components.jedlix import PLATFORMS
+from custom_components.jedlix.const import CONF_EVENT_TYPES, DOMAIN
+from simulator.app import Simulator
+from simulator.settings import Settings
+from tests.conftest import StartSimulator
+from tests.tools import WEBHOOK_ID, WEBHOOK_KEY, make_entry, set_up, state_of, until
+
+type Home = TestClient[web.Request, web.Application]
+
+pytestmark = pytest.mark.usefixtures("home")
+
+NOON: Final = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+
+
+async def poll(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    """Poll now, as the schedule would."""
+    await entry.runtime_data.coordinator.async_refresh()
+    await hass.async_block_till_done()
+
+
+def entity(hass: HomeAssistant, entity_id: str) -> State:
+    """Return the state of an entity, which must be there."""
+    state = hass.states.get(entity_id)
+    assert state is not None, sorted(hass.states.async_entity_ids())
+    return state
+
+
+# -- all of them -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def snapshot(snapshot: SnapshotAssertion) -> SnapshotAssertion:
+    """Return snapshots in which what differs from run to run is left out."""
+    return snapshot.use_extension(HomeAssistantSnapshotExtension)
+
+
+@pytest.fixture
+def all_enabled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Enable the entities that are not enabled by default."""
+    monkeypatch.setattr(Entity, "entity_registry_enabled_default", True)
+
+
+@pytest.fixture
+async def noon(socket_enabled: None, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Simulator]:
+    """Return a simulator of two users at whom, and at us, it is always the same moment."""
+    monkeypatch.setattr(dt_util, "utcnow", lambda: NOON)
+    sim = Simulator(Settings(users=2), clock=lambda: NOON)
+    await sim.start()
+    yield sim
+    await sim.stop()
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+@pytest.mark.usefixtures("all_enabled")
+async def test_all_entities(
+    hass: HomeAssistant,
+    noon: Simulator,
+    callback_url: str,
+    entity_registry: er.EntityRegistry,
+    snapshot: SnapshotAssertion,
+    platform: Platform,
+) -> None:
+    noon.plug(noon.vehicle_ids[0])
+    noon.advance(0.5)
+    entry = make_entry(noon, callback_url)
+    object.__setattr__(entry, "entry_id", "entry")
+    with patch("custom_components.jedlix.PLATFORMS", [platform]):
+        await set_up(hass, entry)
+        await until(hass, lambda: entry.runtime_data.push.state == "waiting")
+        await snapshot_platform(hass, entity_registry, snapshot, entry.entry_id)
+        await hass.config_entries.async_unload(entry.entry_id)
+
+
+@pytest.mark.parametrize("language", ["en", "nl"])
+async def test_entity_ids_do_not_follow_the_language_and_names_do(
+    hass: HomeAssistant, sim: Simulator, language: str
+) -> None:
+    hass.config.language = language
+    await set_up(hass, make_entry(sim, None))
+    name = entity(hass, "sensor.tesla_model_3_charge_state").name
+    assert name == {"en": "Tesla Model 3 Charge state", "nl": "Tesla Model 3 Laadstatus"}[language]
+    entity(hass, "binary_sensor.jedlix_push")
+    registry = er.async_get(hass)
+    for state in hass.states.async_all():
+        registered = registry.async_get(state.entity_id)
+        assert registered is not None
+        assert state.entity_id.endswith(f"_{registered.translation_key}")
+
+
+# -- which entities a car has ------------------------------------------------------------------------------
+
+
+async def test_what_a_car_cannot_tell_is_not_made_until_it_can(
+    hass: HomeAssistant, start_simulator: StartSimulator
+) -> None:
+    """The second user's car reports no battery (documented: some cannot)."""
+    sim = await start_simulator(users=2)
+    entry = make_entry(sim, None)
+    await set_up(hass, entry)
+    assert entity(hass, "sensor.tesla_model_3_battery_level").state == "12"
+    for key in ("battery_level", "range"):
+        assert hass.states.get(f"sensor.renault_zoe_{key}") is None
+    car = sim.vehicle(sim.vehicle_ids[1])
+    car.capabilities = (*car.capabilities, "stateOfCharge")
+    sim.telemetry(car.id, battery_level=42)
+    await poll(hass, entry)
+    assert entity(hass, "sensor.renault_zoe_battery_level").state == "42"
+    assert entity(hass, "sensor.renault_zoe_range").state != STATE_UNKNOWN
+
+
+async def test_money_and_energy_are_made_once_jedlix_has_shown_any(
+    hass: HomeAssistant, start_simulator: StartSimulator
+) -> None:
+    """No known call has these fields; they are read where they show up."""
+    sim = await start_simulator(history_days=0)
+    entry = make_entry(sim, None)
+    await set_up(hass, entry)
+    money_and_energy = [
+        f"sensor.tesla_model_3_session_{key}" for key in ("energy", "cost", "savings")
+    ]
+    assert [hass.states.get(entity_id) for entity_id in money_and_energy] == [None] * 3
+    sim.plug(sim.vehicle_ids[0])
+    await poll(hass, entry)
+    assert [entity(hass, entity_id).state for entity_id in money_and_energy] == ["0.0"] * 3
+
+
+async def test_the_energy_of_a_session_is_a_meter_that_begins_anew_with_each(
+    hass: HomeAssistant, sim: Simulator
+) -> None:
+    entry = make_entry(sim, None)
+    await set_up(hass, entry)
+    resets = []
+    for hours in (0.5, 1.0):
+        sim.plug(sim.vehicle_ids[0])
+        sim.boost(sim.vehicle_ids[0])
+        sim.advance(hours)
+        await poll(hass, entry)
+        state = entity(hass, "sensor.tesla_model_3_session_energy")
+        session = sim.vehicle(sim.vehicle_ids[0]).session
+        assert session is not None
+        assert float(state.state) == pytest.approx(session.energy_kwh, abs=0.001)
+        assert session.energy_kwh > 1
+        assert state.attributes[ATTR_STATE_CLASS] == SensorStateClass.TOTAL
+        assert state.attributes[ATTR_UNIT_OF_MEASUREMENT] == "kWh"
+        assert state.attributes[ATTR_LAST_RESET] == session.start.isoformat()
+        assert (
+            entity(hass, "sensor.tesla_model_3_session_cost").attributes[ATTR_UNIT_OF_MEASUREMENT]
+            == "EUR"
+        )
+        resets.append(state.attributes[ATTR_LAST_RESET])
+        sim.unplug(sim.vehicle_ids[0])
+        await poll(hass, entry)
+        after = entity(hass, "sensor.tesla_model_3_session_energy")
+        assert after.attributes[ATTR_LAST_RESET] == resets[-1]  # until the next one begins
+    assert resets[0] < resets[1]
+
+
+# -- what they say -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("location", "number", "session", "smart", "known"),
+    [
+        ("home", 0, "smart", "on", "on"),
+        ("unknown", 0, "unmanaged", "off", "off"),
+        ("home", 1, "unmanaged", "off", "on"),
+    ],
+)
+async def test_a_session_is_smart_where_jedlix_can_steer(
+    hass: HomeAssistant,
+    start_simulator: StartSimulator,
+    location: str,
+    number: int,
+    session: str,
+    smart: str,
+    known: str,
+) -> None:
+    sim = await start_simulator(users=2)
+    entry = make_entry(sim, None, users=[sim.user_ids[number]])
+    await set_up(hass, entry)
+    assert state_of(hass, "_session", "sensor") == "none"
+    assert state_of(hass, "_session_started") == STATE_UNKNOWN
+    assert state_of(hass, "_at_known_location") == STATE_UNKNOWN
+    sim.plug(sim.vehicle_ids[number], location)
+    await poll(hass, entry)
+    assert state_of(hass, "_session", "sensor") == session
+    assert state_of(hass, "_smart_session") == smart
+    assert state_of(hass, "_at_known_location") == known
+    assert state_of(hass, "_plugged_in") == "on"
+    assert state_of(hass, "_session_started") != STATE_UNKNOWN
+
+
+async def test_an_event_entity_is_written_by_its_own_events_only(
+    hass: HomeAssistant, sim: Simulator
+) -> None:
+    entry = make_entry(sim, None)
+    await set_up(hass, entry)
+    written: list[tuple[str, str]] = []
+
+    @callback
+    def note(event: Event[EventStateChangedData]) -> None:
+        state = event.data["new_state"]
+        if state is not None and state.domain == "event":
+            written.append((state.entity_id, state.attributes[ATTR_EVENT_TYPE]))
+
+    hass.bus.async_listen(EVENT_STATE_CHANGED, note)
+    sim.plug(sim.vehicle_ids[0])
+    await poll(hass, entry)
+    sim.telemetry(sim.vehicle_ids[0], battery_level=15)
+    await poll(hass, entry)
+    assert written == [
+        ("event.tesla_model_3_charging", "plugged_in"),
+        ("event.tesla_model_3_session", "session_started"),
+        ("event.tesla_model_3_charging", "charging_started"),
+    ]
+    state = entity(hass, "event.tesla_model_3_session")
+    assert state.attributes["session_id"] == sim.vehicle(sim.vehicle_ids[0]).session.id  # type: ignore[union-attr]
+    assert dt_util.parse_datetime(state.attributes["occurred_at"]) is not None
+
+
+async def test_a_car_under_two_followed_users_is_two_devices(
+    hass: HomeAssistant, start_simulator: StartSimulator
+) -> None:
+    sim = await start_simulator(users=2)
+    first, second = sim.world.users.values()
+    second.vehicle = first.vehicle
+    await set_up(hass, make_entry(sim, None))
+    assert {"sensor.tesla_model_3_charge_state", "sensor.tesla_model_3_charge_state_2"} <= set(
+        hass.states.async_entity_ids("sensor")
+    )
+
+
+# -- the account -------------------------------------------------------------------------------------------
+
+
+async def deliver(home: Home, key: str = WEBHOOK_KEY, **message: Any) -> int:
+    """Deliver something by hand; returns the answer's status."""
+    response = await home.post(
+        f"/api/webhook/{WEBHOOK_ID}",
+        json={"eventType": "userCreated", "id": "1"} | message,
+        headers={"Authorization": f"Basic {key}"},
+    )
+    return response.status
+
+
+@pytest.mark.usefixtures("all_enabled")
+async def test_the_account_counts_what_arrives(
+    hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry, home: Home
+) -> None:
+    assert state_of(hass, "_push", "binary_sensor") == "on"
+    assert state_of(hass, "_push_state") == "waiting"
+    assert state_of(hass, "_callback") == "custom"
+    assert state_of(hass, "_last_webhook") == STATE_UNKNOWN
+    assert state_of(hass, "_delivery_delay") == STATE_UNKNOWN
+    assert await deliver(home, timestamp=dt_util.utcnow().isoformat()) == 200
+    assert await deliver(home) == 200  # again
+    await until(hass, lambda: state_of(hass, "_webhooks_received") == "1")
+    assert state_of(hass, "_push_state") == "healthy"
+    assert state_of(hass, "_last_webhook") != STATE_UNKNOWN
+    assert float(state_of(hass, "_delivery_delay")) < 5
+    assert state_of(hass, "_missed_by_push") == "0"
+    for _ in range(3):
+        assert await deliver(home, key="wrong") == 401
+    assert state_of(hass, "_push_state") == "failing"
+    assert state_of(hass, "_push", "binary_sensor") == "off"
+    assert state_of(hass, "_webhooks_rejected") == "3"
+
+
+@pytest.mark.parametrize(
+    ("event_type", "told_as"),
+    [
+        ("userCreated", "userCreated"),
+        ("ourOwn", "ourOwn"),
+        ("simSessionStarted", "other"),
+        ("never heard of", "other"),
+    ],
+)
+async def test_a_delivery_is_told_by_its_type_as_far_as_it_was_asked_for(
+    hass: HomeAssistant,
+    sim: Simulator,
+    callback_url: str,
+    home: Home,
+    event_type: str,
+    told_as: str,
+) -> None:
+    entry = make_entry(sim, callback_url, options={CONF_EVENT_TYPES: ["ourOwn"]})
+    await set_up(hass, entry)
+    state = entity(hass, "event.jedlix_webhook")
+    assert state.attributes[ATTR_EVENT_TYPES] == [
+        "userCreated",
+        "vehicleConnectionReadyToContinue",
+        "ourOwn",
+        "other",
+    ]
+    await deliver(home, eventType=event_type, id="7", userId=sim.user_ids[0])
+    await until(hass, lambda: entity(hass, "event.jedlix_webhook").state != STATE_UNKNOWN)
+    state = entity(hass, "event.jedlix_webhook")
+    assert state.attributes[ATTR_EVENT_TYPE] == told_as
+    assert state.attributes["webhook_type"] == event_type
+    assert state.attributes["event_id"] == "7"
+    assert state.attributes["user_id"] == sim.user_ids[0]
+    assert state.attributes["occurred_at"] is None
+
+
+async def test_the_account_is_there_when_jedlix_is_not(hass: HomeAssistant, sim: Simulator) -> None:
+    entry = make_entry(sim, None)
+    await set_up(hass, entry)
+    entry.runtime_data.client._back_off = ()
+    sim.strike({"outage_seconds": 60.0})
+    await poll(hass, entry)
+    unavailable = {
+        state.entity_id for state in hass.states.async_all() if state.state == "unavailable"
+    }
+    assert unavailable
+    assert not any("jedlix" in entity_id for entity_id in unavailable)
+    assert not any(entity_id.startswith("event.") for entity_id in unavailable)
+    registry = er.async_get(hass)
+    assert unavailable == {
+        state.entity_id
+        for state in hass.states.async_all(("sensor", "binary_sensor"))
+        if (registered := registry.async_get(state.entity_id)) is not None
+        and registered.platform == DOMAIN
+        and "tesla" in state.entity_id
+    }
