@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+import time
 from typing import Any, cast
 
 from aiohttp import web
@@ -151,7 +152,7 @@ async def test_the_event_entities_tell_what_was_announced(
 async def test_a_hundred_rings_in_a_second_cost_four_calls(
     hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry, home: Home
 ) -> None:
-    calls = mark(sim)
+    calls, begin = mark(sim), time.monotonic()
     for number in range(100):
         response = await home.post(
             f"/api/webhook/{WEBHOOK_ID}",
@@ -159,8 +160,9 @@ async def test_a_hundred_rings_in_a_second_cost_four_calls(
             headers={"Authorization": f"Basic {WEBHOOK_KEY}"},
         )
         assert response.status == 200
+    seconds = int(time.monotonic() - begin)  # 0, unless the machine is busy with something else
     await asyncio.sleep(1.3)
-    assert 2 <= len(calls()) <= 4
+    assert 2 <= len(calls()) <= 4 + 2 * seconds
 
 
 @pytest.mark.parametrize(

@@ -51,10 +51,10 @@ from .flow_forms import (
     account_title,
     credentials_form,
     custom_form,
-    entered,
     reauth_form,
     users_form,
     webhook_form,
+    without_blanks,
 )
 from .memory import Memory
 from .push.callback_url import (
@@ -117,7 +117,7 @@ class JedlixConfigFlow(ConfigFlow, domain=DOMAIN):
         """Ask for the environment and the credentials, and try them."""
         errors, self._credential_errors = self._credential_errors, {}
         if user_input is not None:
-            self._data |= {CONF_API_KEY: None} | entered(user_input)
+            self._data |= {CONF_API_KEY: None} | without_blanks(user_input)
             if (base_url := ENVIRONMENTS.get(user_input[CONF_ENVIRONMENT])) is None:
                 return await self.async_step_custom()
             self._data |= {
@@ -140,7 +140,7 @@ class JedlixConfigFlow(ConfigFlow, domain=DOMAIN):
         """Ask for the addresses of another environment, and try the credentials there."""
         errors: dict[str, str] = {}
         if user_input is not None:
-            entered = entered(user_input)
+            entered = without_blanks(user_input)
             base_url = entered[CONF_BASE_URL].rstrip("/")
             self._data |= {
                 CONF_BASE_URL: base_url,
@@ -393,7 +393,7 @@ class JedlixConfigFlow(ConfigFlow, domain=DOMAIN):
         """Ask for the secret and the API key of the same tenant."""
         errors: dict[str, str] = {}
         if user_input is not None:
-            self._data |= {CONF_API_KEY: None} | entered(user_input)
+            self._data |= {CONF_API_KEY: None} | without_blanks(user_input)
             if not (errors := await self._try_credentials()):
                 return self._update(self._get_reauth_entry(), "reauth_successful")
         return self.async_show_form(

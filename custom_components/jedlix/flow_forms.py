@@ -158,7 +158,7 @@ def options_form(event_types: Iterable[str]) -> vol.Schema:
     )
 
 
-def entered(user_input: Mapping[str, Any]) -> dict[str, Any]:
+def without_blanks(user_input: Mapping[str, Any]) -> dict[str, Any]:
     """Return what was entered, without the blanks that copying brings along."""
     return {
         key: value.strip() if isinstance(value, str) else value for key, value in user_input.items()
