@@ -6,6 +6,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient
 from homeassistant.core import HomeAssistant
 from homeassistant.setup import async_setup_component
+from hypothesis import HealthCheck, settings
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
@@ -13,6 +14,10 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 from simulator.app import Simulator
 from simulator.settings import Settings
 from tests.tools import make_entry, set_up, until
+
+# A busy machine is slow, and that says nothing about the code.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 type StartSimulator = Callable[..., Awaitable[Simulator]]
 

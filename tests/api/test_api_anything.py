@@ -256,7 +256,9 @@ async def test_a_call_is_answered_with_anything(
 
 
 @settings(
-    deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    deadline=None,
+    max_examples=200,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(reply=_REPLIES)
 async def test_a_token_is_asked_for_and_anything_comes(
