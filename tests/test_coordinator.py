@@ -17,7 +17,7 @@ from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
 
-from custom_components.jedlix.api import ConnectionFailed, JedlixClient, JedlixError
+from custom_components.jedlix.api import AuthError, ConnectionFailed, JedlixClient, JedlixError
 from custom_components.jedlix.const import DOMAIN, EVENT_CHANGE
 from custom_components.jedlix.coordinator import JedlixCoordinator
 from simulator.app import Simulator
@@ -353,15 +353,20 @@ async def test_in_a_fleet_a_session_is_found_by_the_next_poll_whoever_is_in_turn
     assert ears.types.count("session_ended") == ears.types.count("unplugged") == 15
 
 
+@pytest.mark.parametrize("absent", ["none", "sessions", "user_sessions"])
 async def test_a_session_that_began_and_ended_between_two_polls_is_told_as_both(
-    hass: HomeAssistant, sim: Simulator, polled: MockConfigEntry
+    hass: HomeAssistant, start_simulator: StartSimulator, absent: str
 ) -> None:
+    sim = await start_simulator(faults={"absent": [absent]})
+    entry = make_entry(sim, None)
+    await set_up(hass, entry)
+    await poll(hass, entry)
     ears = listen(hass)
     sim.plug(sim.vehicle_ids[0])
     sim.unplug(sim.vehicle_ids[0])
-    await poll(hass, polled)
+    await poll(hass, entry)
     assert ears.types == ["session_started", "session_ended"]
-    await poll(hass, polled)
+    await poll(hass, entry)
     assert len(ears.types) == 2
 
 
@@ -502,6 +507,23 @@ async def test_a_car_plugged_in_between_two_answers_of_one_look_is_told_whole(
 
     monkeypatch.setattr(client, "vehicles", overtaken)
     sim.plug(car.id)
+    ears = listen(hass)
+    await poll(hass, polled)
+    assert ears.types == ["plugged_in", "session_started", "charging_started"]
+
+
+async def test_a_car_plugged_in_after_the_tenants_list_was_read_is_told_whole(
+    hass: HomeAssistant, sim: Simulator, polled: MockConfigEntry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client: JedlixClient = polled.runtime_data.client
+    pages = client.session_pages
+
+    def read_before(**asked: Any) -> Any:
+        long_hence = dt_util.utcnow() + timedelta(days=1)
+        return pages(**(asked if "user_id" in asked else {"started_from": long_hence}))
+
+    monkeypatch.setattr(client, "session_pages", read_before)
+    sim.plug(sim.vehicle_ids[0])
     ears = listen(hass)
     await poll(hass, polled)
     assert ears.types == ["plugged_in", "session_started", "charging_started"]
@@ -746,14 +768,19 @@ async def test_a_user_who_could_not_be_looked_at_for_hours_loses_no_session(
     ]
 
 
-def fail_for(monkeypatch: pytest.MonkeyPatch, entry: MockConfigEntry, user_id: str) -> None:
+def fail_for(
+    monkeypatch: pytest.MonkeyPatch,
+    entry: MockConfigEntry,
+    user_id: str,
+    error: type[JedlixError] = ConnectionFailed,
+) -> None:
     """Let Jedlix fail whenever it is asked for this user's cars."""
     client: JedlixClient = entry.runtime_data.client
     vehicles = client.vehicles
 
     async def fail(asked: str) -> Any:
         if asked == user_id:
-            raise ConnectionFailed("an error of this user's alone")
+            raise error("an error of this user's alone")
         return await vehicles(asked)
 
     monkeypatch.setattr(client, "vehicles", fail)
@@ -768,6 +795,18 @@ async def test_refused_credentials_ask_to_log_in_again(
     flows = hass.config_entries.flow.async_progress_by_handler(DOMAIN)
     assert [flow["context"]["source"] for flow in flows] == [SOURCE_REAUTH]
     assert state_of(hass, "_charge_state") == STATE_UNAVAILABLE
+
+
+async def test_credentials_that_are_refused_half_way_through_a_poll_count_as_refused(
+    hass: HomeAssistant, start_simulator: StartSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sim = await start_simulator(users=2)
+    entry = make_entry(sim, None)
+    await set_up(hass, entry)
+    fail_for(monkeypatch, entry, sim.user_ids[1], AuthError)
+    await poll(hass, entry)
+    flows = hass.config_entries.flow.async_progress_by_handler(DOMAIN)
+    assert [flow["context"]["source"] for flow in flows] == [SOURCE_REAUTH]
 
 
 async def test_a_token_that_ends_early_is_replaced_unnoticed(
