@@ -77,7 +77,7 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         self._memory = memory
         self._health = health
         self._truth = Truth(client)
-        self._announcer = Announcer(hass, entry.entry_id)
+        self.announcer = Announcer(hass, entry.entry_id)
         self._rings = Rings(self._answer_ring, self._in_background)
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._listeners_of: defaultdict[VehicleKey, list[CALLBACK_TYPE]] = defaultdict(list)
@@ -134,11 +134,6 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         self._fleet_listeners.append(listener)
         return lambda: self._fleet_listeners.remove(listener)
 
-    @property
-    def announcer(self) -> Announcer:
-        """Return who tells the changes of this entry."""
-        return self._announcer
-
     # -- rings and polls -----------------------------------------------------------------------------------
 
     @callback
@@ -158,9 +153,12 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
 
     def _owner(self, message: WebhookMessage) -> str | None:
         """Return the user whose car or running session a delivery without a user names."""
+        named_vehicle, named_session = message.vehicle_id, message.session_id
+        if named_vehicle is None and named_session is None:
+            return None
         for user_id, user in self._memory.users.items():
             for vehicle_id, car in user.vehicles.items():
-                if message.vehicle_id == vehicle_id or message.session_id in car.open_sessions:
+                if named_vehicle == vehicle_id or named_session in car.open_sessions:
                     return user_id
         return None
 
@@ -331,7 +329,7 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         changes = compare(before, after, untimed, watched=late_before is None)
         for change in changes:
             late = late_before is not None and change.occurred_at < late_before
-            self._announcer.tell(change, source, late=late)
+            self.announcer.tell(change, source, late=late)
         if changes and late_before is None:
             if source is Source.WEBHOOK:
                 self._health.announced()
