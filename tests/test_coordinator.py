@@ -223,6 +223,22 @@ async def test_in_a_fleet_a_delivery_that_names_nobody_brings_the_poll_forward(
     assert len(calls()) == 7  # two lists of the tenant and the cars of five users
 
 
+async def test_in_a_fleet_a_delivery_that_names_a_car_rings_for_its_user_alone(
+    hass: HomeAssistant, start_simulator: StartSimulator, callback_url: str, home: Home
+) -> None:
+    sim = await start_simulator(users=12)
+    await set_up_with_push(hass, sim, callback_url)
+    calls = mark(sim)
+    await home.post(
+        f"/api/webhook/{WEBHOOK_ID}",
+        json={"eventType": "any", "id": "1", "vehicleId": sim.vehicle_ids[7]},
+        headers={"Authorization": f"Basic {WEBHOOK_KEY}"},
+    )
+    await until(hass, lambda: len(calls()) >= 2, seconds=2)
+    await asyncio.sleep(0.05)
+    assert {path.split("/")[4] for path in calls()} == {sim.user_ids[7]}
+
+
 async def test_only_the_named_users_car_is_asked_for_and_written(
     hass: HomeAssistant, start_simulator: StartSimulator, callback_url: str
 ) -> None:

@@ -117,7 +117,7 @@ async def test_entity_ids_do_not_follow_the_language_and_names_do(
 
 
 async def test_what_a_car_cannot_tell_is_not_made_until_it_can(
-    hass: HomeAssistant, start_simulator: StartSimulator
+    hass: HomeAssistant, start_simulator: StartSimulator, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The second user's car reports no battery (documented: some cannot)."""
     sim = await start_simulator(users=2)
@@ -132,6 +132,7 @@ async def test_what_a_car_cannot_tell_is_not_made_until_it_can(
     await poll(hass, entry)
     assert entity(hass, "sensor.renault_zoe_battery_level").state == "42"
     assert entity(hass, "sensor.renault_zoe_range").state != STATE_UNKNOWN
+    assert "unique ID" not in caplog.text  # none is made twice
 
 
 async def test_money_and_energy_are_made_once_jedlix_has_shown_any(

@@ -338,6 +338,18 @@ async def test_a_delivery_of_before_the_restart_is_not_told_again(
     assert [told["event_id"] for told in ears.webhooks] == ["e-1", "e-2"]
 
 
+async def test_a_delivery_is_on_the_disk_some_seconds_later(
+    hass: HomeAssistant, entry: MockConfigEntry, home: TestClient[Any, Any], folder: Path
+) -> None:
+    """What comes after that, a kill may take away, but no more."""
+    await after(hass, 10)
+    await knock(home, "e-1")
+    await hass.async_block_till_done()
+    await after(hass, 20)
+    written = orjson.loads(content(folder / f"{DOMAIN}.{entry.entry_id}") or b"")
+    assert list(written["data"]["inbox"]) == ["e-1"]
+
+
 async def test_cars_sessions_and_subscriptions_come_back_as_they_were(
     hass: HomeAssistant, entry: MockConfigEntry, sim: Simulator, folder: Path
 ) -> None:
