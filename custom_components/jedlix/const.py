@@ -23,6 +23,9 @@ CONF_USER_ID: Final = "user_id"
 CONF_EVENT_TYPES: Final = "event_types"
 CONF_POLL_MINUTES: Final = "poll_minutes"
 DEFAULT_POLL_MINUTES: Final = 5
+CONF_FIND_EVENT_TYPES: Final = "find_event_types"
+CONF_FOLLOW_NEW_USERS: Final = "follow_new_users"
+CONF_IMPORT_ENERGY: Final = "import_energy"
 
 # what stands on the bus
 EVENT_WEBHOOK: Final = "jedlix_webhook"

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from homeassistant.const import CONF_API_KEY, CONF_CLIENT_ID, CONF_CLIENT_SECRET
 from homeassistant.helpers.selector import (
+    BooleanSelector,
     NumberSelector,
     NumberSelectorConfig,
     NumberSelectorMode,
@@ -26,6 +27,9 @@ from .const import (
     CONF_CALLBACK_URL,
     CONF_ENVIRONMENT,
     CONF_EVENT_TYPES,
+    CONF_FIND_EVENT_TYPES,
+    CONF_FOLLOW_NEW_USERS,
+    CONF_IMPORT_ENERGY,
     CONF_POLL_MINUTES,
     CONF_TOKEN_URL,
     CONF_USER_ID,
@@ -145,6 +149,7 @@ def options_form(event_types: Iterable[str]) -> vol.Schema:
                     mode=SelectSelectorMode.DROPDOWN,
                 )
             ),
+            vol.Required(CONF_FIND_EVENT_TYPES, default=False): BooleanSelector(),
             vol.Required(CONF_POLL_MINUTES, default=DEFAULT_POLL_MINUTES): NumberSelector(
                 NumberSelectorConfig(
                     min=1,
@@ -154,6 +159,8 @@ def options_form(event_types: Iterable[str]) -> vol.Schema:
                     mode=NumberSelectorMode.BOX,
                 )
             ),
+            vol.Required(CONF_FOLLOW_NEW_USERS, default=False): BooleanSelector(),
+            vol.Required(CONF_IMPORT_ENERGY, default=False): BooleanSelector(),
         }
     )
 
