@@ -680,7 +680,7 @@ async def test_users_who_are_no_longer_followed_are_forgotten(
     hass.config_entries.async_remove_subentry(entry, gone.subentry_id)
     await hass.async_block_till_done()
     assert entry.state is ConfigEntryState.LOADED
-    assert coordinator_of(entry).vehicles == [(sim.user_ids[0], sim.vehicle_ids[0])]
+    assert list(coordinator_of(entry).fleet.vehicles) == [(sim.user_ids[0], sim.vehicle_ids[0])]
     names = {
         device.name
         for device in dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
@@ -860,9 +860,9 @@ async def test_set_up_does_not_wait_for_a_slow_user(
     await set_up(hass, entry)
     coordinator = coordinator_of(entry)
     assert entry.state is ConfigEntryState.LOADED
-    assert coordinator.vehicles == []
+    assert coordinator.fleet.vehicles == {}
     assert coordinator.not_yet_seen == set(sim.user_ids)
-    await until(hass, lambda: coordinator.vehicles)
+    await until(hass, lambda: coordinator.fleet.vehicles)
     assert coordinator.not_yet_seen == set()
     await until(hass, lambda: state_of(hass, "_charge_state") == "disconnected")
 
@@ -917,7 +917,7 @@ async def test_another_car_takes_the_place_of_the_old_one(
     car = link_car(sim, sim.user_ids[0])
     await poll(hass, polled)
     assert sorted(ears.types) == ["vehicle_added", "vehicle_removed"]
-    assert coordinator_of(polled).vehicles == [(sim.user_ids[0], car.id)]
+    assert list(coordinator_of(polled).fleet.vehicles) == [(sim.user_ids[0], car.id)]
     assert state_of(hass, "_charge_state") == "disconnected"
 
 
@@ -927,7 +927,7 @@ async def test_a_user_whom_jedlix_does_not_know_has_no_cars_and_harms_nobody(
     entry = make_entry(sim, None, users=[*sim.user_ids, "nobody"])
     await set_up(hass, entry)
     assert entry.state is ConfigEntryState.LOADED
-    assert coordinator_of(entry).vehicles == [(sim.user_ids[0], sim.vehicle_ids[0])]
+    assert list(coordinator_of(entry).fleet.vehicles) == [(sim.user_ids[0], sim.vehicle_ids[0])]
     await poll(hass, entry)
     assert state_of(hass, "_charge_state") == "disconnected"
 
@@ -939,7 +939,7 @@ async def test_a_user_who_is_deleted_at_jedlix_takes_the_cars_along(
     del sim.world.users[sim.user_ids[0]]
     await poll(hass, polled)
     assert ears.types == ["vehicle_removed"]
-    assert coordinator_of(polled).vehicles == []
+    assert list(coordinator_of(polled).fleet.vehicles) == []
     await poll(hass, polled)
     assert ears.types == ["vehicle_removed"]
 

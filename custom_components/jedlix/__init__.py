@@ -6,10 +6,13 @@ from homeassistant.const import CONF_WEBHOOK_ID, Platform
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr
 
-from .announcer import vehicle_identifier
+from .announcer import identifier_of
 from .api import JedlixError
-from .const import CONF_USER_ID, DOMAIN, MANUFACTURER, SUBENTRY_USER
-from .coordinator import JedlixCoordinator, VehicleKey
+from .commands import Commands
+from .const import DOMAIN, MANUFACTURER
+from .coordinator import JedlixCoordinator
+from .fleet import Key
+from .following import entry_changed, follow_new_users, subentries_of_users
 from .memory import Memory
 from .push.callback_url import delete_cloudhook
 from .push.health import PushHealth
@@ -20,7 +23,14 @@ from .runtime import JedlixConfigEntry, JedlixData, make_client
 
 _LOGGER = logging.getLogger(__name__)
 
-PLATFORMS = [Platform.BINARY_SENSOR, Platform.EVENT, Platform.SENSOR]
+PLATFORMS = [
+    Platform.BINARY_SENSOR,
+    Platform.BUTTON,
+    Platform.EVENT,
+    Platform.NUMBER,
+    Platform.SENSOR,
+    Platform.SWITCH,
+]
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: JedlixConfigEntry) -> bool:
@@ -31,11 +41,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: JedlixConfigEntry) -> bo
         memory.subscriptions |= handed_over
         await memory.write()
     client = make_client(hass, entry.data)
-    subentry_of = {
-        subentry.data[CONF_USER_ID]: subentry.subentry_id
-        for subentry in entry.subentries.values()
-        if subentry.subentry_type == SUBENTRY_USER
-    }
+    subentry_of = subentries_of_users(entry)
     health = PushHealth(announces=memory.push_announces)
     coordinator = JedlixCoordinator(
         hass, entry, client, memory=memory, health=health, followed=subentry_of
@@ -45,8 +51,10 @@ async def async_setup_entry(hass: HomeAssistant, entry: JedlixConfigEntry) -> bo
         client=client,
         memory=memory,
         coordinator=coordinator,
+        commands=Commands(hass, entry, client, coordinator),
         push=push,
         subentry_of=subentry_of,
+        loaded_with=(entry.data, entry.options, entry.title),
     )
     # The account's device comes first: cars point to it, and the first catch-up may already tell of it.
     dr.async_get(hass).async_get_or_create(
@@ -56,15 +64,14 @@ async def async_setup_entry(hass: HomeAssistant, entry: JedlixConfigEntry) -> bo
         manufacturer=MANUFACTURER,
         name=entry.title,
     )
+    entry.async_on_unload(follow_new_users(hass, entry))
     entry.async_on_unload(push.open())
     await coordinator.async_config_entry_first_refresh()
     _drop_devices_of_the_gone(hass, entry)
-    entry.async_on_unload(
-        coordinator.listen_to_fleet(lambda key: _vehicle_changed(hass, entry, key))
-    )
+    entry.async_on_unload(coordinator.fleet.listen(lambda key: _thing_changed(hass, entry, key)))
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     push.start()
-    entry.async_on_unload(entry.add_update_listener(_reload))
+    entry.async_on_unload(entry.add_update_listener(entry_changed))
     return True
 
 
@@ -88,26 +95,23 @@ async def async_remove_entry(hass: HomeAssistant, entry: JedlixConfigEntry) -> N
     await memory.forget()
 
 
-async def _reload(hass: HomeAssistant, entry: JedlixConfigEntry) -> None:
-    """Begin anew after a change of data, options or followed users."""
-    await hass.config_entries.async_reload(entry.entry_id)
-
-
 @callback
-def _vehicle_changed(hass: HomeAssistant, entry: JedlixConfigEntry, key: VehicleKey) -> None:
-    """Remove the device of a car that is gone, once its going has been told."""
-    if entry.runtime_data.coordinator.vehicle(key) is None:
+def _thing_changed(hass: HomeAssistant, entry: JedlixConfigEntry, key: Key) -> None:
+    """Remove the device of a car or charger that is gone, once its going has been told."""
+    fleet = entry.runtime_data.coordinator.fleet
+    if fleet.vehicle(key) is None and fleet.charger(key) is None:
         hass.loop.call_soon(_drop_devices_of_the_gone, hass, entry)
 
 
 @callback
 def _drop_devices_of_the_gone(hass: HomeAssistant, entry: JedlixConfigEntry) -> None:
-    """Remove the devices of cars that no followed user has any longer.
+    """Remove the devices of cars and chargers that no followed user has any longer.
 
     A user at whom nobody could look yet keeps the devices.
     """
     coordinator = entry.runtime_data.coordinator
-    keep = {vehicle_identifier(*key) for key in coordinator.vehicles} | {entry.entry_id}
+    fleet = coordinator.fleet
+    keep = {identifier_of(*key) for key in (*fleet.vehicles, *fleet.chargers)} | {entry.entry_id}
     unknown = tuple(f"{user_id}_" for user_id in coordinator.not_yet_seen)
     devices = dr.async_get(hass)
     for device in dr.async_entries_for_config_entry(devices, entry.entry_id):

@@ -10,9 +10,10 @@ from typing import Any
 
 from homeassistant.core import CALLBACK_TYPE, Context, HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr
+from homeassistant.util import dt as dt_util
 
 from .api import WebhookMessage
-from .changes import Change
+from .changes import Change, told_by
 from .const import DOMAIN, EVENT_CHANGE, EVENT_WEBHOOK
 
 
@@ -95,18 +96,21 @@ class Announcer:
                 "payload": message.payload,
             },
         )
+        if (change := told_by(message, dt_util.utcnow())) is not None:
+            self.tell(change, source, late=late)
 
     def _device_id(self, change: Change) -> str | None:
-        """Return the device of the car, or of the account where the change names none."""
-        identifier = (
-            self._entry_id
-            if change.vehicle_id is None
-            else vehicle_identifier(change.user_id, change.vehicle_id)
-        )
-        device = self._devices.async_get_device_by_identifier((DOMAIN, identifier), self._entry_id)
-        return None if device is None else device.id
+        """Return the device of the car, or of the account where the change names none that is known."""
+        names = [self._entry_id]
+        if change.vehicle_id is not None:
+            names.insert(0, identifier_of(change.user_id, change.vehicle_id))
+        for name in names:
+            device = self._devices.async_get_device_by_identifier((DOMAIN, name), self._entry_id)
+            if device is not None:
+                return device.id
+        return None
 
 
-def vehicle_identifier(user_id: str, vehicle_id: str) -> str:
-    """Return a car's identifier: with its user, so that a car under two users is two devices."""
-    return f"{user_id}_{vehicle_id}"
+def identifier_of(user_id: str, thing_id: str) -> str:
+    """Return the identifier of a car or charger: with its user, so that a car under two is two devices."""
+    return f"{user_id}_{thing_id}"

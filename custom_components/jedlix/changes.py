@@ -10,7 +10,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from .api import ChargeStatus, Session
+from .api import ChargeStatus, Session, WebhookMessage
+from .const import USER_CREATED, VEHICLE_READY
 from .snapshot import UserSnapshot, VehicleSnapshot
 
 
@@ -82,6 +83,24 @@ def compare(
     return changes
 
 
+_DOCUMENTED: Final = {
+    USER_CREATED: ChangeType.USER_CREATED,
+    VEHICLE_READY: ChangeType.VEHICLE_READY_TO_CONTINUE,
+}
+
+
+def told_by(message: WebhookMessage, now: datetime) -> Change | None:
+    """Return the change that a delivery of one of the two documented types is in itself, None for others."""
+    if (kind := _DOCUMENTED.get(message.event_type)) is None or message.user_id is None:
+        return None
+    return Change(
+        type=kind,
+        user_id=message.user_id,
+        vehicle_id=message.vehicle_id,
+        occurred_at=message.occurred_at or now,
+    )
+
+
 def _vehicle_changes(old: VehicleSnapshot, new: VehicleSnapshot, now: datetime) -> Iterator[Change]:
     """Tell what the link and the settings say, and what the charge state says."""
     yield from _charge_changes(old, new, now)
@@ -91,7 +110,7 @@ def _vehicle_changes(old: VehicleSnapshot, new: VehicleSnapshot, now: datetime) 
         case False, True:
             yield _told(ChangeType.VEHICLE_LINK_RESTORED, new, now)
     if old.settings is not None and new.settings is not None:
-        details: dict[str, Detail] = {"resumes_at": _text(new.settings.enable_smart_charging_at)}
+        details: dict[str, Detail] = {"resumes_at": _text(new.settings.resumes_at)}
         match (
             old.settings.is_smart_charging_enabled,
             new.settings.is_smart_charging_enabled,

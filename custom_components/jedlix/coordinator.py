@@ -1,18 +1,18 @@
 """Polls, answers rings, catches up, keeps the snapshots and announces changes.
 
 The base class does what it does well: the schedule of the poll, the back-off, one log line when Jedlix goes
-away and one when it is back. What it does not do is tell cars apart, so the entities of a car listen to that
-car alone and an event never touches another.
+away and one when it is back. What it does not do is tell cars apart; that is what the fleet is for.
 """
 
 import asyncio
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable, Coroutine, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 import logging
 from typing import TYPE_CHECKING, Any, Final, override
 
-from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import ConfigEntryAuthFailed
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
 from homeassistant.util import dt as dt_util
@@ -28,12 +28,15 @@ from .api import (
     Vehicle,
     WebhookMessage,
 )
-from .changes import compare
+from .changes import Change, compare
 from .const import CONF_POLL_MINUTES, DEFAULT_POLL_MINUTES, DOMAIN
+from .details import Details
 from .fetching import FIRST_LOOK, OVERLAP, Truth
+from .fleet import Fleet, Key
 from .memory import Memory
 from .push.health import PushHealth
 from .rings import Rings
+from .rota import A_TURN, Rota
 from .snapshot import UserSnapshot, VehicleSnapshot
 
 if TYPE_CHECKING:
@@ -41,12 +44,8 @@ if TYPE_CHECKING:
 
 _LOGGER = logging.getLogger(__name__)
 
-# Cars without a session are looked at in turns, so that a poll costs the same for five and a thousand.
-_ROTATION: Final = 5
 # How long set-up waits for the first look at all users; the rest come while Home Assistant already runs.
 _FIRST_LOOK_PATIENCE: Final = 10.0
-
-type VehicleKey = tuple[str, str]
 
 
 class JedlixCoordinator(DataUpdateCoordinator[None]):
@@ -76,63 +75,43 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         )
         self._memory = memory
         self._health = health
-        self._truth = Truth(client)
+        self.truth = Truth(client)
+        self.fleet = Fleet(memory)
+        self._details = Details()
         self.announcer = Announcer(hass, entry.entry_id)
         self._rings = Rings(self._answer_ring, self._in_background)
-        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._listeners_of: defaultdict[VehicleKey, list[CALLBACK_TYPE]] = defaultdict(list)
-        self._fleet_listeners: list[Callable[[VehicleKey], None]] = []
-        self._turn = deque(followed)
-        self.followed = frozenset(self._turn)
-        # Until the first look at a user is done, what it finds may have happened while nobody was watching.
-        self._unwatched = set(self.followed)
-        self._watching_since = dt_util.utcnow()
-        # Since when the users at whom a look failed are owed one.
-        self._owed: dict[str, datetime] = {}
+        self.locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._rota = Rota(followed, dt_util.utcnow())
         for gone in memory.users.keys() - self.followed:
             del memory.users[gone]
 
-    # -- what entities ask ---------------------------------------------------------------------------------
+    # -- who is followed -----------------------------------------------------------------------------------
 
-    def vehicle(self, key: VehicleKey) -> VehicleSnapshot | None:
-        """Return a car by user and vehicle id, None once it is gone."""
-        user_id, vehicle_id = key
-        user = self._memory.users.get(user_id)
-        return None if user is None else user.vehicles.get(vehicle_id)
-
-    def car(self, key: VehicleKey) -> VehicleSnapshot:
-        """Return a car that is known to be there; raises KeyError otherwise."""
-        return self._memory.users[key[0]].vehicles[key[1]]
+    @property
+    def followed(self) -> frozenset[str]:
+        """Return the ids of the followed users."""
+        return self._rota.followed
 
     @property
     def not_yet_seen(self) -> frozenset[str]:
-        """Return the followed users about whom nothing is known yet."""
-        return self.followed - self._memory.users.keys()
-
-    @property
-    def vehicles(self) -> list[VehicleKey]:
-        """Return the keys of all known cars."""
-        return [
-            (user_id, vehicle_id)
-            for user_id, user in self._memory.users.items()
-            for vehicle_id in user.vehicles
-        ]
+        """Return the followed users whose cars or chargers are not known yet."""
+        return frozenset(
+            user_id
+            for user_id in self.followed
+            if (user := self._memory.users.get(user_id)) is None or user.chargers is None
+        )
 
     @callback
-    def listen_to_vehicle(self, key: VehicleKey, listener: CALLBACK_TYPE) -> CALLBACK_TYPE:
-        """Call the listener whenever this one car changed; returns what ends it."""
-        self._listeners_of[key].append(listener)
-
-        def stop() -> None:
-            self._listeners_of[key].remove(listener)
-
-        return stop
+    def follow(self, user_id: str) -> None:
+        """Follow one more user, from a first look on."""
+        self._rota.follow(user_id)
+        self._rings.ring(user_id)
 
     @callback
-    def listen_to_fleet(self, listener: Callable[[VehicleKey], None]) -> CALLBACK_TYPE:
-        """Call the listener with each car that is new, changed or gone; returns what ends it."""
-        self._fleet_listeners.append(listener)
-        return lambda: self._fleet_listeners.remove(listener)
+    def unfollow(self, user_id: str) -> None:
+        """Forget a user and all that is theirs, without a word: nothing happened to the cars."""
+        self._rota.unfollow(user_id)
+        self.fleet.drop(user_id)
 
     # -- rings and polls -----------------------------------------------------------------------------------
 
@@ -140,16 +119,21 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
     def ring(self, message: WebhookMessage) -> None:
         """Fetch the truth about the user whom a delivery names.
 
-        One that names nobody rings for all of a household; in a fleet it only brings the poll forward.
+        One that names nobody rings for all of a household; in a fleet it only brings the poll forward. That
+        the name of a type tells whether it is about settings is a guess, and only decides what is read.
         """
+        names_settings = "setting" in message.event_type.lower()
         if (user_id := message.user_id or self._owner(message)) is not None:
-            if user_id in self.followed:
-                self._rings.ring(user_id)
-        elif len(self.followed) <= _ROTATION:
-            for followed in self.followed:
-                self._rings.ring(followed)
+            rung_for = self.followed & {user_id}
+        elif len(self.followed) <= A_TURN:
+            rung_for = self.followed
         else:
             self.config_entry.async_create_task(self.hass, self.async_request_refresh())
+            return
+        for followed in rung_for:
+            if names_settings:
+                self._details.named(followed)
+            self._rings.ring(followed)
 
     def _owner(self, message: WebhookMessage) -> str | None:
         """Return the user whose car or running session a delivery without a user names."""
@@ -175,11 +159,13 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         """Poll: what began or ended in the tenant, then the users for whom that or the turn asks."""
         now = dt_util.utcnow()
         if self._was_away(now):
-            self._unwatched = set(self.followed)
-            self._watching_since = now
+            self._rota.was_away(now)
         try:
             changed = await self._sessions_since_checkpoint()
-            await self._look_at_all(self._due(changed), changed)
+            due = self._rota.due(
+                self._memory.users, changed, lists_tenant=self.truth.serves("sessions")
+            )
+            await self._look_at_all(due, changed)
         except AuthError as err:
             raise ConfigEntryAuthFailed(
                 translation_domain=DOMAIN, translation_key="auth_failed"
@@ -206,27 +192,10 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         """Return the sessions of followed users since the checkpoint; none before there is one."""
         found: dict[str, list[Session]] = {}
         if (checkpoint := self._memory.checkpoint) is not None:
-            for session in await self._truth.tenant_sessions(checkpoint - OVERLAP):
+            for session in await self.truth.tenant_sessions(checkpoint - OVERLAP):
                 if session.user_id in self.followed:
                     found.setdefault(session.user_id, []).append(session)
         return found
-
-    def _due(self, changed: dict[str, list[Session]]) -> dict[str, bool]:
-        """Return whom to look at, and whether the sessions are to be asked for as well.
-
-        The unwatched, those in a session and those with news are looked at thoroughly. For whoever is only
-        next in turn the car will do, as long as the tenant's list tells what began and ended.
-        """
-        due = dict.fromkeys(self._unwatched | self._owed.keys(), True)
-        for user_id, user in self._memory.users.items():
-            if user.has_open_session or any(
-                not _is_known(user, session) for session in changed.get(user_id, ())
-            ):
-                due[user_id] = True
-        for _ in range(min(_ROTATION, len(self._turn))):
-            due.setdefault(self._turn[0], not self._truth.lists_tenant)
-            self._turn.rotate(-1)
-        return due
 
     async def _look_at_all(
         self, due: Mapping[str, bool], changed: Mapping[str, list[Session]]
@@ -258,13 +227,25 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         try:
             await self._look(user_id, Source.POLL, sessions, thorough=thorough)
         except JedlixError as err:
-            self._owed.setdefault(user_id, since)
+            self._rota.owe(user_id, since)
             return err
         return None
 
+    @callback
+    def commanded(self, key: Key, edit: Callable[[VehicleSnapshot], VehicleSnapshot]) -> None:
+        """Take what a command of ours made true of a car, and tell it."""
+        user_id, vehicle_id = key
+        if (user := self._memory.users.get(user_id)) is None or vehicle_id not in user.vehicles:
+            return
+        after = user.with_vehicle(edit(user.vehicles[vehicle_id]))
+        self._settle(user, after, Source.COMMAND)
+
     async def look_after_command(self, user_id: str) -> None:
-        """Read the truth again after a write of ours; raises a JedlixError."""
-        await self._look(user_id, Source.COMMAND)
+        """Read the truth again after a write of ours; where that fails it is tried again, as for a ring."""
+        try:
+            await self._look(user_id, Source.COMMAND)
+        except JedlixError:
+            self._rings.ring(user_id)
 
     async def _look(
         self,
@@ -275,7 +256,9 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         thorough: bool = True,
     ) -> None:
         """Fetch what is true about a user and tell what changed; raises a JedlixError."""
-        async with self._locks[user_id]:
+        async with self.locks[user_id]:
+            if user_id not in self.followed:
+                return
             known = self._memory.users.get(user_id)
             now = dt_util.utcnow()
             before = known or UserSnapshot.unknown(user_id, now)
@@ -283,66 +266,92 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
                 vehicles: Iterable[Vehicle]
                 fetched: Iterable[Session] = ()
                 if not thorough:
-                    vehicles = await self._truth.vehicles(user_id)
+                    vehicles = await self.truth.vehicles(user_id)
                     thorough = _has_moved(before, vehicles)
                 if thorough:
-                    vehicles, fetched = await self._truth.user(user_id, self._since(known, now))
+                    vehicles, fetched = await self.truth.user(user_id, self._since(known, now))
             except NotFound:  # the user is gone at Jedlix, and the cars with it
                 vehicles = ()
-            late_before = self._watching_since if user_id in self._unwatched and known else None
-            self._unwatched.discard(user_id)
-            self._owed.pop(user_id, None)
-            self._take(before, vehicles, [*sessions, *fetched], source, late_before)
+            if user_id not in self.followed:  # let go meanwhile
+                return
+            late_before = (
+                self._rota.watching_since if self._rota.is_unwatched(user_id) and known else None
+            )
+            self._rota.looked_at(user_id)
+            after = before.advance(vehicles, [*sessions, *fetched], dt_util.utcnow())
+            changes = self._settle(before, after, source, late_before)
+            if late_before is None:
+                self._weigh(user_id, changes, source)
+            if not self._memory.is_closed:
+                await self._look_closer(after, changes, source, late_before)
+
+    async def _look_closer(
+        self,
+        user: UserSnapshot,
+        changes: Iterable[Change],
+        source: Source,
+        late_before: datetime | None,
+    ) -> None:
+        """Read what is read rarely, where it is its turn; what fails is read at the next look."""
+        now, user_id = dt_util.utcnow(), user.user_id
+        after = user
+        try:
+            if self._details.settings_due(user, changes, now):
+                for vehicle_id, car in user.vehicles.items():
+                    settings = await self.truth.settings(user_id, vehicle_id)
+                    after = after.with_vehicle(replace(car, settings=settings))
+            polled = source is Source.POLL
+            if self._details.chargers_due(user, changes, now, polled=polled):
+                chargers = await self.truth.chargers(user_id)
+                after = replace(after, chargers={charger.id: charger for charger in chargers})
+        except JedlixError as err:
+            _LOGGER.debug("Settings and chargers of %s are read later: %s", user_id, err)
+            self._details.failed(user_id)
+        if after is not user and user_id in self.followed:
+            self._settle(user, after, source, late_before)
 
     def _since(self, known: UserSnapshot | None, now: datetime) -> datetime:
         """Return from when on a user's sessions are needed: the oldest open one, or the last good poll."""
         if known is None:
             return now - FIRST_LOOK
-        checkpoint = self._owed.get(known.user_id) or self._memory.checkpoint or now
-        since = checkpoint - OVERLAP
+        owed_since = self._rota.owed_since(known.user_id)
+        since = (owed_since or self._memory.checkpoint or now) - OVERLAP
         return min(known.oldest_open_start or since, since)
 
     @callback
-    def _take(
+    def _settle(
         self,
         before: UserSnapshot,
-        vehicles: Iterable[Vehicle],
-        sessions: Iterable[Session],
+        after: UserSnapshot,
         source: Source,
-        late_before: datetime | None,
-    ) -> None:
-        """Put fetched truth in the place of the old: states are written, then changes told.
+        late_before: datetime | None = None,
+    ) -> list[Change]:
+        """Put the new in the place of the old: states are written, then changes told and returned.
 
         What happened before `late_before` happened while nobody was watching, and so did what has no time.
         What could no longer be remembered is left to be told by the next life.
         """
         if self._memory.is_closed:
-            return
+            return []
+        self.fleet.put(before, after)
         now = dt_util.utcnow()
-        after = before.advance(vehicles, sessions, now)
-        self._memory.users[after.user_id] = after
-        self._memory.changed()
-        for vehicle_id in before.vehicles.keys() | after.vehicles.keys():
-            if before.vehicles.get(vehicle_id) != after.vehicles.get(vehicle_id):
-                self._write_states((after.user_id, vehicle_id))
         untimed = now if late_before is None else late_before - timedelta(milliseconds=1)
         changes = compare(before, after, untimed, watched=late_before is None)
         for change in changes:
             late = late_before is not None and change.occurred_at < late_before
             self.announcer.tell(change, source, late=late)
-        if changes and late_before is None:
-            if source is Source.WEBHOOK:
-                self._health.announced()
-                self._memory.push_announces = True
-            elif source is Source.POLL:
-                self._health.found_by_poll(after.user_id, now)
+        return changes
 
     @callback
-    def _write_states(self, key: VehicleKey) -> None:
-        for listener in tuple(self._listeners_of.get(key, ())):
-            listener()
-        for fleet_listener in tuple(self._fleet_listeners):
-            fleet_listener(key)
+    def _weigh(self, user_id: str, changes: Iterable[Change], source: Source) -> None:
+        """Take changes as evidence for or against push; settings are none, a tenant need not tell of them."""
+        if not changes:
+            return
+        if source is Source.WEBHOOK:
+            self._health.announced()
+            self._memory.push_announces = True
+        elif source is Source.POLL:
+            self._health.found_by_poll(user_id, dt_util.utcnow())
 
     def _in_background[T](self, work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
         return self.config_entry.async_create_background_task(self.hass, work, name)
@@ -355,13 +364,3 @@ def _has_moved(user: UserSnapshot, vehicles: Iterable[Vehicle]) -> bool:
         or known.vehicle.charge_state.status is not vehicle.charge_state.status
         for vehicle in vehicles
     )
-
-
-def _is_known(user: UserSnapshot, session: Session) -> bool:
-    """Return whether a session brings no news."""
-    for vehicle in user.vehicles.values():
-        if session.ended_at is not None and session.id in vehicle.ended_sessions:
-            return True
-        if session.ended_at is None and session.id in vehicle.open_sessions:
-            return True
-    return False

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.device_registry import DeviceEntry
 
-from .announcer import vehicle_identifier
+from .announcer import identifier_of
 from .api import Session
 from .const import CONF_CALLBACK, CONF_ENVIRONMENT, DOMAIN
 from .snapshot import VehicleSnapshot
@@ -52,7 +52,7 @@ async def async_get_config_entry_diagnostics(
             "users_followed": len(coordinator.followed),
             "users_not_yet_seen": len(coordinator.not_yet_seen),
         },
-        "vehicles": [_vehicle(coordinator.car(key)) for key in coordinator.vehicles],
+        "vehicles": [_vehicle(car) for car in coordinator.fleet.vehicles.values()],
     }
 
 
@@ -61,9 +61,9 @@ async def async_get_device_diagnostics(
 ) -> dict[str, Any]:
     """Return what is known of one car; the account's device has no more than the entry."""
     coordinator = entry.runtime_data.coordinator
-    for key in coordinator.vehicles:
-        if (DOMAIN, vehicle_identifier(*key)) in device.identifiers:
-            return _vehicle(coordinator.car(key))
+    for key, car in coordinator.fleet.vehicles.items():
+        if (DOMAIN, identifier_of(*key)) in device.identifiers:
+            return _vehicle(car)
     return {}
 
 

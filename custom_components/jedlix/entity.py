@@ -1,34 +1,46 @@
 """What all entities share: a device, a translated name, an id without a language, whom they listen to."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, override
+from typing import TYPE_CHECKING, Any, Protocol, override
 
 from homeassistant.core import callback
 from homeassistant.helpers.device_registry import DeviceInfo
 from homeassistant.helpers.entity import Entity, EntityDescription
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
-from .announcer import vehicle_identifier
+from .announcer import identifier_of
+from .api import Charger
 from .const import DOMAIN, MANUFACTURER
-from .coordinator import JedlixCoordinator, VehicleKey
+from .coordinator import JedlixCoordinator
+from .fleet import Key
 from .snapshot import VehicleSnapshot
 
 if TYPE_CHECKING:
     from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
+    from .commands import Commands
     from .runtime import JedlixConfigEntry
 
 
-def _always(_car: VehicleSnapshot) -> bool:
+def _always(_thing: object) -> bool:
     return True
 
 
 @dataclass(frozen=True, kw_only=True)
 class VehicleDescription(EntityDescription):
-    """An entity of a car. It is made once `exists_fn` says that the car or the tenant serves it."""
+    """An entity of a car, made once the car and the tenant serve it; `needs` is the call that it makes."""
 
     exists_fn: Callable[[VehicleSnapshot], bool] = _always
+    needs: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChargerDescription(EntityDescription):
+    """An entity of a charger, made once the charger serves it."""
+
+    exists_fn: Callable[[Charger], bool] = _always
+    needs: str | None = None
 
 
 class JedlixEntity(Entity):
@@ -43,45 +55,92 @@ class JedlixEntity(Entity):
         return self.entity_description.key
 
 
-class VehicleEntity(JedlixEntity, CoordinatorEntity[JedlixCoordinator]):
-    """An entity of one car; it is written when that car changes, or when Jedlix goes away or comes back."""
+class _ThingEntity[T](JedlixEntity, CoordinatorEntity[JedlixCoordinator]):
+    """An entity of one car or charger; it is written when that changes, or when Jedlix goes or comes back."""
 
     def __init__(
-        self, coordinator: JedlixCoordinator, key: VehicleKey, description: VehicleDescription
+        self,
+        coordinator: JedlixCoordinator,
+        key: Key,
+        description: VehicleDescription | ChargerDescription,
+        find: Callable[[Key], T | None],
     ) -> None:
-        """Belong to this car."""
+        """Belong to this thing, which is there; it is kept once it is gone."""
         super().__init__(coordinator)
+        if (thing := find(key)) is None:
+            raise KeyError(key)
         self.entity_description = description
+        self._needs = description.needs
         self._key = key
-        self._car = car = coordinator.car(key)
-        identifier = vehicle_identifier(*key)
+        self._thing = thing
+        self._find = find
+        self._identifier = identifier_of(*key)
         self._attr_translation_key = description.key
-        self._attr_unique_id = f"{identifier}_{description.key}"
-        self._attr_device_info = DeviceInfo(
-            identifiers={(DOMAIN, identifier)},
-            manufacturer=car.vehicle.brand or MANUFACTURER,
-            model=car.vehicle.model,
-            hw_version=car.vehicle.version,
-            name=car.vehicle.name,
-        )
+        self._attr_unique_id = f"{self._identifier}_{description.key}"
 
     @property
     @override
     def available(self) -> bool:
-        """Return whether Jedlix answers and the car is still there."""
-        return super().available and self.coordinator.vehicle(self._key) is not None
+        """Return whether Jedlix answers, the tenant has what it needs and the thing is still there."""
+        return (
+            super().available
+            and self._find(self._key) is not None
+            and (self._needs is None or self.coordinator.truth.serves(self._needs))
+        )
 
     @override
     async def async_added_to_hass(self) -> None:
-        """Listen to this car alone."""
+        """Listen to this car or charger alone."""
         await super().async_added_to_hass()
-        self.async_on_remove(self.coordinator.listen_to_vehicle(self._key, self._car_changed))
+        self.async_on_remove(self.coordinator.fleet.listen_to(self._key, self._thing_changed))
 
     @callback
-    def _car_changed(self) -> None:
-        if (car := self.coordinator.vehicle(self._key)) is not None:
-            self._car = car
+    def _thing_changed(self) -> None:
+        if (thing := self._find(self._key)) is not None:
+            self._thing = thing
         self.async_write_ha_state()
+
+
+class VehicleEntity(_ThingEntity[VehicleSnapshot]):
+    """An entity of one car."""
+
+    def __init__(
+        self, coordinator: JedlixCoordinator, key: Key, description: VehicleDescription
+    ) -> None:
+        """Belong to this car."""
+        super().__init__(coordinator, key, description, coordinator.fleet.vehicle)
+        vehicle = self._car.vehicle
+        self._attr_device_info = DeviceInfo(
+            identifiers={(DOMAIN, self._identifier)},
+            manufacturer=vehicle.brand or MANUFACTURER,
+            model=vehicle.model,
+            hw_version=vehicle.version,
+            name=vehicle.name,
+        )
+
+    @property
+    def _car(self) -> VehicleSnapshot:
+        return self._thing
+
+    @property
+    def _commands(self) -> Commands:
+        return self.coordinator.config_entry.runtime_data.commands
+
+
+class ChargerEntity(_ThingEntity[Charger]):
+    """An entity of one charger."""
+
+    def __init__(
+        self, coordinator: JedlixCoordinator, key: Key, description: ChargerDescription
+    ) -> None:
+        """Belong to this charger."""
+        super().__init__(coordinator, key, description, coordinator.fleet.charger)
+        self._attr_device_info = DeviceInfo(
+            identifiers={(DOMAIN, self._identifier)},
+            manufacturer=self._thing.brand or MANUFACTURER,
+            model=self._thing.model,
+            name=self._thing.name,
+        )
 
 
 class AccountEntity(JedlixEntity):
@@ -105,32 +164,68 @@ class AccountEntity(JedlixEntity):
         self.async_on_remove(self._push.listen(self.async_write_ha_state))
 
 
+class _Described(Protocol):
+    @property
+    def exists_fn(self) -> Callable[[Any], bool]: ...
+    @property
+    def needs(self) -> str | None: ...
+
+
 @callback
 def add_for_vehicles[D: VehicleDescription](
     entry: JedlixConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
     descriptions: Iterable[D],
-    make: Callable[[JedlixCoordinator, VehicleKey, D], Entity],
+    make: Callable[[JedlixCoordinator, Key, D], Entity],
 ) -> None:
     """Make the entities of all cars, now and of those that come, each as soon as it can be served."""
+    fleet = entry.runtime_data.coordinator.fleet
+    _add(entry, async_add_entities, descriptions, make, fleet.vehicles, fleet.vehicle)
+
+
+@callback
+def add_for_chargers[D: ChargerDescription](
+    entry: JedlixConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+    descriptions: Iterable[D],
+    make: Callable[[JedlixCoordinator, Key, D], Entity],
+) -> None:
+    """Make the entities of all chargers, now and of those that come."""
+    fleet = entry.runtime_data.coordinator.fleet
+    _add(entry, async_add_entities, descriptions, make, fleet.chargers, fleet.charger)
+
+
+@callback
+def _add[D: _Described](  # noqa: PLR0917  both callers are right above
+    entry: JedlixConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+    descriptions: Iterable[D],
+    make: Callable[[JedlixCoordinator, Key, D], Entity],
+    known: Mapping[Key, object],
+    find: Callable[[Key], object | None],
+) -> None:
     coordinator = entry.runtime_data.coordinator
-    waiting: dict[VehicleKey, list[D]] = {}
+    waiting: dict[Key, list[D]] = {}
+
+    def can_be_served(item: D, thing: object) -> bool:
+        needs = item.needs
+        return item.exists_fn(thing) and (needs is None or coordinator.truth.serves(needs))
 
     @callback
-    def look(key: VehicleKey) -> None:
-        if (car := coordinator.vehicle(key)) is None:
+    def look(key: Key) -> None:
+        if (thing := find(key)) is None:
             waiting.pop(key, None)
             return
         still = waiting.setdefault(key, list(descriptions))
-        if not (ready := [item for item in still if item.exists_fn(car)]):
+        if not (ready := [item for item in still if can_be_served(item, thing)]):
             return
         waiting[key] = [item for item in still if item not in ready]
-        subentry_id = entry.runtime_data.subentry_of[key[0]]
+        subentry_id = entry.runtime_data.subentry_of.get(key[0])
         if subentry_id in entry.subentries:
             async_add_entities(
                 [make(coordinator, key, item) for item in ready], config_subentry_id=subentry_id
             )
 
-    entry.async_on_unload(coordinator.listen_to_fleet(look))
-    for key in coordinator.vehicles:
+    entry.async_on_unload(coordinator.fleet.listen(look))
+    for key in known:
         look(key)

@@ -92,7 +92,7 @@ class VehicleEvent(VehicleEntity, EventEntity):
 
     @callback
     @override
-    def _car_changed(self) -> None:
+    def _thing_changed(self) -> None:
         """Write nothing: this entity tells events, not states."""
 
     @callback

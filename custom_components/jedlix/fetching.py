@@ -5,12 +5,15 @@ not, the tenant-wide list (documented) is read from the needed moment on, once f
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
 import logging
 from typing import Final
 
 from .api import (
+    Charger,
+    ChargeSettings,
     ChargeStatus,
     Forbidden,
     JedlixClient,
@@ -28,6 +31,10 @@ OVERLAP: Final = timedelta(hours=1)
 FIRST_LOOK: Final = timedelta(days=7)
 _MOST_PAGES: Final = 30
 _AT_ONCE: Final = 8
+# One car may lack what others have; after so many without an answer it is the tenant that lacks the call.
+_ENOUGH_MISSES: Final = 5
+# A guessed path that lies under another guessed one cannot be right where that one is wrong.
+_LIES_UNDER: Final = {"session_settings": "user_sessions"}
 
 
 class Truth:
@@ -37,6 +44,8 @@ class Truth:
         """Begin by believing that the tenant has every call."""
         self._client = client
         self._lacking: set[str] = set()
+        self._answered: set[str] = set()
+        self._misses: Counter[str] = Counter()
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._sweeps: dict[datetime, asyncio.Task[list[Session]]] = {}
 
@@ -63,11 +72,6 @@ class Truth:
             vehicles = await self.vehicles(user_id)
         return vehicles, sessions
 
-    @property
-    def lists_tenant(self) -> bool:
-        """Return whether the tenant-wide list of sessions tells what began and ended."""
-        return "sessions" not in self._lacking
-
     async def vehicles(self, user_id: str) -> tuple[Vehicle, ...]:
         """Return the cars of a user; raises a JedlixError."""
         async with self._slots:
@@ -85,6 +89,45 @@ class Truth:
             self._lacks("sessions", err)
             return []
         return list({session.id: session for session in started + ended}.values())
+
+    def serves(self, name: str) -> bool:
+        """Return whether the tenant has a call, as far as is known."""
+        return name not in self._lacking and _LIES_UNDER.get(name) not in self._lacking
+
+    async def settings(self, user_id: str, vehicle_id: str) -> ChargeSettings | None:
+        """Return a car's charge settings, None where there are none; raises a JedlixError."""
+        return await self._where_offered(
+            "charge_settings", self._client.charge_settings, user_id, vehicle_id
+        )
+
+    async def chargers(self, user_id: str) -> tuple[Charger, ...]:
+        """Return a user's chargers, none where the tenant does not tell them; raises a JedlixError."""
+        return await self._where_offered("chargers", self._client.chargers, user_id) or ()
+
+    async def _where_offered[*Args, T](
+        self, name: str, call: Callable[[*Args], Awaitable[T]], *args: *Args
+    ) -> T | None:
+        if name in self._lacking:
+            return None
+        try:
+            async with self._slots:
+                answer = await call(*args)
+        except (NotFound, Forbidden) as err:
+            self._misses[name] += 1
+            if name not in self._answered and self._misses[name] >= _ENOUGH_MISSES:
+                self.refused(name, err)
+            return None
+        self._answered.add(name)
+        return answer
+
+    def refused(self, name: str, err: JedlixError) -> None:
+        """Take note that the tenant does not have a call, once it has not answered it before."""
+        if name not in self._answered:
+            self._lacks(name, err)
+
+    def answered(self, name: str) -> None:
+        """Take note that the tenant has a call."""
+        self._answered.add(name)
 
     async def _sessions_of(self, user_id: str, since: datetime) -> list[Session]:
         if "user_sessions" in self._lacking:

@@ -10,6 +10,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 
 from .api import JedlixClient, TokenSource
+from .commands import Commands
 from .const import CONF_AUDIENCE, CONF_BASE_URL, CONF_TOKEN_URL
 from .coordinator import JedlixCoordinator
 from .memory import Memory
@@ -21,13 +22,18 @@ _CLIENT_NAME: Final = "home-assistant-jedlix"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JedlixData:
-    """The parts of a loaded entry; `subentry_of` is the subentry of each followed user."""
+    """The parts of a loaded entry.
+
+    `subentry_of` is the subentry of each followed user, `loaded_with` the data, options and title in use.
+    """
 
     client: JedlixClient
     memory: Memory
     coordinator: JedlixCoordinator
+    commands: Commands
     push: PushLink
-    subentry_of: Mapping[str, str]
+    subentry_of: dict[str, str]
+    loaded_with: tuple[Mapping[str, Any], Mapping[str, Any], str]
 
 
 type JedlixConfigEntry = ConfigEntry[JedlixData]

@@ -11,12 +11,27 @@ from homeassistant.components.sensor import (
     SensorEntityDescription,
     SensorStateClass,
 )
-from homeassistant.const import PERCENTAGE, EntityCategory, UnitOfEnergy, UnitOfLength, UnitOfTime
+from homeassistant.const import (
+    PERCENTAGE,
+    EntityCategory,
+    UnitOfEnergy,
+    UnitOfLength,
+    UnitOfPower,
+    UnitOfTime,
+)
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.typing import StateType
 
-from .api import ChargeStatus
-from .entity import AccountEntity, VehicleDescription, VehicleEntity, add_for_vehicles
+from .api import Charger, ChargeStatus
+from .entity import (
+    AccountEntity,
+    ChargerDescription,
+    ChargerEntity,
+    VehicleDescription,
+    VehicleEntity,
+    add_for_chargers,
+    add_for_vehicles,
+)
 from .push.callback_url import Callback
 from .push.health import PushState
 from .push.link import PushLink
@@ -40,14 +55,23 @@ class VehicleSensorDescription(VehicleDescription, SensorEntityDescription):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ChargerSensorDescription(ChargerDescription, SensorEntityDescription):
+    """A sensor of a charger."""
+
+    value_fn: Callable[[Charger], StateType | datetime]
+
+
+@dataclass(frozen=True, kw_only=True)
 class AccountSensorDescription(SensorEntityDescription):
     """A sensor of the account."""
 
     value_fn: Callable[[PushLink], StateType | datetime]
 
 
-def _charge_state(car: VehicleSnapshot) -> str | None:
-    status = car.vehicle.charge_state.status
+_CHARGE_STATES = [status.value for status in ChargeStatus if status is not ChargeStatus.UNKNOWN]
+
+
+def _known(status: ChargeStatus) -> str | None:
     return None if status is ChargeStatus.UNKNOWN else status.value
 
 
@@ -70,8 +94,8 @@ VEHICLE_SENSORS = (
     VehicleSensorDescription(
         key="charge_state",
         device_class=SensorDeviceClass.ENUM,
-        options=[status.value for status in ChargeStatus if status is not ChargeStatus.UNKNOWN],
-        value_fn=_charge_state,
+        options=_CHARGE_STATES,
+        value_fn=lambda car: _known(car.vehicle.charge_state.status),
     ),
     VehicleSensorDescription(
         key="battery_level",
@@ -128,10 +152,40 @@ VEHICLE_SENSORS = (
         currency_fn=_of_latest("currency"),
     ),
     VehicleSensorDescription(
+        key="smart_charging_resumes_at",
+        device_class=SensorDeviceClass.TIMESTAMP,
+        exists_fn=lambda car: car.settings is not None,
+        value_fn=lambda car: None if car.settings is None else car.settings.resumes_at,
+    ),
+    VehicleSensorDescription(
         key="telemetry_updated",
         device_class=SensorDeviceClass.TIMESTAMP,
         entity_category=EntityCategory.DIAGNOSTIC,
         value_fn=lambda car: car.vehicle.charge_state.updated_at,
+    ),
+)
+
+CHARGER_SENSORS = (
+    ChargerSensorDescription(
+        key="charge_state",
+        device_class=SensorDeviceClass.ENUM,
+        options=_CHARGE_STATES,
+        value_fn=lambda charger: _known(charger.status),
+    ),
+    ChargerSensorDescription(
+        key="power",
+        device_class=SensorDeviceClass.POWER,
+        state_class=SensorStateClass.MEASUREMENT,
+        native_unit_of_measurement=UnitOfPower.KILO_WATT,
+        suggested_display_precision=1,
+        exists_fn=lambda charger: charger.power_kw is not None,
+        value_fn=lambda charger: charger.power_kw,
+    ),
+    ChargerSensorDescription(
+        key="state_updated",
+        device_class=SensorDeviceClass.TIMESTAMP,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        value_fn=lambda charger: charger.updated_at,
     ),
 )
 
@@ -188,6 +242,7 @@ async def async_setup_entry(
     """Make the sensors."""
     async_add_entities(AccountSensor(entry, item) for item in ACCOUNT_SENSORS)
     add_for_vehicles(entry, async_add_entities, VEHICLE_SENSORS, VehicleSensor)
+    add_for_chargers(entry, async_add_entities, CHARGER_SENSORS, ChargerSensor)
 
 
 class VehicleSensor(VehicleEntity, SensorEntity):
@@ -212,6 +267,18 @@ class VehicleSensor(VehicleEntity, SensorEntity):
     def native_unit_of_measurement(self) -> str | None:
         """Return the unit; money comes in the currency of the API."""
         return self.entity_description.currency_fn(self._car) or super().native_unit_of_measurement
+
+
+class ChargerSensor(ChargerEntity, SensorEntity):
+    """A sensor of a charger."""
+
+    entity_description: ChargerSensorDescription
+
+    @property
+    @override
+    def native_value(self) -> StateType | datetime:
+        """Return what Jedlix says."""
+        return self.entity_description.value_fn(self._thing)
 
 
 class AccountSensor(AccountEntity, SensorEntity):

@@ -10,12 +10,19 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, Self
 
-from .api import BadAnswer, ChargeSettings, ChargeStatus, Session, Vehicle
+from .api import BadAnswer, Charger, ChargeSettings, ChargeStatus, Session, Vehicle
 from .api.models import read_status
-from .api.reading import Fields, Json, moment, text
+from .api.reading import Fields, Json, moment, percent, text
 
 # How long an ended session is remembered, so that it is never told twice: longer than a catch-up looks back.
 MEMORY: Final = timedelta(days=8)
+
+# Capabilities (SDK).
+_START_STOP: Final = "startStopCharging"
+_POSITION: Final = frozenset({"geoLocation", "geoFencing"})
+_BATTERY_LEVEL: Final = "stateOfCharge"
+_PUSHES: Final = "pushTelemetry"
+_IS_ASKED: Final = "pullTelemetry"
 
 _NOTHING: Final[Mapping[str, datetime]] = MappingProxyType({})
 
@@ -27,6 +34,8 @@ class VehicleSnapshot:
     `status` is the last charge state that was known: `unknown` is no change (SDK). `open_sessions` holds the
     sessions without an end, `ended_sessions` the end of each that is still remembered, `latest_session` the
     newest of all. `plug_session` is the newest session of the current plug-in, None while unplugged.
+    `boost_session_id` is the boosted session, `told_levels` the battery level in % that the user told for a
+    session: the API need not tell either, so what a command of ours did is remembered with its session.
     `fetched` are the ended sessions that the last look brought, each once however many lists named it; they
     serve the comparison and are not kept.
     """
@@ -40,6 +49,7 @@ class VehicleSnapshot:
     latest_session: Session | None = None
     plug_session: Session | None = None
     boost_session_id: str | None = None
+    told_levels: Mapping[str, int] = field(default_factory=dict)
     fetched: tuple[Session, ...] = field(default=(), compare=False)
 
     @property
@@ -57,6 +67,39 @@ class VehicleSnapshot:
     def is_smart(self) -> bool:
         """Return whether a smart session is running."""
         return (session := self.session) is not None and session.is_managed is True
+
+    @property
+    def is_boosted(self) -> bool:
+        """Return whether the running session charges at once, as far as is known."""
+        session = self.session
+        return session is not None and session.id == self.boost_session_id
+
+    @property
+    def can_be_smart(self) -> bool:
+        """Return whether Jedlix can steer the car: it needs a position and start/stop (documented).
+
+        How the SDK names these two is inferred, so a car that was steered once can be, whatever it names.
+        """
+        can = self.vehicle.capabilities
+        return (
+            not can
+            or (_START_STOP in can and not _POSITION.isdisjoint(can))
+            or (self.latest_session is not None and self.latest_session.is_managed is True)
+        )
+
+    @property
+    def tells_battery_level(self) -> bool:
+        """Return whether the car reports its battery level; some cannot (documented)."""
+        return (
+            self.vehicle.charge_state.battery_level is not None
+            or _BATTERY_LEVEL in self.vehicle.capabilities
+        )
+
+    @property
+    def can_be_asked(self) -> bool:
+        """Return whether Jedlix can ask the car; from one that only pushes it waits (documented)."""
+        can = self.vehicle.capabilities
+        return _PUSHES not in can or _IS_ASKED in can
 
     def advance(self, vehicle: Vehicle, sessions: Sequence[Session], now: datetime) -> Self:
         """Return this snapshot with newer truth on top: the car, and the sessions that were asked for."""
@@ -77,6 +120,12 @@ class VehicleSnapshot:
             if latest is None or session.id == latest.id or _age(session) > _age(latest):
                 latest = session
         running = max(open_sessions.values(), key=_age, default=None)
+        boosted = self.boost_session_id
+        for session in sessions:
+            if session.is_boosted and session.ended_at is None:
+                boosted = session.id
+            elif session.is_boosted is False and session.id == boosted:
+                boosted = None
         return replace(
             self,
             vehicle=vehicle,
@@ -87,19 +136,24 @@ class VehicleSnapshot:
             plug_session=None
             if status is ChargeStatus.DISCONNECTED
             else running or self.plug_session,
-            boost_session_id=self.boost_session_id
-            if self.boost_session_id in open_sessions
-            else None,
+            boost_session_id=boosted if boosted in open_sessions else None,
+            told_levels={
+                key: level for key, level in self.told_levels.items() if key in open_sessions
+            },
             fetched=tuple({item.id: item for item in sessions if item.ended_at}.values()),
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserSnapshot:
-    """All cars of one followed user. `first_look` is when the first look began, None once it is done."""
+    """All cars and chargers of one followed user.
+
+    `first_look` is when the first look began, None once it is done; `chargers` is None until they were read.
+    """
 
     user_id: str
     vehicles: Mapping[str, VehicleSnapshot]
+    chargers: Mapping[str, Charger] | None = None
     first_look: datetime | None = None
 
     @classmethod
@@ -214,6 +268,11 @@ def _vehicle_from_json(data: object, user_id: str) -> VehicleSnapshot:
         latest_session=None if latest is None else Session.from_json(latest),
         plug_session=None if plug is None else Session.from_json(plug),
         boost_session_id=text(car.get("boostsessionid")),
+        told_levels={
+            key: level for key, value in told.items() if (level := percent(value)) is not None
+        }
+        if isinstance(told := car.get("toldlevels"), dict)
+        else {},
     )
 
 
@@ -227,7 +286,7 @@ def _as_json(value: object) -> Json:
         return {
             key: _as_json(part)
             for key, part in parts.items()
-            if part is not None and key != "fetched"
+            if part is not None and key not in ("fetched", "chargers")
         }
     if isinstance(value, Mapping):
         return {str(key): _as_json(item) for key, item in value.items()}

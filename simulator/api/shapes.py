@@ -56,7 +56,7 @@ def session(
 ) -> JsonObject:
     """Return a session. Documented: chargingLocationId, isManaged; A4: the other names.
 
-    energyKwh, cost, savings and currency are ours (A12) and not there in strict mode.
+    energyKwh, cost, savings, currency and isBoosted are ours (A12) and not there in strict mode.
     """
     shape: JsonObject = {
         noise.id_name("sessionId") if noise else "id": item.id,
@@ -74,6 +74,7 @@ def session(
         "cost": round(item.cost, 2),
         "savings": round(item.savings, 2),
         "currency": prices.CURRENCY,
+        "isBoosted": item.boost,
     }
 
 

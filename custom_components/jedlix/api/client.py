@@ -28,6 +28,7 @@ from .models import (
     Charger,
     ChargeSettings,
     ChargingLocation,
+    Refresh,
     Session,
     Subscription,
     Vehicle,
@@ -122,6 +123,7 @@ class JedlixClient:
         self,
         *,
         user_id: str | None = None,
+        vehicle_id: str | None = None,
         started_from: datetime | None = None,
         started_to: datetime | None = None,
         ended_from: datetime | None = None,
@@ -129,9 +131,10 @@ class JedlixClient:
     ) -> AsyncIterator[tuple[Session, ...]]:
         """Yield sessions, newest first: the tenant's (documented), or one user's (assumed, A4).
 
-        `startTimeFrom` is documented; the other three filters are inferred: no caller relies on them.
+        `startTimeFrom` is documented; the other four filters are inferred: no caller relies on them.
         """
         params: _Params = {
+            "vehicleId": vehicle_id,
             "startTimeFrom": started_from,
             "startTimeTo": started_to,
             "endTimeFrom": ended_from,
@@ -202,9 +205,17 @@ class JedlixClient:
             "update_charge_settings", body=settings, user_id=user_id, vehicle_id=vehicle_id
         )
 
-    async def request_refresh(self, user_id: str, vehicle_id: str) -> None:
+    async def request_refresh(self, user_id: str, vehicle_id: str) -> Refresh:
         """Ask the car itself for its state: at most once in 10 minutes (documented; path assumed, A6)."""
-        await self._call("request_refresh", user_id=user_id, vehicle_id=vehicle_id)
+        return Refresh.from_json(
+            await self._call("request_refresh", user_id=user_id, vehicle_id=vehicle_id)
+        )
+
+    async def refresh_status(self, user_id: str, vehicle_id: str) -> Refresh:
+        """Return what became of the last request; NotFound 15 minutes after it (documented; path: A6)."""
+        return Refresh.from_json(
+            await self._call("refresh_status", user_id=user_id, vehicle_id=vehicle_id)
+        )
 
     # -- webhooks ------------------------------------------------------------------------------------------
 
@@ -321,6 +332,8 @@ class JedlixClient:
         try:
             return orjson.loads(answer.body)
         except orjson.JSONDecodeError as err:
+            if method != "GET":
+                return None  # what comes back from a write is not documented; what counts is that it is a 2xx
             raise BadAnswer("the answer is not JSON") from err
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final, Self
 
-from .reading import Fields, Json, boolean, moment, money, number, percent, text, whole
+from .reading import Fields, Json, boolean, moment, money, number, percent, text, whole, wire_time
 
 
 class ChargeStatus(StrEnum):
@@ -101,8 +101,8 @@ class Session:
     """A charge session, from plug-in to unplug.
 
     Documented: `is_managed` (true: smart), `charging_location_id` (None: unknown location) and what start and
-    end mean. Assumed (A4): the names of id, user, vehicle, start and end. Energy in kWh and money have no
-    known name at all: they are read where a likely one shows up and stay None otherwise.
+    end mean. Assumed (A4): the names of id, user, vehicle, start and end. Energy in kWh, money and whether
+    boost is on have no known name at all: they are read where a likely one shows up and stay None otherwise.
     """
 
     id: str
@@ -116,6 +116,7 @@ class Session:
     cost: float | None = None
     savings: float | None = None
     currency: str | None = None
+    is_boosted: bool | None = None
 
     @classmethod
     def from_json(cls, data: object, user_id: str | None = None) -> Self:
@@ -137,6 +138,7 @@ class Session:
             cost=cost,
             savings=savings,
             currency=text(fields.get("currency")) or cost_currency or savings_currency,
+            is_boosted=boolean(fields.get("isboosted", "isboosting", "boostcharging", "boost")),
         )
 
 
@@ -166,6 +168,49 @@ class ChargeSettings:
             minimum_battery_level=percent(fields.get("minimumbatterylevel")),
             raw=data,
         )
+
+    @property
+    def resumes_at(self) -> datetime | None:
+        """Return when smart charging takes over again, None while it is on or off for good."""
+        return None if self.is_smart_charging_enabled else self.enable_smart_charging_at
+
+    def changed(
+        self,
+        *,
+        smart_charging: tuple[bool, datetime | None] | None = None,
+        desired_battery_level: int | None = None,
+        minimum_battery_level: int | None = None,
+    ) -> dict[str, Json]:
+        """Return the whole object to write back, with these values changed and every other key kept.
+
+        `smart_charging` is whether it is on and, where it is off, when it comes back (documented). Levels in %.
+        """
+        values: dict[str, Json] = {}
+        if smart_charging is not None:
+            enabled, resumes_at = smart_charging
+            values["isSmartChargingEnabled"] = enabled
+            values["enableSmartChargingAt"] = None if resumes_at is None else wire_time(resumes_at)
+        if desired_battery_level is not None:
+            values["desiredBatteryLevel"] = desired_battery_level
+        if minimum_battery_level is not None:
+            values["minimumBatteryLevel"] = minimum_battery_level
+        spelled = {key.lower(): key for key in self.raw}
+        return {
+            **self.raw,
+            **{spelled.get(name.lower(), name): value for name, value in values.items()},
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Refresh:
+    """A request to ask the car for its state: when it was answered, None until then (documented)."""
+
+    completed_at: datetime | None
+
+    @classmethod
+    def from_json(cls, data: object) -> Self:
+        """Read a request; the field's name is from the page's prose (documented), its case assumed (A6)."""
+        return cls(moment(Fields(data if isinstance(data, dict) else {}).get("completedat")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,6 +275,11 @@ class Charger:
             power_kw=number(state.get("chargepower")),
             updated_at=moment(state.get("timestamp")),
         )
+
+    @property
+    def name(self) -> str:
+        """Return brand and model, or a neutral name."""
+        return " ".join(part for part in (self.brand, self.model) if part) or "Charger"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

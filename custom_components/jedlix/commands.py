@@ -1,0 +1,217 @@
+"""What a user asks of Jedlix: written, then read again, so that the states are true when a command is over.
+
+Every path here is assumed (A3, A5, A6). A tenant that lacks one says so at the first try; what needs it is
+unavailable from then on, with one line in the log.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.util import dt as dt_util
+
+from .api import (
+    AuthError,
+    ChargeSettings,
+    Forbidden,
+    JedlixClient,
+    JedlixError,
+    NotFound,
+    Rejected,
+    Session,
+)
+from .api.reading import Json
+from .const import DOMAIN
+from .coordinator import JedlixCoordinator
+from .fleet import Key
+from .snapshot import VehicleSnapshot
+
+if TYPE_CHECKING:
+    from .runtime import JedlixConfigEntry
+
+# A car is asked at most once in 10 minutes, and a request is forgotten after 15 (documented).
+_REFRESH_EVERY: Final = timedelta(minutes=10)
+_REFRESH_LASTS: Final = timedelta(minutes=15)
+_FIRST_PAUSE: Final = 5.0
+_LONGEST_PAUSE: Final = 60.0
+
+
+class Commands:
+    """The commands to the cars of one entry.
+
+    All raise ServiceValidationError where the car or the input does not allow what is asked, and
+    HomeAssistantError where Jedlix refuses it or cannot be reached; both in words of the user's language.
+    """
+
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        entry: JedlixConfigEntry,
+        client: JedlixClient,
+        coordinator: JedlixCoordinator,
+    ) -> None:
+        """Command the cars that this coordinator knows."""
+        self._hass = hass
+        self._entry = entry
+        self._client = client
+        self._coordinator = coordinator
+        self._refreshed_at: dict[Key, datetime] = {}
+
+    async def set_smart_charging(
+        self, key: Key, *, enabled: bool, until: datetime | None = None
+    ) -> None:
+        """Let Jedlix steer, or not; where not, `until` is when it takes over again by itself (documented)."""
+        if until is not None and until <= dt_util.utcnow():
+            _refuse("time_in_the_past")
+        async with self._settings(key) as settings:
+            await self._write(key, settings.changed(smart_charging=(enabled, until)))
+
+    async def set_levels(
+        self, key: Key, *, desired: int | None = None, minimum: int | None = None
+    ) -> None:
+        """Set the level in % to charge to (50 to 100), or to charge to at once (0 to 100).
+
+        The minimum never stays above the desired level, so it is lowered with it.
+        """
+        async with self._settings(key) as settings:
+            target = desired if desired is not None else settings.desired_battery_level
+            if minimum is not None and target is not None and minimum > target:
+                _refuse("minimum_above_desired", desired=str(target))
+            known = settings.minimum_battery_level
+            if minimum is None and desired is not None and known is not None and known > desired:
+                minimum = desired
+            await self._write(
+                key,
+                settings.changed(desired_battery_level=desired, minimum_battery_level=minimum),
+            )
+
+    async def boost(self, key: Key, *, enabled: bool) -> None:
+        """Charge at once up to the desired level, or go back to smart charging; in a smart session only."""
+        session = self._session(key)
+        if session is None or session.is_managed is not True:
+            _refuse("no_smart_session")
+        async with self._attempt(key, "session_settings", session):
+            await self._client.boost(key[0], session.id, enabled=enabled)
+            boosted = session.id if enabled else None
+            self._coordinator.commanded(key, lambda car: replace(car, boost_session_id=boosted))
+
+    async def tell_battery_level(self, key: Key, level: int) -> None:
+        """Tell Jedlix the battery level in % of a car that cannot tell it itself; in a session only."""
+        if (session := self._session(key)) is None:
+            _refuse("no_session")
+        async with self._attempt(key, "session_settings", session):
+            await self._client.set_current_battery_level(key[0], session.id, level)
+            self._coordinator.commanded(
+                key, lambda car: replace(car, told_levels={**car.told_levels, session.id: level})
+            )
+
+    async def refresh(self, key: Key) -> None:
+        """Have the car itself asked; its answer is read as soon as Jedlix says that it is there."""
+        now = dt_util.utcnow()
+        last = self._refreshed_at.get(key)
+        if last is not None and now - last < _REFRESH_EVERY:
+            again = dt_util.as_local(last + _REFRESH_EVERY)
+            _refuse("refresh_too_soon", time=again.strftime("%H:%M"))
+        async with self._attempt(key, "request_refresh"):
+            request = await self._client.request_refresh(*key)
+        self._refreshed_at[key] = now
+        if request.completed_at is None:
+            self._entry.async_create_background_task(
+                self._hass, self._await_refresh(key, now), f"jedlix refresh of {key[1]}"
+            )
+
+    async def _await_refresh(self, key: Key, since: datetime) -> None:
+        """Look once the car has answered; the request is forgotten after a while."""
+        pause = _FIRST_PAUSE
+        while dt_util.utcnow() - since < _REFRESH_LASTS:
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+            try:
+                if (await self._client.refresh_status(*key)).completed_at is not None:
+                    break
+            except NotFound, Forbidden:
+                break
+            except JedlixError:
+                continue
+        await self._coordinator.look_after_command(key[0])
+
+    # -- how a command is carried out ----------------------------------------------------------------------
+
+    def _car(self, key: Key) -> VehicleSnapshot:
+        if (car := self._coordinator.fleet.vehicle(key)) is None:
+            _refuse("unknown_vehicle")
+        return car
+
+    def _session(self, key: Key) -> Session | None:
+        return self._car(key).session
+
+    @asynccontextmanager
+    async def _settings(self, key: Key) -> AsyncIterator[ChargeSettings]:
+        """Give the newest settings of a car, to be changed and written back whole."""
+        if self._car(key).settings is None:
+            _refuse("not_offered")
+        async with self._attempt(key, "update_charge_settings"):
+            yield await self._client.charge_settings(*key)
+
+    async def _write(self, key: Key, settings: dict[str, Json]) -> None:
+        await self._client.update_charge_settings(*key, settings)
+        fresh = await self._client.charge_settings(*key)
+        self._coordinator.commanded(key, lambda car: replace(car, settings=fresh))
+
+    @asynccontextmanager
+    async def _attempt(
+        self, key: Key, call: str, session: Session | None = None
+    ) -> AsyncIterator[None]:
+        """Hold the user while a command is under way, then read the truth; failures are told in words."""
+        self._car(key)
+        truth = self._coordinator.truth
+        if not truth.serves(call):
+            _refuse("not_offered")
+        refusal: JedlixError | None = None
+        try:
+            async with self._coordinator.locks[key[0]]:
+                yield
+            truth.answered(call)
+        except AuthError as err:
+            self._entry.async_start_reauth(self._hass)
+            raise _failure("auth_failed") from err
+        except (NotFound, Forbidden, Rejected) as err:
+            refusal = err
+        except JedlixError as err:
+            raise _failure("command_failed", error=str(err)) from err
+        await self._coordinator.look_after_command(key[0])
+        if refusal is None:
+            return
+        if session is not None and self._is_over(key, session):
+            _refuse("no_session")
+        if not isinstance(refusal, Rejected):
+            truth.refused(call, refusal)
+            self._coordinator.async_update_listeners()
+            if not truth.serves(call):
+                raise _failure("not_offered") from refusal
+        raise _failure("command_refused", error=str(refusal)) from refusal
+
+    def _is_over(self, key: Key, session: Session) -> bool:
+        car = self._coordinator.fleet.vehicle(key)
+        return car is None or session.id not in car.open_sessions
+
+
+def _refuse(translation_key: str, **placeholders: str) -> NoReturn:
+    raise ServiceValidationError(
+        translation_domain=DOMAIN,
+        translation_key=translation_key,
+        translation_placeholders=placeholders,
+    )
+
+
+def _failure(translation_key: str, **placeholders: str) -> HomeAssistantError:
+    return HomeAssistantError(
+        translation_domain=DOMAIN,
+        translation_key=translation_key,
+        translation_placeholders=placeholders,
+    )

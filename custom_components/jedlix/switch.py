@@ -1,0 +1,92 @@
+"""Switches of cars: smart charging, and boost in a smart session."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, override
+
+from homeassistant.components.switch import SwitchEntity, SwitchEntityDescription
+from homeassistant.core import HomeAssistant
+
+from .commands import Commands
+from .entity import VehicleDescription, VehicleEntity, add_for_vehicles
+from .fleet import Key
+from .snapshot import VehicleSnapshot
+
+if TYPE_CHECKING:
+    from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+
+    from .runtime import JedlixConfigEntry
+
+PARALLEL_UPDATES = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class VehicleSwitchDescription(VehicleDescription, SwitchEntityDescription):
+    """A switch of a car; `available_fn` tells whether it makes sense just now."""
+
+    is_on_fn: Callable[[VehicleSnapshot], bool | None]
+    available_fn: Callable[[VehicleSnapshot], bool] = lambda _: True
+    on_fn: Callable[[Commands, Key], Awaitable[None]]
+    off_fn: Callable[[Commands, Key], Awaitable[None]]
+
+
+def _smart_charging(car: VehicleSnapshot) -> bool | None:
+    return None if car.settings is None else car.settings.is_smart_charging_enabled
+
+
+VEHICLE_SWITCHES = (
+    VehicleSwitchDescription(
+        key="smart_charging",
+        needs="update_charge_settings",
+        exists_fn=lambda car: _smart_charging(car) is not None,
+        is_on_fn=_smart_charging,
+        on_fn=lambda commands, key: commands.set_smart_charging(key, enabled=True),
+        off_fn=lambda commands, key: commands.set_smart_charging(key, enabled=False),
+    ),
+    VehicleSwitchDescription(
+        key="boost",
+        needs="session_settings",
+        exists_fn=lambda car: car.can_be_smart,
+        is_on_fn=lambda car: car.is_boosted,
+        available_fn=lambda car: car.is_smart,
+        on_fn=lambda commands, key: commands.boost(key, enabled=True),
+        off_fn=lambda commands, key: commands.boost(key, enabled=False),
+    ),
+)
+
+
+async def async_setup_entry(
+    _hass: HomeAssistant,
+    entry: JedlixConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+) -> None:
+    """Make the switches."""
+    add_for_vehicles(entry, async_add_entities, VEHICLE_SWITCHES, VehicleSwitch)
+
+
+class VehicleSwitch(VehicleEntity, SwitchEntity):
+    """A switch of a car."""
+
+    entity_description: VehicleSwitchDescription
+
+    @property
+    @override
+    def available(self) -> bool:
+        """Return whether the switch can be turned just now."""
+        return super().available and self.entity_description.available_fn(self._car)
+
+    @property
+    @override
+    def is_on(self) -> bool | None:
+        """Return what the snapshot says."""
+        return self.entity_description.is_on_fn(self._car)
+
+    @override
+    async def async_turn_on(self, **_kwargs: Any) -> None:
+        """Turn it on at Jedlix."""
+        await self.entity_description.on_fn(self._commands, self._key)
+
+    @override
+    async def async_turn_off(self, **_kwargs: Any) -> None:
+        """Turn it off at Jedlix."""
+        await self.entity_description.off_fn(self._commands, self._key)
