@@ -74,8 +74,8 @@ class HomeApi:
         await self.sign_in()
         return await WebSocket.connect(self._session, self.base_url, self._token)
 
-    async def sign_in(self) -> None:
-        """Get an access token, and make the user first if there is none yet.
+    async def sign_in(self) -> dict[str, Any]:
+        """Get tokens, and make the user first if there is none yet; returns what a browser keeps.
 
         Asked anew after each start: a kill right after the first one may have cost us
         the user as well as the token.
@@ -86,7 +86,9 @@ class HomeApi:
         async with self._session.post(f"{self.base_url}/auth/token", data=form) as response:
             if response.status != 200:
                 raise RestFailed("POST", "/auth/token", response.status, await response.text())
-            self._token = (await response.json())["access_token"]
+            tokens: dict[str, Any] = await response.json()
+        self._token = tokens["access_token"]
+        return tokens
 
     async def _user_exists(self) -> bool:
         # This address goes once all first-run pages are done, so a 404 says yes as well.

@@ -115,6 +115,22 @@ class Simulator:
         """Change charge settings by the names that the API uses, as the driver would in the app."""
         await self._ask("POST", f"vehicles/{vehicle_id}/settings", settings)
 
+    async def boost(self, vehicle_id: str, *, enabled: bool) -> None:
+        """Boost the car's smart session or stop boosting, as the driver would in the app."""
+        await self._ask("POST", f"vehicles/{vehicle_id}/boost", {"enabled": enabled})
+
+    async def link(self, vehicle_id: str, *, connected: bool) -> None:
+        """Lose or restore the link to the car's maker."""
+        await self._ask("POST", f"vehicles/{vehicle_id}/link", {"connected": connected})
+
+    async def set_faults(self, **faults: Any) -> None:
+        """Set these faults by their names and leave the others."""
+        await self._ask("POST", "faults", faults)
+
+    async def clear_faults(self) -> None:
+        """Switch all faults off."""
+        await self._ask("DELETE", "faults")
+
     async def clock(self, **setting: float) -> dict[str, Any]:
         """Set `speed`, `hour` or `advance_hours`; returns what the clock says now."""
         answer: dict[str, Any] = await self._ask("POST", "clock", setting)

@@ -364,9 +364,8 @@ def test_smart_charging_is_switched(
     )
     changes = compare(old, new, at(2))
     assert types(changes) == told
-    assert [change.details for change in changes] == [{"resumes_at": at(60).isoformat()}] * len(
-        told
-    )
+    resumes_at = None if after else at(60).isoformat()
+    assert [change.details for change in changes] == [{"resumes_at": resumes_at}] * len(told)
 
 
 @pytest.mark.parametrize("known_first", [True, False])

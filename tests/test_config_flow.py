@@ -469,7 +469,11 @@ async def test_what_automatic_would_use_is_shown(
         ({"callback": "cloud"}, {"base": "no_cloud"}),
         ({"callback": "custom"}, {"callback_url": "no_url"}),
         ({"callback": "custom", "callback_url": "  / "}, {"callback_url": "no_url"}),
-        ({"callback": "custom", "callback_url": "my.house.nl"}, {"callback_url": "not_https"}),
+        ({"callback": "custom", "callback_url": "my.house.nl"}, {"callback_url": "invalid_url"}),
+        (
+            {"callback": "custom", "callback_url": "https://my.house.nl/?a=b"},
+            {"callback_url": "invalid_url"},
+        ),
     ],
 )
 async def test_a_way_that_is_not_there(

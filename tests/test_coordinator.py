@@ -685,7 +685,7 @@ async def test_users_who_are_no_longer_followed_are_forgotten(
         device.name
         for device in dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
     }
-    assert names == {"Jedlix", "Tesla Model 3"}
+    assert names == {"Jedlix", "Tesla Model 3", "Easee Home"}
 
 
 # -- outages -----------------------------------------------------------------------------------------------
@@ -862,8 +862,8 @@ async def test_set_up_does_not_wait_for_a_slow_user(
     assert entry.state is ConfigEntryState.LOADED
     assert coordinator.fleet.vehicles == {}
     assert coordinator.not_yet_seen == set(sim.user_ids)
-    await until(hass, lambda: coordinator.fleet.vehicles)
-    assert coordinator.not_yet_seen == set()
+    await until(hass, lambda: not coordinator.not_yet_seen)
+    assert coordinator.fleet.vehicles
     await until(hass, lambda: state_of(hass, "_charge_state") == "disconnected")
 
 
@@ -966,6 +966,15 @@ async def test_a_look_after_a_command_tells_that_we_did_it(
     await coordinator_of(polled).look_after_command(sim.user_ids[0])
     assert len(ears.types) == 3
     assert {change["source"] for change in ears.changes} == {"command"}
-    sim.strike({"outage_seconds": 60.0})
-    with pytest.raises(JedlixError):
-        await coordinator_of(polled).look_after_command(sim.user_ids[0])
+
+
+async def test_a_look_after_a_command_that_fails_is_made_good_for(
+    hass: HomeAssistant, sim: Simulator, polled: MockConfigEntry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("custom_components.jedlix.rings._PAUSE", 0.02)
+    polled.runtime_data.client._back_off = ()
+    sim.plug(sim.vehicle_ids[0])
+    sim.strike({"outage_seconds": 0.3})
+    await coordinator_of(polled).look_after_command(sim.user_ids[0])
+    assert state_of(hass, "_plugged_in") == "off"
+    await until(hass, lambda: state_of(hass, "_plugged_in") == "on")

@@ -344,8 +344,9 @@ async def test_the_account_is_there_when_jedlix_is_not(hass: HomeAssistant, sim:
     registry = er.async_get(hass)
     assert unavailable == {
         state.entity_id
-        for state in hass.states.async_all(("sensor", "binary_sensor"))
+        for state in hass.states.async_all()
         if (registered := registry.async_get(state.entity_id)) is not None
         and registered.platform == DOMAIN
-        and "tesla" in state.entity_id
+        and "jedlix" not in state.entity_id
+        and registered.domain != "event"
     }

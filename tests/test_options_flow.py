@@ -46,12 +46,17 @@ async def test_an_event_type_that_is_added_by_name_is_subscribed(
 ) -> None:
     before = {item.id for item in subscriptions(sim)}
     dialog = await Dialog.options(hass, entry)
-    assert dialog.shown == {"event_types": list(DOCUMENTED_EVENT_TYPES), "poll_minutes": 5}
+    off = {"find_event_types": False, "follow_new_users": False, "import_energy": False}
+    assert dialog.shown == {"event_types": list(DOCUMENTED_EVENT_TYPES), "poll_minutes": 5} | off
     await dialog.submit(event_types=[*DOCUMENTED_EVENT_TYPES, f" {OWN} ", "", USER_CREATED, OWN])
-    assert dict(entry.options) == {
-        "event_types": [*DOCUMENTED_EVENT_TYPES, OWN],
-        "poll_minutes": 5,
-    }
+    assert (
+        dict(entry.options)
+        == {
+            "event_types": [*DOCUMENTED_EVENT_TYPES, OWN],
+            "poll_minutes": 5,
+        }
+        | off
+    )
     await until(hass, lambda: subscriptions(sim, OWN))
     assert len(subscriptions(sim)) == 3
     assert before < {item.id for item in subscriptions(sim)}
@@ -138,6 +143,8 @@ async def test_a_user_is_added_and_the_car_appears(
     assert added.data == {CONF_USER_ID: user.id}
     assert added.title == f"{user.vehicle.brand} {user.vehicle.model} · {user.id[:8]}"
     assert entry.state is ConfigEntryState.LOADED
+    car = (user.id, user.vehicle.id)
+    await until(hass, lambda: entry.runtime_data.coordinator.fleet.vehicle(car))
     assert state_of(hass, f"{user.vehicle.id}_charge_state") == "disconnected"
     assert entry.runtime_data.subentry_of[user.id] == added.subentry_id
 

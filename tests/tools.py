@@ -18,6 +18,9 @@ from custom_components.jedlix.const import (
     CONF_CALLBACK_URL,
     CONF_ENVIRONMENT,
     CONF_EVENT_TYPES,
+    CONF_FIND_EVENT_TYPES,
+    CONF_FOLLOW_NEW_USERS,
+    CONF_IMPORT_ENERGY,
     CONF_POLL_MINUTES,
     CONF_TOKEN_URL,
     CONF_USER_ID,
@@ -62,6 +65,9 @@ def make_entry(
         options={
             CONF_EVENT_TYPES: [*DOCUMENTED_EVENT_TYPES, *sim.settings.session_events.values()],
             CONF_POLL_MINUTES: 5,
+            CONF_FIND_EVENT_TYPES: False,
+            CONF_FOLLOW_NEW_USERS: False,
+            CONF_IMPORT_ENERGY: False,
         }
         | dict(options or {}),
         subentries_data=[
@@ -123,14 +129,25 @@ def listen(hass: HomeAssistant) -> Ears:
 
 
 def state_of(hass: HomeAssistant, unique_id_end: str, domain: str | None = None) -> str:
-    """Return the state of the one entity of ours (of this domain) whose unique id ends so."""
+    """Return the state of the one entity of ours (of this domain) whose unique id ends so.
+
+    What a car and a charger both have is the car's.
+    """
+    ours = [item for item in er.async_get(hass).entities.values() if item.platform == DOMAIN]
+    chargers = {item.device_id for item in ours if item.translation_key == "state_updated"}
     found = [
-        entity.entity_id
-        for entity in er.async_get(hass).entities.values()
-        if entity.platform == DOMAIN
-        and entity.unique_id.endswith(unique_id_end)
-        and domain in (None, entity.domain)
+        item.entity_id
+        for item in ours
+        if item.unique_id.endswith(unique_id_end)
+        and unique_id_end.endswith(f"_{item.translation_key}")
+        and domain in (None, item.domain)
     ]
+    if len(found) > 1:
+        found = [
+            item.entity_id
+            for item in ours
+            if item.entity_id in found and item.device_id not in chargers
+        ]
     assert len(found) == 1, found
     state = hass.states.get(found[0])
     assert state is not None, found

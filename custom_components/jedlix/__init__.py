@@ -4,16 +4,20 @@ import logging
 
 from homeassistant.const import CONF_WEBHOOK_ID, Platform
 from homeassistant.core import HomeAssistant, callback
-from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers import config_validation as cv, device_registry as dr
+from homeassistant.helpers.typing import ConfigType
 
+from .actions import register_actions
 from .announcer import identifier_of
 from .api import JedlixError
 from .commands import Commands
 from .const import DOMAIN, MANUFACTURER
 from .coordinator import JedlixCoordinator
+from .energy import import_energy
 from .fleet import Key
 from .following import entry_changed, follow_new_users, subentries_of_users
 from .memory import Memory
+from .past_sessions import PastSessions
 from .push.callback_url import delete_cloudhook
 from .push.health import PushHealth
 from .push.link import PushLink
@@ -26,11 +30,21 @@ _LOGGER = logging.getLogger(__name__)
 PLATFORMS = [
     Platform.BINARY_SENSOR,
     Platform.BUTTON,
+    Platform.CALENDAR,
     Platform.EVENT,
     Platform.NUMBER,
     Platform.SENSOR,
     Platform.SWITCH,
 ]
+
+
+CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
+
+
+async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
+    """Register the actions, which are there whether or not an account is loaded."""
+    register_actions(hass)
+    return True
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: JedlixConfigEntry) -> bool:
@@ -52,6 +66,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: JedlixConfigEntry) -> bo
         memory=memory,
         coordinator=coordinator,
         commands=Commands(hass, entry, client, coordinator),
+        past=PastSessions(client, coordinator),
         push=push,
         subentry_of=subentry_of,
         loaded_with=(entry.data, entry.options, entry.title),
@@ -71,6 +86,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: JedlixConfigEntry) -> bo
     entry.async_on_unload(coordinator.fleet.listen(lambda key: _thing_changed(hass, entry, key)))
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     push.start()
+    import_energy(hass, entry)
     entry.async_on_unload(entry.add_update_listener(entry_changed))
     return True
 

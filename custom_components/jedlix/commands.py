@@ -9,10 +9,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final
 
 from homeassistant.core import HomeAssistant
-from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.util import dt as dt_util
 
 from .api import (
@@ -26,8 +25,8 @@ from .api import (
     Session,
 )
 from .api.reading import Json
-from .const import DOMAIN
 from .coordinator import JedlixCoordinator
+from .errors import failure, refuse
 from .fleet import Key
 from .snapshot import VehicleSnapshot
 
@@ -67,7 +66,7 @@ class Commands:
     ) -> None:
         """Let Jedlix steer, or not; where not, `until` is when it takes over again by itself (documented)."""
         if until is not None and until <= dt_util.utcnow():
-            _refuse("time_in_the_past")
+            refuse("time_in_the_past")
         async with self._settings(key) as settings:
             await self._write(key, settings.changed(smart_charging=(enabled, until)))
 
@@ -81,7 +80,7 @@ class Commands:
         async with self._settings(key) as settings:
             target = desired if desired is not None else settings.desired_battery_level
             if minimum is not None and target is not None and minimum > target:
-                _refuse("minimum_above_desired", desired=str(target))
+                refuse("minimum_above_desired", desired=str(target))
             known = settings.minimum_battery_level
             if minimum is None and desired is not None and known is not None and known > desired:
                 minimum = desired
@@ -94,7 +93,7 @@ class Commands:
         """Charge at once up to the desired level, or go back to smart charging; in a smart session only."""
         session = self._session(key)
         if session is None or session.is_managed is not True:
-            _refuse("no_smart_session")
+            refuse("no_smart_session")
         async with self._attempt(key, "session_settings", session):
             await self._client.boost(key[0], session.id, enabled=enabled)
             boosted = session.id if enabled else None
@@ -103,7 +102,7 @@ class Commands:
     async def tell_battery_level(self, key: Key, level: int) -> None:
         """Tell Jedlix the battery level in % of a car that cannot tell it itself; in a session only."""
         if (session := self._session(key)) is None:
-            _refuse("no_session")
+            refuse("no_session")
         async with self._attempt(key, "session_settings", session):
             await self._client.set_current_battery_level(key[0], session.id, level)
             self._coordinator.commanded(
@@ -116,7 +115,7 @@ class Commands:
         last = self._refreshed_at.get(key)
         if last is not None and now - last < _REFRESH_EVERY:
             again = dt_util.as_local(last + _REFRESH_EVERY)
-            _refuse("refresh_too_soon", time=again.strftime("%H:%M"))
+            refuse("refresh_too_soon", time=again.strftime("%H:%M"))
         async with self._attempt(key, "request_refresh"):
             request = await self._client.request_refresh(*key)
         self._refreshed_at[key] = now
@@ -144,7 +143,7 @@ class Commands:
 
     def _car(self, key: Key) -> VehicleSnapshot:
         if (car := self._coordinator.fleet.vehicle(key)) is None:
-            _refuse("unknown_vehicle")
+            refuse("unknown_vehicle")
         return car
 
     def _session(self, key: Key) -> Session | None:
@@ -154,7 +153,7 @@ class Commands:
     async def _settings(self, key: Key) -> AsyncIterator[ChargeSettings]:
         """Give the newest settings of a car, to be changed and written back whole."""
         if self._car(key).settings is None:
-            _refuse("not_offered")
+            refuse("not_offered")
         async with self._attempt(key, "update_charge_settings"):
             yield await self._client.charge_settings(*key)
 
@@ -171,7 +170,7 @@ class Commands:
         self._car(key)
         truth = self._coordinator.truth
         if not truth.serves(call):
-            _refuse("not_offered")
+            refuse("not_offered")
         refusal: JedlixError | None = None
         try:
             async with self._coordinator.locks[key[0]]:
@@ -179,39 +178,23 @@ class Commands:
             truth.answered(call)
         except AuthError as err:
             self._entry.async_start_reauth(self._hass)
-            raise _failure("auth_failed") from err
+            raise failure("auth_failed") from err
         except (NotFound, Forbidden, Rejected) as err:
             refusal = err
         except JedlixError as err:
-            raise _failure("command_failed", error=str(err)) from err
+            raise failure("command_failed", error=str(err)) from err
         await self._coordinator.look_after_command(key[0])
         if refusal is None:
             return
         if session is not None and self._is_over(key, session):
-            _refuse("no_session")
+            refuse("no_session")
         if not isinstance(refusal, Rejected):
             truth.refused(call, refusal)
             self._coordinator.async_update_listeners()
             if not truth.serves(call):
-                raise _failure("not_offered") from refusal
-        raise _failure("command_refused", error=str(refusal)) from refusal
+                raise failure("not_offered") from refusal
+        raise failure("command_refused", error=str(refusal)) from refusal
 
     def _is_over(self, key: Key, session: Session) -> bool:
         car = self._coordinator.fleet.vehicle(key)
         return car is None or session.id not in car.open_sessions
-
-
-def _refuse(translation_key: str, **placeholders: str) -> NoReturn:
-    raise ServiceValidationError(
-        translation_domain=DOMAIN,
-        translation_key=translation_key,
-        translation_placeholders=placeholders,
-    )
-
-
-def _failure(translation_key: str, **placeholders: str) -> HomeAssistantError:
-    return HomeAssistantError(
-        translation_domain=DOMAIN,
-        translation_key=translation_key,
-        translation_placeholders=placeholders,
-    )

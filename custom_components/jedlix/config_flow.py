@@ -49,6 +49,7 @@ from .flow_forms import (
     ENVIRONMENTS,
     TOKEN_URL,
     account_title,
+    callback_choice,
     credentials_form,
     custom_form,
     reauth_form,
@@ -252,8 +253,7 @@ class JedlixConfigFlow(ConfigFlow, domain=DOMAIN):
         """Ask how Jedlix is to reach this Home Assistant; the next step tries it."""
         errors: dict[str, str] = {}
         if user_input is not None:
-            url = (user_input.get(CONF_CALLBACK_URL) or "").strip().rstrip("/")
-            self._data |= {CONF_CALLBACK: user_input[CONF_CALLBACK], CONF_CALLBACK_URL: url or None}
+            self._data |= callback_choice(user_input)
             if user_input[CONF_CALLBACK] == Callback.NONE:
                 return await self._finish()
             try:
@@ -291,7 +291,9 @@ class JedlixConfigFlow(ConfigFlow, domain=DOMAIN):
         if self._trial is None:
             chosen = await choose_url(self.hass, self._data)
             assert chosen is not None  # noqa: S101  the step before has seen to it
-            self._trial = Trial(self.hass, make_client(self.hass, self._data), self._data, chosen)
+            old = self._get_reconfigure_entry() if self.source == SOURCE_RECONFIGURE else None
+            client = make_client(self.hass, self._data)
+            self._trial = Trial(self.hass, client, self._data, chosen, replaces=old)
             self._trial.start()
         task = self._trial.task
         if not task.done():

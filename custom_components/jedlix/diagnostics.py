@@ -30,10 +30,10 @@ async def async_get_config_entry_diagnostics(
         "options": dict(entry.options),
         "push": {
             "wanted": entry.data[CONF_CALLBACK],
-            "callback": data.push.callback.value,
+            "callback": data.push.registrar.callback.value,
             "state": data.push.state.value,
             "registration": health.registration.value,
-            "problem": data.push.problem,
+            "problem": data.push.registrar.problem,
             "received": health.received,
             "rejected": health.rejected,
             "missed_by_push": health.missed_by_push,

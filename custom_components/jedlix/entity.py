@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, override
 from homeassistant.core import callback
 from homeassistant.helpers.device_registry import DeviceInfo
 from homeassistant.helpers.entity import Entity, EntityDescription
+from homeassistant.helpers.typing import StateType
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
 from .announcer import identifier_of
@@ -144,9 +145,10 @@ class ChargerEntity(_ThingEntity[Charger]):
 
 
 class AccountEntity(JedlixEntity):
-    """An entity of the account, written when something about push changes. It is always available."""
+    """An entity of the account, written when push gives it another state. It is always available."""
 
     _attr_should_poll = False
+    _told: StateType = None
 
     def __init__(self, entry: JedlixConfigEntry, description: EntityDescription) -> None:
         """Belong to this entry's account."""
@@ -161,7 +163,14 @@ class AccountEntity(JedlixEntity):
     async def async_added_to_hass(self) -> None:
         """Listen to what happens to push."""
         await super().async_added_to_hass()
-        self.async_on_remove(self._push.listen(self.async_write_ha_state))
+        self._told = self.state
+        self.async_on_remove(self._push.listen(self._push_changed))
+
+    @callback
+    def _push_changed(self) -> None:
+        if (state := self.state) != self._told:
+            self._told = state
+            self.async_write_ha_state()
 
 
 class _Described(Protocol):

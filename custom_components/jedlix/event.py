@@ -12,7 +12,7 @@ from homeassistant.core import Context, HomeAssistant, callback
 
 from .api import WebhookMessage
 from .changes import Change, ChangeType
-from .const import CONF_EVENT_TYPES, DOCUMENTED_EVENT_TYPES
+from .const import DOCUMENTED_EVENT_TYPES
 from .entity import AccountEntity, VehicleDescription, VehicleEntity, add_for_vehicles
 
 if TYPE_CHECKING:
@@ -117,8 +117,7 @@ class WebhookEvent(AccountEntity, EventEntity):
     def __init__(self, entry: JedlixConfigEntry) -> None:
         """Know the types that are asked for."""
         super().__init__(entry, WEBHOOK)
-        wanted = entry.options.get(CONF_EVENT_TYPES, DOCUMENTED_EVENT_TYPES)
-        self._attr_event_types = [*dict.fromkeys([*DOCUMENTED_EVENT_TYPES, *wanted]), _OTHER]
+        self._know_types()
 
     @override
     async def async_added_to_hass(self) -> None:
@@ -126,7 +125,14 @@ class WebhookEvent(AccountEntity, EventEntity):
         self.async_on_remove(self._announcer.listen_to_webhooks(self._arrived))
 
     @callback
+    def _know_types(self) -> None:
+        wanted = self._push.registrar.event_types
+        self._attr_event_types = [*dict.fromkeys([*DOCUMENTED_EVENT_TYPES, *wanted]), _OTHER]
+
+    @callback
     def _arrived(self, message: WebhookMessage) -> None:
+        if message.event_type not in self.event_types:
+            self._know_types()  # it may have been found meanwhile
         known = message.event_type in self.event_types
         self._trigger_event(
             message.event_type if known else _OTHER,

@@ -125,6 +125,12 @@ def webhook_form() -> vol.Schema:
     )
 
 
+def callback_choice(user_input: Mapping[str, Any]) -> dict[str, str | None]:
+    """Return what was chosen in that form, as it stands in an entry's data."""
+    url = (user_input.get(CONF_CALLBACK_URL) or "").strip().rstrip("/")
+    return {CONF_CALLBACK: user_input[CONF_CALLBACK], CONF_CALLBACK_URL: url or None}
+
+
 def reauth_form() -> vol.Schema:
     """Return the form of the step `reauth_confirm`."""
     return vol.Schema(

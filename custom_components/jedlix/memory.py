@@ -19,6 +19,7 @@ from homeassistant.helpers.storage import Store
 from .api import BadAnswer
 from .api.reading import Fields, Json, boolean, moment
 from .const import DOMAIN
+from .push.guesses import Guesses
 from .push.inbox import Inbox
 from .push.subscriptions import Held, HeldSubscriptions
 from .snapshot import UserSnapshot, snapshot_as_json, snapshot_from_json
@@ -47,6 +48,7 @@ class Memory:
         self.checkpoint: datetime | None = None
         self.users: dict[str, UserSnapshot] = {}
         self.subscriptions: HeldSubscriptions = {}
+        self.guesses: Guesses = {}
         self.push_announces = False
 
     async def load(self) -> None:
@@ -115,6 +117,7 @@ class Memory:
             "checkpoint": None if self.checkpoint is None else self.checkpoint.isoformat(),
             "users": [snapshot_as_json(user) for user in self.users.values()],
             "subscriptions": {key: held.as_json() for key, held in self.subscriptions.items()},
+            "guesses": dict(self.guesses),
             "push_announces": self.push_announces,
         }
 
@@ -122,6 +125,7 @@ class Memory:
         """Read it all before keeping any of it, so that a damaged file leaves nothing half read."""
         fields = Fields(data)
         inbox, users, held = (fields.get(key) for key in ("inbox", "users", "subscriptions"))
+        guesses = fields.get("guesses")
         seen = {
             str(key): float(arrived)
             for key, arrived in (inbox.items() if isinstance(inbox, dict) else ())
@@ -137,6 +141,10 @@ class Memory:
         self.checkpoint = moment(fields.get("checkpoint"))
         self.users = {user.user_id: user for user in snapshots}
         self.subscriptions = subscriptions
+        self.guesses = {
+            str(name): is_offered is True
+            for name, is_offered in (guesses.items() if isinstance(guesses, dict) else ())
+        }
         self.push_announces = boolean(fields.get("pushannounces")) is True
 
     def _set_aside(self) -> None:

@@ -14,6 +14,7 @@ from .commands import Commands
 from .const import CONF_AUDIENCE, CONF_BASE_URL, CONF_TOKEN_URL
 from .coordinator import JedlixCoordinator
 from .memory import Memory
+from .past_sessions import PastSessions
 from .push.link import PushLink
 
 # How Jedlix may recognise the caller in its traces (header: SDK).
@@ -31,6 +32,7 @@ class JedlixData:
     memory: Memory
     coordinator: JedlixCoordinator
     commands: Commands
+    past: PastSessions
     push: PushLink
     subentry_of: dict[str, str]
     loaded_with: tuple[Mapping[str, Any], Mapping[str, Any], str]

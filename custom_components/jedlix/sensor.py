@@ -200,7 +200,7 @@ ACCOUNT_SENSORS = (
         key="callback",
         device_class=SensorDeviceClass.ENUM,
         options=[way.value for way in Callback if way is not Callback.AUTO],
-        value_fn=lambda push: push.callback.value,
+        value_fn=lambda push: push.registrar.callback.value,
     ),
     AccountSensorDescription(
         key="last_webhook",

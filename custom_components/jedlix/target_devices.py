@@ -22,13 +22,13 @@ class TargetDevices:
     def __init__(self, hass: HomeAssistant, target: Mapping[str, Any]) -> None:
         """Take a validated target; nothing is resolved before it is asked for."""
         self._hass = hass
-        self._selection = TargetSelection(dict(target))
+        self._target = target
         self._resolved: frozenset[str] | None = None
 
     def __contains__(self, device_id: object) -> bool:
         """Return whether the target means this device."""
         if self._resolved is None:
-            self._resolved = self._resolve()
+            self._resolved = devices_of(self._hass, self._target)
         return device_id in self._resolved
 
     @callback
@@ -53,16 +53,18 @@ class TargetDevices:
     def _forget(self, _event: Event[Any]) -> None:
         self._resolved = None
 
-    def _resolve(self) -> frozenset[str]:
-        found = async_extract_referenced_entity_ids(
-            self._hass, self._selection, primary_entities_only=False
-        )
-        entities = er.async_get(self._hass)
-        owners = (
-            entity.device_id
-            for entity_id in found.referenced | found.indirectly_referenced
-            if (entity := entities.async_get(entity_id)) is not None
-            and entity.platform == DOMAIN
-            and entity.device_id is not None
-        )
-        return frozenset(found.referenced_devices) | frozenset(owners)
+
+def devices_of(hass: HomeAssistant, target: Mapping[str, Any]) -> frozenset[str]:
+    """Return the ids of the devices that a validated target means."""
+    found = async_extract_referenced_entity_ids(
+        hass, TargetSelection(dict(target)), primary_entities_only=False
+    )
+    entities = er.async_get(hass)
+    owners = (
+        entity.device_id
+        for entity_id in found.referenced | found.indirectly_referenced
+        if (entity := entities.async_get(entity_id)) is not None
+        and entity.platform == DOMAIN
+        and entity.device_id is not None
+    )
+    return frozenset(found.referenced_devices) | frozenset(owners)

@@ -90,10 +90,12 @@ def wish(callback: str, custom: str | None = None, base: str = PRODUCTION) -> di
     }
 
 
-async def choice(hass: HomeAssistant, data: dict[str, Any]) -> ChosenUrl | str | None:
+async def choice(
+    hass: HomeAssistant, data: dict[str, Any], *, has_cloudhook: bool = False
+) -> ChosenUrl | str | None:
     """Return what was chosen, or why nothing could be."""
     try:
-        return await choose_url(hass, data)
+        return await choose_url(hass, data, has_cloudhook=has_cloudhook)
     except NoCallback as err:
         return err.reason
 
@@ -139,9 +141,12 @@ WITHOUT_CLOUD: Final[list[Row]] = [
     ("custom", None, "http://my.example", PRODUCTION, "not_https"),
     ("custom", None, "http://my.example", NEXT_DOOR, custom("http://my.example")),
     ("custom", None, "http://my.example", "http://api.jedlix.com", "not_https"),
-    ("custom", None, "ftp://my.example", NEXT_DOOR, "not_https"),
-    ("custom", None, "my.example", PRODUCTION, "not_https"),
-    ("custom", None, "https://", PRODUCTION, "not_https"),
+    ("custom", None, "ftp://my.example", NEXT_DOOR, "invalid_url"),
+    ("custom", None, "my.example", PRODUCTION, "invalid_url"),
+    ("custom", None, "https://", PRODUCTION, "invalid_url"),
+    ("custom", None, "https://my.example/?a=b", PRODUCTION, "invalid_url"),
+    ("custom", None, "https://my.example/?", PRODUCTION, "invalid_url"),
+    ("custom", None, "https://my.example#top", PRODUCTION, "invalid_url"),
 ]
 
 
@@ -176,37 +181,41 @@ async def test_with_the_cloud(
     assert bool(cloud.hooks) == (callback in {"auto", "cloud"})  # none is made that is not wanted
 
 
-def unsubscribed(cloud: Cloud) -> None:
+async def test_without_a_subscription_the_cloud_makes_way(hass: HomeAssistant, cloud: Cloud) -> None:
     cloud.is_subscribed = False
-
-
-def troubled(trouble: Exception) -> Callable[[Cloud], None]:
-    def strike(cloud: Cloud) -> None:
-        cloud.trouble = trouble
-
-    return strike
-
-
-@pytest.mark.parametrize(
-    "strike",
-    [
-        unsubscribed,
-        troubled(CloudNotAvailable()),
-        troubled(CloudNotConnected()),
-        troubled(ValueError("Cloud is not connected")),
-        troubled(TimeoutError()),
-        troubled(CloudhookApiError("Unexpected response")),
-    ],
-)
-async def test_a_cloud_that_is_away_makes_way(
-    hass: HomeAssistant, cloud: Cloud, strike: Callable[[Cloud], None]
-) -> None:
-    strike(cloud)
     assert await choice(hass, wish("auto")) == "no_url"
     assert await choice(hass, wish("cloud")) == "no_cloud"
     await hass.config.async_update(external_url="https://ha.example")
     assert await choice(hass, wish("auto")) == external("ha.example")
     assert await choice(hass, wish("cloud")) == "no_cloud"
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        CloudNotAvailable(),
+        CloudNotConnected(),
+        ValueError("Cloud is not connected"),
+        TimeoutError(),
+        CloudhookApiError("Unexpected response"),
+    ],
+)
+async def test_a_cloud_that_is_away_is_waited_for_or_makes_way(
+    hass: HomeAssistant, cloud: Cloud, trouble: Exception
+) -> None:
+    cloud.trouble = trouble
+    assert await choice(hass, wish("auto")) == "cloud_away"
+    assert await choice(hass, wish("cloud")) == "cloud_away"
+    await hass.config.async_update(external_url="https://ha.example")
+    assert await choice(hass, wish("auto")) == external("ha.example")
+    assert await choice(hass, wish("cloud")) == "cloud_away"
+    # what Jedlix calls already is not moved for a cloud that comes back
+    assert await choice(hass, wish("auto"), has_cloudhook=True) == "cloud_away"
+    assert await choice(hass, wish("external"), has_cloudhook=True) == external("ha.example")
+    cloud.trouble = None
+    assert await choice(hass, wish("auto"), has_cloudhook=True) == ChosenUrl(Callback.CLOUD, HOOK)
+    cloud.is_subscribed = False
+    assert await choice(hass, wish("auto"), has_cloudhook=True) == external("ha.example")
 
 
 async def test_the_cloud_is_not_asked_where_it_is_not_loaded(hass: HomeAssistant) -> None:
@@ -282,6 +291,8 @@ def test_what_is_next_door(host: str | None, is_private: bool) -> None:
         ("/path", False, False),
         ("", False, False),
         ("https://[half", False, False),
+        ("https://ha.example?a=b", False, False),
+        ("https://ha.example/#a", False, False),
         ("https://ha.example:port", False, False),
         ("javascript:alert(1)", False, False),
     ],

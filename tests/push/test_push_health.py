@@ -33,8 +33,8 @@ def announced(health: PushHealth, _now: datetime) -> None:
     health.announced()
 
 
-def renewed(health: PushHealth, _now: datetime) -> None:
-    health.renewed()
+def renewed(health: PushHealth, now: datetime) -> None:
+    health.renewed(now)
 
 
 def wrong_key(health: PushHealth, now: datetime) -> None:

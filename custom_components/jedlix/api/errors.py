@@ -40,3 +40,7 @@ class RateLimited(ConnectionFailed):
 
 class BadAnswer(JedlixError):
     """The answer is not what any reading of the API allows (not JSON, no id, wrong kind)."""
+
+
+class NotJson(BadAnswer):
+    """Jedlix did what was asked (2xx), and what it said about it is not JSON."""

@@ -29,7 +29,10 @@ class Callback(StrEnum):
 
 
 class NoCallback(Exception):
-    """There is no URL that Jedlix could call; `reason` is `no_url`, `not_https` or `no_cloud`."""
+    """There is no URL that Jedlix could call.
+
+    `reason` is `no_url`, `invalid_url`, `not_https`, `no_cloud`, or `cloud_away`, which passes by itself.
+    """
 
     def __init__(self, reason: str) -> None:
         """Keep the reason, which is a key of the translations."""
@@ -60,10 +63,15 @@ def is_private_host(host: str | None) -> bool:
 
 
 def is_valid_url(text: str, *, allow_http: bool) -> bool:
-    """Return whether a text is an absolute URL with a host, and https unless plain http is allowed."""
+    """Return whether a text is an absolute URL with a host, and https unless plain http is allowed.
+
+    A path is added to it, so nothing may follow its own.
+    """
     try:
         url = URL(text)
     except ValueError:
+        return False
+    if "?" in text or "#" in text:
         return False
     return bool(url.host) and url.scheme in (("https", "http") if allow_http else ("https",))
 
@@ -73,27 +81,34 @@ def allows_http(data: Mapping[str, Any]) -> bool:
     return is_private_host(URL(data[CONF_BASE_URL]).host)
 
 
-async def choose_url(hass: HomeAssistant, data: Mapping[str, Any]) -> ChosenUrl | None:
+async def choose_url(
+    hass: HomeAssistant, data: Mapping[str, Any], *, has_cloudhook: bool = False
+) -> ChosenUrl | None:
     """Return the URL to register for an entry's data, None when no push is wanted.
 
-    Raises NoCallback with the reason when the wanted way is not there.
+    Raises NoCallback with the reason when the wanted way is not there. `has_cloudhook` tells that Jedlix
+    knows a cloudhook of ours: a cloud that is away is then waited for, and `auto` goes no other way.
     """
     wanted = Callback(data[CONF_CALLBACK])
     if wanted is Callback.NONE:
         return None
     webhook_id: str = data[CONF_WEBHOOK_ID]
+    lacking = "no_url"
     if wanted in (Callback.AUTO, Callback.CLOUD):
         if (url := await _cloudhook(hass, webhook_id)) is not None:
             return ChosenUrl(Callback.CLOUD, url)
-        if wanted is Callback.CLOUD:
-            raise NoCallback("no_cloud")
+        lacking = "cloud_away" if (is_away := has_cloud(hass)) else "no_url"
+        if wanted is Callback.CLOUD or (is_away and has_cloudhook):
+            raise NoCallback("cloud_away" if is_away else "no_cloud")
     if wanted is Callback.CUSTOM:
         base = data.get(CONF_CALLBACK_URL) or ""
     else:
         wanted = Callback.EXTERNAL
         base = external_url(hass) or ""
     if not base:
-        raise NoCallback("no_url")
+        raise NoCallback(lacking)
+    if not is_valid_url(base, allow_http=True):
+        raise NoCallback("invalid_url")
     if not is_valid_url(base, allow_http=allows_http(data)):
         raise NoCallback("not_https")
     return ChosenUrl(wanted, base.rstrip("/") + webhook.async_generate_path(webhook_id))

@@ -1,6 +1,7 @@
 """Is push alive? What was delivered, refused and missed, and the one state that follows from it. Pure."""
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -44,9 +45,15 @@ class PushHealth:
     last_delay: float | None = None
     # whether a delivery ever announced a change: only then is one that comes without a sign of trouble
     announces: bool = False
+    # called after each review, which is after each good poll
+    reviewed: Callable[[], None] = lambda: None
+    # how often push fell silent since something was last delivered
+    silences: int = 0
     _last_by_user: dict[str, datetime] = field(default_factory=dict)
     _suspects: deque[tuple[datetime, str]] = field(default_factory=deque)
     _silent: bool = False
+    _heard: bool = False
+    _renewed_at: datetime | None = None
     _wrong_keys: deque[datetime] = field(default_factory=lambda: deque(maxlen=_WRONG_KEYS))
 
     def delivered(self, user_id: str | None, occurred_at: datetime | None, now: datetime) -> None:
@@ -56,9 +63,13 @@ class PushHealth:
         if occurred_at is not None:
             self.last_delay = max(0.0, (now - occurred_at).total_seconds())
         if user_id is not None:
+            self._last_by_user.pop(user_id, None)  # so that the dict stays in the order of time
             self._last_by_user[user_id] = now
-            self._suspects = deque(item for item in self._suspects if item[1] != user_id)
+            if self._suspects:
+                self._suspects = deque(item for item in self._suspects if item[1] != user_id)
+        self._heard = True
         self._silent = False
+        self.silences = 0
         self._wrong_keys.clear()
 
     def refused_key(self, now: datetime) -> None:
@@ -81,15 +92,26 @@ class PushHealth:
             self._suspects.append((now, user_id))
 
     def review(self, now: datetime) -> None:
-        """Count the changes whose time for an announcement is over."""
+        """Count the changes whose time for an announcement is over, and forget what is too old to matter."""
         while self._suspects and now - self._suspects[0][0] > GRACE:
-            self._suspects.popleft()
+            found_at, _ = self._suspects.popleft()
             self.missed_by_push += 1
-            self._silent = self.announces
+            renewed_since = self._renewed_at is not None and found_at <= self._renewed_at
+            if self.announces and not self._silent and not renewed_since:
+                self._silent = True
+                self.silences += 1
+        while self._last_by_user:
+            oldest = next(iter(self._last_by_user))
+            if now - self._last_by_user[oldest] <= GRACE:
+                break
+            del self._last_by_user[oldest]
+        self.reviewed()
 
-    def renewed(self) -> None:
-        """Forget the trouble: the subscriptions were just made anew."""
+    def renewed(self, now: datetime) -> None:
+        """Forget the trouble: all was just written anew. What was silent has yet to be heard."""
+        self._heard = self._heard and not self._silent
         self._silent = False
+        self._renewed_at = now
         self._wrong_keys.clear()
 
     def has_wrong_keys(self, now: datetime) -> bool:
@@ -108,4 +130,4 @@ class PushHealth:
             return PushState.CONNECTING
         if self._silent:
             return PushState.SILENT
-        return PushState.WAITING if self.last_delivery is None else PushState.HEALTHY
+        return PushState.HEALTHY if self._heard else PushState.WAITING

@@ -4,25 +4,26 @@ The remote subscriptions stay through restarts and reloads, so nothing is lost t
 entry deletes them. Nothing that goes wrong here fails the entry: polling goes on.
 """
 
-import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import datetime
 import logging
-import random
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from homeassistant.const import CONF_WEBHOOK_ID, EVENT_CORE_CONFIG_UPDATE
-from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
+from homeassistant.const import CONF_WEBHOOK_ID
+from homeassistant.core import CALLBACK_TYPE, HassJob, HomeAssistant, callback
+from homeassistant.helpers.event import async_call_later
 from homeassistant.util import dt as dt_util
 
 from ..announcer import Source
-from ..api import AuthError, ConnectionFailed, JedlixClient, JedlixError, WebhookMessage
-from ..const import CONF_CALLBACK, CONF_EVENT_TYPES, CONF_WEBHOOK_KEY, DOCUMENTED_EVENT_TYPES
+from ..api import JedlixClient, WebhookMessage
+from ..const import CONF_WEBHOOK_KEY
 from ..coordinator import JedlixCoordinator
 from ..memory import Memory
-from .callback_url import Callback, NoCallback, choose_url
 from .health import PushHealth, PushState, Registration
+from .issues import PushIssues
 from .receiver import Door, Refusal
-from .subscriptions import reconcile, unsubscribe_all
+from .registrar import Registrar
+from .surroundings import watch
 from .witness import Witness
 
 if TYPE_CHECKING:
@@ -30,9 +31,8 @@ if TYPE_CHECKING:
 
 _LOGGER = logging.getLogger(__name__)
 
-_FIRST_RETRY: Final = 30.0
-_LAST_RETRY: Final = 1800.0
-_DAILY: Final = 86_400.0
+# Counters are written this long after a delivery, in seconds, with whatever else came meanwhile.
+_COUNTERS_AFTER: Final = 1.0
 
 
 class PushLink:
@@ -51,18 +51,22 @@ class PushLink:
         """Prepare; the door is shut until `open`."""
         self._hass = hass
         self._entry = entry
-        self._client = client
         self._memory = memory
         self._coordinator = coordinator
         self._witness = Witness()
-        self._wake = asyncio.Event()
-        self._renew = False
+        self._issues = PushIssues(hass, entry.entry_id, entry.title)
+        self._counters_due: CALLBACK_TYPE | None = None
         self._listeners: list[CALLBACK_TYPE] = []
         self.health = health
-        self.callback = Callback.NONE
-        self.problem: str | None = None
-        if entry.data[CONF_CALLBACK] != Callback.NONE:
-            health.registration = Registration.PENDING
+        self.registrar = Registrar(
+            hass,
+            entry,
+            client,
+            memory=memory,
+            health=health,
+            witness=self._witness,
+            concluded=self._review,
+        )
         self._door = Door(
             hass,
             entry.data[CONF_WEBHOOK_ID],
@@ -93,16 +97,29 @@ class PushLink:
     @callback
     def start(self) -> None:
         """Register at Jedlix in the background and keep it so until the entry is unloaded."""
-        self._entry.async_create_background_task(self._hass, self._keep(), "jedlix push")
-        self._entry.async_on_unload(
-            self._hass.bus.async_listen(EVENT_CORE_CONFIG_UPDATE, self._core_config_updated)
-        )
+        self.health.reviewed = self._review
+        self._entry.async_on_unload(self._stop)
+        for stop in watch(self._hass, self._entry.data[CONF_WEBHOOK_ID], self.registrar.wake):
+            self._entry.async_on_unload(stop)
+        self._entry.async_create_background_task(self._hass, self.registrar.keep(), "jedlix push")
+
+    @callback
+    def _stop(self) -> None:
+        self.health.reviewed = lambda: None
+        self._issues.clear()
+        if self._counters_due is not None:
+            self._counters_due()
 
     @callback
     def resubscribe(self) -> None:
         """Have all subscriptions written anew, now."""
-        self._renew = True
-        self._wake.set()
+        self.registrar.resubscribe()
+
+    async def attempt(self, data: Mapping[str, Any]) -> str | None:
+        """Try the callback of an entry's data, as `Registrar.attempt` does; a success ends the repair."""
+        if (problem := await self.registrar.attempt(data)) is None:
+            self._issues.clear()
+        return problem
 
     # -- deliveries ----------------------------------------------------------------------------------------
 
@@ -110,8 +127,9 @@ class PushLink:
     def _deliver(self, message: WebhookMessage) -> None:
         """Handle a new delivery, after it was answered: pass it on raw, and ring."""
         self._memory.changed()
+        before = self.state
         self.health.delivered(message.user_id, message.occurred_at, dt_util.utcnow())
-        self._notify()
+        self._counted(before)
         self._coordinator.announcer.tell_webhook(
             message,
             Source.WEBHOOK,
@@ -128,94 +146,54 @@ class PushLink:
             self.health.refused_key(dt_util.utcnow())
         else:
             self.health.refused_body()
+        self._counted(before)
+
+    @callback
+    def _counted(self, before: PushState) -> None:
+        """Have the counters written soon, and a new state at once."""
         if self.state is not before:
-            self._notify()
+            self._review()
+        elif self._counters_due is None:
+            self._counters_due = async_call_later(
+                self._hass,
+                _COUNTERS_AFTER,
+                HassJob(self._write_counters, cancel_on_shutdown=True),
+            )
+
+    @callback
+    def _write_counters(self, _now: datetime) -> None:
+        self._counters_due = None
+        self._notify()
 
     @callback
     def _notify(self) -> None:
-        for listener in self._listeners:
+        for listener in tuple(self._listeners):
             listener()
 
-    # -- registration --------------------------------------------------------------------------------------
+    # -- health --------------------------------------------------------------------------------------------
 
     @callback
-    def _core_config_updated(self, event: Event) -> None:
-        if "external_url" in event.data:
-            self._wake.set()
-
-    async def _keep(self) -> None:
-        """Reconcile now, daily, when woken, and after a failure with a growing pause."""
-        pause = _FIRST_RETRY
-        while True:
-            self._wake.clear()
-            if await self._register():
-                pause, wait = _FIRST_RETRY, _DAILY
-            else:
-                wait, pause = pause, min(pause * 2, _LAST_RETRY)
-            try:
-                async with asyncio.timeout(wait * random.uniform(0.8, 1.2)):  # noqa: S311
-                    await self._wake.wait()
-            except TimeoutError:
-                continue
-
-    async def _register(self) -> bool:
-        """Make one pass and keep what came of it; returns whether the next may wait a day."""
-        try:
-            self.problem = await self._reconcile()
-            registration = (
-                Registration.REFUSED
-                if self.problem is not None
-                else Registration.OFF
-                if self.callback is Callback.NONE
-                else Registration.DONE
-            )
-        except (ConnectionFailed, AuthError) as err:
-            _LOGGER.debug("Registering will be tried again: %s", err)
-            registration = Registration.PENDING
-        except JedlixError as err:
-            self.problem = "rejected"
-            _LOGGER.info("Jedlix refuses to register the webhook: %s", err)
-            registration = Registration.REFUSED
-        self.health.registration = registration
+    def _review(self) -> None:
+        """See to what the evidence says by now: it is shown, and the first silence is answered."""
+        if self.state is PushState.SILENT and self.health.silences == 1:
+            _LOGGER.info("Jedlix seems to have stopped calling; the webhooks are registered anew")
+            self.resubscribe()
+        # while Jedlix cannot be asked, what was wrong before still is
+        if (
+            self.registrar.problem is not None
+            or self.health.registration is not Registration.PENDING
+        ):
+            self._issues.note(self._trouble(), dt_util.utcnow())
         self._notify()
-        return registration in (Registration.OFF, Registration.DONE)
 
-    async def _reconcile(self) -> str | None:
-        """Bring Jedlix's subscriptions in line; returns the reason when none could be made."""
-        try:
-            chosen = await choose_url(self._hass, self._entry.data)
-        except NoCallback as err:
-            return err.reason
-        webhook_id = self._entry.data[CONF_WEBHOOK_ID]
-        held = self._memory.subscriptions
-        if chosen is None:
-            self.callback = Callback.NONE
-            await unsubscribe_all(self._client, held, webhook_id)
-            held.clear()
-            self._memory.changed()
-            return None
-        self.callback = chosen.callback
-        renew, self._renew = self._renew, False
-        self._witness.reset()
-        try:
-            refused = await reconcile(
-                self._client,
-                held,
-                event_types=self._entry.options.get(CONF_EVENT_TYPES, DOCUMENTED_EVENT_TYPES),
-                url=chosen.url,
-                key=self._entry.data[CONF_WEBHOOK_KEY],
-                webhook_id=webhook_id,
-                renew=renew,
-            )
-        except JedlixError:
-            self._renew |= renew
-            raise
-        finally:
-            self._memory.changed()
-        for event_type, refusal in refused.items():
-            _LOGGER.info("Jedlix does not offer the event type %s here: %s", event_type, refusal)
-        if held.keys() - refused.keys() or not refused:
-            self.health.renewed()
-            return None
-        self._renew |= renew
-        return self._witness.reason(next(iter(refused.values())))
+    def _trouble(self) -> str | None:
+        """Return what keeps push from working: a problem of the registration, or what is seen at the door."""
+        if self.registrar.problem is not None:
+            return self.registrar.problem
+        match self.state:
+            case PushState.FAILING:
+                return "wrong_key"
+            case PushState.SILENT if self.health.silences > 1:
+                return "silent"
+            case _:
+                return None

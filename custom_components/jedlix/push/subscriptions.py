@@ -10,10 +10,20 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final, Self
 
-from ..api import BadAnswer, Forbidden, JedlixClient, NotFound, Rejected, Subscription
+from ..api import (
+    BadAnswer,
+    Conflict,
+    Forbidden,
+    JedlixClient,
+    JedlixError,
+    NotFound,
+    Rejected,
+    Subscription,
+)
 from ..api.reading import Fields, Json, text
 
 _LACKING: Final = (NotFound, Forbidden, BadAnswer)
+REFUSALS: Final = (*_LACKING, Rejected)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +67,7 @@ async def reconcile(
     key: str,
     webhook_id: str,
     renew: bool = False,
-) -> dict[str, Rejected]:
+) -> dict[str, JedlixError]:
     """Subscribe each event type once at this URL with this key, and drop ours that are no longer wanted.
 
     `held` is what we know to have made; it is kept up to date step by step, so that a pass that breaks off
@@ -66,7 +76,7 @@ async def reconcile(
     """
     wanted = list(dict.fromkeys(event_types))
     ours = await _ours(client, held, webhook_id, url)
-    refused: dict[str, Rejected] = {}
+    refused: dict[str, JedlixError] = {}
     print_now = key_print(key)
     for event_type in wanted:
         known = held.get(event_type)
@@ -75,8 +85,8 @@ async def reconcile(
         keep = next((item for item in matches if item.endpoint_url == url and item.is_active), None)
         try:
             if keep is None or not same_key:
-                keep = await _write(client, matches, event_type, url, key)
-        except Rejected as err:
+                keep = await _write(client, held, matches, event_type=event_type, url=url, key=key)
+        except REFUSALS as err:
             refused[event_type] = err
             if keep is None:
                 held.pop(event_type, None)
@@ -89,6 +99,31 @@ async def reconcile(
     for event_type in held.keys() - set(wanted):
         del held[event_type]
     return refused
+
+
+async def register(
+    client: JedlixClient,
+    held: HeldSubscriptions,
+    *,
+    event_type: str,
+    url: str,
+    key: str,
+    webhook_id: str,
+) -> None:
+    """Write one type's subscription anew, at this URL with this key; raises what the API raises."""
+    ours = await _ours(client, held, webhook_id, url)
+    matches = [item for item in ours if item.event_type == event_type]
+    made = await _write(client, held, matches, event_type=event_type, url=url, key=key)
+    held[event_type] = Held(url, key_print(key), made.id)
+
+
+async def give_up(
+    client: JedlixClient, held: HeldSubscriptions, webhook_id: str, event_type: str
+) -> None:
+    """Delete what is ours of one type, as far as it can be found and deleted."""
+    ours = await _ours(client, held, webhook_id)
+    await unsubscribe(client, [item for item in ours if item.event_type == event_type])
+    held.pop(event_type, None)
 
 
 async def unsubscribe(client: JedlixClient, subscriptions: Iterable[Subscription]) -> None:
@@ -113,7 +148,7 @@ async def _ours(
     """
     try:
         listed = await client.subscriptions()
-    except (*_LACKING, Rejected):
+    except REFUSALS:
         return [
             Subscription(id=known.id, event_type=event_type, endpoint_url=known.url)
             for event_type, known in held.items()
@@ -123,7 +158,13 @@ async def _ours(
 
 
 async def _write(
-    client: JedlixClient, matches: list[Subscription], event_type: str, url: str, key: str
+    client: JedlixClient,
+    held: HeldSubscriptions,
+    matches: list[Subscription],
+    *,
+    event_type: str,
+    url: str,
+    key: str,
 ) -> Subscription:
     """Write one of our subscriptions anew in its place, or make a new one."""
     for item in matches:
@@ -131,6 +172,14 @@ async def _write(
             client.update_subscription, item.id, event_type, url, key
         ):
             return Subscription(id=item.id, event_type=event_type, endpoint_url=url)
+    try:
+        return await client.subscribe(event_type, url, key)
+    except Conflict:
+        if not matches:
+            raise
+    # a tenant may have one slot for each type, and then our own is what stands in the way
+    held.pop(event_type, None)
+    await unsubscribe(client, matches)
     return await client.subscribe(event_type, url, key)
 
 

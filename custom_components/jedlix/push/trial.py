@@ -7,18 +7,23 @@ handed to the entry's memory, so that it is neither made twice nor forgotten.
 import asyncio
 from collections.abc import Mapping
 import logging
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import CONF_WEBHOOK_ID
 from homeassistant.core import HomeAssistant
 from homeassistant.util.hass_dict import HassKey
 
-from ..api import JedlixClient, JedlixError, Rejected
+from ..api import Conflict, JedlixClient, JedlixError, Rejected, Subscription
 from ..const import CONF_WEBHOOK_KEY, DOMAIN, USER_CREATED
 from .callback_url import ChosenUrl
 from .receiver import Door, Refusal
+from .registrar import Registrar
 from .subscriptions import Held, HeldSubscriptions, key_print, unsubscribe_all
 from .witness import Witness
+
+if TYPE_CHECKING:
+    from ..runtime import JedlixConfigEntry
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -39,9 +44,19 @@ class Trial:
     _registration: asyncio.Task[str | None]
 
     def __init__(
-        self, hass: HomeAssistant, client: JedlixClient, data: Mapping[str, Any], chosen: ChosenUrl
+        self,
+        hass: HomeAssistant,
+        client: JedlixClient,
+        data: Mapping[str, Any],
+        chosen: ChosenUrl,
+        *,
+        replaces: JedlixConfigEntry | None = None,
     ) -> None:
-        """Prepare to register this URL."""
+        """Prepare to register this URL; `replaces` is the entry that is being reconfigured."""
+        self._old: Registrar | None = None
+        if replaces is not None and replaces.state is ConfigEntryState.LOADED:
+            self._old = replaces.runtime_data.push.registrar
+        self._took_place = False
         self._hass = hass
         self._client = client
         self._webhook_id: str = data[CONF_WEBHOOK_ID]
@@ -77,12 +92,13 @@ class Trial:
     async def _take_back(self) -> None:
         """Undo the registration; one that is on its way cannot be called back, so it is waited for."""
         await self._registration
-        if not self._held:
-            return
         try:
-            await unsubscribe_all(self._client, self._held, self._webhook_id)
+            if self._held:
+                await unsubscribe_all(self._client, self._held, self._webhook_id)
         except JedlixError as err:
             _LOGGER.warning("The trial's subscription could not be deleted at Jedlix: %s", err)
+        if self._took_place and self._old is not None:
+            self._old.wake()
 
     def _refused(self, why: Refusal) -> None:
         if why is Refusal.WRONG_KEY:
@@ -90,7 +106,7 @@ class Trial:
 
     async def _register(self) -> str | None:
         try:
-            made = await self._client.subscribe(USER_CREATED, self._url, self._key)
+            made = await self._subscribe()
         except Rejected as err:
             _LOGGER.warning("Jedlix refused the registration: %s", err)
             return self._witness.reason(err)
@@ -99,6 +115,17 @@ class Trial:
             return "cannot_register"
         self._held[USER_CREATED] = Held(self._url, key_print(self._key), made.id)
         return None
+
+    async def _subscribe(self) -> Subscription:
+        try:
+            return await self._client.subscribe(USER_CREATED, self._url, self._key)
+        except Conflict:
+            if self._old is None:
+                raise
+        # a tenant may have one slot for each type, and then the entry's own is what stands in the way
+        self._took_place = True
+        await self._old.give_up(USER_CREATED)
+        return await self._client.subscribe(USER_CREATED, self._url, self._key)
 
     async def _connect(self) -> str | None:
         problem, _ = await asyncio.gather(

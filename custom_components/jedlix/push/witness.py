@@ -1,6 +1,6 @@
 """What came to the door while Jedlix was asked to register it: this tells why a registration was refused."""
 
-from ..api import Conflict, Rejected, WebhookMessage
+from ..api import Conflict, JedlixError, Rejected, WebhookMessage
 
 
 class Witness:
@@ -23,7 +23,7 @@ class Witness:
         """Note that something arrived with another key."""
         self.wrong_keys += 1
 
-    def reason(self, err: Rejected) -> str:
+    def reason(self, err: JedlixError) -> str:
         """Return why Jedlix refused: a key of the translations.
 
         Documented is only that a 400 means that the endpoint could not be reached; the rest follows from what
@@ -31,6 +31,6 @@ class Witness:
         """
         if isinstance(err, Conflict):
             return "slot_taken"
-        if self.tests:
+        if self.tests or not isinstance(err, Rejected):
             return "rejected"
         return "wrong_key" if self.wrong_keys else "not_reachable"

@@ -1,0 +1,245 @@
+"""The actions: what automations and people can ask of cars and of accounts."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from homeassistant.config_entries import ConfigEntryState
+from homeassistant.const import ATTR_DEVICE_ID
+from homeassistant.core import (
+    HomeAssistant,
+    ServiceCall,
+    ServiceResponse,
+    SupportsResponse,
+    callback,
+)
+from homeassistant.helpers import config_validation as cv, device_registry as dr
+from homeassistant.util import dt as dt_util
+import voluptuous as vol
+
+from .announcer import identifier_of
+from .api import JedlixError, Session
+from .const import DOMAIN
+from .errors import failure, refuse
+from .fleet import Key
+from .past_sessions import costs_as_json, session_as_json
+from .target_devices import devices_of
+
+if TYPE_CHECKING:
+    from .runtime import JedlixConfigEntry
+
+_ENABLED: Final = "enabled"
+_UNTIL: Final = "until"
+_LEVEL: Final = "level"
+_START: Final = "start"
+_END: Final = "end"
+_SINCE: Final = "since"
+
+
+# Jedlix keeps deliveries for a week (documented).
+_HISTORY: Final = timedelta(days=7)
+
+_TARGET: Final = cv.TARGET_SERVICE_FIELDS
+_TARGET_KEYS: Final = frozenset(str(key) for key in _TARGET)
+_PERIOD: Final = {vol.Required(_START): cv.datetime, vol.Optional(_END): cv.datetime}
+
+
+@callback
+def register_actions(hass: HomeAssistant) -> None:
+    """Register all actions; they are there whether or not an account is loaded."""
+    answers = SupportsResponse.ONLY
+    for name, handler, fields, response in (
+        ("boost", _boost, {vol.Optional(_ENABLED, default=True): cv.boolean}, None),
+        ("pause_smart_charging", _pause, {vol.Optional(_UNTIL): cv.datetime}, None),
+        ("resume_smart_charging", _resume, {}, None),
+        ("set_current_battery_level", _tell_level, {vol.Required(_LEVEL): vol.Coerce(int)}, None),
+        ("get_sessions", _get_sessions, _PERIOD, answers),
+        ("get_costs", _get_costs, _PERIOD, answers),
+        ("catch_up", _catch_up, {vol.Optional(_SINCE): cv.datetime}, None),
+        ("resubscribe", _resubscribe, {}, None),
+    ):
+        hass.services.async_register(
+            DOMAIN,
+            name,
+            handler,
+            schema=vol.Schema({**_TARGET, **fields}),
+            supports_response=response or SupportsResponse.NONE,
+        )
+
+
+# -- cars --------------------------------------------------------------------------------------------------
+
+
+async def _boost(call: ServiceCall) -> None:
+    await _command(
+        call,
+        lambda entry, key: entry.runtime_data.commands.boost(key, enabled=call.data[_ENABLED]),
+    )
+
+
+async def _pause(call: ServiceCall) -> None:
+    until = _moment(call, _UNTIL)
+    await _command(
+        call,
+        lambda entry, key: entry.runtime_data.commands.set_smart_charging(
+            key, enabled=False, until=until
+        ),
+    )
+
+
+async def _resume(call: ServiceCall) -> None:
+    await _command(
+        call,
+        lambda entry, key: entry.runtime_data.commands.set_smart_charging(key, enabled=True),
+    )
+
+
+async def _tell_level(call: ServiceCall) -> None:
+    level: int = call.data[_LEVEL]
+    if not 0 <= level <= 100:  # noqa: PLR2004  percent
+        refuse("level_out_of_range", level=str(level))
+    await _command(
+        call, lambda entry, key: entry.runtime_data.commands.tell_battery_level(key, level)
+    )
+
+
+async def _command(
+    call: ServiceCall, do: Callable[[JedlixConfigEntry, Key], Awaitable[None]]
+) -> None:
+    """Do it for all cars of the target side by side; raises the first error once all were tried."""
+    cars = _cars(call)
+    results = await asyncio.gather(
+        *(do(entry, key) for entry, key in cars.values()), return_exceptions=True
+    )
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+
+
+async def _get_sessions(call: ServiceCall) -> ServiceResponse:
+    start, end = _period(call)
+    return {
+        device_id: {
+            "sessions": [session_as_json(session) for session in await _between(*car, start, end)]
+        }
+        for device_id, car in _cars(call).items()
+    }
+
+
+async def _get_costs(call: ServiceCall) -> ServiceResponse:
+    start, end = _period(call)
+    return {
+        device_id: {"costs": [*costs_as_json(await _between(*car, start, end), start)]}
+        for device_id, car in _cars(call).items()
+    }
+
+
+async def _between(
+    entry: JedlixConfigEntry, key: Key, start: datetime, end: datetime
+) -> list[Session]:
+    try:
+        return await entry.runtime_data.past.between(key, start, end)
+    except JedlixError as err:
+        raise failure("command_failed", error=str(err)) from err
+
+
+# -- accounts ----------------------------------------------------------------------------------------------
+
+
+async def _catch_up(call: ServiceCall) -> None:
+    now = dt_util.utcnow()
+    since = _moment(call, _SINCE) or now - _HISTORY
+    if since > now:
+        refuse("time_in_the_future")
+    if now - since > _HISTORY:
+        refuse("too_long_ago")
+    for entry in _accounts(call):
+        try:
+            await entry.runtime_data.coordinator.catch_up(since)
+        except JedlixError as err:
+            raise failure("command_failed", error=str(err)) from err
+
+
+async def _resubscribe(call: ServiceCall) -> None:
+    for entry in _accounts(call):
+        entry.runtime_data.push.resubscribe()
+
+
+# -- what a call means -------------------------------------------------------------------------------------
+
+
+def _moment(call: ServiceCall, name: str) -> datetime | None:
+    """Return a time of the call in UTC; without a zone it is local."""
+    moment: datetime | None = call.data.get(name)
+    return None if moment is None else dt_util.as_utc(moment)
+
+
+def _period(call: ServiceCall) -> tuple[datetime, datetime]:
+    start, end = _moment(call, _START), _moment(call, _END) or dt_util.utcnow()
+    if start is None or end <= start:
+        refuse("end_before_start")
+    return start, end
+
+
+def _named(call: ServiceCall) -> dict[str, tuple[JedlixConfigEntry, dr.AnyDeviceEntry]]:
+    """Return the devices of ours that the target means.
+
+    One that is named must be there and be ours; an area or label may hold anything.
+    """
+    devices = dr.async_get(call.hass)
+    target = {key: value for key, value in call.data.items() if key in _TARGET_KEYS}
+    named: list[str] = call.data.get(ATTR_DEVICE_ID) or []
+    found: dict[str, tuple[JedlixConfigEntry, dr.AnyDeviceEntry]] = {}
+    for device_id in {**dict.fromkeys(named), **dict.fromkeys(devices_of(call.hass, target))}:
+        device = devices.async_get(device_id)
+        entry = None if device is None else _entry_of(call.hass, device)
+        if device is not None and entry is not None:
+            if entry.state is not ConfigEntryState.LOADED:
+                refuse("not_loaded", account=entry.title)
+            found[device_id] = (entry, device)
+        elif device_id in named:
+            if device is None:
+                refuse("unknown_device", device=device_id)
+            refuse("foreign_device", device=_name_of(device))
+    return found
+
+
+def _name_of(device: dr.AnyDeviceEntry) -> str:
+    return device.name_by_user or device.name or device.id
+
+
+def _entry_of(hass: HomeAssistant, device: dr.AnyDeviceEntry) -> JedlixConfigEntry | None:
+    for entry_id in device.config_entries:
+        entry = hass.config_entries.async_get_entry(entry_id)
+        if entry is not None and entry.domain == DOMAIN:
+            return entry
+    return None
+
+
+def _cars(call: ServiceCall) -> Mapping[str, tuple[JedlixConfigEntry, Key]]:
+    """Return the cars of the target by device id; at least one, or it is an error in words."""
+    cars: dict[str, tuple[JedlixConfigEntry, Key]] = {}
+    named: list[str] = call.data.get(ATTR_DEVICE_ID) or []
+    for device_id, (entry, device) in _named(call).items():
+        for key in entry.runtime_data.coordinator.fleet.vehicles:
+            if (DOMAIN, identifier_of(*key)) in device.identifiers:
+                cars[device_id] = (entry, key)
+        if device_id in named and device_id not in cars:
+            refuse("not_a_vehicle", device=_name_of(device))
+    if not cars:
+        refuse("no_vehicle")
+    return cars
+
+
+def _accounts(call: ServiceCall) -> list[JedlixConfigEntry]:
+    """Return the accounts whose devices the target means, all that are loaded where there is no target."""
+    if any(call.data.get(key) for key in _TARGET_KEYS):
+        accounts = {entry.entry_id: entry for entry, _ in _named(call).values()}
+    else:
+        accounts = {
+            entry.entry_id: entry for entry in call.hass.config_entries.async_loaded_entries(DOMAIN)
+        }
+    if not accounts:
+        refuse("no_account")
+    return list(accounts.values())

@@ -1,0 +1,87 @@
+"""The one repair that push needs, shown once the trouble has lasted, and gone with it."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers import issue_registry as ir
+from homeassistant.loader import async_get_loaded_integration
+
+from ..const import DOMAIN
+
+# What keeps push from working, and the repair that says what to do.
+_REPAIR_OF: Final = {
+    "no_url": "no_public_url",
+    "no_cloud": "no_public_url",
+    "cloud_away": "no_public_url",
+    "invalid_url": "no_public_url",
+    "not_https": "url_not_https",
+    "not_reachable": "endpoint_not_reachable",
+    "rejected": "subscription_rejected",
+    "slot_taken": "slot_taken",
+    "wrong_key": "wrong_key",
+    "silent": "push_silent",
+}
+REPAIRS: Final = tuple(dict.fromkeys(_REPAIR_OF.values()))
+
+# What may be over by itself is not worth a message: a cloud that connects after the start, a proxy that
+# restarts. A cloud that is away tells so itself, and silence has lasted before it shows.
+_LASTING: Final = timedelta(minutes=5)
+_LASTING_OF: Final = {"cloud_away": timedelta(hours=1), "silent": timedelta(0)}
+
+_PAGE: Final = "/blob/main/docs/push-and-repairs.md#"
+
+
+class PushIssues:
+    """The repairs of one entry."""
+
+    def __init__(self, hass: HomeAssistant, entry_id: str, title: str) -> None:
+        """Begin with no trouble; the title names the account in the texts."""
+        self._hass = hass
+        self._entry_id = entry_id
+        self._title = title
+        self._trouble: str | None = None
+        self._since: datetime | None = None
+        self._shown: str | None = None
+
+    @callback
+    def note(self, trouble: str | None, now: datetime) -> None:
+        """Take what is wrong now, None for nothing, and show it if it has lasted."""
+        if trouble is None:
+            self.clear()
+            return
+        if self._since is None or trouble != self._trouble:
+            self._trouble, self._since = trouble, now
+        if now - self._since >= _LASTING_OF.get(trouble, _LASTING):
+            self._show(_REPAIR_OF[trouble])
+
+    @callback
+    def clear(self) -> None:
+        """Forget the trouble and take its repair away."""
+        self._trouble = self._since = None
+        if self._shown is not None:
+            ir.async_delete_issue(self._hass, DOMAIN, self._issue_id(self._shown))
+            self._shown = None
+
+    @callback
+    def _show(self, repair: str) -> None:
+        if repair == self._shown:
+            return
+        if self._shown is not None:
+            ir.async_delete_issue(self._hass, DOMAIN, self._issue_id(self._shown))
+        self._shown = repair
+        documentation = async_get_loaded_integration(self._hass, DOMAIN).documentation
+        ir.async_create_issue(
+            self._hass,
+            DOMAIN,
+            self._issue_id(repair),
+            data={"entry_id": self._entry_id},
+            is_fixable=True,
+            learn_more_url=f"{documentation}{_PAGE}{repair.replace('_', '-')}",
+            severity=ir.IssueSeverity.WARNING,
+            translation_key=repair,
+            translation_placeholders={"account": self._title},
+        )
+
+    def _issue_id(self, repair: str) -> str:
+        return f"{repair}_{self._entry_id}"

@@ -1,0 +1,54 @@
+"""The fix flow of the push repairs: how is Jedlix to reach us? The answer is tried at once."""
+
+from typing import Any
+
+from homeassistant.components.repairs import RepairsFlow, RepairsFlowResult
+from homeassistant.config_entries import ConfigEntryState
+from homeassistant.core import HomeAssistant
+
+from .flow_forms import callback_choice, webhook_form
+from .runtime import JedlixConfigEntry
+
+
+class PushRepairFlow(RepairsFlow):
+    """Asks for the callback until one works, or none is wanted."""
+
+    def __init__(self, entry: JedlixConfigEntry) -> None:
+        """Repair the push of this entry."""
+        self._entry = entry
+
+    async def async_step_init(self, _user_input: dict[str, Any] | None = None) -> RepairsFlowResult:
+        """Begin."""
+        return await self.async_step_callback()
+
+    async def async_step_callback(
+        self, user_input: dict[str, Any] | None = None
+    ) -> RepairsFlowResult:
+        """Ask how Jedlix is to reach this Home Assistant, and try it."""
+        entry, errors = self._entry, {}
+        data = dict(entry.data)
+        if user_input is not None:
+            data |= callback_choice(user_input)
+            problem = None
+            if entry.state is ConfigEntryState.LOADED:
+                problem = await entry.runtime_data.push.attempt(data)
+            if problem is None:
+                # a change reloads the entry, and that registers the rest
+                if not self.hass.config_entries.async_update_entry(entry, data=data):
+                    entry.runtime_data.push.resubscribe()
+                return self.async_create_entry(data={})
+            errors["base"] = problem
+        return self.async_show_form(
+            step_id="callback",
+            data_schema=self.add_suggested_values_to_schema(webhook_form(), data),
+            errors=errors,
+            description_placeholders={"account": entry.title},
+        )
+
+
+async def async_create_fix_flow(
+    hass: HomeAssistant, _issue_id: str, data: dict[str, str | int | float | None] | None
+) -> RepairsFlow:
+    """Return the flow for an entry's repair; it carries the entry's id."""
+    assert data is not None  # noqa: S101  see push/issues.py
+    return PushRepairFlow(hass.config_entries.async_get_known_entry(str(data["entry_id"])))

@@ -1,0 +1,66 @@
+"""The dialog in which a flow is walked: set-up, options, a subentry, a repair."""
+
+from playwright.async_api import Locator, TimeoutError as PlaywrightTimeout, expect
+
+from .frontend import Frontend
+
+_DIALOG = "dialog-data-entry-flow"
+
+
+class FlowDialog:
+    """A flow as a person sees it, from its first form to its end."""
+
+    def __init__(self, tab: Frontend) -> None:
+        """Look at the dialog that is open in this tab, or is about to open."""
+        self._tab = tab
+        self._dialog = tab.page.locator(_DIALOG)
+        self.form = self._dialog.locator("step-flow-form")
+        self.error = self.form.locator("ha-alert")
+        """What is wrong with what was entered, above the form or above a field."""
+        self.progress = self._dialog.locator("step-flow-progress")
+        self.end = self._dialog.locator("step-flow-create-entry")
+        """The last page, which tells that all went well."""
+
+    async def shows(self, title: str) -> None:
+        """Wait until the step called `title` is shown."""
+        await expect(self._dialog.get_by_text(title, exact=True).first).to_be_visible()
+        await self.form.wait_for()
+
+    async def fill(self, **fields: str) -> None:
+        """Type into text fields, by their keys."""
+        for name, value in fields.items():
+            await self.form.locator(f"input[name={name}]").fill(value)
+
+    async def choose(self, option: str) -> None:
+        """Choose one of the options that are all in sight."""
+        await self.form.get_by_role("radio", name=option, exact=True).click()
+
+    async def pick(self, label: str, value: str) -> None:
+        """Add `value` to the field `label`, in which several can be chosen."""
+        field = self.form.locator("ha-selector-select", has_text=label)
+        box = self._tab.page.locator("ha-picker-combo-box")
+        chip = field.locator("ha-input-chip", has_text=value)
+        for _ in range(4):  # now and then the form takes the focus back, and the pick is lost
+            await field.locator("ha-button[appearance=filled]").first.click()
+            await box.locator("input").fill(value)
+            await box.locator("ha-combo-box-item", has_text=value).first.click()
+            try:
+                await chip.wait_for(timeout=2000)
+            except PlaywrightTimeout:
+                continue
+            return
+        raise AssertionError(f"{value} cannot be picked in {label}")
+
+    def switch(self, label: str) -> Locator:
+        """Return the switch called `label`; its state is that of its role, a click goes to it."""
+        return self.form.locator("ha-selector-boolean", has_text=label).locator("ha-switch")
+
+    async def submit(self) -> None:
+        """Press the button that leads on, whatever it is called on this page."""
+        await self._dialog.locator("ha-dialog-footer ha-button[slot=primaryAction]").click()
+
+    async def finish(self) -> None:
+        """Leave the last page, and wait until other pages can be opened again."""
+        await self.submit()
+        await self.end.wait_for(state="detached")
+        await self._tab.dialog_is_gone(_DIALOG)

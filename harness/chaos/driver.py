@@ -1,0 +1,90 @@
+"""Drives the cars at random: plugs, drives off, boosts, changes settings, loses links. All by its seed."""
+
+import asyncio
+from random import Random
+import time
+from typing import Any
+
+from ..simulator import Simulator, SimulatorFailed
+
+QUIET = 3.0
+"""Seconds that a car is left alone after each deed."""
+_PAUSE = 0.3
+"""Mean seconds between two deeds."""
+
+
+class Driver:
+    """The drivers of all cars."""
+
+    def __init__(self, simulator: Simulator, truth: dict[str, Any], seed: int) -> None:
+        """Know where the cars are; do nothing yet."""
+        self._simulator = simulator
+        self._random = Random(f"{seed}/driver")
+        self._cars = {
+            car["id"]: {
+                "plugged": car["plugged_in"],
+                "smart": car["settings"]["isSmartChargingEnabled"],
+                "linked": car["is_connected"],
+            }
+            for user in truth["users"]
+            for car in user["vehicles"]
+        }
+        self._last: dict[str, float] = {}
+
+    async def drive(self) -> None:
+        """Go on for ever."""
+        while True:
+            await asyncio.sleep(self._random.expovariate(1 / _PAUSE))
+            now = time.monotonic()
+            rested = [car for car in self._cars if self._last.get(car, 0.0) < now - QUIET]
+            if rested:
+                car = self._random.choice(rested)
+                await self._act(car)
+                self._last[car] = time.monotonic()
+
+    async def rest(self) -> None:
+        """Restore the links: a car that tells nothing has no final state to compare."""
+        for vehicle_id, car in self._cars.items():
+            if not car["linked"]:
+                await self._link(vehicle_id, car)
+
+    async def _act(self, vehicle_id: str) -> None:
+        car, roll = self._cars[vehicle_id], self._random.random()
+        if not car["linked"] or roll < 0.03:
+            await self._link(vehicle_id, car)
+        elif car["plugged"]:
+            await self._act_plugged(vehicle_id, car, roll)
+        elif roll < 0.2:
+            level = self._random.randrange(5, 75)
+            await self._simulator.telemetry(vehicle_id, battery_level=level)
+        elif roll < 0.25:
+            desired = self._random.randrange(75, 101)
+            await self._simulator.change_settings(vehicle_id, desiredBatteryLevel=desired)
+        else:
+            place = "home" if self._random.random() < 0.8 else "unknown"
+            await self._simulator.plug(vehicle_id, place)
+            car["plugged"] = True
+
+    async def _act_plugged(self, vehicle_id: str, car: dict[str, Any], roll: float) -> None:
+        if roll < 0.15:
+            car["smart"] = not car["smart"]
+            await self._simulator.change_settings(vehicle_id, isSmartChargingEnabled=car["smart"])
+        elif roll < 0.25:
+            await self._boost(vehicle_id)
+        elif roll < 0.5:
+            await self._simulator.telemetry(vehicle_id)
+        else:
+            await self._simulator.unplug(vehicle_id)
+            car["plugged"] = False
+            # From the road, with less in the battery: else it would be full for ever after.
+            await self._simulator.telemetry(vehicle_id, battery_level=self._random.randrange(5, 75))
+
+    async def _boost(self, vehicle_id: str) -> None:
+        try:
+            await self._simulator.boost(vehicle_id, enabled=self._random.random() < 0.7)
+        except SimulatorFailed:
+            return  # no smart session: the app would not have offered it
+
+    async def _link(self, vehicle_id: str, car: dict[str, Any]) -> None:
+        car["linked"] = not car["linked"]
+        await self._simulator.link(vehicle_id, connected=car["linked"])

@@ -1,0 +1,303 @@
+"""One run: the processes, the driver, the trouble, the kills; then calm, and the count."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+import time
+from typing import Any
+
+from ..entities import find, our_devices, our_entities
+from ..flows import FlowFailed, add_jedlix, set_options
+from ..home import Home
+from ..paths import INTEGRATION, new_run_folder, remove_run_folder
+from ..process import ProcessFailed
+from ..simulator import Simulator
+from . import record
+from .compare import compare, expected_states
+from .driver import Driver
+from .promise import Happened, Promises
+from .timeline import Life, Timeline
+from .trouble import DELIVERIES, Trouble
+from .verdict import Verdict
+
+SPEED = 240.0
+"""Simulated seconds per second: a price hour takes 15 s, a charge from low to full a minute or so."""
+RETRIES = (1.0, 3.0, 6.0)
+"""Seconds until each retry of the simulator; a clean stop lasts longer than all of them."""
+STOPPED_FOR = sum(RETRIES) + 8.0
+LOADED_PATIENCE = 120.0
+CALM = 70.0
+"""Seconds of calm: longer than the interval of the poll."""
+PATIENCE = 420.0
+"""Seconds until what is still missing is lost: an idle fleet is looked at five cars a minute."""
+CHECKED_EVERY = 2.0
+_AWAY = "Error fetching jedlix data"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What the command line asked for."""
+
+    events: int
+    seed: int
+    kills: int
+    cars: int
+    json: Path | None = None
+    keep: bool = False
+    integration: Path = INTEGRATION
+
+
+class Chaos:
+    """One run."""
+
+    def __init__(self, wish: Wish, say: Callable[[str], None]) -> None:
+        """Start nothing yet; `say` gets a line now and then."""
+        self._wish = wish
+        self._say = say
+        self._random = Random(f"{wish.seed}/kills")
+        self._folder = new_run_folder("chaos")
+        self._timeline = Timeline()
+        self._began = time.monotonic()
+        self.verdict = Verdict(seed=wish.seed, cars=wish.cars)
+
+    async def run(self) -> Verdict:
+        """Run it and return the count. The folder stays where somebody may want to read its logs."""
+        keep = True
+        try:
+            await self._run()
+            keep = self._wish.keep or not self.verdict.is_good
+        except asyncio.CancelledError:
+            keep = False
+            raise
+        finally:
+            if self._wish.json is not None:
+                self.verdict.write(self._wish.json)
+            if keep:
+                self._say(f"Logs: {self._folder}")
+            else:
+                remove_run_folder(self._folder)
+        return self.verdict
+
+    async def _run(self) -> None:
+        wish = self._wish
+        arguments = {
+            "--users": wish.cars,
+            "--seed": wish.seed,
+            "--speed": SPEED,
+            "--history-days": 1,
+            "--retries": ",".join(f"{pause:g}" for pause in RETRIES),
+        }
+        words = [str(word) for pair in arguments.items() for word in pair]
+        async with AsyncExitStack() as stack:
+            simulator = await stack.enter_async_context(Simulator.ours(self._folder, *words))
+            home = Home(self._folder / "home", integration=wish.integration)
+            record.install(home.folder)
+            stack.push_async_callback(home.close)
+            await self._begin(home, simulator)
+            before = await simulator.truth()
+            await self._storm(home, simulator, before)
+            await self._calm(home, simulator, before)
+
+    async def _begin(self, home: Home, simulator: Simulator) -> None:
+        """Start Home Assistant and add the integration as a person would; all is fine yet."""
+        self._say("Starting Home Assistant and adding the integration")
+        await self._start(home)
+        info, truth = await simulator.info(), await simulator.truth()
+        event_types = [*info["documented_event_types"], *info["own_event_types"]]
+        entry_id = await add_jedlix(home.api, info, [user["id"] for user in truth["users"]])
+        await set_options(home.api, entry_id, event_types=event_types, poll_minutes=1)
+        deadline = time.monotonic() + LOADED_PATIENCE
+        while True:
+            deliveries = await simulator.deliveries()
+            tested = {item["event_type"] for item in deliveries if item["is_test"]}
+            if tested >= set(event_types) and await self._is_loaded(home):
+                break
+            if time.monotonic() > deadline:
+                missing = ", ".join(sorted(set(event_types) - tested)) or "none"
+                raise FlowFailed(f"the integration did not come up; not subscribed: {missing}")
+            await asyncio.sleep(0.2)
+        self._timeline.lives[-1].ready = time.time()
+
+    async def _storm(self, home: Home, simulator: Simulator, before: dict[str, Any]) -> None:
+        """Let everything go wrong until so many deliveries were made and all kills are done."""
+        driver = Driver(simulator, before, self._wish.seed)
+        trouble = Trouble(simulator, self._timeline, self._wish.seed)
+        await simulator.set_faults(**DELIVERIES)
+        tasks = [asyncio.create_task(driver.drive()), asyncio.create_task(trouble.make())]
+        try:
+            for at, how in self._downs():
+                await self._deliveries(home, simulator, tasks, at)
+                await self._go_down(home, how=how)
+            await self._deliveries(home, simulator, tasks, self._wish.events)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+        self.verdict.bursts = trouble.bursts
+        await simulator.clear_faults()
+        await driver.rest()
+        await simulator.clock(speed=0)
+
+    def _downs(self) -> list[tuple[int, str]]:
+        """Return after how many deliveries Home Assistant goes down, and how."""
+        hows = ["kill"] * self._wish.kills + ["stop"]
+        self._random.shuffle(hows)
+        places = sorted(self._random.uniform(0.08, 0.92) for _ in hows)
+        return [
+            (int(place * self._wish.events), how) for place, how in zip(places, hows, strict=True)
+        ]
+
+    async def _deliveries(
+        self, home: Home, simulator: Simulator, tasks: list[asyncio.Task[None]], wanted: int
+    ) -> None:
+        """Wait until so many deliveries were made in all."""
+        while True:
+            for task in tasks:
+                if task.done():
+                    task.result()
+            if words := home.exited() or simulator.exited():
+                raise ProcessFailed(words)
+            made = [
+                item
+                for item in await simulator.deliveries()
+                if not item["is_test"] and not item["dropped"]
+            ]
+            self.verdict.deliveries = len(made)
+            if len(made) >= wanted:
+                return
+            await asyncio.sleep(self._random.uniform(0.3, 1.0))
+
+    async def _go_down(self, home: Home, *, how: str) -> None:
+        life = self._timeline.lives[-1]
+        self._say(f"{self.verdict.deliveries} deliveries: {how}")
+        life.ended, life.was_killed = time.time(), how == "kill"
+        if life.was_killed:
+            await home.kill()
+            await asyncio.sleep(self._random.uniform(0.0, 5.0))
+        else:
+            await home.stop()
+            await asyncio.sleep(STOPPED_FOR)
+        await self._start(home)
+        deadline = time.monotonic() + LOADED_PATIENCE
+        while not await self._is_loaded(home):
+            if time.monotonic() > deadline:
+                raise ProcessFailed(
+                    f"the entry was not loaded {LOADED_PATIENCE:.0f} s after a start"
+                )
+            await asyncio.sleep(0.2)
+        self._timeline.lives[-1].ready = time.time()
+
+    async def _start(self, home: Home) -> None:
+        self._timeline.lives.append(Life(time.time()))
+        await home.start()
+
+    async def _is_loaded(self, home: Home) -> bool:
+        entries = await home.api.rest("GET", "config/config_entries/entry?domain=jedlix")
+        return bool(entries) and all(entry["state"] == "loaded" for entry in entries)
+
+    # -- the count ---------------------------------------------------------------------------------------
+
+    async def _calm(self, home: Home, simulator: Simulator, before: dict[str, Any]) -> None:
+        """Wait until everything has come that can come, then count."""
+        self._say(f"{self.verdict.deliveries} deliveries: calm")
+        began = time.monotonic()
+        while True:
+            await asyncio.sleep(CHECKED_EVERY)
+            waited = time.monotonic() - began
+            if waited < CALM:
+                continue
+            truth = await simulator.truth()
+            promises = await self._count(simulator, truth, before)
+            wrong = await self._wrong_states(home, truth, promises)
+            self.verdict.wrong_state = len(wrong)
+            if waited > PATIENCE or not (self.verdict.lost or wrong):
+                break
+        self.verdict.details["wrong_state"] = wrong
+        await home.stop()
+        logged = home.log_errors("jedlix")
+        errors = [words for words in logged if _AWAY not in words]
+        self.verdict.errors_logged = len(errors)
+        self.verdict.outages_logged = len(logged) - len(errors)
+        self.verdict.details["errors_logged"] = errors
+        self.verdict.seconds = round(time.monotonic() - self._began)
+
+    async def _count(
+        self, simulator: Simulator, truth: dict[str, Any], before: dict[str, Any]
+    ) -> Promises:
+        """Compare what was announced by now with the journal; returns what was promised."""
+        first = before["changes"][-1]["n"] if before["changes"] else 0
+        journal = [Happened.read(line) for line in truth["changes"] if line["n"] > first]
+        cars = {car["id"]: car for user in before["users"] for car in user["vehicles"]}
+        promises = Promises.of(journal, await simulator.deliveries(), self._timeline, cars)
+        promised = promises.lines
+        announced = record.changes(self._folder / "home")
+        found = compare(journal, announced, promises, self._timeline)
+        verdict = self.verdict
+        verdict.truth = len(promised)
+        verdict.announced = len(promised & found.told)
+        lost = [line for line in journal if line.n in promised - found.told]
+        verdict.lost = len(lost)
+        verdict.repeated = len(found.repeated)
+        verdict.invented = len(found.invented)
+        verdict.read_otherwise = len(found.read_otherwise)
+        verdict.unpromised = len(found.told - promised)
+        verdict.kills = len(self._timeline.kills)
+        unseeable = {line.n for line in journal} - promised - found.told
+        verdict.unseeable = dict(Counter(line.type for line in journal if line.n in unseeable))
+        verdict.by_source = dict(
+            Counter(
+                f"{change.data['source']}{' late' if change.data['late'] else ''}"
+                for change in announced
+            )
+        )
+        pulses = [
+            line["data"] for line in record.lines(self._folder / "home") if line["kind"] == "pulse"
+        ]
+        verdict.blocked_ms = max((pulse["blocked_ms"] for pulse in pulses), default=0.0)
+        verdict.details = {
+            "lost": [_shown(line) for line in lost],
+            "repeated": [_told(change) for change in found.repeated],
+            "invented": [_told(change) for change in found.invented],
+            "lives": [[life.began, life.ready, life.ended] for life in self._timeline.lives],
+            "troubles": [list(each) for each in self._timeline.troubles],
+        }
+        if late := record.late_starts(self._folder / "home"):
+            raise ProcessFailed(f"the recorder came after the integration in {late} of the lives")
+        return promises
+
+    async def _wrong_states(
+        self, home: Home, truth: dict[str, Any], promises: Promises
+    ) -> list[str]:
+        """Return the entities that do not show the truth, in words."""
+        async with await home.api.websocket() as socket:
+            devices, entities = await our_devices(socket), await our_entities(socket)
+        states = await home.api.states()
+        wrong = []
+        for want in expected_states(truth, promises.unsure_settings):
+            device = next((item for item in devices if item.is_for(want.vehicle_id)), None)
+            of_car = [
+                entity
+                for entity in entities
+                if device is not None and entity.device_id == device.device_id
+            ]
+            entity = find(of_car, want.domain, want.key)
+            shown = states.get(entity.entity_id, {}).get("state") if entity is not None else None
+            if shown != want.state:
+                wrong.append(
+                    f"{want.vehicle_id} {want.domain} {want.key}: {shown}, not {want.state}"
+                )
+        return wrong
+
+
+def _shown(line: Happened) -> dict[str, Any]:
+    return {
+        name: getattr(line, name) for name in ("n", "type", "vehicle_id", "session_id", "known_at")
+    }
+
+
+def _told(change: record.Announced) -> dict[str, Any]:
+    return {"told_at": change.told_at, **change.data}

@@ -1,0 +1,64 @@
+"""The count, as the JSON that other programs read and as words for a person."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+import json
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(slots=True, kw_only=True)
+class Verdict:
+    """What a run has shown. The first seven are the contract (design, section 10).
+
+    `truth` counts the changes that are promised (harness.chaos.promise says which), `announced` those of them
+    that were announced. `unpromised` were announced although nobody could be asked to see them, `unseeable`
+    were neither; `read_otherwise` follow from states of which one was unseeable. `outages_logged` are the
+    lines with which Home Assistant's own coordinator says that the API is away: no errors of the integration
+    while the API is away indeed.
+    """
+
+    truth: int = 0
+    announced: int = 0
+    lost: int = 0
+    repeated: int = 0
+    wrong_state: int = 0
+    kills: int = 0
+    errors_logged: int = 0
+    invented: int = 0
+    read_otherwise: int = 0
+    unpromised: int = 0
+    unseeable: dict[str, int] = field(default_factory=dict)
+    outages_logged: int = 0
+    deliveries: int = 0
+    bursts: int = 0
+    cars: int = 0
+    seed: int = 0
+    seconds: int = 0
+    blocked_ms: float = 0.0
+    by_source: dict[str, int] = field(default_factory=dict)
+    details: dict[str, list[Any]] = field(default_factory=dict)
+
+    @property
+    def is_good(self) -> bool:
+        """Return whether nothing was lost, invented or wrong."""
+        return not (self.lost or self.wrong_state or self.errors_logged or self.invented)
+
+    def write(self, path: Path) -> None:
+        """Write the JSON."""
+        content = json.dumps(asdict(self), indent=2, ensure_ascii=False)
+        path.write_text(content + "\n", encoding="utf-8")
+
+    def lines(self) -> Sequence[str]:
+        """Return the count in words."""
+        unseeable = sum(self.unseeable.values())
+        made = f"{self.deliveries} deliveries about {self.cars} cars in {self.seconds} s"
+        suffered = f"{self.bursts} bursts of API trouble, {self.kills} kills, seed {self.seed}"
+        told = f"{self.truth} promised changes, {self.announced} announced, {self.lost} lost"
+        wrong = f"{self.repeated} repeated after a kill, {self.invented} invented"
+        return (
+            f"{made}, {suffered}",
+            f"{told}, {wrong}",
+            f"{self.unpromised} more announced, {unseeable} that nobody could see",
+            f"{self.wrong_state} wrong states, {self.errors_logged} errors logged",
+        )

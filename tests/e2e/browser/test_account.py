@@ -1,0 +1,70 @@
+"""The page of the integration: options, one more user, diagnostics."""
+
+import json
+
+from playwright.async_api import expect
+import pytest
+
+from harness.browser.frontend import Frontend
+from harness.browser.integrations import IntegrationPage
+from tests.e2e.browser.conftest import Stage
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.usefixtures("socket_enabled"),
+]
+
+
+async def test_options_are_kept(stage: Stage, tab: Frontend) -> None:
+    text, page = tab.text, IntegrationPage(tab)
+    event_types, own_type = text("options.step.init.data.event_types"), f"likely-{tab.language}"
+    await page.open()
+    flow = await page.configure()
+    await flow.shows(text("options.step.init.title"))
+    await expect(flow.form).to_contain_text(text("options.step.init.data_description.event_types"))
+    assert not await tab.raw_texts()
+    await flow.pick(event_types, own_type)
+    await flow.switch(text("options.step.init.data.follow_new_users")).click()
+    await flow.submit()
+    await expect(flow.end).to_be_visible()
+    assert not await tab.raw_texts()
+    await flow.finish()
+
+    flow = await page.configure()
+    await flow.shows(text("options.step.init.title"))
+    await expect(flow.form.locator("ha-input-chip", has_text=own_type)).to_be_visible()
+    follows = flow.form.get_by_role("switch").nth(1)
+    await expect(follows).to_be_checked(checked=tab.language == "en")  # the next one turns it back
+
+
+async def test_one_more_user_is_followed(stage: Stage, tab: Frontend) -> None:
+    user = stage.users[1 if tab.language == "en" else 2]
+    car, text, page = user["vehicles"][0], tab.text, IntegrationPage(tab)
+    await page.open()
+    flow = await page.add_user()
+    await flow.shows(text("config_subentries.user.step.user.title"))
+    assert not await tab.raw_texts()
+    await flow.fill(user_id="nobody")
+    await flow.submit()
+    await expect(flow.error).to_contain_text(text("config_subentries.user.error.unknown_user"))
+    await flow.fill(user_id=user["id"])
+    await flow.submit()
+    await expect(flow.end).to_be_visible()
+    assert not await tab.raw_texts()
+    await flow.finish()
+
+    followed = page.users.filter(has_text=user["id"][:8])
+    await expect(followed).to_contain_text(text("config_subentries.user.entry_type"))
+    await expect(page.devices.filter(has_text=car["model"]).first).to_be_visible()
+    assert not await tab.raw_texts()
+
+
+async def test_diagnostics_can_be_shown_to_a_stranger(stage: Stage, tab: Frontend) -> None:
+    page = IntegrationPage(tab)
+    await page.open()
+    written = json.dumps(await page.download_diagnostics())
+    assert '"charge_state"' in written
+    info = await stage.simulator.info()
+    secrets = (f'"{info["client_secret"]}"', stage.users[0]["id"], stage.car["id"], info["base_url"])
+    assert [secret for secret in secrets if secret in written] == []

@@ -1,0 +1,106 @@
+"""From the log-in to the page of a car, as somebody meets us for the first time."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from playwright.async_api import expect
+import pytest
+import pytest_asyncio
+
+from harness.browser.frontend import Frontend
+from harness.browser.integrations import add_integration, open_device
+from harness.flows import DOMAIN
+from harness.home_api import PASSWORD, USERNAME
+from harness.simulator import Simulator
+from tests.e2e.browser.conftest import Stage
+
+ENTRIES = "config/config_entries/entry"
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.usefixtures("socket_enabled"),
+]
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def cloud(stage: Stage, tmp_path: Path) -> AsyncIterator[Simulator]:
+    """Return a simulator that Home Assistant does not know yet, and is to forget again."""
+    async with Simulator.ours(tmp_path, "--users", "2") as simulator:
+        yield simulator
+        for entry in await stage.home.api.rest("GET", f"{ENTRIES}?domain={DOMAIN}"):
+            if entry["entry_id"] != stage.entry_id:
+                await stage.home.api.rest("DELETE", f"{ENTRIES}/{entry['entry_id']}")
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def stranger(stage: Stage, language: str) -> AsyncIterator[Frontend]:
+    """Return a tab of somebody who is not logged in."""
+    tab = await Frontend.open(stage.browser, stage.home.api, language=language)
+    yield tab
+    await tab.close()
+    assert not tab.complaints
+
+
+async def test_a_stranger_logs_in_adds_an_account_and_finds_the_car(
+    stage: Stage, cloud: Simulator, stranger: Frontend
+) -> None:
+    tab, text = stranger, stranger.text
+    info, user = await cloud.info(), (await cloud.truth())["users"][0]
+    car = user["vehicles"][0]
+
+    await tab.log_in(USERNAME, PASSWORD)
+    flow = await add_integration(tab, "Jedlix")
+
+    await flow.shows(text("config.step.user.title"))
+    assert not await tab.raw_texts()
+    await flow.choose(text("selector.environment.options.custom"))
+    await flow.fill(client_id="me", client_secret="a guess", api_key=info["api_key"])
+    await flow.submit()
+    await flow.shows(text("config.step.custom.title"))
+    assert not await tab.raw_texts()
+    await flow.fill(base_url=info["base_url"], token_url=info["token_url"])
+    await flow.submit()
+    await expect(flow.error).to_contain_text(text("config.error.invalid_auth"))
+
+    await flow.fill(client_secret=info["client_secret"], api_key=info["api_key"])
+    await flow.submit()
+    await flow.shows(text("config.step.custom.title"))
+    await flow.submit()
+
+    await flow.shows(text("config.step.users.title"))
+    assert not await tab.raw_texts()
+    await flow.submit()
+    await expect(flow.error).to_contain_text(text("config.error.no_users"))
+    await flow.pick(text("config.step.users.data.users"), user["id"][:8])
+    await expect(flow.form).to_contain_text(car["model"])
+    await flow.submit()
+
+    await flow.shows(text("config.step.webhook.title"))
+    assert not await tab.raw_texts()
+    await flow.choose(text("selector.callback.options.custom"))
+    await flow.fill(callback_url="http://127.0.0.1:9")
+    await flow.submit()
+    await expect(flow.progress).to_contain_text(text("config.progress.connect"))
+    await expect(flow.error).to_contain_text(text("config.error.not_reachable"))
+    await flow.fill(callback_url=stage.home.base_url)
+    await flow.submit()
+    await expect(flow.progress).to_contain_text(text("config.progress.connect"))
+    await expect(flow.end).to_be_visible()
+    assert not await tab.raw_texts()
+    await flow.finish()
+
+    devices = await tab.ask("config/device_registry/list")
+    (device,) = [
+        device
+        for device in devices
+        if any(
+            domain == DOMAIN and car["id"] in identifier
+            for domain, identifier in device["identifiers"]
+        )
+    ]
+    page = await open_device(tab, device["id"])
+    await expect(page).to_contain_text(f"{car['brand']} {car['model']}")
+    await expect(page).to_contain_text(text("entity.sensor.charge_state.state.disconnected"))
+    await expect(page).to_contain_text(text("entity.sensor.session.state.none"))
+    assert not await tab.raw_texts()

@@ -1,0 +1,460 @@
+"""Blueprints: each is imported by Home Assistant's own importer, and run against the simulator."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
+from functools import partial
+import json
+from pathlib import Path
+import shutil
+from typing import Any, Final, override
+
+from homeassistant.components.blueprint.importer import fetch_blueprint_from_url
+from homeassistant.components.calendar import CalendarEntity, CalendarEvent
+from homeassistant.components.calendar.const import DATA_COMPONENT as CALENDARS
+from homeassistant.const import ENTITY_MATCH_ALL, STATE_ON
+from homeassistant.core import HomeAssistant, ServiceCall
+from homeassistant.helpers import entity_registry as er
+from homeassistant.setup import async_setup_component
+from homeassistant.util import dt as dt_util
+import pytest
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_fire_time_changed,
+    async_mock_service,
+)
+from pytest_homeassistant_custom_component.test_util.aiohttp import AiohttpClientMocker
+
+from custom_components.jedlix.const import DOMAIN
+from custom_components.jedlix.push.health import PushState
+from simulator.app import Simulator
+from tests.test_triggers import car_device
+from tests.tools import state_of, until
+
+ROOT: Final = Path(__file__).parents[1]
+BLUEPRINTS: Final = ROOT / "blueprints/automation"
+type Use = Callable[..., Awaitable[None]]
+
+FILES: Final = sorted((BLUEPRINTS / DOMAIN).glob("*.yaml"))
+TEXTS: Final = {path.stem: path.read_text() for path in FILES}
+REPOSITORY: Final = json.loads((ROOT / "custom_components/jedlix/manifest.json").read_text())[
+    "documentation"
+]
+
+
+@pytest.fixture
+def hass_config_dir(hass_tmp_config_dir: str) -> str:
+    """Give Home Assistant a configuration folder of its own, with our blueprints in it."""
+    shutil.copytree(
+        BLUEPRINTS, Path(hass_tmp_config_dir) / "blueprints/automation", dirs_exist_ok=True
+    )
+    return hass_tmp_config_dir
+
+
+@pytest.fixture
+def told(hass: HomeAssistant) -> list[ServiceCall]:
+    """Return the notifications that a blueprint makes when it is told nothing else."""
+    return async_mock_service(hass, "persistent_notification", "create")
+
+
+@pytest.fixture
+async def use(hass: HomeAssistant) -> AsyncIterator[Use]:
+    """Return how to make an automation of a blueprint; it is switched off in the end."""
+    yield partial(_use, hass)
+    await hass.services.async_call(
+        "automation", "turn_off", {"entity_id": ENTITY_MATCH_ALL}, blocking=True
+    )
+
+
+async def _use(hass: HomeAssistant, blueprint: str, **inputs: Any) -> None:
+    assert await async_setup_component(
+        hass,
+        "automation",
+        {
+            "automation": {
+                "id": blueprint,
+                "alias": blueprint,
+                "use_blueprint": {"path": f"{DOMAIN}/{blueprint}.yaml", "input": inputs},
+            }
+        },
+    )
+    await hass.async_block_till_done()
+    state = hass.states.get(f"automation.{blueprint}")
+    assert state is not None
+    assert state.state == STATE_ON, "Home Assistant refuses the automation"
+
+
+def entity_of(hass: HomeAssistant, key: str, domain: str) -> str:
+    """Return the id of the one entity of ours with this key."""
+    (found,) = [
+        entity.entity_id
+        for entity in er.async_get(hass).entities.values()
+        if (entity.platform, entity.translation_key, entity.domain) == (DOMAIN, key, domain)
+    ]
+    return found
+
+
+async def wait_for_time(hass: HomeAssistant, hour: int) -> None:
+    """Let it become this full hour, local time."""
+    now = dt_util.now()
+    moment = now.replace(hour=hour, minute=0, second=0, microsecond=0)
+    async_fire_time_changed(hass, moment + timedelta(days=moment <= now))
+    await hass.async_block_till_done()
+
+
+# -- as files ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+async def test_home_assistant_imports_it_from_where_it_says_it_is(
+    hass: HomeAssistant, aioclient_mock: AiohttpClientMocker, path: Path
+) -> None:
+    place = f"main/{path.relative_to(ROOT).as_posix()}"
+    url = f"{REPOSITORY}/blob/{place}"
+    raw = REPOSITORY.replace("https://github.com", "https://raw.githubusercontent.com")
+    aioclient_mock.get(f"{raw}/{place}", text=TEXTS[path.stem])
+    imported = await fetch_blueprint_from_url(hass, url)
+    assert imported.blueprint.domain == "automation"
+    assert imported.blueprint.metadata["source_url"] == url
+    assert imported.blueprint.metadata["homeassistant"]["min_version"] == "2026.10.0"
+    assert imported.blueprint.validate() is None
+    for name, field in imported.blueprint.inputs.items():
+        assert field["name"], name
+        assert field["selector"], name
+
+
+# -- session_notification ----------------------------------------------------------------------------------
+
+
+async def test_a_session_is_told_when_it_starts_and_with_its_money_when_it_ends(
+    hass: HomeAssistant, use: Use, sim: Simulator, entry: MockConfigEntry, told: list[ServiceCall]
+) -> None:
+    car = sim.vehicle_ids[0]
+    await use("session_notification", cars={"device_id": [car_device(hass, entry, sim).id]})
+    sim.plug(car)
+    await until(hass, lambda: told)
+    assert told[0].data == {"title": "Tesla Model 3", "message": "Smart session started."}
+    sim.advance(8)
+    sim.unplug(car)
+    await until(hass, lambda: len(told) == 2)
+    energy, cost, savings = (
+        float(state_of(hass, f"_session_{what}", "sensor"))
+        for what in ("energy", "cost", "savings")
+    )
+    assert energy > 1
+    assert told[1].data["message"] == (
+        f"Session ended: {round(energy, 1)} kWh, cost {round(cost, 2)} EUR,"
+        f" saved {round(savings, 2)} EUR"
+    )
+
+
+async def test_only_what_is_asked_for_is_told_and_in_the_way_that_is_asked_for(
+    hass: HomeAssistant, use: Use, sim: Simulator, entry: MockConfigEntry, told: list[ServiceCall]
+) -> None:
+    calls = async_mock_service(hass, "notify", "phone")
+    await use(
+        "session_notification",
+        cars={"device_id": [car_device(hass, entry, sim).id]},
+        on_start=False,
+        notify=[{"action": "notify.phone", "data": {"message": "{{ title }}: {{ trigger.type }}"}}],
+    )
+    sim.plug(sim.vehicle_ids[0], "unknown")
+    sim.unplug(sim.vehicle_ids[0])
+    await until(hass, lambda: calls)
+    assert [call.data["message"] for call in calls] == ["Tesla Model 3: session_ended"]
+    assert not told
+
+
+@pytest.mark.parametrize(("include_late", "expected"), [(False, 0), (True, 1)])
+async def test_late_news_is_told_only_to_who_wants_it(
+    hass: HomeAssistant,
+    use: Use,
+    sim: Simulator,
+    entry: MockConfigEntry,
+    told: list[ServiceCall],
+    include_late: bool,
+    expected: int,
+) -> None:
+    device = car_device(hass, entry, sim)
+    await use("session_notification", cars={"device_id": device.id}, include_late=include_late)
+    hass.bus.async_fire(
+        "jedlix_event", {"device_id": device.id, "type": "session_ended", "late": True}
+    )
+    await hass.async_block_till_done()
+    assert [call.data["message"] for call in told] == ["Session ended"] * expected
+
+
+# -- not_charging ------------------------------------------------------------------------------------------
+
+
+async def test_a_car_that_waits_for_better_hours_is_told_only_on_demand(
+    hass: HomeAssistant, use: Use, sim: Simulator, entry: MockConfigEntry, told: list[ServiceCall]
+) -> None:
+    device, car = car_device(hass, entry, sim), sim.vehicle_ids[0]
+    sim.telemetry(car, battery_level=40)
+    sim.plug(car)
+    await until(hass, lambda: state_of(hass, "_session", "sensor") == "smart")
+    assert state_of(hass, "_charge_state", "sensor") == "stopped"
+    await use("not_charging", car=device.id)
+    await wait_for_time(hass, 23)
+    assert not told
+
+
+@pytest.mark.parametrize(
+    ("reason", "message"),
+    [
+        ("waiting", "Jedlix waits for a better moment."),
+        ("link", "Jedlix has lost the link to the car; link it again in the app."),
+        ("location", "Jedlix does not know this location, so it is up to the car and the charger."),
+        ("off", "Smart charging is switched off, so it is up to the car and the charger."),
+    ],
+)
+async def test_the_reason_why_a_car_does_not_charge(
+    hass: HomeAssistant,
+    use: Use,
+    sim: Simulator,
+    entry: MockConfigEntry,
+    told: list[ServiceCall],
+    reason: str,
+    message: str,
+) -> None:
+    device, car = car_device(hass, entry, sim), sim.vehicle_ids[0]
+    if reason == "off":
+        sim.change_settings(car, isSmartChargingEnabled=False)
+    sim.plug(car, "unknown" if reason == "location" else "home")
+    sim.telemetry(car, battery_level=40, charge_state="stopped")
+    if reason == "link":
+        sim.link(car, connected=False)
+    await entry.runtime_data.coordinator.async_refresh()
+    await hass.async_block_till_done()
+    await use("not_charging", car=device.id, time="22:00:00", waiting_is_fine=False)
+    await wait_for_time(hass, 22)
+    assert [(call.data["title"], call.data["message"]) for call in told] == [
+        ("Tesla Model 3 is plugged in but not charging", message)
+    ]
+
+
+@pytest.mark.parametrize("state", ["charging", "complete", "disconnected", "unavailable"])
+async def test_a_car_that_charges_is_done_or_away_is_not_told(
+    hass: HomeAssistant,
+    use: Use,
+    sim: Simulator,
+    entry: MockConfigEntry,
+    told: list[ServiceCall],
+    state: str,
+) -> None:
+    device, car = car_device(hass, entry, sim), sim.vehicle_ids[0]
+    if state != "disconnected":
+        sim.plug(car)
+        sim.telemetry(car, charge_state="stopped" if state == "unavailable" else state)
+    await entry.runtime_data.coordinator.async_refresh()
+    await use("not_charging", car=device.id, waiting_is_fine=False)
+    if state == "unavailable":
+        await hass.config_entries.async_unload(entry.entry_id)
+    assert state_of(hass, "_charge_state", "sensor") == state
+    await wait_for_time(hass, 23)
+    assert not told
+
+
+# -- plug_in_reminder --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("level", "state", "expected"),
+    [
+        (49, "disconnected", 1),
+        (51, "disconnected", 0),
+        (49, "stopped", 0),
+        (49, "unknown", 0),
+        (49, "unavailable", 0),
+    ],
+)
+async def test_the_reminder_comes_for_a_low_car_that_is_surely_not_plugged_in(
+    hass: HomeAssistant,
+    use: Use,
+    sim: Simulator,
+    entry: MockConfigEntry,
+    told: list[ServiceCall],
+    level: int,
+    state: str,
+    expected: int,
+) -> None:
+    car = sim.vehicle_ids[0]
+    if state == "stopped":
+        sim.plug(car)
+    sim.telemetry(car, battery_level=level, charge_state=None if state == "unavailable" else state)
+    await entry.runtime_data.coordinator.async_refresh()
+    await use("plug_in_reminder", car=car_device(hass, entry, sim).id)
+    if state == "unavailable":
+        await hass.config_entries.async_unload(entry.entry_id)
+    assert state_of(hass, "_charge_state", "sensor") == state
+    await wait_for_time(hass, 21)
+    assert [call.data for call in told] == [
+        {"title": "Plug in Tesla Model 3", "message": "The battery is at 49 %."}
+    ] * expected
+
+
+async def test_a_condition_of_the_user_s_own_holds_the_reminder_back(
+    hass: HomeAssistant, use: Use, sim: Simulator, entry: MockConfigEntry, told: list[ServiceCall]
+) -> None:
+    hass.states.async_set("person.anna", "not_home")
+    only_if = [{"condition": "state", "entity_id": "person.anna", "state": "home"}]
+    device = car_device(hass, entry, sim)
+    await use("plug_in_reminder", car=device.id, only_if=only_if)
+    await wait_for_time(hass, 21)
+    assert not told
+    hass.states.async_set("person.anna", "home")
+    async_fire_time_changed(hass, dt_util.now() + timedelta(days=2))
+    await hass.async_block_till_done()
+    assert told
+
+
+# -- boost_when_low ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("level", "location", "boosted"),
+    [(29, "home", True), (31, "home", False), (29, "unknown", False)],
+)
+async def test_a_car_that_arrives_low_charges_at_once(
+    hass: HomeAssistant,
+    use: Use,
+    sim: Simulator,
+    entry: MockConfigEntry,
+    caplog: pytest.LogCaptureFixture,
+    level: int,
+    location: str,
+    boosted: bool,
+) -> None:
+    car = sim.vehicle_ids[0]
+    sim.telemetry(car, battery_level=level)
+    await use("boost_when_low", car=car_device(hass, entry, sim).id)
+    sim.plug(car, location)
+    await until(hass, lambda: state_of(hass, "_session", "sensor") != "none")
+    session = sim.vehicle(car).session
+    assert session is not None
+    assert session.boost is boosted
+    assert "Error" not in caplog.text
+
+
+# -- hold_home_battery -------------------------------------------------------------------------------------
+
+
+async def test_the_home_battery_is_held_just_while_the_car_draws_power(
+    hass: HomeAssistant, use: Use, sim: Simulator, entry: MockConfigEntry
+) -> None:
+    car = sim.vehicle_ids[0]
+    held, released = (async_mock_service(hass, "battery", what) for what in ("hold", "release"))
+    await use(
+        "hold_home_battery",
+        charging=[entity_of(hass, "charging", "binary_sensor")],
+        hold=[{"action": "battery.hold"}],
+        release=[{"action": "battery.release"}],
+    )
+    sim.plug(car)
+    sim.telemetry(car, charge_state="charging")
+    await until(hass, lambda: held)
+    assert not released
+    sim.telemetry(car, charge_state="stopped")
+    await until(hass, lambda: released)
+    sim.telemetry(car, charge_state="charging")
+    await until(hass, lambda: len(held) == 2)
+    await hass.config_entries.async_unload(entry.entry_id)
+    await hass.async_block_till_done()
+    assert len(released) == 1, "a moment without news is no reason to let go"
+    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(minutes=31))
+    await hass.async_block_till_done()
+    assert (len(held), len(released)) == (2, 2)
+
+
+# -- pause_for_calendar ------------------------------------------------------------------------------------
+
+
+class Diary(CalendarEntity):
+    """A calendar with one event."""
+
+    entity_id = "calendar.diary"
+
+    def __init__(self, event: CalendarEvent) -> None:
+        """Hold the event."""
+        self._event = event
+
+    @property
+    @override
+    def event(self) -> CalendarEvent:
+        """Return the event."""
+        return self._event
+
+    @override
+    async def async_get_events(self, *_: Any) -> list[CalendarEvent]:
+        """Return the event, whatever is asked."""
+        return [self._event]
+
+
+@pytest.mark.parametrize(
+    ("all_day", "title", "paused"),
+    [(False, "A long DRIVE home", True), (True, "Drive", True), (False, "Dentist", False)],
+)
+async def test_smart_charging_pauses_from_before_the_event_until_its_end(
+    hass: HomeAssistant,
+    use: Use,
+    sim: Simulator,
+    entry: MockConfigEntry,
+    all_day: bool,
+    title: str,
+    paused: bool,
+) -> None:
+    begins = dt_util.now().replace(microsecond=0) + timedelta(minutes=5)
+    start = dt_util.start_of_local_day(begins + timedelta(days=2))
+    end = start + timedelta(days=1)
+    times = (start.date(), end.date()) if all_day else (start, end)
+    calendars = hass.data[CALENDARS]
+    await calendars.async_add_entities([Diary(CalendarEvent(*times, title))])
+    car = sim.vehicle_ids[0]
+    await use(
+        "pause_for_calendar",
+        car=car_device(hass, entry, sim).id,
+        calendar=Diary.entity_id,
+        words="drive",
+        before={"seconds": int((start - begins).total_seconds())},
+    )
+    async_fire_time_changed(hass, begins - timedelta(seconds=1))
+    await hass.async_block_till_done()
+    assert sim.vehicle(car).settings["isSmartChargingEnabled"] is True
+    async_fire_time_changed(hass, begins)
+    await hass.async_block_till_done()
+    settings = sim.vehicle(car).settings
+    assert settings["isSmartChargingEnabled"] is not paused
+    resumes = settings["enableSmartChargingAt"]
+    assert (resumes and dt_util.parse_datetime(resumes)) == (end if paused else None)
+    await calendars.async_remove_entity(Diary.entity_id)
+
+
+# -- push_trouble ------------------------------------------------------------------------------------------
+
+
+async def test_trouble_with_push_is_told_when_it_lasts(
+    hass: HomeAssistant,
+    use: Use,
+    sim: Simulator,
+    entry: MockConfigEntry,
+    told: list[ServiceCall],
+) -> None:
+    async def deliver(*, with_key: bool) -> None:
+        sim.strike({"wrong_key": 0.0 if with_key else 1.0})
+        for _ in range(3):
+            sim.add_user()
+        state = PushState.HEALTHY if with_key else PushState.FAILING
+        await until(hass, lambda: state_of(hass, "_push_state") == state)
+
+    await use("push_trouble", push_state=entity_of(hass, "push_state", "sensor"))
+    await deliver(with_key=False)
+    await deliver(with_key=True)
+    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(hours=2))
+    await hass.async_block_till_done()
+    assert not told, "it was over within the hour"
+    await deliver(with_key=False)
+    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(hours=2))
+    await until(hass, lambda: told)
+    assert [call.data["message"] for call in told] == [
+        "Push is failing; until it is mended, news comes with the poll."
+    ]
