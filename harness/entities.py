@@ -75,6 +75,12 @@ async def our_devices(socket: WebSocket) -> list[Device]:
     ]
 
 
+async def of_device(socket: WebSocket, jedlix_id: str) -> list[Entity]:
+    """Return the entities of the device that stands for the thing with this id at Jedlix."""
+    devices = {item.device_id for item in await our_devices(socket) if item.is_for(jedlix_id)}
+    return [entity for entity in await our_entities(socket) if entity.device_id in devices]
+
+
 def find(entities: Sequence[Entity], domain: str, key: str) -> Entity | None:
     """Return the first entity of this domain and key."""
     matching = (entity for entity in entities if (entity.domain, entity.key) == (domain, key))

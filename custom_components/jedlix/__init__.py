@@ -91,6 +91,11 @@ async def async_setup_entry(hass: HomeAssistant, entry: JedlixConfigEntry) -> bo
     return True
 
 
+async def async_migrate_entry(_hass: HomeAssistant, entry: JedlixConfigEntry) -> bool:
+    """Take an entry of this version, and refuse one that a later version made; none is older yet."""
+    return entry.version == 1
+
+
 async def async_unload_entry(hass: HomeAssistant, entry: JedlixConfigEntry) -> bool:
     """Unload; what Jedlix holds for us stays, so that a reload costs no call and loses nothing."""
     if unloaded := await hass.config_entries.async_unload_platforms(entry, PLATFORMS):

@@ -134,9 +134,10 @@ class Demo:
         self, home: Home, simulator: Simulator, socket: WebSocket, story: Story
     ) -> list[str]:
         info, truth = await simulator.info(), await simulator.truth()
-        users, car = _choose(truth)
-        if car["plugged_in"]:
-            await simulator.unplug(car["id"])
+        users, car, other = _choose(truth)
+        for each in filter(None, (car, other)):
+            if each["plugged_in"]:
+                await simulator.unplug(each["id"])
         self._screen.heading("Adding the integration, as a person would")
         entry_id = await add_jedlix(home.api, info, users)
         event_types = [*info["documented_event_types"], *info["own_event_types"]]
@@ -149,7 +150,7 @@ class Demo:
 
         self._screen.heading(f"A day of the {car['brand']} {car['model']}")
         self._screen.columns()
-        day = Day(simulator, story, self._screen, car)
+        day = Day(simulator, story, self._screen, car, other)
         missed = await day.run()
         await self._collect(home, socket, story)
         logged = home.log_errors("jedlix")
@@ -213,7 +214,7 @@ class Demo:
                 self._screen.plain(f"  {name:<17} median {half} ms, 99th percentile {most} ms")
 
     async def _stay_open(self, home: Home, simulator: Simulator, socket: WebSocket) -> None:
-        _, car = _choose(await simulator.truth())
+        _, car, _ = _choose(await simulator.truth())
         if simulator.is_ours:  # back from the road, so that plugging in has something to do
             await simulator.telemetry(car["id"], battery_level=BACK_WITH)
         devices, entities = await our_devices(socket), await our_entities(socket)
@@ -240,13 +241,14 @@ class Demo:
                 task.uncancel()
 
 
-def _choose(truth: dict[str, Any]) -> tuple[list[str], dict[str, Any]]:
-    """Return the users to follow and the car to drive: the first that tells its battery level."""
+def _choose(truth: dict[str, Any]) -> tuple[list[str], dict[str, Any], dict[str, Any] | None]:
+    """Return the users to follow, the car to drive (it tells its battery level), and one that does not."""
     users = truth["users"][:MOST_USERS]
-    for user in users:
-        for car in user["vehicles"]:
-            if car["reads_battery"] and car["is_connected"]:
-                return [user["id"] for user in users], car
+    cars = [car for user in users for car in user["vehicles"] if car["is_connected"]]
+    mute = next((car for car in cars if not car["reads_battery"]), None)
+    for car in cars:
+        if car["reads_battery"]:
+            return [user["id"] for user in users], car, mute
     raise SimulatorFailed("the simulator has no linked car that tells its battery level")
 
 
