@@ -151,3 +151,20 @@ async def test_each_user_is_checked_and_each_failure_is_its_own(
     assert len(cars) == 1
     sim.strike({"forbidden": ["vehicles"]})
     assert isinstance((await check_users(client_of(hass, sim), [with_car]))[with_car], Forbidden)
+
+
+@pytest.mark.parametrize("odd", ["", ".", ".."])
+async def test_an_id_that_would_change_the_path_is_nobody(
+    hass: HomeAssistant, sim: Simulator, odd: str
+) -> None:
+    """`/users/../vehicles` is another call, and its answer says nothing about a user."""
+    called: list[str] = []
+
+    async def everything(request: web.Request) -> web.Response:
+        called.append(request.path)
+        return web.json_response([])
+
+    async with listening(everything) as url:
+        client = make_client(hass, {**make_entry(sim, None).data, "base_url": url})
+        assert isinstance((await check_users(client, [odd]))[odd], NotFound)
+    assert not called

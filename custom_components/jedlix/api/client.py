@@ -296,6 +296,8 @@ class JedlixClient:
         self, name: str, params: _Params | None = None, body: Json = None, **ids: str
     ) -> object:
         """Call an endpoint of the table and return its JSON, or None for an empty answer."""
+        if not all(value.strip(".") for value in ids.values()):
+            raise NotFound("an id of dots alone would change the path")
         endpoint = self._endpoints[name]
         path = endpoint.path.format(**{key: quote(value, safe="") for key, value in ids.items()})
         query = {
