@@ -333,3 +333,9 @@ def test_every_error_that_is_raised_has_words() -> None:
         and isinstance(node.args[0], ast.Constant)
     }
     assert keys == ENGLISH["exceptions"].keys()
+
+
+def test_the_page_on_entities_lists_them_all_and_no_other() -> None:
+    page = (ROOT / "docs/entities.md").read_text()
+    listed = set(re.findall(r"^\| (\w+) \| `(\w+)`", page, re.MULTILINE))
+    assert listed == {(domain, item.key) for domain, item in DESCRIPTIONS}
