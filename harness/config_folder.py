@@ -89,3 +89,10 @@ def prepare(
     for store in (ONBOARDING, _http(host, port)):
         path = folder / ".storage" / str(store["key"])
         path.write_text(json.dumps(store), encoding="utf-8")
+
+
+def add_component(folder: Path, component: Path) -> None:
+    """Link one more custom component into the folder, and have it set up at the next start."""
+    (folder / "custom_components" / component.name).symlink_to(component, target_is_directory=True)
+    with (folder / "configuration.yaml").open("a", encoding="utf-8") as configuration:
+        configuration.write(f"\n{component.name}:\n")

@@ -134,21 +134,26 @@ class Flow:
 
 
 async def add_jedlix(
-    api: HomeApi, jedlix: Mapping[str, Any], users: Sequence[str], *, callback_url: str = ""
+    api: HomeApi,
+    jedlix: Mapping[str, Any],
+    users: Sequence[str],
+    *,
+    callback: str = "custom",
+    callback_url: str = "",
 ) -> str:
     """Add the integration through its real config flow; returns the entry's id.
 
     `jedlix` is what the simulator's `info` tells: addresses and credentials. It calls Home
     Assistant at `callback_url`; without one at its own address, so that both must be on this
-    machine. Raises `FlowFailed` in words.
+    machine; or as `callback` says. Raises `FlowFailed` in words.
     """
     flow = await Flow.begin(api, CONFIG, DOMAIN)
     credentials = {name: jedlix[name] for name in ("client_id", "client_secret", "api_key")}
     await flow.submit("user", {"environment": "custom", **credentials})
     await flow.submit("custom", {name: jedlix[name] for name in ("base_url", "token_url")})
     await flow.submit("users", {"users": list(users)})
-    callback = {"callback": "custom", "callback_url": callback_url or api.base_url}
-    await flow.submit("webhook", callback)
+    url = {"callback_url": callback_url or api.base_url} if callback == "custom" else {}
+    await flow.submit("webhook", {"callback": callback, **url})
     return str(flow.result()["result"]["entry_id"])
 
 

@@ -7,6 +7,7 @@ import time
 
 ROOT = Path(__file__).resolve().parent.parent
 INTEGRATION = ROOT / "custom_components" / "jedlix"
+IMPATIENT = ROOT / "harness" / "impatient"
 WORK = ROOT / ".work"
 """Ignored by git. Everything that a run writes lies in one folder below it."""
 

@@ -6,6 +6,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient
 from homeassistant.core import HomeAssistant
 from homeassistant.setup import async_setup_component
+from homeassistant.util import dt as dt_util
 from hypothesis import HealthCheck, settings
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
@@ -13,7 +14,7 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from simulator.app import Simulator
 from simulator.settings import Settings
-from tests.tools import make_entry, set_up, until
+from tests.tools import Clock, make_entry, set_up, until
 
 # A busy machine is slow, and that says nothing about the code.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -78,3 +79,12 @@ async def entry(hass: HomeAssistant, sim: Simulator, callback_url: str) -> MockC
     await set_up(hass, entry)
     await until(hass, lambda: entry.runtime_data.push.state not in ("off", "connecting"))
     return entry
+
+
+@pytest.fixture
+def clock(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Return a clock by which Home Assistant and the simulator live, and that a test can put forward."""
+    clock = Clock()
+    monkeypatch.setattr(dt_util, "utcnow", clock.now)
+    monkeypatch.setattr(sim, "_clock", clock.now)
+    return clock

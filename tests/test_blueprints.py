@@ -5,6 +5,7 @@ from datetime import timedelta
 from functools import partial
 import json
 from pathlib import Path
+import re
 import shutil
 from typing import Any, Final, override
 
@@ -27,8 +28,9 @@ from pytest_homeassistant_custom_component.test_util.aiohttp import AiohttpClien
 from custom_components.jedlix.const import DOMAIN
 from custom_components.jedlix.push.health import PushState
 from simulator.app import Simulator
+from tests.conftest import StartSimulator
 from tests.test_triggers import car_device
-from tests.tools import state_of, until
+from tests.tools import make_entry, set_up, state_of, until
 
 ROOT: Final = Path(__file__).parents[1]
 BLUEPRINTS: Final = ROOT / "blueprints/automation"
@@ -427,6 +429,66 @@ async def test_smart_charging_pauses_from_before_the_event_until_its_end(
     resumes = settings["enableSmartChargingAt"]
     assert (resumes and dt_util.parse_datetime(resumes)) == (end if paused else None)
     await calendars.async_remove_entity(Diary.entity_id)
+
+
+# -- cost_report -------------------------------------------------------------------------------------------
+
+
+async def test_the_month_before_is_told_on_the_first_of_the_month(
+    hass: HomeAssistant,
+    use: Use,
+    start_simulator: StartSimulator,
+    callback_url: str,
+    told: list[ServiceCall],
+) -> None:
+    async def run(*, skip_condition: bool) -> None:
+        await hass.services.async_call(
+            "automation",
+            "trigger",
+            {"entity_id": "automation.cost_report", "skip_condition": skip_condition},
+            blocking=True,
+        )
+
+    sim = await start_simulator(history_days=62)
+    entry = make_entry(sim, callback_url)
+    await set_up(hass, entry)
+    await use("cost_report", car=car_device(hass, entry, sim).id)
+    await run(skip_condition=False)
+    assert len(told) == (dt_util.now().day == 1)
+    told.clear()
+    await run(skip_condition=True)
+    end = dt_util.start_of_local_day().replace(day=1)
+    start = (end - timedelta(days=1)).replace(day=1)
+    sessions = [item for item in sim.world.sessions.by_id.values() if start <= item.start < end]
+    assert len(sessions) > 5
+    energy, cost, savings = (
+        sum(round(getattr(item, name), 2) for item in sessions)
+        for name in ("energy_kwh", "cost", "savings")
+    )
+    (report,) = told
+    assert report.data["title"] == f"Tesla Model 3: charging in {start:%B %Y}"
+    count, kwh, paid, saved = re.findall(r"-?\d+\.?\d*", report.data["message"])
+    assert int(count) == len(sessions)
+    assert [float(kwh), float(paid), float(saved)] == pytest.approx(
+        [energy, cost, savings], abs=0.1
+    )
+
+
+async def test_a_month_without_sessions_is_told_as_such(
+    hass: HomeAssistant,
+    use: Use,
+    start_simulator: StartSimulator,
+    callback_url: str,
+    told: list[ServiceCall],
+) -> None:
+    sim = await start_simulator(history_days=0)
+    entry = make_entry(sim, callback_url)
+    await set_up(hass, entry)
+    await use("cost_report", car=car_device(hass, entry, sim).id)
+    await hass.services.async_call(
+        "automation", "trigger", {"entity_id": "automation.cost_report"}, blocking=True
+    )
+    assert [call.data["message"] for call in told] == ["No sessions."]
 
 
 # -- push_trouble ------------------------------------------------------------------------------------------

@@ -1,8 +1,12 @@
 """The coordinator in the field: rings, polls, restarts, outages, cars that come and go."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
+import logging
+import time
+from typing import cast
 
 from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntryState
 from homeassistant.core import HomeAssistant
@@ -11,8 +15,12 @@ from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
 
-from custom_components.jedlix.api import WebhookMessage
+from custom_components.jedlix.announcer import Announcer, Source
+from custom_components.jedlix.api import ConnectionFailed, JedlixClient, WebhookMessage
+from custom_components.jedlix.catch_up import CatchUp
 from custom_components.jedlix.const import DOMAIN
+from custom_components.jedlix.fetching import Truth
+from custom_components.jedlix.memory import Memory
 from simulator.app import Simulator
 from tests.conftest import StartSimulator
 from tests.tools import Ears, listen, make_entry, set_up, state_of, until
@@ -158,18 +166,19 @@ async def test_a_car_that_goes_takes_its_device_along_and_says_so_before(
     assert ears.types == ["vehicle_removed"]
     assert ears.changes[0]["device_id"] is not None
     devices = dr.async_entries_for_config_entry(dr.async_get(hass), quiet.entry_id)
-    assert [device.name for device in devices] == ["Jedlix"]
+    assert not any(vehicle in str(device.identifiers) for device in devices)
 
 
 async def test_a_user_who_is_gone_while_we_are_away_leaves_no_device(
     hass: HomeAssistant, sim: Simulator, quiet: MockConfigEntry
 ) -> None:
+    vehicle = sim.vehicle_ids[0]
     await hass.config_entries.async_unload(quiet.entry_id)
-    sim.remove(sim.vehicle_ids[0])
+    sim.remove(vehicle)
     await hass.config_entries.async_setup(quiet.entry_id)
     await hass.async_block_till_done()
     devices = dr.async_entries_for_config_entry(dr.async_get(hass), quiet.entry_id)
-    assert [device.name for device in devices] == ["Jedlix"]
+    assert not any(vehicle in str(device.identifiers) for device in devices)
 
 
 @pytest.mark.parametrize("mode", ["strict", "noisy"])
@@ -209,3 +218,235 @@ async def test_a_fleet_polls_in_turns_and_a_delivery_without_a_name_brings_the_p
     message = {"eventType": "userCreated", "id": "nameless", "vehicleId": "nobody's"}
     entry.runtime_data.coordinator.ring(WebhookMessage.from_json(message))
     await until(hass, lambda: len(sim.requests) - before == 7)
+
+
+# -- the webhook history -----------------------------------------------------------------------------------
+
+
+async def down(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    """Let Home Assistant be away: it answers 200 to whatever is delivered, and hears nothing."""
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def up(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    """Let it be back."""
+    await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+
+
+def deliver(sim: Simulator, event_type: str, minutes_ago: float, **payload: object) -> str:
+    """Let Jedlix deliver something of its own time; returns its id."""
+    at = sim.now() - timedelta(minutes=minutes_ago)
+    event = sim.webhooks.publish(event_type, sim.user_ids[0], at, payload)
+    return str(event.message["id"])
+
+
+async def test_deliveries_that_came_while_we_were_away_are_told_late_once_and_in_order(
+    hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry
+) -> None:
+    ears = listen(hass)
+    known = deliver(sim, "userCreated", 3)
+    await until(hass, lambda: ears.webhooks)
+    await down(hass, entry)
+    second = deliver(sim, "vehicleConnectionReadyToContinue", 1, vehicleId=sim.vehicle_ids[0])
+    first = deliver(sim, "simVehicleStateChanged", 2)
+    await sim.delivered()
+    await up(hass, entry)
+    assert [told["event_id"] for told in ears.webhooks] == [known, first, second]
+    assert [(told["source"], told["late"]) for told in ears.webhooks[1:]] == [("history", True)] * 2
+    change = ears.changes[-1]
+    assert (change["type"], change["source"]) == ("vehicle_ready_to_continue", "history")
+    assert change["late"]
+    assert state_of(hass, "_webhook", "event") != "unknown"  # of the first one, which was not late
+    for _ in range(2):
+        await hass.config_entries.async_reload(entry.entry_id)
+        await hass.async_block_till_done()
+    assert len(ears.webhooks) == 3
+
+
+async def test_what_the_history_names_is_looked_at_and_nothing_old_wins(
+    hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry
+) -> None:
+    vehicle = sim.vehicle_ids[0]
+    await down(hass, entry)
+    sim.plug(vehicle)
+    sim.unplug(vehicle)
+    await sim.delivered()
+    ears = listen(hass)
+    await up(hass, entry)
+    assert ears.types == ["session_started", "session_ended"]
+    assert {(told["source"], told["late"]) for told in ears.changes} == {("history", True)}
+    assert state_of(hass, f"{vehicle}_charge_state") == "disconnected"
+    assert state_of(hass, f"{vehicle}_session", "sensor") == "none"
+
+
+async def test_a_tenant_without_history_gets_its_sessions_all_the_same_and_one_line_in_the_log(
+    hass: HomeAssistant,
+    sim: Simulator,
+    entry: MockConfigEntry,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    sim.strike({"absent": ["webhook_history", "subscriptions", "unsubscribe"]})
+    await down(hass, entry)
+    sim.plug(sim.vehicle_ids[0])
+    sim.unplug(sim.vehicle_ids[0])
+    await sim.delivered()
+    ears = listen(hass)
+    await up(hass, entry)
+    assert ears.types == ["session_started", "session_ended"]
+    assert {(told["source"], told["late"]) for told in ears.changes} == {("poll", True)}
+    assert not ears.webhooks
+    await poll(hass, entry)
+    assert caplog.text.count("does not offer webhook_history") == 1
+
+
+async def test_a_history_that_cannot_be_read_now_is_read_at_the_next_poll_even_after_a_restart(
+    hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await down(hass, entry)
+    missed = deliver(sim, "userCreated", 1)
+    await sim.delivered()
+    ears = listen(hass)
+
+    async def away(*_: object) -> AsyncIterator[tuple[WebhookMessage, ...]]:
+        raise ConnectionFailed("away")
+        yield ()
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(JedlixClient, "webhook_history_pages", away)
+        await up(hass, entry)
+        await poll(hass, entry)
+        await down(hass, entry)
+        await up(hass, entry)
+    assert not ears.webhooks
+    await poll(hass, entry)
+    assert [told["event_id"] for told in ears.webhooks] == [missed]
+    await poll(hass, entry)
+    assert len(ears.webhooks) == 1
+
+
+async def test_after_an_outage_of_jedlix_the_history_is_read_too(
+    hass: HomeAssistant, sim: Simulator, quiet: MockConfigEntry
+) -> None:
+    sim.strike({"forbidden": ["sessions", "vehicles", "user_sessions"]})
+    await poll(hass, quiet)
+    missed = deliver(sim, "userCreated", 0)
+    ears = listen(hass)
+    sim.strike({"forbidden": []})
+    await poll(hass, quiet)
+    assert [told["event_id"] for told in ears.webhooks] == [missed]
+
+
+async def test_the_action_finds_what_never_came(
+    hass: HomeAssistant, start_simulator: StartSimulator, callback_url: str
+) -> None:
+    sim = await start_simulator(users=7, history_days=0)
+    entry = make_entry(sim, callback_url)
+    await set_up(hass, entry)
+    await until(hass, lambda: entry.runtime_data.push.state not in ("off", "connecting"))
+    for vehicle in sim.vehicle_ids[:6]:
+        sim.plug(vehicle)
+    await sim.delivered()
+    await poll(hass, entry)
+    ears, began = listen(hass), dt_util.utcnow()
+    sim.strike({"drop": 1.0})
+    sim.unplug(sim.vehicle_ids[0])
+    before = len(sim.requests)
+    await entry.runtime_data.coordinator.catch_up(began - timedelta(minutes=5))
+    await hass.async_block_till_done()
+    assert ears.types == ["session_ended", "unplugged"]
+    assert {(told["source"], told["late"]) for told in ears.changes} == {("history", True)}
+    assert {told["vehicle_id"] for told in ears.changes} == {sim.vehicle_ids[0]}
+    asked = " ".join(request.path for request in list(sim.requests)[before:])
+    assert [user_id for user_id in sim.user_ids if user_id in asked] == [sim.user_ids[0]]
+
+
+async def test_ten_thousand_missed_deliveries_keep_nobody_waiting(hass: HomeAssistant) -> None:
+    """The work between two turns of everybody else, in the time of this thread alone."""
+    now = dt_util.utcnow()
+    messages = [
+        WebhookMessage.from_json(
+            {
+                "eventType": "simSessionStarted",
+                "id": f"e-{number}",
+                "timestamp": (now - timedelta(seconds=number)).isoformat(),
+                "userId": "u",
+                "vehicleId": "v",
+            }
+        )
+        for number in range(10_000)
+    ]
+
+    class Client:
+        async def webhook_history_pages(
+            self, *_: object
+        ) -> AsyncIterator[tuple[WebhookMessage, ...]]:
+            for start in range(0, len(messages), 100):
+                await asyncio.sleep(0)
+                yield tuple(messages[start : start + 100])
+
+    ears = listen(hass)
+    announcer = Announcer(hass, "an entry")
+
+    def tell(message: WebhookMessage) -> tuple[str, ...]:
+        announcer.tell_webhook(message, Source.HISTORY, followed=True, late=True)
+        return ("u",)
+
+    client = cast("JedlixClient", Client())
+    memory = Memory(hass, "an entry")
+    catch_up = CatchUp(client, Truth(client), memory, tell)
+    longest = 0.0
+    done = asyncio.create_task(catch_up.tell_since(now - timedelta(days=1), now))
+    while not done.done():
+        began = time.thread_time()
+        await asyncio.sleep(0)
+        longest = max(longest, time.thread_time() - began)
+    assert await done == {"u"}
+    assert longest < 0.02
+    assert [told["event_id"] for told in ears.webhooks] == [f"e-{n}" for n in range(10_000)][::-1]
+    assert len(memory.inbox) == 10_000
+    await memory.save()
+
+
+# -- a set-up that fails -----------------------------------------------------------------------------------
+
+
+async def test_while_set_up_is_tried_again_jedlix_is_asked_to_come_back(
+    hass: HomeAssistant, start_simulator: StartSimulator, callback_url: str
+) -> None:
+    sim = await start_simulator(retries=(0.3,) * 9)
+    sim.strike({"absent": ["webhook_history"]})  # it would tell before the next try
+    entry = make_entry(sim, callback_url)
+    await set_up(hass, entry)
+    await until(hass, lambda: entry.runtime_data.push.state not in ("off", "connecting"))
+    sim.strike({"forbidden": ["vehicles"]})
+    await hass.config_entries.async_reload(entry.entry_id)
+    assert entry.state is ConfigEntryState.SETUP_RETRY
+    sim.plug(sim.vehicle_ids[0])
+    await sim.delivered()
+    statuses = {each.status for each in sim.webhooks.deliveries[-1].attempts}
+    assert statuses == {503}
+    sim.strike({"forbidden": []})
+    ears = listen(hass)
+    await hass.config_entries.async_reload(entry.entry_id)
+    await until(hass, lambda: any(told["source"] == "webhook" for told in ears.webhooks))
+    assert ears.types.count("session_started") == 1
+
+
+async def test_what_a_set_up_told_before_it_failed_is_not_told_again(
+    hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry
+) -> None:
+    await down(hass, entry)
+    deliver(sim, "userCreated", 1)
+    await sim.delivered()
+    ears = listen(hass)
+    sim.strike({"forbidden": ["vehicles"]})
+    await up(hass, entry)
+    assert len(ears.webhooks) == 1
+    await hass.config_entries.async_reload(entry.entry_id)
+    sim.strike({"forbidden": []})
+    await hass.config_entries.async_reload(entry.entry_id)
+    await hass.async_block_till_done()
+    assert entry.state is ConfigEntryState.LOADED
+    assert len(ears.webhooks) == 1

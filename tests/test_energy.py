@@ -27,10 +27,12 @@ from pytest_homeassistant_custom_component.components.recorder.common import (
 from custom_components.jedlix.api import Session
 from custom_components.jedlix.const import CONF_IMPORT_ENERGY, DOMAIN
 from custom_components.jedlix.energy import by_hour
+from custom_components.jedlix.past_sessions import PastSessions
+from simulator.api import charging
 from simulator.app import Simulator
 from simulator.model import Session as TrueSession
 from simulator.settings import Settings
-from tests.tools import make_entry, set_up
+from tests.tools import make_entry, set_up, until
 
 HOUR: Final = timedelta(hours=1)
 DAY: Final = timedelta(days=1)
@@ -60,7 +62,7 @@ def test_an_amount_is_spread_evenly_over_its_session() -> None:
 @given(
     st.lists(
         st.tuples(
-            st.datetimes(datetime(2026, 10, 1), datetime(2026, 11, 1), timezones=st.just(UTC)),
+            st.timedeltas(timedelta(), timedelta(days=40)).map(lambda ago: PRESENT - ago),
             st.timedeltas(timedelta(), timedelta(days=3)),
             st.floats(0, 100),
         )
@@ -98,12 +100,26 @@ class House:
         await self.entry.runtime_data.coordinator.async_refresh()
         await self.done()
 
+    async def charge(self, at: datetime) -> None:
+        """Let the first car charge for two and a half hours, and drive off."""
+        car = self.sim.vehicle(self.sim.vehicle_ids[0])
+        self.turn(at)
+        if not car.plugged_in:
+            self.sim.plug(car.id)
+        self.sim.boost(car.id)
+        self.turn(at + 2.5 * HOUR)
+        self.sim.advance(2.5)
+        await self.poll()
+        self.sim.unplug(car.id)
+        self.sim.world.drive(car, 40)
+        await self.poll()
+
     async def reload(self) -> None:
         await self.hass.config_entries.async_reload(self.entry.entry_id)
         await self.done()
 
     async def done(self) -> None:
-        await self.hass.async_block_till_done(wait_background_tasks=True)
+        await until(self.hass, lambda: not is_importing(self.hass))
         await async_wait_recording_done(self.hass)
 
     async def rows(self, what: str) -> list[tuple[datetime, float, float]]:
@@ -168,6 +184,10 @@ class House:
         sums = [total for *_, total in rows]
         assert sums == sorted(sums)
         assert sums[-1] == pytest.approx(sum(expected.values()))
+
+
+def is_importing(hass: HomeAssistant) -> bool:
+    return any(task.get_name() == "jedlix energy import" for task in hass._background_tasks)
 
 
 type StartHouse = Callable[..., Any]
@@ -256,23 +276,15 @@ async def test_reloads_and_restarts_add_nothing(start_house: StartHouse) -> None
 async def test_each_session_is_imported_when_it_ends(start_house: StartHouse) -> None:
     house = await start_house(history_days=10)
     await house.begin()
-    car = house.sim.vehicle_ids[0]
     for number in range(1, 4):
-        house.turn(PRESENT + number * DAY)
-        house.sim.plug(car)
-        house.sim.boost(car)
-        await house.poll()
         before = await house.rows("session_energy")
-        house.turn(PRESENT + number * DAY + 2.5 * HOUR)
-        house.sim.advance(2.5)
+        house.turn(PRESENT + number * DAY)
+        house.sim.plug(house.sim.vehicle_ids[0])
         await house.poll()
         assert await house.rows("session_energy") == before  # it is still running
-        house.turn(PRESENT + number * DAY + 3 * HOUR)
-        house.sim.unplug(car)
-        await house.poll()
+        await house.charge(PRESENT + number * DAY)
         assert len(await house.rows("session_energy")) > len(before)
         await house.agrees()
-        house.sim.world.drive(house.sim.vehicle(car), 40)
 
 
 async def test_one_that_ends_after_a_later_one_lands_in_its_own_hours(
@@ -342,33 +354,46 @@ async def test_the_day_with_25_hours(start_house: StartHouse) -> None:
     ]
 
 
-async def test_a_failure_is_made_good_within_the_hour(start_house: StartHouse) -> None:
+async def test_a_failure_is_made_good_within_the_hour(
+    start_house: StartHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
     house = await start_house()
     await house.begin()
-    house.let_have_been(PRESENT - DAY, PRESENT - 0.5 * DAY, 12.0)
+    before = await house.rows("session_energy")
     house.entry.runtime_data.client._back_off = ()
-    await house.poll()
-    assert len(await house.rows("session_energy"))
-    sum_before = (await house.rows("session_energy"))[-1][2]
-    late = house.let_have_been(PRESENT - 0.4 * DAY, PRESENT - 0.1 * DAY, 1.0)
-    original = house.entry.runtime_data.past.began_since
+    fetch = PastSessions.began_since
 
-    async def fail(*args: Any) -> Any:
+    async def fail(*args: Any) -> list[Session]:
         house.sim.strike({"api_500": 1.0})
         try:
-            return await original(*args)
+            return await fetch(*args)
         finally:
             house.sim.strike({"api_500": 0.0})
 
-    house.entry.runtime_data.past.began_since = fail
-    await house.poll()
-    assert (await house.rows("session_energy"))[-1][2] == pytest.approx(sum_before)
-    del house.entry.runtime_data.past.began_since
-    async_fire_time_changed(house.hass, PRESENT + HOUR + timedelta(minutes=1))
+    with monkeypatch.context() as patch:
+        patch.setattr(PastSessions, "began_since", fail)
+        await house.charge(PRESENT)
+    assert await house.rows("session_energy") == before
+    async_fire_time_changed(house.hass, PRESENT + 4 * HOUR)
     await house.done()
-    assert (await house.rows("session_energy"))[-1][2] == pytest.approx(
-        sum_before + late.energy_kwh
+    assert len(await house.rows("session_energy")) > len(before)
+    await house.agrees()
+
+
+async def test_an_import_that_would_ask_for_too_much_is_given_up(
+    start_house: StartHouse, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("custom_components.jedlix.past_sessions._MOST_PAGES", 1)
+    house = await start_house(users=20, history_days=60, faults={"absent": ["user_sessions"]})
+    monkeypatch.setattr(
+        charging, "_find", lambda call, _: call.sim.world.sessions.find(charging.Filter())
     )
+    await house.begin()
+    assert caplog.text.count("The energy of past sessions is not imported") == 1
+    before = len(house.sim.requests)
+    async_fire_time_changed(house.hass, PRESENT + 4 * HOUR)
+    await house.done()
+    assert len(house.sim.requests) == before
 
 
 async def test_a_car_that_comes_later_is_imported(start_house: StartHouse) -> None:
@@ -406,6 +431,6 @@ async def test_without_a_recorder_there_is_no_import_and_no_error(
 ) -> None:
     entry = make_entry(sim, None, options=ON)
     await set_up(hass, entry)
-    await hass.async_block_till_done(wait_background_tasks=True)
+    assert not is_importing(hass)
     assert entry.state is ConfigEntryState.LOADED
     assert "ERROR" not in caplog.text

@@ -11,9 +11,10 @@ from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.jedlix.api import BadAnswer, ConnectionFailed, NotFound, Session
+from custom_components.jedlix.api import ConnectionFailed, NotFound, Session
 from custom_components.jedlix.past_sessions import (
     PastSessions,
+    TooManySessions,
     costs_as_json,
     session_as_json,
 )
@@ -264,7 +265,7 @@ async def test_a_fleet_too_large_for_a_period_is_said_so(
     car = await start_car(mode="strict", history_days=300)
     monkeypatch.setattr("custom_components.jedlix.past_sessions._MOST_PAGES", 1)
     assert (await car.asked(now - MONTH, now))[0] == car.true(now - MONTH, now)
-    with pytest.raises(BadAnswer, match="shorter"):
+    with pytest.raises(TooManySessions, match="shorter"):
         await car.asked(now - 300 * DAY, now)
 
 

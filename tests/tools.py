@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from homeassistant.config_entries import ConfigSubentryData
@@ -110,6 +111,21 @@ class Ears:
     def types(self) -> list[str]:
         """Return the types of the changes, in the order in which they were told."""
         return [change["type"] for change in self.changes]
+
+
+@dataclass
+class Clock:
+    """How far the time of Home Assistant and of the simulator is ahead of that of this machine."""
+
+    ahead: timedelta = timedelta(0)
+
+    def now(self) -> datetime:
+        """Return the time that it is there."""
+        return datetime.now(UTC) + self.ahead
+
+    def go_on(self, pause: timedelta) -> None:
+        """Let time pass. Timers do not notice."""
+        self.ahead += pause
 
 
 def listen(hass: HomeAssistant) -> Ears:

@@ -2,6 +2,8 @@
 
 import logging
 
+from homeassistant.components import webhook
+from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import CONF_WEBHOOK_ID, Platform
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import config_validation as cv, device_registry as dr
@@ -11,7 +13,7 @@ from .actions import register_actions
 from .announcer import identifier_of
 from .api import JedlixError
 from .commands import Commands
-from .const import DOMAIN, MANUFACTURER
+from .const import CONF_WEBHOOK_KEY, DOMAIN, MANUFACTURER
 from .coordinator import JedlixCoordinator
 from .energy import import_energy
 from .fleet import Key
@@ -21,6 +23,7 @@ from .past_sessions import PastSessions
 from .push.callback_url import delete_cloudhook
 from .push.health import PushHealth
 from .push.link import PushLink
+from .push.receiver import Door
 from .push.subscriptions import unsubscribe_all
 from .push.trial import HANDED_OVER
 from .runtime import JedlixConfigEntry, JedlixData, make_client
@@ -51,6 +54,9 @@ async def async_setup_entry(hass: HomeAssistant, entry: JedlixConfigEntry) -> bo
     """Open the door, catch up, make the entities, then see to the registration at Jedlix."""
     memory = Memory(hass, entry.entry_id)
     await memory.load()
+    # The first of these runs last: when the door is shut and nothing can happen, also where set-up fails.
+    entry.async_on_unload(lambda: _turn_away(hass, entry))
+    entry.async_on_unload(memory.save)
     if handed_over := hass.data.get(HANDED_OVER, {}).pop(entry.data[CONF_WEBHOOK_ID], None):
         memory.subscriptions |= handed_over
         await memory.write()
@@ -98,9 +104,7 @@ async def async_migrate_entry(_hass: HomeAssistant, entry: JedlixConfigEntry) ->
 
 async def async_unload_entry(hass: HomeAssistant, entry: JedlixConfigEntry) -> bool:
     """Unload; what Jedlix holds for us stays, so that a reload costs no call and loses nothing."""
-    if unloaded := await hass.config_entries.async_unload_platforms(entry, PLATFORMS):
-        await entry.runtime_data.memory.save()
-    return unloaded
+    return await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
 
 
 async def async_remove_entry(hass: HomeAssistant, entry: JedlixConfigEntry) -> None:
@@ -112,8 +116,16 @@ async def async_remove_entry(hass: HomeAssistant, entry: JedlixConfigEntry) -> N
         await unsubscribe_all(make_client(hass, entry.data), memory.subscriptions, webhook_id)
     except JedlixError as err:
         _LOGGER.warning("The webhook subscriptions could not be deleted at Jedlix: %s", err)
+    webhook.async_unregister(hass, webhook_id)
     await delete_cloudhook(hass, webhook_id)
     await memory.forget()
+
+
+@callback
+def _turn_away(hass: HomeAssistant, entry: JedlixConfigEntry) -> None:
+    """Ask Jedlix to come back later while set-up has failed; Home Assistant itself would answer 200."""
+    if entry.state in (ConfigEntryState.SETUP_RETRY, ConfigEntryState.SETUP_ERROR):
+        Door(hass, entry.data[CONF_WEBHOOK_ID], entry.data[CONF_WEBHOOK_KEY]).open()
 
 
 @callback

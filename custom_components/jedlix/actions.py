@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from homeassistant.config_entries import ConfigEntryState
-from homeassistant.const import ATTR_DEVICE_ID
+from homeassistant.const import ATTR_DEVICE_ID, ENTITY_MATCH_NONE
 from homeassistant.core import (
     HomeAssistant,
     ServiceCall,
@@ -182,6 +182,12 @@ def _period(call: ServiceCall) -> tuple[datetime, datetime]:
     return start, end
 
 
+def _named_ids(call: ServiceCall) -> list[str]:
+    """Return the ids of the devices that the target names; a target may also say "none"."""
+    named: list[str] | str = call.data.get(ATTR_DEVICE_ID, ENTITY_MATCH_NONE)
+    return named if isinstance(named, list) else []
+
+
 def _named(call: ServiceCall) -> dict[str, tuple[JedlixConfigEntry, dr.AnyDeviceEntry]]:
     """Return the devices of ours that the target means.
 
@@ -189,7 +195,7 @@ def _named(call: ServiceCall) -> dict[str, tuple[JedlixConfigEntry, dr.AnyDevice
     """
     devices = dr.async_get(call.hass)
     target = {key: value for key, value in call.data.items() if key in _TARGET_KEYS}
-    named: list[str] = call.data.get(ATTR_DEVICE_ID) or []
+    named = _named_ids(call)
     found: dict[str, tuple[JedlixConfigEntry, dr.AnyDeviceEntry]] = {}
     for device_id in {**dict.fromkeys(named), **dict.fromkeys(devices_of(call.hass, target))}:
         device = devices.async_get(device_id)
@@ -210,17 +216,14 @@ def _name_of(device: dr.AnyDeviceEntry) -> str:
 
 
 def _entry_of(hass: HomeAssistant, device: dr.AnyDeviceEntry) -> JedlixConfigEntry | None:
-    for entry_id in device.config_entries:
-        entry = hass.config_entries.async_get_entry(entry_id)
-        if entry is not None and entry.domain == DOMAIN:
-            return entry
-    return None
+    entry = hass.config_entries.async_get_entry(device.config_entry_id)
+    return entry if entry is not None and entry.domain == DOMAIN else None
 
 
 def _cars(call: ServiceCall) -> Mapping[str, tuple[JedlixConfigEntry, Key]]:
     """Return the cars of the target by device id; at least one, or it is an error in words."""
     cars: dict[str, tuple[JedlixConfigEntry, Key]] = {}
-    named: list[str] = call.data.get(ATTR_DEVICE_ID) or []
+    named = _named_ids(call)
     for device_id, (entry, device) in _named(call).items():
         for key in entry.runtime_data.coordinator.fleet.vehicles:
             if (DOMAIN, identifier_of(*key)) in device.identifiers:

@@ -164,11 +164,11 @@ def _session_changes(
             started_at = max(session.started_at or ended_at, old.watched_since)
             yield _of_session(ChangeType.SESSION_STARTED, new, session, started_at)
         yield _of_session(ChangeType.SESSION_ENDED, new, session, ended_at)
-    if old.boost_session_id != new.boost_session_id:
-        if new.boost_session_id is not None:
-            yield _told(ChangeType.BOOST_STARTED, new, now, new.boost_session_id)
-        else:
-            yield _told(ChangeType.BOOST_ENDED, new, now, old.boost_session_id)
+    ended, started = old.boost_session_id, new.boost_session_id
+    if ended is not None and ended != started:
+        yield _told(ChangeType.BOOST_ENDED, new, new.ended_sessions.get(ended, now), ended)
+    if started is not None and ended != started:
+        yield _told(ChangeType.BOOST_STARTED, new, now, started)
 
 
 def _kind_changed(

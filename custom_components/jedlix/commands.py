@@ -186,7 +186,8 @@ class Commands:
         await self._coordinator.look_after_command(key[0])
         if refusal is None:
             return
-        if session is not None and self._is_over(key, session):
+        car = self._car(key)
+        if session is not None and session.id not in car.open_sessions:
             refuse("no_session")
         if not isinstance(refusal, Rejected):
             truth.refused(call, refusal)
@@ -194,7 +195,3 @@ class Commands:
             if not truth.serves(call):
                 raise failure("not_offered") from refusal
         raise failure("command_refused", error=str(refusal)) from refusal
-
-    def _is_over(self, key: Key, session: Session) -> bool:
-        car = self._coordinator.fleet.vehicle(key)
-        return car is None or session.id not in car.open_sessions

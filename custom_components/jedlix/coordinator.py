@@ -6,7 +6,7 @@ away and one when it is back. What it does not do is tell cars apart; that is wh
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 import logging
@@ -28,6 +28,7 @@ from .api import (
     Vehicle,
     WebhookMessage,
 )
+from .catch_up import CatchUp
 from .changes import Change, compare
 from .const import CONF_POLL_MINUTES, DEFAULT_POLL_MINUTES, DOMAIN
 from .details import Details
@@ -36,7 +37,7 @@ from .fleet import Fleet, Key
 from .memory import Memory
 from .push.health import PushHealth
 from .rings import Rings
-from .rota import A_TURN, Rota
+from .rota import A_TURN, Rota, with_news
 from .snapshot import UserSnapshot, VehicleSnapshot
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         self.truth = Truth(client)
         self.fleet = Fleet(memory)
         self._details = Details()
+        self._catch_up = CatchUp(client, self.truth, memory, self._tell_missed)
         self.announcer = Announcer(hass, entry.entry_id)
         self._rings = Rings(self._answer_ring, self._in_background)
         self.locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -122,18 +124,24 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         One that names nobody rings for all of a household; in a fleet it only brings the poll forward. That
         the name of a type tells whether it is about settings is a guess, and only decides what is read.
         """
-        names_settings = "setting" in message.event_type.lower()
+        if (rung_for := self._rung_for(message)) is None:
+            self.config_entry.async_create_task(self.hass, self.async_request_refresh())
+            return
+        for user_id in rung_for:
+            self._rings.ring(user_id)
+
+    def _rung_for(self, message: WebhookMessage) -> Collection[str] | None:
+        """Return the followed users whom a delivery is about, None where it may be anybody of a fleet."""
         if (user_id := message.user_id or self._owner(message)) is not None:
             rung_for = self.followed & {user_id}
         elif len(self.followed) <= A_TURN:
             rung_for = self.followed
         else:
-            self.config_entry.async_create_task(self.hass, self.async_request_refresh())
-            return
-        for followed in rung_for:
-            if names_settings:
+            return None
+        if "setting" in message.event_type.lower():
+            for followed in rung_for:
                 self._details.named(followed)
-            self._rings.ring(followed)
+        return rung_for
 
     def _owner(self, message: WebhookMessage) -> str | None:
         """Return the user whose car or running session a delivery without a user names."""
@@ -160,12 +168,14 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         now = dt_util.utcnow()
         if self._was_away(now):
             self._rota.was_away(now)
+            self._catch_up.owe(self._memory.checkpoint)
+        named = await self._named_by_history(now)
         try:
-            changed = await self._sessions_since_checkpoint()
+            changed = await self._sessions_since(self._memory.checkpoint)
             due = self._rota.due(
                 self._memory.users, changed, lists_tenant=self.truth.serves("sessions")
             )
-            await self._look_at_all(due, changed)
+            await self._look_at_all(due, changed, named)
         except AuthError as err:
             raise ConfigEntryAuthFailed(
                 translation_domain=DOMAIN, translation_key="auth_failed"
@@ -188,26 +198,62 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
             checkpoint is not None and interval is not None and now - checkpoint > 3 * interval
         )
 
-    async def _sessions_since_checkpoint(self) -> dict[str, list[Session]]:
-        """Return the sessions of followed users since the checkpoint; none before there is one."""
+    async def catch_up(self, since: datetime) -> None:
+        """Tell as late what was missed since a moment, at most 7 days ago; raises a JedlixError."""
+        now = dt_util.utcnow()
+        named = await self._catch_up.tell_since(since, now)
+        changed = await self._sessions_since(since)
+        missed = named | with_news(self._memory.users, changed)
+        if not self.truth.serves("sessions"):
+            missed |= self.followed
+        self._rota.missed(missed, since, now)
+        await self._look_at_all(dict.fromkeys(missed, True), changed, missed)
+
+    async def _named_by_history(self, now: datetime) -> Collection[str]:
+        """Tell the deliveries that are owed; returns the users they are about.
+
+        What takes longer than set-up can wait for goes on in the background: everybody is looked at anyway.
+        """
+        telling = self._in_background(self._catch_up.tell_owed(now), "jedlix webhook history")
+        done, _ = await asyncio.wait([telling], timeout=_FIRST_LOOK_PATIENCE)
+        return telling.result() if done else ()
+
+    @callback
+    def _tell_missed(self, message: WebhookMessage) -> Collection[str]:
+        followed = message.user_id in self.followed
+        self.announcer.tell_webhook(message, Source.HISTORY, followed=followed, late=True)
+        return self._rung_for(message) or ()
+
+    async def _sessions_since(self, moment: datetime | None) -> dict[str, list[Session]]:
+        """Return the sessions of followed users since a moment; none where there is no moment yet."""
         found: dict[str, list[Session]] = {}
-        if (checkpoint := self._memory.checkpoint) is not None:
-            for session in await self.truth.tenant_sessions(checkpoint - OVERLAP):
+        if moment is not None:
+            for session in await self.truth.tenant_sessions(moment - OVERLAP):
                 if session.user_id in self.followed:
                     found.setdefault(session.user_id, []).append(session)
         return found
 
     async def _look_at_all(
-        self, due: Mapping[str, bool], changed: Mapping[str, list[Session]]
+        self,
+        due: Mapping[str, bool],
+        changed: Mapping[str, list[Session]],
+        named: Collection[str],
     ) -> None:
         """Look at users side by side; raises the failure when no look succeeded.
+
+        Those whom the history named are looked at because of it.
 
         The first round of a large fleet goes on in the background once set-up has waited long enough. Whoever
         could not be looked at is owed a look at the next poll.
         """
         looks = [
             self._in_background(
-                self._try_to_look(user_id, changed.get(user_id, ()), thorough=thorough),
+                self._try_to_look(
+                    user_id,
+                    Source.HISTORY if user_id in named else Source.POLL,
+                    changed.get(user_id, ()),
+                    thorough=thorough,
+                ),
                 f"jedlix poll of {user_id}",
             )
             for user_id, thorough in due.items()
@@ -221,11 +267,11 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
                 raise failure
 
     async def _try_to_look(
-        self, user_id: str, sessions: Iterable[Session], *, thorough: bool
+        self, user_id: str, source: Source, sessions: Iterable[Session], *, thorough: bool
     ) -> JedlixError | None:
         since = self._memory.checkpoint or dt_util.utcnow()
         try:
-            await self._look(user_id, Source.POLL, sessions, thorough=thorough)
+            await self._look(user_id, source, sessions, thorough=thorough)
         except JedlixError as err:
             self._rota.owe(user_id, since)
             return err

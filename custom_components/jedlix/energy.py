@@ -35,7 +35,7 @@ from .announcer import identifier_of
 from .api import JedlixError, Session
 from .const import CONF_IMPORT_ENERGY, DOMAIN
 from .fleet import Key
-from .past_sessions import LONGEST_SESSION
+from .past_sessions import TooManySessions
 from .runtime import JedlixConfigEntry
 from .snapshot import VehicleSnapshot
 
@@ -44,6 +44,8 @@ _LOGGER = logging.getLogger(__name__)
 _FIRST_IMPORT: Final = timedelta(days=365)
 # What ended in this time before an import is computed anew: an end, or its energy, may have come late.
 _AGAIN: Final = timedelta(days=14)
+# A longer session is left out, so that none is ever known to one import and too old for the next.
+_LONGEST_SESSION: Final = timedelta(days=92)
 _RETRY: Final = timedelta(hours=1)
 _HOUR: Final = timedelta(hours=1)
 
@@ -68,6 +70,7 @@ class EnergyImport:
         self._ended: dict[Key, set[str]] = {}
         self._due: set[Key] = set()
         self._importing = asyncio.Lock()
+        self._gives_up = False
 
     @callback
     def start(self) -> None:
@@ -93,7 +96,7 @@ class EnergyImport:
 
     @callback
     def _import_soon(self, _now: datetime | None = None) -> None:
-        if self._due and not self._importing.locked():
+        if self._due and not self._gives_up and not self._importing.locked():
             self._entry.async_create_background_task(
                 self._hass, self._import_due(), "jedlix energy import"
             )
@@ -106,6 +109,10 @@ class EnergyImport:
                 key = self._due.pop()
                 try:
                     await self._import(key)
+                except TooManySessions as err:
+                    _LOGGER.warning("The energy of past sessions is not imported: %s", err)
+                    self._gives_up = True
+                    return
                 except JedlixError as err:
                     _LOGGER.debug("The sessions of %s could not be imported yet: %s", key, err)
                     failed.add(key)
@@ -122,11 +129,11 @@ class EnergyImport:
             since = min(dt_util.utc_from_timestamp(last[0]["start"]), now - _AGAIN)
         sessions = [
             session
-            for session in await self._past.began_since(key, since - LONGEST_SESSION)
+            for session in await self._past.began_since(key, since - _LONGEST_SESSION)
             if session.ended_at is not None and session.ended_at < now + _HOUR
         ]
-        spans = map(_span, sessions)
-        begin = _hour_of(min((start for start, end in spans if end > since), default=now))
+        spans = [_span(session) for session in sessions]
+        begin = _hour_of(min([since, *(start for start, end in spans if end > since)]))
         for series in _series_of(sessions):
             await self._write(key, series, begin, now)
 
@@ -232,6 +239,7 @@ def by_hour(amounts: Iterable[tuple[Session, float]]) -> dict[datetime, float]:
         hour = _hour_of(start)
         if start == end:
             hours[hour] += amount
+            continue
         while hour < end:
             within = min(end, hour + _HOUR) - max(start, hour)
             hours[hour] += amount * (within / (end - start))

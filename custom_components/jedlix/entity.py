@@ -14,6 +14,7 @@ from .announcer import identifier_of
 from .api import Charger
 from .const import DOMAIN, MANUFACTURER
 from .coordinator import JedlixCoordinator
+from .fetching import Truth
 from .fleet import Key
 from .snapshot import VehicleSnapshot
 
@@ -44,6 +45,18 @@ class ChargerDescription(EntityDescription):
     needs: str | None = None
 
 
+class _Described(Protocol):
+    @property
+    def exists_fn(self) -> Callable[[Any], bool]: ...
+    @property
+    def needs(self) -> str | None: ...
+
+
+def _is_served(item: _Described, thing: object, truth: Truth) -> bool:
+    """Return whether the car or charger, and the tenant, have what an entity is made of."""
+    return item.exists_fn(thing) and (item.needs is None or truth.serves(item.needs))
+
+
 class JedlixEntity(Entity):
     """An entity whose name is translated and whose id is not."""
 
@@ -71,7 +84,7 @@ class _ThingEntity[T](JedlixEntity, CoordinatorEntity[JedlixCoordinator]):
         if (thing := find(key)) is None:
             raise KeyError(key)
         self.entity_description = description
-        self._needs = description.needs
+        self._described: _Described = description
         self._key = key
         self._thing = thing
         self._find = find
@@ -82,11 +95,14 @@ class _ThingEntity[T](JedlixEntity, CoordinatorEntity[JedlixCoordinator]):
     @property
     @override
     def available(self) -> bool:
-        """Return whether Jedlix answers, the tenant has what it needs and the thing is still there."""
+        """Return whether Jedlix answers, the thing is still there and, for a control, can still be served."""
         return (
             super().available
             and self._find(self._key) is not None
-            and (self._needs is None or self.coordinator.truth.serves(self._needs))
+            and (
+                self._described.needs is None
+                or _is_served(self._described, self._thing, self.coordinator.truth)
+            )
         )
 
     @override
@@ -173,13 +189,6 @@ class AccountEntity(JedlixEntity):
             self.async_write_ha_state()
 
 
-class _Described(Protocol):
-    @property
-    def exists_fn(self) -> Callable[[Any], bool]: ...
-    @property
-    def needs(self) -> str | None: ...
-
-
 @callback
 def add_for_vehicles[D: VehicleDescription](
     entry: JedlixConfigEntry,
@@ -214,11 +223,8 @@ def _add[D: _Described](  # noqa: PLR0917  both callers are right above
     find: Callable[[Key], object | None],
 ) -> None:
     coordinator = entry.runtime_data.coordinator
+    truth = coordinator.truth
     waiting: dict[Key, list[D]] = {}
-
-    def can_be_served(item: D, thing: object) -> bool:
-        needs = item.needs
-        return item.exists_fn(thing) and (needs is None or coordinator.truth.serves(needs))
 
     @callback
     def look(key: Key) -> None:
@@ -226,7 +232,7 @@ def _add[D: _Described](  # noqa: PLR0917  both callers are right above
             waiting.pop(key, None)
             return
         still = waiting.setdefault(key, list(descriptions))
-        if not (ready := [item for item in still if can_be_served(item, thing)]):
+        if not (ready := [item for item in still if _is_served(item, thing, truth)]):
             return
         waiting[key] = [item for item in still if item not in ready]
         subentry_id = entry.runtime_data.subentry_of.get(key[0])

@@ -1,9 +1,11 @@
 """What survives a restart: seen deliveries, the checkpoint, the last snapshots, the held subscriptions.
 
 One Store per entry. A change marks a write as due; it happens a few seconds later, however many changes come
-meanwhile, and at a normal stop. What a kill takes away is caught up from Jedlix.
+meanwhile, and at a normal stop. What a kill takes away is caught up from Jedlix. Reading and writing happen
+in threads, and only the users that changed are put into words anew.
 """
 
+import asyncio
 from datetime import datetime
 import logging
 from pathlib import Path
@@ -15,9 +17,10 @@ from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.event import async_call_later
 from homeassistant.helpers.storage import Store
+import orjson
 
 from .api import BadAnswer
-from .api.reading import Fields, Json, boolean, moment
+from .api.reading import Fields, boolean, moment
 from .const import DOMAIN
 from .push.guesses import Guesses
 from .push.inbox import Inbox
@@ -39,13 +42,14 @@ class Memory:
         self._hass = hass
         self._entry_id = entry_id
         self._issue_id = f"{ISSUE_DAMAGED}_{entry_id}"
-        self._store: Store[dict[str, Any]] = Store(
-            hass, _VERSION, f"{DOMAIN}.{entry_id}", private=True, atomic_writes=True
-        )
+        self._store = self._new_store()
+        self._writing = asyncio.Lock()
+        self._in_words: dict[str, tuple[UserSnapshot, orjson.Fragment]] = {}
         self._due: CALLBACK_TYPE | None = None
         self.is_closed = False
         self.inbox = Inbox()
         self.checkpoint: datetime | None = None
+        self.missed_since: datetime | None = None
         self.users: dict[str, UserSnapshot] = {}
         self.subscriptions: HeldSubscriptions = {}
         self.guesses: Guesses = {}
@@ -55,7 +59,7 @@ class Memory:
         """Read the Store. One that cannot be read is set aside with a repair; we then begin anew."""
         try:
             if (data := await self._store.async_load()) is not None:
-                self._take(data)
+                await self._hass.async_add_executor_job(self._take, data)
         except (
             HomeAssistantError,
             BadAnswer,
@@ -76,9 +80,7 @@ class Memory:
                 translation_key=ISSUE_DAMAGED,
             )
             # a Store that failed to load keeps the failure; its successor starts clean
-            self._store = Store(
-                self._hass, _VERSION, f"{DOMAIN}.{self._entry_id}", private=True, atomic_writes=True
-            )
+            self._store = self._new_store()
 
     @callback
     def changed(self) -> None:
@@ -99,7 +101,9 @@ class Memory:
         if self._due is not None:
             self._due()
             self._due = None
-        await self._store.async_save(self._as_json())
+        async with self._writing:
+            data = await self._hass.async_add_executor_job(self._as_json)
+            await self._store.async_save(data)
 
     async def forget(self) -> None:
         """Delete the file, what was set aside, and what was said about it."""
@@ -109,17 +113,41 @@ class Memory:
 
     async def _write_due(self, _now: datetime) -> None:
         self._due = None
-        await self._store.async_save(self._as_json())
+        await self.write()
 
-    def _as_json(self) -> dict[str, Json]:
+    def _new_store(self) -> Store[dict[str, Any]]:
+        return Store(
+            self._hass,
+            _VERSION,
+            f"{DOMAIN}.{self._entry_id}",
+            private=True,
+            atomic_writes=True,
+            serialize_in_event_loop=False,
+        )
+
+    def _as_json(self) -> dict[str, Any]:
+        """Return what is to be kept. Runs in a thread: whatever may change meanwhile is copied first."""
         return {
-            "inbox": dict(self.inbox.as_json()),
-            "checkpoint": None if self.checkpoint is None else self.checkpoint.isoformat(),
-            "users": [snapshot_as_json(user) for user in self.users.values()],
-            "subscriptions": {key: held.as_json() for key, held in self.subscriptions.items()},
-            "guesses": dict(self.guesses),
+            "inbox": self.inbox.as_json(),
+            "checkpoint": _text(self.checkpoint),
+            "missed_since": _text(self.missed_since),
+            "users": self._users_in_words(),
+            "subscriptions": {
+                key: held.as_json() for key, held in self.subscriptions.copy().items()
+            },
+            "guesses": self.guesses.copy(),
             "push_announces": self.push_announces,
         }
+
+    def _users_in_words(self) -> list[orjson.Fragment]:
+        """Return each user as JSON; a snapshot never changes, so one that is still the same is not read."""
+        before, self._in_words = self._in_words, {}
+        for user_id, user in self.users.copy().items():
+            known, words = before.get(user_id, (None, None))
+            if words is None or known is not user:
+                words = orjson.Fragment(orjson.dumps(snapshot_as_json(user)))
+            self._in_words[user_id] = (user, words)
+        return [words for _, words in self._in_words.values()]
 
     def _take(self, data: object) -> None:
         """Read it all before keeping any of it, so that a damaged file leaves nothing half read."""
@@ -139,6 +167,7 @@ class Memory:
         }
         self.inbox = Inbox(seen)
         self.checkpoint = moment(fields.get("checkpoint"))
+        self.missed_since = moment(fields.get("missedsince"))
         self.users = {user.user_id: user for user in snapshots}
         self.subscriptions = subscriptions
         self.guesses = {
@@ -156,3 +185,7 @@ class Memory:
         path = Path(self._store.path)
         for aside in path.parent.glob(f"{path.name}.damaged.*"):
             aside.unlink(missing_ok=True)
+
+
+def _text(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()

@@ -19,11 +19,19 @@ from .coordinator import JedlixCoordinator
 from .fleet import Key
 
 # How long before a period a session that reaches into it may have begun: some cars stay plugged in for weeks.
-LONGEST_SESSION: Final = timedelta(days=31)
+_LONGEST_SESSION: Final = timedelta(days=31)
 # An end is learned later than its own time (documented), and the final energy and money perhaps later still.
 _SETTLES_AFTER: Final = timedelta(days=2)
 _MOST_PAGES: Final = 100
 _PLACES_LAST: Final = timedelta(days=1)
+
+
+class TooManySessions(BadAnswer):
+    """The tenant has no list of one user or car, and its own is too long for the period."""
+
+    def __init__(self) -> None:
+        """Say so."""
+        super().__init__("there are too many sessions in this period; ask for a shorter one")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +68,7 @@ class PastSessions:
             found |= car.open_sessions
         if start <= now:
             async with self._locks[key]:
-                found |= await self._remembering(key, start - LONGEST_SESSION, min(end, now), now)
+                found |= await self._remembering(key, start - _LONGEST_SESSION, min(end, now), now)
         return sorted(
             (session for session in found.values() if _overlaps(session, start, end, now)),
             key=_began_at,
@@ -160,7 +168,7 @@ class PastSessions:
         count = 0
         async for page in pages:
             if (count := count + 1) > _MOST_PAGES:
-                raise BadAnswer("there are too many sessions in this period; ask for a shorter one")
+                raise TooManySessions
             began = [session for session in page if session.started_at is not None]
             found += [
                 session

@@ -44,6 +44,13 @@ class Rota:
         self._unwatched = set(self.followed)
         self.watching_since = now
 
+    def missed(self, user_ids: Iterable[str], since: datetime, now: datetime) -> None:
+        """Take note that something about these users may have been missed since a moment."""
+        for user_id in user_ids:
+            self._unwatched.add(user_id)
+            self.owe(user_id, since)
+        self.watching_since = now
+
     def is_unwatched(self, user_id: str) -> bool:
         """Return whether nobody was watching this user since the last good look."""
         return user_id in self._unwatched
@@ -73,16 +80,23 @@ class Rota:
         The unwatched, those in a session and those with news are looked at thoroughly. For whoever is only
         next in turn the car will do, as long as the tenant's list tells what began and ended.
         """
-        due = dict.fromkeys(self._unwatched | self._owed.keys(), True)
-        for user_id, user in users.items():
-            if user.has_open_session or any(
-                not _is_known(user, session) for session in changed.get(user_id, ())
-            ):
-                due[user_id] = True
+        due = dict.fromkeys(self._unwatched | self._owed.keys() | with_news(users, changed), True)
+        due |= {user_id: True for user_id, user in users.items() if user.has_open_session}
         for _ in range(min(A_TURN, len(self._turn))):
             due.setdefault(self._turn[0], not lists_tenant)
             self._turn.rotate(-1)
         return due
+
+
+def with_news(
+    users: Mapping[str, UserSnapshot], sessions: Mapping[str, Iterable[Session]]
+) -> set[str]:
+    """Return the users of whose sessions one began or ended and is not known yet."""
+    return {
+        user_id
+        for user_id, user in users.items()
+        if any(not _is_known(user, session) for session in sessions.get(user_id, ()))
+    }
 
 
 def _is_known(user: UserSnapshot, session: Session) -> bool:

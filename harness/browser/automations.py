@@ -31,14 +31,17 @@ class AutomationEditor:
         """Look for triggers as a person does; returns what is found."""
         return await self._search("triggers", words)
 
-    async def add_trigger(self, name: str, *, target: str) -> None:
-        """Choose the trigger called `name`, and aim it at the device called `target`."""
+    async def add_trigger(self, name: str, *, target: str, beside: str = "Jedlix") -> None:
+        """Choose the trigger called `name`, and aim it at `target`.
+
+        Beside a device's name stands its integration's, beside an entity's its device's.
+        """
         await (await self.search_triggers(name)).filter(has_text=name).first.click()
         add_target = await self._tab.word("components.target-picker.add_target")
         await self._tab.button(add_target, self.details).click()
         await self._picker.locator("input").fill(target)
-        device = self._picker.locator("ha-combo-box-item", has_text="Jedlix")
-        await device.filter(has_text=target).first.click()
+        found = self._picker.locator("ha-combo-box-item", has_text=beside)
+        await found.filter(has_text=target).first.click()
         await expect(self.details.locator("ha-target-picker-item-row")).to_contain_text(target)
 
     async def add_event(self, event_type: str) -> None:

@@ -9,9 +9,11 @@ from playwright.async_api import (
     Browser,
     BrowserContext,
     ConsoleMessage,
+    Error,
     Locator,
     Page,
     Route,
+    ViewportSize,
 )
 
 from ..home_api import HomeApi
@@ -20,7 +22,7 @@ from .chromium import PATIENCE
 from .texts import text
 
 LOCALES = {"en": "en-GB", "nl": "nl-NL", "de": "de-DE", "fr": "fr-FR"}
-VIEWPORT = (1280, 900)
+VIEWPORT: ViewportSize = {"width": 1280, "height": 900}
 
 _HASS = "document.querySelector('home-assistant')?.hass"
 _READY = f"{_HASS}?.config?.state === 'RUNNING' && !document.getElementById('ha-launch-screen')"
@@ -63,7 +65,7 @@ class Frontend:
         self._api = api
         self._context = context
         page.on("console", self._listen)
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("pageerror", self._fail)
 
     @classmethod
     async def open(
@@ -72,26 +74,32 @@ class Frontend:
         api: HomeApi,
         *,
         language: str = "en",
-        dark: bool = False,
-        viewport: tuple[int, int] = VIEWPORT,
+        sharp: bool = False,
         storage: dict[str, str] | None = None,
     ) -> Self:
         """Open a tab of a person who has never been here and is not logged in.
 
         `storage` is what the browser keeps for the page: `await tokens(api)` is a log-in.
         """
-        items = [{"name": name, "value": value} for name, value in (storage or {}).items()]
         context = await browser.new_context(
             base_url=api.base_url,
-            viewport={"width": viewport[0], "height": viewport[1]},
+            viewport=VIEWPORT,
+            device_scale_factor=2 if sharp else 1,
             locale=LOCALES[language],
             timezone_id="Europe/Amsterdam",
-            color_scheme="dark" if dark else "light",
             reduced_motion="reduce",
             service_workers="block",
             storage_state={
                 "cookies": [],
-                "origins": [{"origin": api.base_url, "localStorage": items}],  # type: ignore[typeddict-item]
+                "origins": [
+                    {
+                        "origin": api.base_url,
+                        "localStorage": [
+                            {"name": name, "value": value}
+                            for name, value in (storage or {}).items()
+                        ],
+                    }
+                ],
             },
         )
         context.set_default_timeout(PATIENCE * 1000)
@@ -159,6 +167,10 @@ class Frontend:
         """Return what is visible and was meant for machines: keys, states, empty placeholders."""
         texts = await self.page.evaluate(_VISIBLE_TEXTS)
         return [words for words in texts if _RAW.search(words)]
+
+    def _fail(self, error: Error) -> None:
+        if error.message != "disconnected":  # the page was left while it asked for something
+            self.complaints.append(str(error))
 
     def _listen(self, message: ConsoleMessage) -> None:
         if message.type == "error":

@@ -60,6 +60,13 @@ def _read_wish() -> Wish:
     add("--seed", type=int, default=1, metavar="N", help="what goes wrong, and when (1)")
     add("--kills", type=_count, default=3, metavar="N", help="kill -9s, beside one clean stop (3)")
     add("--cars", type=_count, default=24, metavar="N", help="users with a car each (24)")
+    add(
+        "--calm",
+        type=float,
+        default=70.0,
+        metavar="N",
+        help="seconds of calm before the count, at least (70: longer than the interval of the poll)",
+    )
     add("--keep", action="store_true", help="keep the logs though all went well")
     add(
         "--integration",

@@ -1,7 +1,7 @@
 """Compares what was announced with what happened, change by change."""
 
 from collections import defaultdict
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,6 +54,40 @@ def compare(
     return found
 
 
+@dataclass(slots=True)
+class Deliveries:
+    """What became of the deliveries, by their ids: each that was accepted is told once."""
+
+    lost: list[str] = field(default_factory=list)
+    repeated: list[str] = field(default_factory=list)
+    told_twice: list[str] = field(default_factory=list)
+    """Again though no kill lies between."""
+
+
+def compare_deliveries(
+    deliveries: Sequence[Mapping[str, Any]],
+    told: Sequence[tuple[float, str]],
+    timeline: Timeline,
+) -> Deliveries:
+    """Compare the simulator's log with the `jedlix_webhook` events."""
+    found = Deliveries()
+    times: defaultdict[str, list[float]] = defaultdict(list)
+    for at, delivery_id in told:
+        if _is_repeated(times[delivery_id], at, timeline):
+            found.repeated.append(delivery_id)
+        elif times[delivery_id]:
+            found.told_twice.append(delivery_id)
+        times[delivery_id].append(at)
+    accepted = {
+        delivery["id"]
+        for delivery in deliveries
+        for attempt in delivery["attempts"]
+        if attempt["status"] == 200 and timeline.is_up(attempt["at"]) and not delivery["is_test"]
+    }
+    found.lost = sorted(accepted - times.keys())
+    return found
+
+
 def _key(kind: str, vehicle_id: str, session_id: str | None) -> tuple[str, ...]:
     """Return what makes two tellings the same: a session's are told once for each session."""
     return (kind, session_id or "") if kind in SESSIONS + KINDS else (kind, vehicle_id)
@@ -70,6 +104,7 @@ def _is_repeated(before: Sequence[float], at: float, timeline: Timeline) -> bool
 class Expected:
     """What one entity must show in the end."""
 
+    user_id: str
     vehicle_id: str
     domain: str
     key: str
@@ -100,7 +135,8 @@ def expected_states(truth: dict[str, Any], unsure_settings: Container[str]) -> l
                 states["sensor", "battery_level"] = str(car["battery_level"])
                 states["sensor", "range"] = str(car["range"])
             found += [
-                Expected(car["id"], domain, key, state) for (domain, key), state in states.items()
+                Expected(user["id"], car["id"], domain, key, state)
+                for (domain, key), state in states.items()
             ]
     return found
 

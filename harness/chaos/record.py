@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from .timeline import Timeline
+
 RECORDER = Path(__file__).parent / "chaos_recorder"
 _FILE = "announced.jsonl"
 
@@ -57,6 +59,27 @@ def changes(folder: Path) -> list[Announced]:
         for line in lines(folder)
         if line["kind"] == "jedlix_event"
     ]
+
+
+def webhooks(folder: Path) -> list[tuple[float, str]]:
+    """Return when each `jedlix_webhook` was told, and the id of its delivery."""
+    return [
+        (line["at"], str(line["data"]["event_id"]))
+        for line in lines(folder)
+        if line["kind"] == "jedlix_webhook"
+    ]
+
+
+def longest_block(folder: Path, timeline: Timeline) -> float:
+    """Return for how many milliseconds the event loop was blocked at most, starts left out."""
+    return max(
+        (
+            line["data"]["blocked_ms"]
+            for line in lines(folder)
+            if line["kind"] == "pulse" and timeline.is_up(line["at"] - 2.0)
+        ),
+        default=0.0,
+    )
 
 
 def late_starts(folder: Path) -> int:

@@ -1,7 +1,6 @@
 """One run: the processes, the driver, the trouble, the kills; then calm, and the count."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -10,16 +9,14 @@ from random import Random
 import time
 from typing import Any
 
-from ..entities import find, our_devices, our_entities
 from ..flows import FlowFailed, add_jedlix, set_options
 from ..home import Home
 from ..paths import INTEGRATION, new_run_folder, remove_run_folder
 from ..process import ProcessFailed
 from ..simulator import Simulator
 from . import record
-from .compare import compare, expected_states
+from .count import count, wrong_states
 from .driver import Driver
-from .promise import Happened, Promises
 from .timeline import Life, Timeline
 from .trouble import DELIVERIES, Trouble
 from .verdict import Verdict
@@ -30,8 +27,6 @@ RETRIES = (1.0, 3.0, 6.0)
 """Seconds until each retry of the simulator; a clean stop lasts longer than all of them."""
 STOPPED_FOR = sum(RETRIES) + 8.0
 LOADED_PATIENCE = 120.0
-CALM = 70.0
-"""Seconds of calm: longer than the interval of the poll."""
 PATIENCE = 420.0
 """Seconds until what is still missing is lost: an idle fleet is looked at five cars a minute."""
 CHECKED_EVERY = 2.0
@@ -46,6 +41,7 @@ class Wish:
     seed: int
     kills: int
     cars: int
+    calm: float
     json: Path | None = None
     keep: bool = False
     integration: Path = INTEGRATION
@@ -208,11 +204,19 @@ class Chaos:
         while True:
             await asyncio.sleep(CHECKED_EVERY)
             waited = time.monotonic() - began
-            if waited < CALM:
+            if waited < self._wish.calm:
                 continue
             truth = await simulator.truth()
-            promises = await self._count(simulator, truth, before)
-            wrong = await self._wrong_states(home, truth, promises)
+            deliveries = await simulator.deliveries()
+            promises = count(
+                self.verdict,
+                home.folder,
+                self._timeline,
+                deliveries,
+                before=before,
+                truth=truth,
+            )
+            wrong = await wrong_states(home, truth, promises)
             self.verdict.wrong_state = len(wrong)
             if waited > PATIENCE or not (self.verdict.lost or wrong):
                 break
@@ -224,80 +228,3 @@ class Chaos:
         self.verdict.outages_logged = len(logged) - len(errors)
         self.verdict.details["errors_logged"] = errors
         self.verdict.seconds = round(time.monotonic() - self._began)
-
-    async def _count(
-        self, simulator: Simulator, truth: dict[str, Any], before: dict[str, Any]
-    ) -> Promises:
-        """Compare what was announced by now with the journal; returns what was promised."""
-        first = before["changes"][-1]["n"] if before["changes"] else 0
-        journal = [Happened.read(line) for line in truth["changes"] if line["n"] > first]
-        cars = {car["id"]: car for user in before["users"] for car in user["vehicles"]}
-        promises = Promises.of(journal, await simulator.deliveries(), self._timeline, cars)
-        promised = promises.lines
-        announced = record.changes(self._folder / "home")
-        found = compare(journal, announced, promises, self._timeline)
-        verdict = self.verdict
-        verdict.truth = len(promised)
-        verdict.announced = len(promised & found.told)
-        lost = [line for line in journal if line.n in promised - found.told]
-        verdict.lost = len(lost)
-        verdict.repeated = len(found.repeated)
-        verdict.invented = len(found.invented)
-        verdict.read_otherwise = len(found.read_otherwise)
-        verdict.unpromised = len(found.told - promised)
-        verdict.kills = len(self._timeline.kills)
-        unseeable = {line.n for line in journal} - promised - found.told
-        verdict.unseeable = dict(Counter(line.type for line in journal if line.n in unseeable))
-        verdict.by_source = dict(
-            Counter(
-                f"{change.data['source']}{' late' if change.data['late'] else ''}"
-                for change in announced
-            )
-        )
-        pulses = [
-            line["data"] for line in record.lines(self._folder / "home") if line["kind"] == "pulse"
-        ]
-        verdict.blocked_ms = max((pulse["blocked_ms"] for pulse in pulses), default=0.0)
-        verdict.details = {
-            "lost": [_shown(line) for line in lost],
-            "repeated": [_told(change) for change in found.repeated],
-            "invented": [_told(change) for change in found.invented],
-            "lives": [[life.began, life.ready, life.ended] for life in self._timeline.lives],
-            "troubles": [list(each) for each in self._timeline.troubles],
-        }
-        if late := record.late_starts(self._folder / "home"):
-            raise ProcessFailed(f"the recorder came after the integration in {late} of the lives")
-        return promises
-
-    async def _wrong_states(
-        self, home: Home, truth: dict[str, Any], promises: Promises
-    ) -> list[str]:
-        """Return the entities that do not show the truth, in words."""
-        async with await home.api.websocket() as socket:
-            devices, entities = await our_devices(socket), await our_entities(socket)
-        states = await home.api.states()
-        wrong = []
-        for want in expected_states(truth, promises.unsure_settings):
-            device = next((item for item in devices if item.is_for(want.vehicle_id)), None)
-            of_car = [
-                entity
-                for entity in entities
-                if device is not None and entity.device_id == device.device_id
-            ]
-            entity = find(of_car, want.domain, want.key)
-            shown = states.get(entity.entity_id, {}).get("state") if entity is not None else None
-            if shown != want.state:
-                wrong.append(
-                    f"{want.vehicle_id} {want.domain} {want.key}: {shown}, not {want.state}"
-                )
-        return wrong
-
-
-def _shown(line: Happened) -> dict[str, Any]:
-    return {
-        name: getattr(line, name) for name in ("n", "type", "vehicle_id", "session_id", "known_at")
-    }
-
-
-def _told(change: record.Announced) -> dict[str, Any]:
-    return {"told_at": change.told_at, **change.data}

@@ -13,9 +13,9 @@ class Verdict:
 
     `truth` counts the changes that are promised (harness.chaos.promise says which), `announced` those of them
     that were announced. `unpromised` were announced although nobody could be asked to see them, `unseeable`
-    were neither; `read_otherwise` follow from states of which one was unseeable. `outages_logged` are the
-    lines with which Home Assistant's own coordinator says that the API is away: no errors of the integration
-    while the API is away indeed.
+    were neither; `read_otherwise` follow from states of which one was unseeable. `webhooks` are the raw
+    deliveries that were passed on. `outages_logged` are the lines with which Home Assistant's own coordinator
+    says that the API is away: no errors of the integration while the API is away indeed.
     """
 
     truth: int = 0
@@ -29,6 +29,10 @@ class Verdict:
     read_otherwise: int = 0
     unpromised: int = 0
     unseeable: dict[str, int] = field(default_factory=dict)
+    webhooks: int = 0
+    webhooks_lost: int = 0
+    webhooks_repeated: int = 0
+    webhooks_told_twice: int = 0
     outages_logged: int = 0
     deliveries: int = 0
     bursts: int = 0
@@ -42,7 +46,14 @@ class Verdict:
     @property
     def is_good(self) -> bool:
         """Return whether nothing was lost, invented or wrong."""
-        return not (self.lost or self.wrong_state or self.errors_logged or self.invented)
+        return not (
+            self.lost
+            or self.wrong_state
+            or self.errors_logged
+            or self.invented
+            or self.webhooks_lost
+            or self.webhooks_told_twice
+        )
 
     def write(self, path: Path) -> None:
         """Write the JSON."""
@@ -56,9 +67,12 @@ class Verdict:
         suffered = f"{self.bursts} bursts of API trouble, {self.kills} kills, seed {self.seed}"
         told = f"{self.truth} promised changes, {self.announced} announced, {self.lost} lost"
         wrong = f"{self.repeated} repeated after a kill, {self.invented} invented"
+        passed_on = f"{self.webhooks} deliveries passed on, {self.webhooks_lost} lost"
+        twice = f"{self.webhooks_told_twice} told twice"
         return (
             f"{made}, {suffered}",
             f"{told}, {wrong}",
             f"{self.unpromised} more announced, {unseeable} that nobody could see",
+            f"{passed_on}, {self.webhooks_repeated} repeated after a kill, {twice}",
             f"{self.wrong_state} wrong states, {self.errors_logged} errors logged",
         )

@@ -19,6 +19,9 @@ _FIRST = (
 )
 """The tiles of a car that come first; the others follow in the registry's order."""
 
+_LEFT_OUT = ("refresh", "smart_charging_resumes_at")
+"""What a tile would not show anything of."""
+
 _PLOTTED = ("battery_level", "charge_state", "session")
 
 _OF_A_CAR = ("binary_sensor", "plugged_in")
@@ -40,8 +43,12 @@ async def make_dashboard(
     *,
     first: str,
     simulator: str,
+    hours: float = 0.2,
 ) -> None:
-    """Create the dashboard `/jedlix-demo`; the car with the id `first` comes first."""
+    """Create the dashboard `/jedlix-demo`; the car with the id `first` comes first.
+
+    `hours` is how far the graphs go back.
+    """
     await socket.call(
         "lovelace/dashboards/create",
         url_path=URL_PATH,
@@ -52,12 +59,13 @@ async def make_dashboard(
         require_admin=False,
     )
     devices = sorted(devices, key=lambda device: not device.is_for(first))
-    config = dashboard(devices, [entity for entity in entities if entity.enabled], simulator)
+    entities = [entity for entity in entities if entity.enabled]
+    config = dashboard(devices, entities, simulator, hours)
     await socket.call("lovelace/config/save", url_path=URL_PATH, config=config)
 
 
 def dashboard(
-    devices: Sequence[Device], entities: Sequence[Entity], simulator: str
+    devices: Sequence[Device], entities: Sequence[Entity], simulator: str, hours: float
 ) -> dict[str, Any]:
     """Return the dashboard's configuration: a section for each device and one for what happens."""
     of = {
@@ -68,26 +76,28 @@ def dashboard(
     others = [device for device in devices if device not in cars and of[device.device_id]]
     told = [entity for device in cars for entity in of[device.device_id]]
     sections = [
-        *(_car(device, of[device.device_id]) for device in cars[:1]),
+        *(_car(device, of[device.device_id], hours) for device in cars[:1]),
         _happenings(told, simulator),
-        *(_car(device, of[device.device_id]) for device in cars[1:]),
+        *(_car(device, of[device.device_id], hours) for device in cars[1:]),
         *(_list(device, of[device.device_id]) for device in others),
     ]
     view = {"title": "Cars", "path": "cars", "type": "sections", "max_columns": 4}
     return {"title": "Jedlix", "views": [{**view, "sections": sections}]}
 
 
-def _car(device: Device, entities: Sequence[Entity]) -> dict[str, Any]:
+def _car(device: Device, entities: Sequence[Entity], hours: float) -> dict[str, Any]:
     def place(entity: Entity) -> int:
         return _FIRST.index(entity.key) if entity.key in _FIRST else len(_FIRST)
 
     shown = [
         entity
         for entity in sorted(entities, key=place)
-        if entity.domain not in {"event", "calendar"} and entity.category is None
+        if entity.domain not in {"event", "calendar"}
+        and entity.category is None
+        and entity.key not in _LEFT_OUT
     ]
     plotted = [_row(entity) for key in _PLOTTED if (entity := find(shown, "sensor", key))]
-    history = {"type": "history-graph", "entities": plotted, "hours_to_show": 0.2}
+    history = {"type": "history-graph", "entities": plotted, "hours_to_show": hours}
     return _section(
         device.name,
         "mdi:car-electric",

@@ -1,8 +1,10 @@
 """What survives a restart, on a real disk: it is written soon, once, and a damaged file stops nobody."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+import time
 from typing import Any, Final
 from unittest.mock import patch
 
@@ -17,9 +19,11 @@ import orjson
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
 
+from custom_components.jedlix.api import Session, Vehicle
 from custom_components.jedlix.const import DOMAIN
 from custom_components.jedlix.memory import Memory
 from custom_components.jedlix.push.subscriptions import Held
+from custom_components.jedlix.snapshot import UserSnapshot, snapshot_as_json
 from simulator.app import Simulator
 from tests.tools import WEBHOOK_ID, WEBHOOK_KEY, listen, make_entry, set_up, until
 
@@ -360,7 +364,9 @@ async def test_cars_sessions_and_subscriptions_come_back_as_they_were(
     assert await hass.config_entries.async_unload(entry.entry_id)
     again = Memory(hass, entry.entry_id)
     await again.load()
-    assert again.users == before.users
+    assert again.users == {  # chargers are read anew
+        user_id: replace(user, chargers=None) for user_id, user in before.users.items()
+    }
     assert again.users[sim.user_ids[0]].has_open_session
     assert again.subscriptions == before.subscriptions
     assert again.checkpoint == before.checkpoint
@@ -385,3 +391,52 @@ async def test_removing_the_entry_leaves_nothing_on_the_disk_then_or_later(
     await asyncio.sleep(0.02)
     assert ours(folder) == []
     assert sim.webhooks.subscriptions == {}
+
+
+# -- a large fleet -----------------------------------------------------------------------------------------
+
+
+def fleet(count: int) -> dict[str, UserSnapshot]:
+    """Return so many users with a car in a session each."""
+    users = {}
+    for number in range(count):
+        session = Session(id=f"s-{number}", vehicle_id="v", is_managed=True, started_at=NOON)
+        user = UserSnapshot.unknown(f"u-{number}", NOON)
+        car = Vehicle(id="v", user_id=user.user_id, brand="Renault", model="Zoe")
+        users[user.user_id] = user.advance([car], [session], NOON)
+    return users
+
+
+async def test_writing_a_large_fleet_keeps_nobody_waiting(
+    hass: HomeAssistant, memory: Memory
+) -> None:
+    """The work between two turns of everybody else, in the time of this thread alone."""
+    memory.users = fleet(1000)
+    for number in range(50_000):
+        memory.inbox.add(f"51640a48-7ec3-45ca-8594-{number:012}", NOON.timestamp())
+    longest = 0.0
+    writing = asyncio.create_task(memory.write())
+    while not writing.done():
+        began = time.thread_time()
+        await asyncio.sleep(0)
+        longest = max(longest, time.thread_time() - began)
+    await writing
+    assert longest < 0.02
+    again = Memory(hass, "e-1")
+    await again.load()
+    assert again.users == memory.users
+    assert len(again.inbox) == 50_000
+
+
+async def test_only_the_users_that_changed_are_put_into_words_anew(memory: Memory) -> None:
+    memory.users = fleet(3)
+    with patch("custom_components.jedlix.memory.snapshot_as_json", wraps=snapshot_as_json) as words:
+        await memory.write()
+        assert words.call_count == 3
+        memory.users["u-1"] = replace(memory.users["u-1"], chargers={})
+        del memory.users["u-2"]
+        await memory.write()
+        assert words.call_count == 4
+        await memory.write()
+        assert words.call_count == 4
+    await memory.save()

@@ -19,6 +19,10 @@ class Inbox:
         """Return how many deliveries are remembered."""
         return len(self._seen)
 
+    def __contains__(self, delivery_id: str) -> bool:
+        """Return whether a delivery is remembered."""
+        return delivery_id in self._seen
+
     def add(self, delivery_id: str, now: float) -> bool:
         """Remember a delivery and return whether it is new."""
         if delivery_id in self._seen:
@@ -28,8 +32,8 @@ class Inbox:
         return True
 
     def as_json(self) -> dict[str, int]:
-        """Return what is to be remembered over a restart; whole seconds are enough."""
-        return {key: int(arrived) for key, arrived in self._seen.items()}
+        """Return what is to be remembered over a restart; whole seconds are enough. Safe in any thread."""
+        return {key: int(arrived) for key, arrived in self._seen.copy().items()}
 
     def _forget(self, now: float) -> None:
         """Drop what is too old or too much; ids stand in the order of their arrival."""

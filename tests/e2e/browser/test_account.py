@@ -66,5 +66,10 @@ async def test_diagnostics_can_be_shown_to_a_stranger(stage: Stage, tab: Fronten
     written = json.dumps(await page.download_diagnostics())
     assert '"charge_state"' in written
     info = await stage.simulator.info()
-    secrets = (f'"{info["client_secret"]}"', stage.users[0]["id"], stage.car["id"], info["base_url"])
+    secrets = (
+        f'"{info["client_secret"]}"',
+        stage.users[0]["id"],
+        stage.car["id"],
+        info["base_url"],
+    )
     assert [secret for secret in secrets if secret in written] == []

@@ -49,5 +49,7 @@ async def test_the_brand_finds_our_triggers(stage: Stage, tab: Frontend) -> None
     await expect(found.filter(has_text=tab.text("triggers.webhook_received.name"))).to_be_visible()
     await editor.choice.get_by_text(re.compile(r"^\d+ ")).first.click()  # "3 more triggers"
     for trigger in ("plugged_in", "charging_started", "session_started", "session_ended"):
-        await expect(found.filter(has_text=tab.text(f"triggers.{trigger}.description"))).to_be_visible()
+        await expect(
+            found.filter(has_text=tab.text(f"triggers.{trigger}.description"))
+        ).to_be_visible()
     assert not await tab.raw_texts()

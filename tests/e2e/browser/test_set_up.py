@@ -1,7 +1,6 @@
 """From the log-in to the page of a car, as somebody meets us for the first time."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 from playwright.async_api import expect
 import pytest
@@ -14,23 +13,11 @@ from harness.home_api import PASSWORD, USERNAME
 from harness.simulator import Simulator
 from tests.e2e.browser.conftest import Stage
 
-ENTRIES = "config/config_entries/entry"
-
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.asyncio(loop_scope="session"),
     pytest.mark.usefixtures("socket_enabled"),
 ]
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def cloud(stage: Stage, tmp_path: Path) -> AsyncIterator[Simulator]:
-    """Return a simulator that Home Assistant does not know yet, and is to forget again."""
-    async with Simulator.ours(tmp_path, "--users", "2") as simulator:
-        yield simulator
-        for entry in await stage.home.api.rest("GET", f"{ENTRIES}?domain={DOMAIN}"):
-            if entry["entry_id"] != stage.entry_id:
-                await stage.home.api.rest("DELETE", f"{ENTRIES}/{entry['entry_id']}")
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -1,0 +1,47 @@
+"""Runs inside Home Assistant: a bare webhook to compare with, and what only the process itself can tell.
+
+All is asked with one websocket command, `bench`: `do` names the question, `args` what it needs.
+"""
+
+from typing import Any
+
+from aiohttp.web import Request, Response
+from homeassistant.components import webhook, websocket_api
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.typing import ConfigType
+import voluptuous as vol
+
+from .probe import Probe
+
+DOMAIN = "bench_probe"
+BARE = "bench-bare"
+"""The webhook id of the bare handler."""
+
+
+async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
+    """Open the bare door and wait for questions."""
+    probe = Probe(hass)
+    webhook.async_register(
+        hass, DOMAIN, "Bare", BARE, _bare, local_only=False, allowed_methods=("POST",)
+    )
+
+    @websocket_api.websocket_command(
+        {vol.Required("type"): "bench", vol.Required("do"): str, vol.Optional("args"): dict}
+    )
+    @websocket_api.async_response
+    async def answer(
+        _hass: HomeAssistant,
+        connection: websocket_api.ActiveConnection,
+        message: dict[str, Any],
+    ) -> None:
+        question = getattr(probe, message["do"])
+        connection.send_result(message["id"], await question(**message.get("args", {})))
+
+    websocket_api.async_register_command(hass, answer)
+    return True
+
+
+async def _bare(hass: HomeAssistant, _webhook_id: str, request: Request) -> Response:
+    """Do the least that a webhook can do: read the JSON and tell it."""
+    hass.bus.async_fire("bench_bare", await request.json())
+    return Response()

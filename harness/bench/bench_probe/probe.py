@@ -1,0 +1,232 @@
+"""The questions that the bench asks the process: clocks, events, calls, set-ups, and how long the loop stood."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+import gc
+import json
+from pathlib import Path
+import time
+from typing import TYPE_CHECKING, Any
+
+from custom_components.jedlix.api import TokenSource
+from custom_components.jedlix.api.endpoints import ENDPOINTS
+from homeassistant.const import CONF_API_KEY, CONF_CLIENT_ID, CONF_CLIENT_SECRET, CONF_WEBHOOK_ID
+from homeassistant.core import MATCH_ALL, Event, HomeAssistant, callback
+from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers.aiohttp_client import async_get_clientsession
+from homeassistant.util import dt as dt_util
+
+from .pulse import Pulse
+
+if TYPE_CHECKING:
+    from custom_components.jedlix.coordinator import JedlixCoordinator
+    from custom_components.jedlix.runtime import JedlixConfigEntry
+
+type Clocks = dict[str, float]
+
+_LOOKS = ("jedlix poll", "jedlix look")
+"""How the names of the tasks begin that ask Jedlix about a user."""
+
+
+class Probe:
+    """What can be asked. Times are in seconds; CPU times come from the operating system."""
+
+    def __init__(self, hass: HomeAssistant) -> None:
+        """Hear nothing yet."""
+        self._hass = hass
+        self._heard: list[tuple[str, float, dict[str, Any]]] = []
+        self._deaf: Callable[[], None] = lambda: None
+        self._tokens: dict[str, TokenSource] = {}
+
+    async def clocks(self) -> Clocks:
+        """Return the CPU time of the event loop's thread and of the whole process, and the time."""
+        return _clocks()
+
+    async def looked(self) -> Clocks:
+        """Return the same, once all users were looked at for whom something rang."""
+        await self._until_looked()
+        return _clocks()
+
+    async def memory(self) -> float:
+        """Return the resident memory in KiB, after all garbage is gone."""
+        gc.collect()
+        status = await self._hass.async_add_executor_job(Path("/proc/self/status").read_text)
+        line = next(line for line in status.splitlines() if line.startswith("VmRSS"))
+        return float(line.split()[1])
+
+    async def entry(self, entry_id: str) -> dict[str, Any]:
+        """Return an entry's webhook id, and the key that opens its door where it has one."""
+        data = self._entry(entry_id).data
+        return {"webhook_id": data[CONF_WEBHOOK_ID], "key": data.get("webhook_key", "")}
+
+    async def entities(self, entry_id: str) -> int:
+        """Return how many entities of an entry have a state."""
+        registry = er.async_get(self._hass)
+        found = er.async_entries_for_config_entry(registry, entry_id)
+        return sum(self._hass.states.get(item.entity_id) is not None for item in found)
+
+    async def cars(self, entry_id: str) -> int:
+        """Return how many cars of an entry are known."""
+        return len(self._coordinator(entry_id).fleet.vehicles)
+
+    # -- what is heard on the bus --------------------------------------------------------------------------
+
+    async def listen(self, event_types: list[str] | None = None) -> None:
+        """Begin to note events: all, or those of some types."""
+        self._deaf()
+        self._heard.clear()
+
+        @callback
+        def heard(event: Event) -> None:
+            name, data = str(event.event_type), event.data
+            self._heard.append((name, time.monotonic(), {"user_id": data.get("user_id")}))
+
+        stops = [
+            self._hass.bus.async_listen(name, heard) for name in event_types or [str(MATCH_ALL)]
+        ]
+
+        def deaf() -> None:
+            self._deaf = lambda: None
+            for stop in stops:
+                stop()
+
+        self._deaf = deaf
+
+    async def heard(self, at_least: int = 0, patience: float = 10.0) -> list[Any]:
+        """Return what was noted, once there is so much, and note nothing more."""
+        end = time.monotonic() + patience
+        while len(self._heard) < at_least and time.monotonic() < end:
+            await asyncio.sleep(0.001)
+        self._deaf()
+        return self._heard
+
+    # -- the API -------------------------------------------------------------------------------------------
+
+    async def poll(self, entry_id: str) -> None:
+        """Have an entry poll now, and wait until it is done."""
+        await self._coordinator(entry_id).async_refresh()
+        await self._until_looked()
+
+    async def round_trips(self, entry_id: str, user_id: str, count: int) -> list[float]:
+        """Return how long the call of a user's cars takes, made with nothing around it."""
+        took = []
+        for _ in range(count):
+            began = time.monotonic()
+            json.loads(await self._get(entry_id, "vehicles", {}, user_id=user_id))
+            took.append(time.monotonic() - began)
+        return took
+
+    async def read_history(self, entry_id: str, since: str, until: str) -> Clocks:
+        """Return what it costs to read the pages of the history as plain JSON, fetched before."""
+        bodies = []
+        pages = index = 1
+        fetched = _clocks()
+        while index <= pages:
+            span = {"timestampFrom": since, "timestampTo": until}
+            paging = {"pageSize": "100", "pageIndex": str(index)}
+            bodies.append(await self._get(entry_id, "webhook_history", span | paging))
+            pages = json.loads(bodies[-1])["totalPages"]
+            index += 1
+        fetched = _since(fetched)
+        began = _clocks()
+        for body in bodies:
+            json.loads(body)
+        return _since(began) | {"pages": pages, "with_fetching": fetched["loop"]}
+
+    async def catch_up(self, entry_id: str, since: str) -> Clocks:
+        """Catch up from a moment on; beside the cost, `blocked` is the longest that the loop stood."""
+        coordinator = self._coordinator(entry_id)
+        moment = dt_util.parse_datetime(since, raise_on_error=True)
+
+        async def work() -> None:
+            await coordinator.catch_up(moment)
+            await self._until_looked()
+
+        return await self._watched(work)
+
+    async def _get(self, entry_id: str, name: str, query: dict[str, str], **ids: str) -> bytes:
+        data = self._entry(entry_id).data
+        if (token := self._tokens.get(entry_id)) is None:
+            token = self._tokens[entry_id] = TokenSource(
+                async_get_clientsession(self._hass),
+                token_url=data["token_url"],
+                client_id=data[CONF_CLIENT_ID],
+                client_secret=data[CONF_CLIENT_SECRET],
+                audience=data["audience"],
+            )
+        url = data["base_url"] + ENDPOINTS[name].path.format(**ids)
+        headers = {"Authorization": f"Bearer {await token.token()}", "ApiKey": data[CONF_API_KEY]}
+        session = async_get_clientsession(self._hass)
+        async with session.get(url, params=query, headers=headers) as response:
+            response.raise_for_status()
+            return await response.read()
+
+    # -- set-ups -------------------------------------------------------------------------------------------
+
+    async def set_up(self, entry_id: str) -> Clocks:
+        """Load an entry anew, as after a restart; `ready` is when its entities are there."""
+        await self._hass.config_entries.async_unload(entry_id)
+        gc.collect()
+        began = time.monotonic()
+        ready = 0.0
+
+        async def work() -> None:
+            nonlocal ready
+            await self._hass.config_entries.async_setup(entry_id)
+            ready = time.monotonic() - began
+            await self._until_looked()
+
+        return await self._watched(work) | {"ready": ready}
+
+    async def settle(self, entry_id: str, cars: int) -> Clocks:
+        """Wait until so many cars of a new entry are known, and return what this wait took."""
+        coordinator = self._coordinator(entry_id)
+
+        async def work() -> None:
+            while len(coordinator.fleet.vehicles) < cars:
+                await asyncio.sleep(0.05)
+            await self._until_looked()
+
+        return await self._watched(work)
+
+    async def reload_templates(self) -> Clocks:
+        """Set core's template entities up anew from their file."""
+        gc.collect()
+
+        async def work() -> None:
+            await self._hass.services.async_call("template", "reload", blocking=True)
+            await self._hass.async_block_till_done()
+
+        return await self._watched(work) | {"entities": self._templates()}
+
+    def _templates(self) -> int:
+        registry = er.async_get(self._hass)
+        return sum(item.platform == "template" for item in registry.entities.values())
+
+    # -- all of them ---------------------------------------------------------------------------------------
+
+    async def _watched(self, work: Callable[[], Awaitable[None]]) -> Clocks:
+        began = _clocks()
+        async with Pulse() as pulse:
+            await work()
+        return _since(began) | {"blocked": pulse.longest}
+
+    async def _until_looked(self) -> None:
+        while any(task.get_name().startswith(_LOOKS) for task in asyncio.all_tasks()):
+            await asyncio.sleep(0.05)
+
+    def _entry(self, entry_id: str) -> JedlixConfigEntry:
+        if (entry := self._hass.config_entries.async_get_entry(entry_id)) is None:
+            raise KeyError(entry_id)
+        return entry
+
+    def _coordinator(self, entry_id: str) -> JedlixCoordinator:
+        return self._entry(entry_id).runtime_data.coordinator
+
+
+def _clocks() -> Clocks:
+    return {"loop": time.thread_time(), "process": time.process_time(), "time": time.monotonic()}
+
+
+def _since(began: Clocks) -> Clocks:
+    return {name: now - began[name] for name, now in _clocks().items()}

@@ -1,0 +1,101 @@
+"""The figures of a run: medians over rounds with their spread, what they must be, as JSON and as a table."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+import json
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What a figure must be at most, and what it is meant to be."""
+
+    must: float
+    aim: float
+
+
+LIMITS = {
+    "delivery_vs_sleep_as_android": Limit(1.0, 0.7),
+    "delivery_vs_bare": Limit(2.0, 1.4),
+    "refused_vs_delivery": Limit(0.6, 0.4),
+    "delivery_1000_cars_vs_1": Limit(1.2, 1.0),
+    "event_vs_api_round_trip": Limit(2.0, 1.3),
+    "idle_poll_calls_1_car": Limit(3, 2),
+    "idle_poll_calls_1000_cars": Limit(7, 7),
+    "calls_per_100_rings": Limit(4, 4),
+    "catch_up_vs_json": Limit(10, 5),
+    "loop_blocked_ms_catch_up": Limit(100, 20),
+    "setup_1000_cars_vs_1000_template_devices": Limit(1.0, 0.7),
+}
+"""The contract; every other figure is reported only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """The median of some rounds, and between what the middle half of them lies."""
+
+    value: float
+    low: float
+    high: float
+    rounds: int
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Figure:
+        """Make a figure of what the rounds gave."""
+        low, _, high = quantiles(values, n=4) if len(values) > 1 else [values[0]] * 3
+        return cls(median(values), low, high, len(values))
+
+
+@dataclass(slots=True)
+class Figures:
+    """All figures by name, in the order in which they were found."""
+
+    about: dict[str, Any] = field(default_factory=dict)
+    found: dict[str, Figure] = field(default_factory=dict)
+
+    def add(self, name: str, values: Iterable[float]) -> None:
+        """Add what the rounds gave."""
+        self.found[name] = Figure.of(list(values))
+
+    def over(self) -> list[str]:
+        """Return the names of the figures that are more than they must be."""
+        return [
+            name
+            for name, limit in LIMITS.items()
+            if name in self.found and self.found[name].value > limit.must
+        ]
+
+    def write(self, path: Path) -> None:
+        """Write the JSON: each figure by its name, then how far its rounds lie apart."""
+        content = {name: round(figure.value, 4) for name, figure in self.found.items()} | {
+            "spread": {
+                name: [round(figure.low, 4), round(figure.high, 4)]
+                for name, figure in self.found.items()
+            },
+            "rounds": {name: figure.rounds for name, figure in self.found.items()},
+            "about": self.about,
+        }
+        path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+    def lines(self) -> Iterable[str]:
+        """Yield the table, the contract first."""
+        width = max(map(len, self.found), default=0)
+        heads = f"{'median':>10} {'middle half':>19} {'rounds':>6} {'must':>6} {'aim':>6}"
+        yield f"{'':<{width}} {heads}"
+        ranked = [name for name in LIMITS if name in self.found]
+        for name in [*ranked, *(name for name in self.found if name not in LIMITS)]:
+            figure, limit = self.found[name], LIMITS.get(name)
+            spread = f"{_short(figure.low)} to {_short(figure.high)}"
+            line = f"{name:<{width}} {_short(figure.value):>10} {spread:>19} {figure.rounds:>6}"
+            if limit is not None:
+                verdict = "" if figure.value <= limit.must else "  over"
+                line += f" {limit.must:>6g} {limit.aim:>6g}{verdict}"
+            yield line
+
+
+def _short(value: float) -> str:
+    if value == int(value):
+        return str(int(value))
+    return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"

@@ -1,0 +1,68 @@
+"""What a house and a fleet cost at the start and in memory, beside entities of core."""
+
+from .figures import Figures
+from .stage import TEMPLATES, Account, Stage
+
+_KINDS = (
+    ("sensor", "battery", 'device_class: battery, unit_of_measurement: "%", state: "{{ 50 }}"'),
+    ("sensor", "range", 'device_class: distance, unit_of_measurement: km, state: "{{ 200 }}"'),
+    ("binary_sensor", "plugged_in", 'device_class: plug, state: "{{ false }}"'),
+)
+"""What somebody would write who has only templates."""
+
+
+async def measure_growth(
+    stage: Stage, figures: Figures, name: str, users: list[str], label: str
+) -> Account:
+    """Add users as a person would, and note time and memory."""
+    before = await stage.ask("memory")
+    account = await stage.add_account(name, users)
+    took = await stage.ask("settle", entry_id=account.entry_id, cars=len(users))
+    after = await stage.ask("memory")
+    figures.add(f"add_{label}_then_all_known_s", [took["time"]])
+    if len(users) >= 100:
+        figures.add(f"kib_per_car_at_{label}", [(after - before) / len(users)])
+    figures.add(f"entities_{label}", [await stage.ask("entities", entry_id=account.entry_id)])
+    return account
+
+
+async def measure_set_up(
+    stage: Stage, figures: Figures, account: Account, label: str, *, rounds: int
+) -> None:
+    """Load an entry anew again and again, as a restart does."""
+    costs = [await stage.ask("set_up", entry_id=account.entry_id) for _ in range(rounds)]
+    figures.add(f"setup_{label}_ready_s", [cost["ready"] for cost in costs])
+    figures.add(f"setup_{label}_all_looked_at_s", [cost["time"] for cost in costs])
+    figures.add(f"setup_{label}_cpu_s", [cost["loop"] for cost in costs])
+    figures.add(f"setup_{label}_loop_blocked_ms", [cost["blocked"] * 1000 for cost in costs])
+
+
+async def measure_set_up_beside_templates(
+    stage: Stage, figures: Figures, fleet: Account, *, rounds: int
+) -> None:
+    """Set up the fleet and as many devices of core's template entities in turn; compare per entity."""
+    cars = len(fleet.users)
+    entities = await stage.ask("entities", entry_id=fleet.entry_id)
+    ours, theirs = [], []
+    for _ in range(rounds):
+        cost = await stage.ask("set_up", entry_id=fleet.entry_id)
+        ours.append(cost["loop"] / entities)
+        _write_templates(stage, cars)
+        cost = await stage.ask("reload_templates")
+        theirs.append(cost["loop"] / (cars * len(_KINDS)))
+        _write_templates(stage, 0)
+        await stage.ask("reload_templates")
+    ratios = [a / b for a, b in zip(ours, theirs, strict=True)]
+    figures.add(f"setup_{cars}_cars_vs_{cars}_template_devices", ratios)
+    figures.add("setup_us_per_entity", [seconds * 1e6 for seconds in ours])
+    figures.add("setup_us_per_template_entity", [seconds * 1e6 for seconds in theirs])
+
+
+def _write_templates(stage: Stage, cars: int) -> None:
+    lines = [
+        f"- {domain}: [{{name: Car {car} {name}, unique_id: car_{car}_{name}, {rest}}}]"
+        for car in range(cars)
+        for domain, name, rest in _KINDS
+    ]
+    path = stage.home.folder / TEMPLATES
+    path.write_text("\n".join(lines or ["[]"]) + "\n", encoding="utf-8")

@@ -1,0 +1,79 @@
+"""The integration's own pictures, in the sizes and for the themes that Home Assistant asks for.
+
+Both are in one drawing: the icon is the left square of the logo.
+"""
+
+import asyncio
+from base64 import b64encode
+from pathlib import Path
+import sys
+from typing import Literal
+
+import hass_frontend
+from playwright.async_api import Browser
+
+from .browser.chromium import chromium, find_chromium
+from .paths import INTEGRATION, ROOT
+
+DRAWING = ROOT / "docs" / "brand" / "logo.svg"
+BRAND = INTEGRATION / "brand"
+HEIGHT = 256
+WIDTH = 972
+"""Of both and of the logo, in pixels; twice that in the pictures named `@2x`."""
+_FONTS = {400: "Roboto-Regular.woff2", 500: "Roboto-Medium.woff2"}
+
+
+async def draw(browser: Browser, folder: Path) -> None:
+    """Draw all pictures into a folder."""
+    for scheme, prefix in (("light", ""), ("dark", "dark_")):
+        for scale, suffix in ((1, ""), (2, "@2x")):
+            await _draw(browser, scheme, scale, folder / f"{prefix}{{}}{suffix}.png")
+
+
+async def _draw(browser: Browser, scheme: Literal["light", "dark"], scale: int, path: Path) -> None:
+    page = await browser.new_page(
+        viewport={"width": WIDTH, "height": HEIGHT},
+        device_scale_factor=scale,
+        color_scheme=scheme,
+    )
+    await page.set_content(
+        f"<style>{_font_faces()} body {{ margin: 0 }}</style>{DRAWING.read_text(encoding='utf-8')}"
+    )
+    await page.evaluate("document.fonts.ready")
+    for name, width in (("icon", HEIGHT), ("logo", WIDTH)):
+        await page.screenshot(
+            path=str(path).format(name),
+            omit_background=True,
+            clip={"x": 0, "y": 0, "width": width, "height": HEIGHT},
+        )
+    await page.close()
+
+
+def _font_faces() -> str:
+    """Return the frontend's own letters as a style sheet, so that every machine draws the same."""
+    folder = Path(hass_frontend.where()) / "static/fonts/roboto"
+    return "".join(
+        f"@font-face {{ font-family: Roboto; font-weight: {weight};"
+        f" src: url(data:font/woff2;base64,{b64encode((folder / file).read_bytes()).decode()}) }}"
+        for weight, file in _FONTS.items()
+    )
+
+
+async def _run(path: str) -> None:
+    BRAND.mkdir(exist_ok=True)
+    async with chromium(path) as browser:
+        await draw(browser, BRAND)
+
+
+def main() -> int:
+    """Draw them where the integration has them, and return the exit code."""
+    path = find_chromium()
+    if path is None:
+        print("There is no Chromium; on Debian: apt-get install chromium", file=sys.stderr)
+        return 1
+    asyncio.run(_run(path))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,101 @@
+"""Counts: what was announced by now and what is shown, against the simulator's truth."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..entities import find, our_devices, our_entities
+from ..home import Home
+from ..process import ProcessFailed
+from . import record
+from .compare import compare, compare_deliveries, expected_states
+from .promise import Happened, Promises
+from .timeline import Timeline
+from .verdict import Verdict
+
+
+def count(
+    verdict: Verdict,
+    folder: Path,
+    timeline: Timeline,
+    deliveries: Sequence[Mapping[str, Any]],
+    *,
+    before: dict[str, Any],
+    truth: dict[str, Any],
+) -> Promises:
+    """Fill in the verdict from what the recorder wrote in `folder`; returns what was promised.
+
+    `before` and `truth` are the world as /control/truth told it at the beginning and tells it now.
+    """
+    first = before["changes"][-1]["n"] if before["changes"] else 0
+    journal = [Happened.read(line) for line in truth["changes"] if line["n"] > first]
+    cars = {car["id"]: car for user in before["users"] for car in user["vehicles"]}
+    promises = Promises.of(journal, deliveries, timeline, cars)
+    promised, announced = promises.lines, record.changes(folder)
+    if late := record.late_starts(folder):
+        raise ProcessFailed(f"the recorder came after the integration in {late} of the lives")
+
+    found = compare(journal, announced, promises, timeline)
+    lost = [line for line in journal if line.n in promised - found.told]
+    unseeable = [line for line in journal if line.n not in promised | found.told]
+    verdict.truth = len(promised)
+    verdict.announced = len(promised & found.told)
+    verdict.lost = len(lost)
+    verdict.repeated = len(found.repeated)
+    verdict.invented = len(found.invented)
+    verdict.read_otherwise = len(found.read_otherwise)
+    verdict.unpromised = len(found.told - promised)
+    verdict.unseeable = dict(Counter(line.type for line in unseeable))
+    verdict.by_source = dict(Counter(_source(change) for change in announced))
+    verdict.kills = len(timeline.kills)
+    verdict.blocked_ms = record.longest_block(folder, timeline)
+
+    told = record.webhooks(folder)
+    webhooks = compare_deliveries(deliveries, told, timeline)
+    verdict.webhooks = len(told)
+    verdict.webhooks_lost = len(webhooks.lost)
+    verdict.webhooks_repeated = len(webhooks.repeated)
+    verdict.webhooks_told_twice = len(webhooks.told_twice)
+
+    verdict.details |= {
+        "lost": [_shown(line) for line in lost],
+        "repeated": [_told(change) for change in found.repeated],
+        "invented": [_told(change) for change in found.invented],
+        "read_otherwise": [_told(change) for change in found.read_otherwise],
+        "webhooks_lost": list(webhooks.lost),
+        "webhooks_told_twice": list(webhooks.told_twice),
+        "lives": [[life.began, life.ready, life.ended] for life in timeline.lives],
+        "troubles": [list(each) for each in timeline.troubles],
+    }
+    return promises
+
+
+async def wrong_states(home: Home, truth: dict[str, Any], promises: Promises) -> list[str]:
+    """Return the entities that do not show the truth, in words."""
+    async with await home.api.websocket() as socket:
+        devices, entities = await our_devices(socket), await our_entities(socket)
+    states = await home.api.states()
+    device_of = {name: device.device_id for device in devices for name in device.identifiers}
+    wrong = []
+    for want in expected_states(truth, promises.unsure_settings):
+        device_id = device_of.get(f"{want.user_id}_{want.vehicle_id}")
+        of_car = [entity for entity in entities if device_id == entity.device_id]
+        entity = find(of_car, want.domain, want.key)
+        shown = states.get(entity.entity_id, {}).get("state") if entity is not None else None
+        if shown != want.state:
+            wrong.append(f"{want.vehicle_id} {want.domain} {want.key}: {shown}, not {want.state}")
+    return wrong
+
+
+def _source(change: record.Announced) -> str:
+    return f"{change.data['source']}{' late' if change.data['late'] else ''}"
+
+
+def _shown(line: Happened) -> dict[str, Any]:
+    names = ("n", "type", "vehicle_id", "session_id", "known_at")
+    return {name: getattr(line, name) for name in names}
+
+
+def _told(change: record.Announced) -> dict[str, Any]:
+    return {"told_at": change.told_at, **change.data}

@@ -1,0 +1,277 @@
+"""The pages of docs/: every automation in them runs, every thing has its page, every link leads somewhere."""
+
+from collections.abc import Iterator, Mapping
+import json
+import logging
+from pathlib import Path
+import re
+from typing import Any, Final
+from urllib.parse import parse_qs, urlsplit
+
+from homeassistant.components.automation.config import ValidationStatus, async_validate_config_item
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import entity_registry as er
+from homeassistant.setup import async_setup_component
+from homeassistant.util.yaml import parse_yaml
+import pytest
+from pytest_homeassistant_custom_component.common import async_mock_service
+
+from custom_components.jedlix.changes import ChangeType
+from custom_components.jedlix.condition import CONDITIONS
+from custom_components.jedlix.const import DOMAIN
+from custom_components.jedlix.trigger import TRIGGERS
+from simulator.app import Simulator
+from tests.conftest import StartSimulator
+from tests.tools import Ears, listen, make_entry, set_up, until
+
+ROOT: Final = Path(__file__).parents[1]
+HOUSE: Final = ROOT / "custom_components/jedlix"
+PAGES: Final = {
+    path.relative_to(ROOT).as_posix(): path.read_text()
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+}
+ENGLISH: Final = json.loads((HOUSE / "translations/en.json").read_text())
+REPOSITORY: Final = json.loads((HOUSE / "manifest.json").read_text())["documentation"]
+
+
+def code_of(page: str, language: str) -> list[str]:
+    """Return the blocks of code of a page that are in this language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", PAGES[page], re.MULTILINE | re.DOTALL)
+
+
+def rows_of(page: str, heading: str) -> list[list[str]]:
+    """Return the rows of the table under a heading, its head left aside."""
+    _, _, below = PAGES[page].partition(f"\n{heading}\n")
+    lines = re.split(r"\n#+ ", below)[0].splitlines()
+    rows = [line.strip("|").split("|") for line in lines if line.startswith("|")]
+    return [[cell.strip() for cell in row] for row in rows[2:]]
+
+
+# -- everything has its page -------------------------------------------------------------------------------
+
+
+def forms(kind: str) -> Mapping[str, Any]:
+    """Return what the editor's forms of triggers, conditions or actions are made from."""
+    form = parse_yaml((HOUSE / f"{kind}.yaml").read_text())
+    assert isinstance(form, dict)
+    return {name: of for name, of in form.items() if not name.startswith(".")}
+
+
+THINGS: Final = {
+    folder: (ENGLISH[kind], forms(kind))
+    for folder, kind in (
+        ("triggers", "triggers"),
+        ("conditions", "conditions"),
+        ("actions", "services"),
+    )
+}
+
+
+@pytest.mark.parametrize("folder", THINGS)
+def test_every_thing_has_its_page_and_every_page_its_thing(folder: str) -> None:
+    pages = {path.stem for path in (ROOT / "docs" / folder).iterdir()}
+    assert pages == THINGS[folder][1].keys()
+    if folder != "actions":
+        assert pages == (TRIGGERS if folder == "triggers" else CONDITIONS).keys()
+
+
+@pytest.mark.parametrize(
+    ("folder", "key"), [(folder, key) for folder, (_, items) in THINGS.items() for key in items]
+)
+def test_a_page_says_what_the_editor_says(folder: str, key: str) -> None:
+    words, items = THINGS[folder]
+    page = f"docs/{folder}/{key}.md"
+    title, name = PAGES[page].split("\n\n")[:2]
+    assert title == f"# {words[key]['name']}"
+    assert name == f"`{DOMAIN}.{key}`"
+    assert f"]({folder}/{key}.md)" in PAGES["docs/automations.md"]
+    fields = {row[0] for row in rows_of(page, "## Fields")}
+    expected = {*items[key].get("fields", ()), *({"target"} & items[key].keys())}
+    assert fields == {f"`{field}`" for field in expected}
+    assert any(f": {DOMAIN}.{key}\n" in block for block in code_of(page, "yaml"))
+
+
+@pytest.mark.parametrize("key", THINGS["actions"][1])
+def test_errors_are_told_in_the_words_that_are_shown(key: str) -> None:
+    shown = {re.sub(r"\{\w+\}", "…", words["message"]) for words in ENGLISH["exceptions"].values()}
+    told = {row[0] for row in rows_of(f"docs/actions/{key}.md", "## Errors")}
+    assert told
+    assert told <= shown
+
+
+def test_every_blueprint_can_be_imported_from_the_page() -> None:
+    offered = [
+        parse_qs(urlsplit(link).query)["blueprint_url"][0]
+        for link in re.findall(
+            r"\((https://my\.home-assistant\.io/[^)]*)\)", PAGES["docs/automations.md"]
+        )
+    ]
+    files = (ROOT / "blueprints").rglob("*.yaml")
+    assert sorted(offered) == sorted(
+        f"{REPOSITORY}/blob/main/{path.relative_to(ROOT).as_posix()}" for path in files
+    )
+
+
+# -- links -------------------------------------------------------------------------------------------------
+
+
+def anchors_of(path: Path) -> set[str]:
+    """Return the anchors that GitHub gives to the headings of a page."""
+    headings = re.findall(r"^#+ (.*)$", path.read_text(), re.MULTILINE)
+    return {
+        re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings
+    }
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page: str) -> None:
+    for link in re.findall(r"\]\(([^)]+)\)", PAGES[page]):
+        if link.startswith("https://"):
+            continue
+        file, _, anchor = link.partition("#")
+        target = (ROOT / page).parent / file if file else ROOT / page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors_of(target), link
+
+
+# -- everything runs ---------------------------------------------------------------------------------------
+
+AUTOMATIONS: Final = [
+    pytest.param(block, id=f"{page}-{n}")
+    for page in PAGES
+    for n, block in enumerate(code_of(page, "yaml"))
+]
+
+
+def actions_in(node: object) -> Iterator[str]:
+    """Yield the names of all actions, however deep."""
+    if isinstance(node, dict):
+        if isinstance(action := node.get("action"), str):
+            yield action
+        yield from (found for item in node.values() for found in actions_in(item))
+    elif isinstance(node, list):
+        yield from (found for item in node for found in actions_in(item))
+
+
+@pytest.fixture
+async def two_cars(
+    hass: HomeAssistant,
+    start_simulator: StartSimulator,
+    callback_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Simulator:
+    """Return a simulator whose Tesla Model 3 and Renault Zoe are followed."""
+    monkeypatch.setattr("custom_components.jedlix.rings._PAUSE", 0.02)
+    sim = await start_simulator(users=2)
+    entry = make_entry(sim, callback_url)
+    await set_up(hass, entry)
+    await until(hass, lambda: entry.runtime_data.push.state not in ("off", "connecting"))
+    return sim
+
+
+async def live_through_a_day(hass: HomeAssistant, sim: Simulator, ears: Ears, at_noon: Any) -> None:
+    """Let both cars be plugged in, and one of them everything happen that can."""
+    tesla, zoe = sim.vehicle_ids
+    sim.telemetry(tesla, battery_level=40)
+    for car in (zoe, tesla):
+        sim.plug(car)
+    await until(hass, lambda: ears.types.count("session_started") == 2)
+    await at_noon()
+    for state in ("charging", "stopped", "complete"):
+        sim.telemetry(tesla, charge_state=state)
+        told = len(ears.changes)
+        await until(hass, lambda told=told: len(ears.changes) > told)
+    sim.link(tesla, connected=False)
+    await until(hass, lambda: "vehicle_link_lost" in ears.types)
+    sim.link(tesla, connected=True)
+    sim.unplug(tesla)
+    await until(hass, lambda: "unplugged" in ears.types and "session_ended" in ears.types)
+    sim.add_user()
+    await until(hass, lambda: "user_created" in ears.types)
+
+
+@pytest.mark.parametrize("block", AUTOMATIONS)
+async def test_every_automation_in_the_docs_runs(
+    hass: HomeAssistant, two_cars: Simulator, caplog: pytest.LogCaptureFixture, block: str
+) -> None:
+    config = parse_yaml(block)
+    assert isinstance(config, dict)
+    validated = await async_validate_config_item(hass, "it", config)
+    assert validated is not None
+    assert validated.validation_status is ValidationStatus.OK, validated.validation_error
+    for name in set(actions_in(config)):
+        domain, _, action = name.partition(".")
+        if domain != DOMAIN:
+            async_mock_service(hass, domain, action)
+    known = er.async_get(hass)
+    for entity_id in re.findall(r"\w+\.(?:tesla|renault)_\w+", block):
+        assert known.async_get(entity_id) is not None, entity_id
+    assert await async_setup_component(
+        hass, "automation", {"automation": {"id": "it", **config, "alias": "it"}}
+    )
+    ears = listen(hass)
+    started_by_jedlix = "jedlix" in str(config["triggers"])
+
+    async def at_noon() -> None:
+        if not started_by_jedlix:
+            await run_by_hand(hass)
+
+    await live_through_a_day(hass, two_cars, ears, at_noon)
+    state = hass.states.get("automation.it")
+    assert state is not None
+    assert state.attributes["last_triggered"] is not None
+    assert not [
+        record.getMessage()
+        for record in caplog.records
+        if record.levelno >= logging.WARNING and "automation.it" in record.name
+    ]
+    await hass.services.async_call("automation", "turn_off", {"entity_id": "all"}, blocking=True)
+
+
+async def run_by_hand(hass: HomeAssistant) -> None:
+    """Run what waits for the clock or for something of the house."""
+    await hass.services.async_call(
+        "automation", "trigger", {"entity_id": "automation.it"}, blocking=True
+    )
+    await hass.async_block_till_done()
+
+
+# -- events ------------------------------------------------------------------------------------------------
+
+
+def test_every_type_of_change_is_on_the_page() -> None:
+    types = [row[0].strip("`") for row in rows_of("docs/events.md", "### Types")]
+    assert sorted(types) == sorted(ChangeType)
+
+
+async def test_the_events_hold_what_the_page_says(hass: HomeAssistant, two_cars: Simulator) -> None:
+    def keys(cell: str) -> set[str]:
+        return set(re.findall(r"`(\w+)`", cell))
+
+    async def at_noon() -> None:
+        tesla = two_cars.vehicle_ids[0]
+        target = {"entity_id": "switch.tesla_model_3_boost"}
+        for enabled in (True, False):
+            await hass.services.async_call(
+                DOMAIN, "boost", {"enabled": enabled}, target=target, blocking=True
+            )
+        for name in ("pause", "resume"):
+            await hass.services.async_call(
+                DOMAIN, f"{name}_smart_charging", target=target, blocking=True
+            )
+            two_cars.telemetry(tesla)
+        await hass.async_block_till_done()
+
+    ears = listen(hass)
+    await live_through_a_day(hass, two_cars, ears, at_noon)
+    every = set().union(*(keys(row[0]) for row in rows_of("docs/events.md", "## `jedlix_event`")))
+    adds = {row[0].strip("`"): keys(row[2]) for row in rows_of("docs/events.md", "### Types")}
+    assert len(set(ears.types)) >= 13, set(ears.types)
+    for change in ears.changes:
+        assert change.keys() == every | adds[change["type"]], change["type"]
+    delivery = set().union(
+        *(keys(row[0]) for row in rows_of("docs/events.md", "## `jedlix_webhook`"))
+    )
+    assert ears.webhooks
+    for webhook in ears.webhooks:
+        assert webhook.keys() == delivery
