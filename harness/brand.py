@@ -7,7 +7,6 @@ import asyncio
 from base64 import b64encode
 from pathlib import Path
 import sys
-from typing import Literal
 
 import hass_frontend
 from playwright.async_api import Browser
@@ -25,16 +24,16 @@ _FONTS = {400: "Roboto-Regular.woff2", 500: "Roboto-Medium.woff2"}
 
 async def draw(browser: Browser, folder: Path) -> None:
     """Draw all pictures into a folder."""
-    for scheme, prefix in (("light", ""), ("dark", "dark_")):
-        for scale, suffix in ((1, ""), (2, "@2x")):
-            await _draw(browser, scheme, scale, folder / f"{prefix}{{}}{suffix}.png")
+    for dark in (False, True):
+        for scale in (1, 2):
+            await _draw(browser, folder, dark=dark, scale=scale)
 
 
-async def _draw(browser: Browser, scheme: Literal["light", "dark"], scale: int, path: Path) -> None:
+async def _draw(browser: Browser, folder: Path, *, dark: bool, scale: int) -> None:
     page = await browser.new_page(
         viewport={"width": WIDTH, "height": HEIGHT},
         device_scale_factor=scale,
-        color_scheme=scheme,
+        color_scheme="dark" if dark else "light",
     )
     await page.set_content(
         f"<style>{_font_faces()} body {{ margin: 0 }}</style>{DRAWING.read_text(encoding='utf-8')}"
@@ -42,7 +41,7 @@ async def _draw(browser: Browser, scheme: Literal["light", "dark"], scale: int, 
     await page.evaluate("document.fonts.ready")
     for name, width in (("icon", HEIGHT), ("logo", WIDTH)):
         await page.screenshot(
-            path=str(path).format(name),
+            path=folder / f"{'dark_' * dark}{name}{'@2x' * (scale == 2)}.png",
             omit_background=True,
             clip={"x": 0, "y": 0, "width": width, "height": HEIGHT},
         )

@@ -12,10 +12,10 @@ import coverage
 import pytest
 
 INTEGRATION = "custom_components/jedlix"
-# Percent of lines and branches. The parts are what talks with the outside world, and what decides which
-# news is told.
+# Percent of lines and branches. Every module has its floor; higher are those of what talks with the outside
+# world, and of what decides which news is told.
 FLOORS = {
-    f"{INTEGRATION}/*": 95,
+    **{path.as_posix(): 95 for path in sorted(Path(INTEGRATION).rglob("*.py"))},
     f"{INTEGRATION}/config_flow.py": 100,
     f"{INTEGRATION}/api/*": 100,
     f"{INTEGRATION}/push/*": 100,

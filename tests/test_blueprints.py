@@ -113,7 +113,7 @@ async def test_home_assistant_imports_it_from_where_it_says_it_is(
     place = f"main/{path.relative_to(ROOT).as_posix()}"
     url = f"{REPOSITORY}/blob/{place}"
     raw = REPOSITORY.replace("https://github.com", "https://raw.githubusercontent.com")
-    aioclient_mock.get(f"{raw}/{place}", text=TEXTS[path.stem])
+    aioclient_mock.get(f"{raw}/{place}", text=TEXTS[path.stem])  # type: ignore[no-untyped-call]
     imported = await fetch_blueprint_from_url(hass, url)
     assert imported.blueprint.domain == "automation"
     assert imported.blueprint.metadata["source_url"] == url
@@ -228,7 +228,7 @@ async def test_the_reason_why_a_car_does_not_charge(
         sim.link(car, connected=False)
     await entry.runtime_data.coordinator.async_refresh()
     await hass.async_block_till_done()
-    await use("not_charging", car=device.id, time="22:00:00", waiting_is_fine=False)
+    await use("not_charging", car=device.id, time="22:00:00", waiting_is_fine=reason != "waiting")
     await wait_for_time(hass, 22)
     assert [(call.data["title"], call.data["message"]) for call in told] == [
         ("Tesla Model 3 is plugged in but not charging", message)
@@ -416,7 +416,7 @@ async def test_smart_charging_pauses_from_before_the_event_until_its_end(
         "pause_for_calendar",
         car=car_device(hass, entry, sim).id,
         calendar=Diary.entity_id,
-        words="drive",
+        words="Drive",
         before={"seconds": int((start - begins).total_seconds())},
     )
     async_fire_time_changed(hass, begins - timedelta(seconds=1))

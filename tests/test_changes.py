@@ -163,6 +163,17 @@ def test_the_end_of_a_session_that_ran_at_the_first_look_is_told_and_only_that()
     assert types(last(*looks)) == ["session_ended", "unplugged"]
 
 
+def test_a_session_that_was_seen_running_ends_whenever_jedlix_says_that_it_did() -> None:
+    """It ends at the last telemetry of the plug-in (documented): of a sleeping car, before we looked."""
+    seen = UserSnapshot.unknown("user", at(30)).advance([car(CHARGING)], [session()], at(30))
+    over = seen.advance([car(AWAY, 40)], [session(end=5)], at(40))
+    told = compare(seen, over, at(40))
+    assert [(change.type, change.occurred_at) for change in told] == [
+        ("session_ended", at(5)),
+        ("unplugged", at(40)),
+    ]
+
+
 def test_a_session_across_the_first_look_that_shows_up_late_begins_no_earlier_than_we_watched() -> (
     None
 ):
@@ -339,6 +350,19 @@ def test_boost_ends_with_its_session() -> None:
     boosted = with_car(boost_session_id="s")
     over = boosted.advance([car(AWAY, 4)], [session(end=4)], at(4))
     assert types(compare(boosted, over, at(4))) == ["boost_ended", "session_ended", "unplugged"]
+
+
+def test_a_boost_ends_when_its_session_did_and_before_the_next_begins() -> None:
+    boosted = with_car(boost_session_id="s")
+    sessions = [session(end=4), session("next", start=5, is_boosted=True)]
+    both = boosted.advance([car(CHARGING, 9)], sessions, at(9))
+    told = compare(boosted, both, at(9))
+    assert [(change.type, change.session_id, change.occurred_at) for change in told] == [
+        ("boost_ended", "s", at(4)),
+        ("session_ended", "s", at(4)),
+        ("session_started", "next", at(5)),
+        ("boost_started", "next", at(9)),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final, cast
 
 from aiohttp import ClientTimeout
@@ -165,10 +166,14 @@ async def test_smart_charging_switched_at_jedlix_moves_the_switch(
             await poll(hass, either)
             assert kind not in ears.types
             clock.forward(days=1)
-        await news(hass, either, lambda state=state: car_state(hass, sim, SMART).state == state)
+        await news(hass, either, partial(_is, hass, sim, SMART, state))
         assert ears.types[-1] == kind
     assert ears.types == ["smart_charging_disabled", "smart_charging_enabled"]
     assert {change["source"] for change in ears.changes} == {way_of(either)}
+
+
+def _is(hass: HomeAssistant, sim: Simulator, key: str, state: str) -> bool:
+    return car_state(hass, sim, key).state == state
 
 
 async def test_in_a_session_settings_are_looked_at_each_half_hour(

@@ -20,6 +20,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry, async_
 from custom_components.jedlix.api import AuthError, ConnectionFailed, JedlixClient, JedlixError
 from custom_components.jedlix.const import DOMAIN, EVENT_CHANGE
 from custom_components.jedlix.coordinator import JedlixCoordinator
+from custom_components.jedlix.memory import Memory
 from simulator.app import Simulator
 from simulator.model import Vehicle
 from tests.conftest import StartSimulator
@@ -654,15 +655,15 @@ async def test_a_change_that_cannot_be_remembered_any_more_is_left_to_the_next_l
 ) -> None:
     """A look that is under way while the entry is unloaded must not tell what the Store will not know."""
     ears, coordinator = listen(hass), coordinator_of(polled)
-    memory = polled.runtime_data.memory
-    save = memory.save
+    memory: Memory = polled.runtime_data.memory
+    write = memory.write
 
-    async def save_while_a_look_ends() -> None:
-        await save()
+    async def write_while_a_look_ends() -> None:
+        await write()
         sim.plug(sim.vehicle_ids[0])
         await coordinator.look_after_command(sim.user_ids[0])
 
-    memory.save = save_while_a_look_ends
+    memory.write = write_while_a_look_ends  # type: ignore[method-assign]
     await restart(hass, polled, lambda: None)
     assert ears.types == ["plugged_in", "session_started", "charging_started"]
     assert {change["late"] for change in ears.changes} == {True}

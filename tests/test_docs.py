@@ -1,6 +1,6 @@
 """The pages of docs/: every automation in them runs, every thing has its page, every link leads somewhere."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 import json
 import logging
 from pathlib import Path
@@ -169,25 +169,35 @@ async def two_cars(
     return sim
 
 
-async def live_through_a_day(hass: HomeAssistant, sim: Simulator, ears: Ears, at_noon: Any) -> None:
-    """Let both cars be plugged in, and one of them everything happen that can."""
+async def live_through_a_day(
+    hass: HomeAssistant, sim: Simulator, ears: Ears, at_noon: Callable[[], Awaitable[None]]
+) -> None:
+    """Let both cars be plugged in, and everything happen to one of them."""
     tesla, zoe = sim.vehicle_ids
+
+    async def told(kind: ChangeType, car: str | None = tesla) -> None:
+        happened = {"type": kind, "vehicle_id": car}.items()
+        await until(hass, lambda: any(happened <= change.items() for change in ears.changes))
+
     sim.telemetry(tesla, battery_level=40)
     for car in (zoe, tesla):
         sim.plug(car)
-    await until(hass, lambda: ears.types.count("session_started") == 2)
+        await told(ChangeType.SESSION_STARTED, car)
     await at_noon()
-    for state in ("charging", "stopped", "complete"):
-        sim.telemetry(tesla, charge_state=state)
-        told = len(ears.changes)
-        await until(hass, lambda told=told: len(ears.changes) > told)
+    sim.telemetry(tesla, charge_state="charging")
+    await told(ChangeType.CHARGING_STARTED)
+    sim.telemetry(tesla, charge_state="stopped")
+    await told(ChangeType.CHARGING_PAUSED)
+    sim.telemetry(tesla, charge_state="complete")
+    await told(ChangeType.CHARGING_COMPLETED)
     sim.link(tesla, connected=False)
-    await until(hass, lambda: "vehicle_link_lost" in ears.types)
+    await told(ChangeType.VEHICLE_LINK_LOST)
     sim.link(tesla, connected=True)
     sim.unplug(tesla)
-    await until(hass, lambda: "unplugged" in ears.types and "session_ended" in ears.types)
+    await told(ChangeType.UNPLUGGED)
+    await told(ChangeType.SESSION_ENDED)
     sim.add_user()
-    await until(hass, lambda: "user_created" in ears.types)
+    await told(ChangeType.USER_CREATED, None)
 
 
 @pytest.mark.parametrize("block", AUTOMATIONS)

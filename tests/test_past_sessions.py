@@ -21,6 +21,7 @@ from custom_components.jedlix.past_sessions import (
 from simulator.api import charging
 from simulator.app import Simulator
 from simulator.model import JsonObject, Session as TrueSession
+from simulator.sessions import Filter
 from tests.conftest import StartSimulator
 from tests.tools import make_entry, set_up
 
@@ -210,6 +211,15 @@ async def test_an_end_that_comes_late_is_seen(
     assert (await car.asked(*period))[1] == []
 
 
+async def test_one_that_jedlix_takes_back_is_gone(now: datetime, start_car: StartCar) -> None:
+    car = await start_car(history_days=0)
+    mistaken = car.add(now - DAY, now - 0.5 * DAY)
+    assert (await car.asked(now - 2 * DAY, now))[0] == [mistaken.id]
+    mistaken.user_id = "somebody else"
+    car.sim.world.sessions._by_user.clear()
+    assert (await car.asked(now - 2 * DAY, now))[0] == []
+
+
 # -- what the tenant lacks ---------------------------------------------------------------------------------
 
 
@@ -273,9 +283,7 @@ async def test_filters_that_are_not_understood_only_make_the_answer_longer(
     now: datetime, start_car: StartCar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     car = await start_car(mode="strict", users=3)
-    monkeypatch.setattr(
-        charging, "_find", lambda call, _: call.sim.world.sessions.find(charging.Filter())
-    )
+    monkeypatch.setattr(charging, "_find", lambda call, _: call.sim.world.sessions.find(Filter()))
     period = (now - 3 * MONTH, now - 2 * MONTH)
     ids, calls = await car.asked(*period)
     assert ids == car.true(*period)

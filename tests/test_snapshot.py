@@ -146,6 +146,71 @@ def test_boost_lives_as_long_as_its_session() -> None:
     assert boosted.advance(car(), [session("s", 1, 2)], at(2)).boost_session_id is None
 
 
+@pytest.mark.parametrize(
+    ("known_boost", "told", "boosted"),
+    [
+        ("s", None, "s"),  # not told: what was commanded holds
+        ("s", True, "s"),
+        ("s", False, None),
+        (None, True, "s"),
+        (None, False, None),
+        (None, None, None),
+    ],
+)
+def test_boost_is_what_jedlix_tells_and_else_what_was_commanded(
+    known_boost: str | None, told: bool | None, boosted: str | None
+) -> None:
+    before = replace(known(session("s", 1)), boost_session_id=known_boost)
+    after = before.advance(car(), [session("s", 1, is_boosted=told)], at(2))
+    assert after.boost_session_id == boosted
+    assert after.is_boosted is (boosted is not None)
+
+
+def test_a_boost_that_is_told_of_another_session_leaves_ours_alone() -> None:
+    boosted = replace(known(session("s", 1), session("t", 2)), boost_session_id="t")
+    assert boosted.is_boosted
+    old = session("s", 1, is_boosted=False)
+    assert boosted.advance(car(), [old], at(3)).boost_session_id == "t"
+    over = session("s", 1, 3, is_boosted=True)  # of one that has ended it says nothing any more
+    assert boosted.advance(car(), [over], at(3)).boost_session_id == "t"
+
+
+def test_a_level_that_was_told_lives_as_long_as_its_session() -> None:
+    told = replace(known(session("s", 1)), told_levels={"s": 40})
+    assert told.advance(car(), [], at(2)).told_levels == {"s": 40}
+    assert told.advance(car(), [session("s", 1, 2)], at(2)).told_levels == {}
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "managed_before", "can"),
+    [
+        ([], None, True),  # it tells nothing of itself
+        (["startStopCharging", "geoLocation"], None, True),
+        (["startStopCharging", "geoFencing"], None, True),
+        (["startStopCharging"], None, False),
+        (["geoLocation"], None, False),
+        (["charge"], False, False),
+        (["charge"], True, True),  # it was steered once, whatever it names
+    ],
+)
+def test_jedlix_steers_a_car_with_a_position_and_start_and_stop(
+    capabilities: list[str], managed_before: bool | None, can: bool
+) -> None:
+    sessions = [] if managed_before is None else [session("s", 1, is_managed=managed_before)]
+    able = car(capabilities=frozenset(capabilities))
+    before = VehicleSnapshot(vehicle=able, watched_since=at(0))
+    assert before.advance(able, sessions, at(2)).can_be_smart is can
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "can"),
+    [([], True), (["pushTelemetry"], False), (["pushTelemetry", "pullTelemetry"], True)],
+)
+def test_a_car_that_only_pushes_is_not_asked(capabilities: list[str], can: bool) -> None:
+    pushing = car(capabilities=frozenset(capabilities))
+    assert VehicleSnapshot(vehicle=pushing, watched_since=at(0)).can_be_asked is can
+
+
 def test_ended_sessions_are_forgotten_when_nobody_can_bring_them_again() -> None:
     over = known(session("s", 1, 2))
     assert "s" in over.advance(car(), [], at(2) + MEMORY - timedelta(minutes=1)).ended_sessions

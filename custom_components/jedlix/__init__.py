@@ -85,6 +85,8 @@ async def async_setup_entry(hass: HomeAssistant, entry: JedlixConfigEntry) -> bo
         manufacturer=MANUFACTURER,
         name=entry.title,
     )
+    # Before the catch-up, which may tell of a new user.
+    entry.async_on_unload(entry.add_update_listener(entry_changed))
     entry.async_on_unload(follow_new_users(hass, entry))
     entry.async_on_unload(push.open())
     await coordinator.async_config_entry_first_refresh()
@@ -93,7 +95,6 @@ async def async_setup_entry(hass: HomeAssistant, entry: JedlixConfigEntry) -> bo
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     push.start()
     import_energy(hass, entry)
-    entry.async_on_unload(entry.add_update_listener(entry_changed))
     return True
 
 

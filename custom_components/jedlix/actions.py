@@ -21,7 +21,7 @@ import voluptuous as vol
 from .announcer import identifier_of
 from .api import JedlixError, Session
 from .const import DOMAIN
-from .errors import failure, refuse
+from .errors import failure_of, refuse
 from .fleet import Key
 from .past_sessions import costs_as_json, session_as_json
 from .target_devices import devices_of
@@ -120,9 +120,7 @@ async def _command(
 async def _get_sessions(call: ServiceCall) -> ServiceResponse:
     start, end = _period(call)
     return {
-        device_id: {
-            "sessions": [session_as_json(session) for session in await _between(*car, start, end)]
-        }
+        device_id: {"sessions": list(map(session_as_json, await _between(call, *car, start, end)))}
         for device_id, car in _cars(call).items()
     }
 
@@ -130,18 +128,18 @@ async def _get_sessions(call: ServiceCall) -> ServiceResponse:
 async def _get_costs(call: ServiceCall) -> ServiceResponse:
     start, end = _period(call)
     return {
-        device_id: {"costs": [*costs_as_json(await _between(*car, start, end), start)]}
+        device_id: {"costs": [*costs_as_json(await _between(call, *car, start, end), start)]}
         for device_id, car in _cars(call).items()
     }
 
 
 async def _between(
-    entry: JedlixConfigEntry, key: Key, start: datetime, end: datetime
+    call: ServiceCall, entry: JedlixConfigEntry, key: Key, start: datetime, end: datetime
 ) -> list[Session]:
     try:
         return await entry.runtime_data.past.between(key, start, end)
     except JedlixError as err:
-        raise failure("command_failed", error=str(err)) from err
+        raise failure_of(call.hass, entry, err) from err
 
 
 # -- accounts ----------------------------------------------------------------------------------------------
@@ -158,7 +156,7 @@ async def _catch_up(call: ServiceCall) -> None:
         try:
             await entry.runtime_data.coordinator.catch_up(since)
         except JedlixError as err:
-            raise failure("command_failed", error=str(err)) from err
+            raise failure_of(call.hass, entry, err) from err
 
 
 async def _resubscribe(call: ServiceCall) -> None:

@@ -4,7 +4,7 @@ Whoever announces has written all states before, so that a condition in the same
 """
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any
 
@@ -37,7 +37,7 @@ class Announcer:
         self._of_vehicle: defaultdict[tuple[str, str], list[Callable[[Change, Context], None]]] = (
             defaultdict(list)
         )
-        self._of_webhook: list[Callable[[WebhookMessage], None]] = []
+        self._of_webhook: list[Callable[[Mapping[str, Any], Context], None]] = []
 
     @callback
     def listen_to_changes(
@@ -48,8 +48,10 @@ class Announcer:
         return lambda: self._of_vehicle[key].remove(listener)
 
     @callback
-    def listen_to_webhooks(self, listener: Callable[[WebhookMessage], None]) -> CALLBACK_TYPE:
-        """Call the listener with each new delivery that is not late; returns what ends it."""
+    def listen_to_webhooks(
+        self, listener: Callable[[Mapping[str, Any], Context], None]
+    ) -> CALLBACK_TYPE:
+        """Call the listener with the event of each new delivery that is not late; returns what ends it."""
         self._of_webhook.append(listener)
         return lambda: self._of_webhook.remove(listener)
 
@@ -79,23 +81,22 @@ class Announcer:
         self, message: WebhookMessage, source: Source, *, followed: bool, late: bool
     ) -> None:
         """Announce a delivery as it came (design: `jedlix_webhook`)."""
+        context = Context()
+        data = {
+            "entry_id": self._entry_id,
+            "event_type": message.event_type,
+            "event_id": message.id,
+            "user_id": message.user_id,
+            "followed": followed,
+            "occurred_at": message.occurred_at and message.occurred_at.isoformat(),
+            "source": source.value,
+            "late": late,
+            "payload": message.payload,
+        }
         if not late:
             for listener in self._of_webhook:
-                listener(message)
-        self._hass.bus.async_fire(
-            EVENT_WEBHOOK,
-            {
-                "entry_id": self._entry_id,
-                "event_type": message.event_type,
-                "event_id": message.id,
-                "user_id": message.user_id,
-                "followed": followed,
-                "occurred_at": message.occurred_at and message.occurred_at.isoformat(),
-                "source": source.value,
-                "late": late,
-                "payload": message.payload,
-            },
-        )
+                listener(data, context)
+        self._hass.bus.async_fire(EVENT_WEBHOOK, data, context=context)
         if (change := told_by(message, dt_util.utcnow())) is not None:
             self.tell(change, source, late=late)
 

@@ -74,6 +74,7 @@ def compare(
         elif old is not new:
             changes += _vehicle_changes(old, new, now)
             changes += _session_changes(old, new, now, watched=watched)
+            changes += _boost_changes(old, new, now)
     changes += [
         _told(ChangeType.VEHICLE_REMOVED, old, now)
         for vehicle_id, old in before.vehicles.items()
@@ -147,7 +148,7 @@ def _charge_changes(old: VehicleSnapshot, new: VehicleSnapshot, now: datetime) -
 def _session_changes(
     old: VehicleSnapshot, new: VehicleSnapshot, now: datetime, *, watched: bool
 ) -> Iterator[Change]:
-    """Tell sessions that appeared, ended or changed their kind, and boosts that began or ended."""
+    """Tell sessions that appeared, ended or changed their kind."""
     for session_id, session in new.open_sessions.items():
         if (known := old.open_sessions.get(session_id)) is not None:
             yield from _kind_changed(new, known, session, now)
@@ -158,16 +159,24 @@ def _session_changes(
                 yield from _kind_changed(new, old.plug_session, session, started_at)
     for session in new.fetched:
         ended_at = session.ended_at
-        if ended_at is None or session.id in old.ended_sessions or ended_at < old.watched_since:
+        if ended_at is None or session.id in old.ended_sessions:
             continue
         if session.id not in old.open_sessions:
+            if ended_at < old.watched_since:
+                continue
             started_at = max(session.started_at or ended_at, old.watched_since)
             yield _of_session(ChangeType.SESSION_STARTED, new, session, started_at)
         yield _of_session(ChangeType.SESSION_ENDED, new, session, ended_at)
+
+
+def _boost_changes(old: VehicleSnapshot, new: VehicleSnapshot, now: datetime) -> Iterator[Change]:
+    """Tell a boost that ended, by itself or with its session, and one that began."""
     ended, started = old.boost_session_id, new.boost_session_id
-    if ended is not None and ended != started:
+    if ended == started:
+        return
+    if ended is not None:
         yield _told(ChangeType.BOOST_ENDED, new, new.ended_sessions.get(ended, now), ended)
-    if started is not None and ended != started:
+    if started is not None:
         yield _told(ChangeType.BOOST_STARTED, new, now, started)
 
 

@@ -15,7 +15,6 @@ from homeassistant.core import HomeAssistant
 from homeassistant.util import dt as dt_util
 
 from .api import (
-    AuthError,
     ChargeSettings,
     Forbidden,
     JedlixClient,
@@ -26,7 +25,7 @@ from .api import (
 )
 from .api.reading import Json
 from .coordinator import JedlixCoordinator
-from .errors import failure, refuse
+from .errors import failure, failure_of, refuse
 from .fleet import Key
 from .snapshot import VehicleSnapshot
 
@@ -176,13 +175,10 @@ class Commands:
             async with self._coordinator.locks[key[0]]:
                 yield
             truth.answered(call)
-        except AuthError as err:
-            self._entry.async_start_reauth(self._hass)
-            raise failure("auth_failed") from err
         except (NotFound, Forbidden, Rejected) as err:
             refusal = err
         except JedlixError as err:
-            raise failure("command_failed", error=str(err)) from err
+            raise failure_of(self._hass, self._entry, err) from err
         await self._coordinator.look_after_command(key[0])
         if refusal is None:
             return

@@ -1,7 +1,8 @@
 """What is read rarely: charge settings and chargers, and when it is their turn. Pure.
 
 They are read at the first look after a start, when a delivery names settings, once a day, and more often
-while a session is open. Chargers follow their car: they are read when it moves, and at each poll of a session.
+while a session is open. Chargers follow their car: they are read when it moves, and at each poll in a
+session.
 """
 
 from collections.abc import Iterable
@@ -87,8 +88,9 @@ class Details:
         *,
         anyway: bool,
     ) -> bool:
+        is_new = user.chargers is None  # of a user who was let go and is followed again all is due, too
         last = read_at.get(user.user_id)
-        if last is not None and now - last < often and not anyway:
+        if last is not None and now - last < often and not anyway and not is_new:
             return False
         read_at[user.user_id] = now
         return True

@@ -1,10 +1,15 @@
 """What a user reads when a command or an action cannot be carried out, in words of the user's language."""
 
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
+from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 
+from .api import AuthError, Forbidden, JedlixError, NotFound
 from .const import DOMAIN
+
+if TYPE_CHECKING:
+    from .runtime import JedlixConfigEntry
 
 
 def refuse(translation_key: str, **placeholders: str) -> NoReturn:
@@ -23,3 +28,16 @@ def failure(translation_key: str, **placeholders: str) -> HomeAssistantError:
         translation_key=translation_key,
         translation_placeholders=placeholders,
     )
+
+
+def failure_of(
+    hass: HomeAssistant, entry: JedlixConfigEntry, err: JedlixError
+) -> HomeAssistantError:
+    """Return the error for a call that failed; asks for new credentials where Jedlix refuses the old ones."""
+    match err:
+        case AuthError():
+            entry.async_start_reauth(hass)
+            return failure("auth_failed")
+        case NotFound() | Forbidden():
+            return failure("not_offered")
+    return failure("command_failed", error=str(err))

@@ -3,14 +3,14 @@
 An event entity that went away and came back would look like a new event to every state trigger.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, override
+from typing import TYPE_CHECKING, Any, Final, override
 
 from homeassistant.components.event import EventEntity, EventEntityDescription
 from homeassistant.const import EntityCategory
 from homeassistant.core import Context, HomeAssistant, callback
 
-from .api import WebhookMessage
 from .changes import Change, ChangeType
 from .const import DOCUMENTED_EVENT_TYPES
 from .entity import AccountEntity, VehicleDescription, VehicleEntity, add_for_vehicles
@@ -114,6 +114,9 @@ class VehicleEvent(VehicleEntity, EventEntity):
 class WebhookEvent(AccountEntity, EventEntity):
     """What arrives from Jedlix, as it came. Types that nobody asked for are told as `other`."""
 
+    # They differ each time, and the recorder keeps them with the event on the bus already.
+    _unrecorded_attributes = frozenset({"event_id", "user_id", "occurred_at"})
+
     def __init__(self, entry: JedlixConfigEntry) -> None:
         """Know the types that are asked for."""
         super().__init__(entry, WEBHOOK)
@@ -130,17 +133,18 @@ class WebhookEvent(AccountEntity, EventEntity):
         self._attr_event_types = [*dict.fromkeys([*DOCUMENTED_EVENT_TYPES, *wanted]), _OTHER]
 
     @callback
-    def _arrived(self, message: WebhookMessage) -> None:
-        if message.event_type not in self.event_types:
+    def _arrived(self, delivery: Mapping[str, Any], context: Context) -> None:
+        event_type = delivery["event_type"]
+        if event_type not in self.event_types:
             self._know_types()  # it may have been found meanwhile
-        known = message.event_type in self.event_types
         self._trigger_event(
-            message.event_type if known else _OTHER,
+            event_type if event_type in self.event_types else _OTHER,
             {
-                "webhook_type": message.event_type,
-                "event_id": message.id,
-                "user_id": message.user_id,
-                "occurred_at": message.occurred_at and message.occurred_at.isoformat(),
+                "webhook_type": event_type,
+                "event_id": delivery["event_id"],
+                "user_id": delivery["user_id"],
+                "occurred_at": delivery["occurred_at"],
             },
         )
+        self.async_set_context(context)
         self.async_write_ha_state()

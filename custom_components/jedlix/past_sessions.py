@@ -159,7 +159,8 @@ class PastSessions:
     ) -> list[Session]:
         """Read pages, newest first, until one is older than what was asked for.
 
-        The end and the car are inferred filters: where they are not understood, the answer is only longer.
+        The end and the car are inferred filters: where they are not understood, more pages are read, and what
+        is returned goes beyond the end.
         """
         found: list[Session] = []
         pages = self._client.session_pages(
@@ -170,13 +171,7 @@ class PastSessions:
             if (count := count + 1) > _MOST_PAGES:
                 raise TooManySessions
             began = [session for session in page if session.started_at is not None]
-            found += [
-                session
-                for session in began
-                if _is_of(session, key)
-                and _began_at(session) >= start
-                and (end is None or _began_at(session) < end)
-            ]
+            found += [session for session in began if _is_of(session, key)]
             if began and max(map(_began_at, began)) < start:
                 break
         return found

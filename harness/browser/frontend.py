@@ -31,11 +31,14 @@ _WALK = """path => {
   window.dispatchEvent(new CustomEvent('location-changed', {detail: {replace: false}}));
 }"""
 _VISIBLE_TEXTS = """() => {
-  const texts = [];
+  const texts = [], range = document.createRange();
+  const isSeen = text => {  // checkVisibility() would not see what stands in a slot
+    range.selectNodeContents(text);
+    return range.getClientRects().length > 0;
+  };
   const read = node => {
     if (node.nodeType === Node.TEXT_NODE) {
-      const words = node.data.trim();
-      if (words && node.parentElement?.checkVisibility()) texts.push(words);
+      if (node.data.trim() && isSeen(node)) texts.push(node.data.trim());
     } else if (!['STYLE', 'SCRIPT'].includes(node.nodeName)) {
       (node.shadowRoot?.childNodes ?? []).forEach(read);
       node.childNodes.forEach(read);
@@ -47,7 +50,7 @@ _VISIBLE_TEXTS = """() => {
 }"""
 _RAW = re.compile(
     r"component\.\w+"  # a key that nobody translated
-    r"|^[a-z]+(_[a-z]+)+$"  # a field or a state that stands where its name should
+    r"|^[a-z]+(_[a-z]+)+\*?$"  # a field (with a star: required) or a state where its name should be
     r"|\{\w+\}"  # a placeholder that nobody filled in
 )
 _NO_PICTURE = "<svg xmlns='http://www.w3.org/2000/svg'/>"

@@ -67,6 +67,7 @@ def _read_wish() -> Wish:
         metavar="N",
         help="seconds of calm before the count, at least (70: longer than the interval of the poll)",
     )
+    add("--strict", action="store_true", help="a Jedlix with documented calls only: no history")
     add("--keep", action="store_true", help="keep the logs though all went well")
     add(
         "--integration",

@@ -141,8 +141,13 @@ class Promises:
         deliveries: Sequence[Mapping[str, Any]],
         timeline: Timeline,
         before: Mapping[str, Mapping[str, Any]],
+        *,
+        tells_settings: bool,
     ) -> Promises:
-        """Work it out. `before` are the cars at the beginning, as /control/truth tells them, by id."""
+        """Work it out. `before` are the cars at the beginning, as /control/truth tells them, by id.
+
+        Where the tenant does not tell the charge settings, nothing about them is promised.
+        """
         promises = cls(
             timeline,
             rings=Accepted.read(deliveries, timeline),
@@ -159,7 +164,7 @@ class Promises:
             promises._add_states(_steps(lines, _LINK, link), promises._seen_unpolled_at)
             smart = "smart" if car["settings"]["isSmartChargingEnabled"] else "off"
             switched = _steps(lines, _SMART, smart)
-            if not promises._add_states(switched, promises._settings_seen_at):
+            if not tells_settings or not promises._add_states(switched, promises._settings_seen_at):
                 promises.unsure_settings.add(vehicle_id)
             promises._add_kinds(lines)
         return promises

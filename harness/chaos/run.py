@@ -9,7 +9,6 @@ from random import Random
 import time
 from typing import Any
 
-from ..flows import FlowFailed, add_jedlix, set_options
 from ..home import Home
 from ..paths import INTEGRATION, new_run_folder, remove_run_folder
 from ..process import ProcessFailed
@@ -17,6 +16,7 @@ from ..simulator import Simulator
 from . import record
 from .count import count, wrong_states
 from .driver import Driver
+from .stage import set_up, until_loaded
 from .timeline import Life, Timeline
 from .trouble import DELIVERIES, Trouble
 from .verdict import Verdict
@@ -26,7 +26,6 @@ SPEED = 240.0
 RETRIES = (1.0, 3.0, 6.0)
 """Seconds until each retry of the simulator; a clean stop lasts longer than all of them."""
 STOPPED_FOR = sum(RETRIES) + 8.0
-LOADED_PATIENCE = 120.0
 PATIENCE = 420.0
 """Seconds until what is still missing is lost: an idle fleet is looked at five cars a minute."""
 CHECKED_EVERY = 2.0
@@ -44,6 +43,7 @@ class Wish:
     calm: float
     json: Path | None = None
     keep: bool = False
+    strict: bool = False
     integration: Path = INTEGRATION
 
 
@@ -83,7 +83,8 @@ class Chaos:
         arguments = {
             "--users": wish.cars,
             "--seed": wish.seed,
-            "--speed": SPEED,
+            "--speed": 1,
+            "--mode": "strict" if wish.strict else "default",
             "--history-days": 1,
             "--retries": ",".join(f"{pause:g}" for pause in RETRIES),
         }
@@ -102,20 +103,7 @@ class Chaos:
         """Start Home Assistant and add the integration as a person would; all is fine yet."""
         self._say("Starting Home Assistant and adding the integration")
         await self._start(home)
-        info, truth = await simulator.info(), await simulator.truth()
-        event_types = [*info["documented_event_types"], *info["own_event_types"]]
-        entry_id = await add_jedlix(home.api, info, [user["id"] for user in truth["users"]])
-        await set_options(home.api, entry_id, event_types=event_types, poll_minutes=1)
-        deadline = time.monotonic() + LOADED_PATIENCE
-        while True:
-            deliveries = await simulator.deliveries()
-            tested = {item["event_type"] for item in deliveries if item["is_test"]}
-            if tested >= set(event_types) and await self._is_loaded(home):
-                break
-            if time.monotonic() > deadline:
-                missing = ", ".join(sorted(set(event_types) - tested)) or "none"
-                raise FlowFailed(f"the integration did not come up; not subscribed: {missing}")
-            await asyncio.sleep(0.2)
+        await set_up(home, simulator)
         self._timeline.lives[-1].ready = time.time()
 
     async def _storm(self, home: Home, simulator: Simulator, before: dict[str, Any]) -> None:
@@ -123,6 +111,7 @@ class Chaos:
         driver = Driver(simulator, before, self._wish.seed)
         trouble = Trouble(simulator, self._timeline, self._wish.seed)
         await simulator.set_faults(**DELIVERIES)
+        await simulator.clock(speed=SPEED)
         tasks = [asyncio.create_task(driver.drive()), asyncio.create_task(trouble.make())]
         try:
             for at, how in self._downs():
@@ -178,22 +167,12 @@ class Chaos:
             await home.stop()
             await asyncio.sleep(STOPPED_FOR)
         await self._start(home)
-        deadline = time.monotonic() + LOADED_PATIENCE
-        while not await self._is_loaded(home):
-            if time.monotonic() > deadline:
-                raise ProcessFailed(
-                    f"the entry was not loaded {LOADED_PATIENCE:.0f} s after a start"
-                )
-            await asyncio.sleep(0.2)
+        await until_loaded(home)
         self._timeline.lives[-1].ready = time.time()
 
     async def _start(self, home: Home) -> None:
         self._timeline.lives.append(Life(time.time()))
         await home.start()
-
-    async def _is_loaded(self, home: Home) -> bool:
-        entries = await home.api.rest("GET", "config/config_entries/entry?domain=jedlix")
-        return bool(entries) and all(entry["state"] == "loaded" for entry in entries)
 
     # -- the count ---------------------------------------------------------------------------------------
 

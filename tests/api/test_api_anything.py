@@ -36,6 +36,7 @@ _NAMES = (
     *("capabilities", "chargeState", "chargerState", "detail", "batteryLevel", "range", "cost"),
     *("savings", "currency", "amount", "startTime", "endTime", "timestamp", "updatedAt", "street"),
     *("chargePower", "isSmartChargingEnabled", "desiredBatteryLevel", "enableSmartChargingAt"),
+    *("desired_battery_level", "Minimum-Battery-Level", "issmartchargingenabled"),
     *("access_token", "expires_in", "error", "title"),
 )
 _WORDS = st.sampled_from(
@@ -90,6 +91,11 @@ _READERS: dict[str, Callable[[object], Any]] = {
     "message": WebhookMessage.from_json,
 }
 
+# To the millisecond, as the API tells time.
+_MOMENTS = st.integers(1_500_000_000_000, 4_000_000_000_000).map(
+    lambda ms: datetime.fromtimestamp(ms / 1000, UTC).replace(microsecond=ms % 1000 * 1000)
+)
+
 
 def check(value: object) -> None:
     """Whoever gets a model may use each field without a look at it."""
@@ -114,6 +120,42 @@ def check(value: object) -> None:
 
 
 # --- the readers -------------------------------------------------------------------------------------
+
+
+@given(
+    raw=_OBJECTS,
+    smart=st.none() | st.tuples(st.booleans(), st.none() | _MOMENTS),
+    desired=st.none() | st.integers(50, 100),
+    minimum=st.none() | st.integers(0, 100),
+)
+def test_changed_settings_say_what_they_should_and_keep_all_else(
+    raw: dict[str, Any],
+    smart: tuple[bool, datetime | None] | None,
+    desired: int | None,
+    minimum: int | None,
+) -> None:
+    before = ChargeSettings.from_json(raw)
+    changed = before.changed(
+        smart_charging=smart, desired_battery_level=desired, minimum_battery_level=minimum
+    )
+    after = ChargeSettings.from_json(changed)
+    enabled, resumes_at = smart or (
+        before.is_smart_charging_enabled,
+        before.enable_smart_charging_at,
+    )
+    assert after.is_smart_charging_enabled is enabled
+    assert after.enable_smart_charging_at == resumes_at
+    assert after.desired_battery_level == (
+        before.desired_battery_level if desired is None else desired
+    )
+    assert after.minimum_battery_level == (
+        before.minimum_battery_level if minimum is None else minimum
+    )
+    assert changed.keys() >= raw.keys()
+    touched = {key for key in changed if key not in raw or changed[key] != raw[key]}
+    assert len(touched) <= 2 * (smart is not None) + (desired is not None) + (minimum is not None)
+    for key in raw.keys() - touched:
+        assert changed[key] is raw[key]
 
 
 @pytest.mark.parametrize("read", _READERS.values(), ids=_READERS)
@@ -201,6 +243,7 @@ _CALLS: dict[str, Callable[[JedlixClient], Awaitable[Any]]] = {
     "charge_settings": lambda client: client.charge_settings("anna", "car"),
     "update_charge_settings": lambda client: client.update_charge_settings("anna", "car", {}),
     "request_refresh": lambda client: client.request_refresh("anna", "car"),
+    "refresh_status": lambda client: client.refresh_status("anna", "car"),
     "subscribe": lambda client: client.subscribe("userCreated", "https://x.example", "hush"),
     "subscriptions": lambda client: client.subscriptions(),
     "update_subscription": lambda client: client.update_subscription("id", "t", "u", "hush"),

@@ -571,6 +571,8 @@ async def test_a_refusal_for_another_reason_is_no_matter_of_spelling(
         ([], None),
         ("ok", None),
         (b"", None),
+        (b"<html>Created</html>", None),
+        (b"OK", None),
     ],
 )
 async def test_a_registration_counts_whatever_is_said_about_it(
@@ -586,6 +588,24 @@ async def test_a_registration_counts_whatever_is_said_about_it(
         "apiKey": "hush",
         "isActive": True,
     }
+
+
+@pytest.mark.parametrize("body", [b"OK", b"<html>"])
+async def test_what_is_done_is_done_whatever_is_said_about_it(
+    client: JedlixClient, cloud: Cloud, body: bytes
+) -> None:
+    cloud.otherwise = Reply(200, body)
+    await client.update_subscription("s1", "userCreated", "https://home.example/x", "hush")
+    await client.unsubscribe("s1")
+    assert [call.method for call in cloud.calls] == ["PUT", "DELETE"]
+
+
+async def test_a_registration_that_is_sent_elsewhere_is_none(
+    client: JedlixClient, cloud: Cloud
+) -> None:
+    cloud.say(Reply(302, b"", {"Location": "https://elsewhere.example"}))
+    with pytest.raises(BadAnswer, match="redirects"):
+        await client.subscribe("userCreated", "https://home.example/x", "hush")
 
 
 @pytest.mark.parametrize(

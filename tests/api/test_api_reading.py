@@ -13,6 +13,7 @@ from custom_components.jedlix.api import (
     ChargeState,
     ChargeStatus,
     ChargingLocation,
+    Refresh,
     Session,
     Subscription,
     Vehicle,
@@ -570,6 +571,78 @@ def test_charge_settings_keep_what_we_do_not_know() -> None:
 
 def test_charge_settings_may_be_empty() -> None:
     assert ChargeSettings.from_json({}) == ChargeSettings(raw={})
+
+
+@pytest.mark.parametrize(
+    ("enabled", "tells"), [(True, None), (False, at(2023, 10, 1)), (None, at(2023, 10, 1))]
+)
+def test_smart_charging_resumes_only_where_it_is_not_on(
+    enabled: bool | None, tells: datetime | None
+) -> None:
+    settings = ChargeSettings(
+        is_smart_charging_enabled=enabled, enable_smart_charging_at=at(2023, 10, 1), raw={}
+    )
+    assert settings.resumes_at == tells
+
+
+def test_charge_settings_are_changed_in_their_own_spelling() -> None:
+    answer: dict[str, Json] = {
+        "IsSmartChargingEnabled": True,
+        "desired_battery_level": 80,
+        "minimumbatterylevel": 20,
+        "departureTimes": {"monday": "07:00"},
+    }
+    settings = ChargeSettings.from_json(answer)
+    changed = settings.changed(
+        smart_charging=(False, at(2026, 11, 25, 6)),
+        desired_battery_level=90,
+        minimum_battery_level=0,
+    )
+    assert changed == {
+        "IsSmartChargingEnabled": False,
+        "enableSmartChargingAt": "2026-11-25T06:00:00.000Z",
+        "desired_battery_level": 90,
+        "minimumbatterylevel": 0,
+        "departureTimes": {"monday": "07:00"},
+    }
+    assert settings.raw == answer
+    assert settings.changed() == answer
+    resumed = ChargeSettings.from_json(changed).changed(smart_charging=(True, None))
+    assert resumed["IsSmartChargingEnabled"] is True
+    assert resumed["enableSmartChargingAt"] is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "completed_at"),
+    [
+        ({"correlationId": "c", "completedAt": "2026-11-24T12:00:00Z"}, at(2026, 11, 24, 12)),
+        ({"CompletedAt": "2026-11-24T12:00:00.000Z"}, at(2026, 11, 24, 12)),
+        ({"completedAt": None}, None),
+        ({"completedAt": "0001-01-01T00:00:00"}, None),
+        ({}, None),
+        (None, None),
+        ([], None),
+        ("accepted", None),
+    ],
+)
+def test_a_refresh_is_done_once_it_says_when(answer: object, completed_at: datetime | None) -> None:
+    assert Refresh.from_json(answer) == Refresh(completed_at)
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_boosted"),
+    [
+        ({"id": "s", "isBoosted": True}, True),
+        ({"id": "s", "isBoosting": "false"}, False),
+        ({"id": "s", "boost": None}, None),
+        ({"id": "s", "boostCharging": {"enabled": True}}, None),
+        ({"id": "s"}, None),
+    ],
+)
+def test_boost_is_read_where_a_likely_name_shows_up(
+    answer: dict[str, object], is_boosted: bool | None
+) -> None:
+    assert Session.from_json(answer).is_boosted is is_boosted
 
 
 @pytest.mark.parametrize(

@@ -234,8 +234,17 @@ async def test_a_refresh_asks_the_car(client: JedlixClient, sim: Simulator) -> N
     before = sim.vehicle(car_id).report.at
     await client.request_refresh(user_id, car_id)
     await client.request_refresh(user_id, car_id)
+    assert (await client.refresh_status(user_id, car_id)).completed_at is None
     sim.advance(0.01)
-    assert sim.vehicle(car_id).report.at > before
+    answered = sim.vehicle(car_id).report.at
+    assert answered > before
+    assert (await client.refresh_status(user_id, car_id)).completed_at == answered
+    assert (await client.request_refresh(user_id, car_id)).completed_at == answered  # the same one
+
+
+async def test_of_no_refresh_there_is_nothing_to_tell(client: JedlixClient, sim: Simulator) -> None:
+    with pytest.raises(NotFound, match="no current"):
+        await client.refresh_status(sim.user_ids[0], sim.vehicle_ids[0])
 
 
 async def test_a_webhook_from_its_registration_to_its_end(
@@ -318,13 +327,14 @@ async def test_what_is_only_assumed_may_be_missing(
         "charge_settings": client.charge_settings(user_id, car_id),
         "update_charge_settings": client.update_charge_settings(user_id, car_id, {}),
         "request_refresh": client.request_refresh(user_id, car_id),
+        "refresh_status": client.refresh_status(user_id, car_id),
         "subscriptions": client.subscriptions(),
         "update_subscription": client.update_subscription("id", "userCreated", cloud.url, "key"),
         "unsubscribe": client.unsubscribe("id"),
         "webhook_history": joined(client.webhook_history_pages(now, now)),
     }
     assumed = {name for name, row in ENDPOINTS.items() if row.evidence is Evidence.ASSUMED}
-    assert missing.keys() == assumed - {"refresh_status"}
+    assert missing.keys() == assumed
     for name, call in missing.items():
         with pytest.raises(NotFound, match="There is no such endpoint"):
             await call

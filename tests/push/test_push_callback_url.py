@@ -1,6 +1,5 @@
 """Which URL Jedlix is to call, for every wish and everything that Home Assistant has or lacks."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 import sys
 from types import ModuleType
@@ -181,7 +180,9 @@ async def test_with_the_cloud(
     assert bool(cloud.hooks) == (callback in {"auto", "cloud"})  # none is made that is not wanted
 
 
-async def test_without_a_subscription_the_cloud_makes_way(hass: HomeAssistant, cloud: Cloud) -> None:
+async def test_without_a_subscription_the_cloud_makes_way(
+    hass: HomeAssistant, cloud: Cloud
+) -> None:
     cloud.is_subscribed = False
     assert await choice(hass, wish("auto")) == "no_url"
     assert await choice(hass, wish("cloud")) == "no_cloud"

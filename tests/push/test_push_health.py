@@ -178,3 +178,54 @@ def test_deliveries_and_refusals_are_counted() -> None:
     health.refused_key(NOON)
     health.refused_body()
     assert (health.received, health.rejected) == (3, 2)
+
+
+def test_only_those_who_were_named_lately_are_kept_in_mind() -> None:
+    health = PushHealth(registration=Registration.DONE)
+    for number in range(1000):
+        health.delivered(f"u-{number}", NOON, NOON + number * SECOND)
+    health.delivered("u-0", NOON, NOON + 1000 * SECOND)
+    health.review(NOON + 1000 * SECOND + GRACE - 10 * SECOND)
+    assert list(health._last_by_user) == [*(f"u-{number}" for number in range(990, 1000)), "u-0"]
+
+
+def test_each_silence_since_the_last_delivery_counts_once() -> None:
+    health = PushHealth(registration=Registration.DONE, announces=True)
+    silent_at = NOON + GRACE + SECOND
+
+    def miss(after: timedelta) -> datetime:
+        health.found_by_poll("u-1", NOON + after)
+        health.found_by_poll("u-2", NOON + after)
+        health.review(silent_at + after)
+        return silent_at + after
+
+    now = miss(timedelta(0))
+    assert (health.silences, health.missed_by_push, health.state(now)) == (1, 2, PushState.SILENT)
+    miss(timedelta(hours=1))
+    assert (health.silences, health.missed_by_push) == (1, 4)
+    # written anew: what was found before that says nothing about what is now
+    health.found_by_poll("u-1", NOON + timedelta(hours=2))
+    health.renewed(NOON + timedelta(hours=2, minutes=1))
+    health.review(NOON + timedelta(hours=3))
+    assert (health.silences, health.missed_by_push) == (1, 5)
+    assert health.state(NOON + timedelta(hours=3)) is PushState.WAITING
+    now = miss(timedelta(hours=4))
+    assert (health.silences, health.state(now)) == (2, PushState.SILENT)
+    health.delivered("u-3", now, now)
+    assert (health.silences, health.state(now)) == (0, PushState.HEALTHY)
+
+
+def test_what_was_heard_stays_heard_when_all_is_written_anew_without_need() -> None:
+    health = PushHealth(registration=Registration.DONE)
+    health.delivered("u-1", NOON, NOON)
+    health.renewed(NOON)
+    assert health.state(NOON) is PushState.HEALTHY
+
+
+def test_whoever_wants_to_know_is_told_of_each_review() -> None:
+    health, told = PushHealth(), []
+    health.review(NOON)
+    health.reviewed = lambda: told.append(health.missed_by_push)
+    health.found_by_poll("u-1", NOON)
+    health.review(NOON + GRACE + SECOND)
+    assert told == [1]

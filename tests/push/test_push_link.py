@@ -172,9 +172,9 @@ async def test_each_removed_listener_hears_no_more(entry: MockConfigEntry) -> No
     push = push_of(entry)
     stop = push.listen(lambda: heard.append("first"))
     push.listen(lambda: heard.append("second"))
-    push._notify()
+    push._review()
     stop()
-    push._notify()
+    push._review()
     assert heard == ["first", "second", "second"]
 
 

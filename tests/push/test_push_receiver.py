@@ -2,9 +2,12 @@
 
 import asyncio
 from base64 import b64encode
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 import gzip
+import logging
 import time
 from types import SimpleNamespace
 from typing import Any, Final
@@ -12,15 +15,16 @@ from unittest.mock import patch
 
 from aiohttp import StreamReader
 from aiohttp.test_utils import TestClient
-from homeassistant.core import HomeAssistant
+from homeassistant.core import Event, HomeAssistant, callback
+from homeassistant.util import dt as dt_util
 from homeassistant.util.aiohttp import MockRequest
 import orjson
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
 from pytest_homeassistant_custom_component.typing import WebSocketGenerator
 
 from custom_components.jedlix.api import WebhookMessage
-from custom_components.jedlix.push import receiver
+from custom_components.jedlix.push import link, receiver
 from custom_components.jedlix.push.inbox import Inbox
 from custom_components.jedlix.push.receiver import LARGEST_BODY, Door, Refusal
 from simulator.app import Simulator
@@ -245,7 +249,11 @@ ODD: Final[dict[str, tuple[bytes, int]]] = {
     "an infinite number": (message()[:-1] + b',"x":1e999}', 400),
     "half a character": (message()[:-1] + b',"x":"\\ud800"}', 400),
     "nested too deep": (message()[:-1] + b',"x":' + b"[" * 5000 + b"]" * 5000 + b"}", 400),
-    "nested deep": (message()[:-1] + b',"x":' + b"[" * 500 + b"]" * 500 + b"}", 200),
+    "nested deeper than can be passed on": (
+        message()[:-1] + b',"x":' + b"[" * 250 + b"]" * 250 + b"}",
+        400,
+    ),
+    "nested deep": (message()[:-1] + b',"x":' + b"[" * 240 + b"]" * 240 + b"}", 200),
     "a huge number": (message()[:-1] + b',"x":1234567890123456789012345678901234567890}', 200),
     "a null byte": (message()[:-1] + b',"x":"\\u0000"}', 200),
     "fields of the wrong kind": (message(userId=[1], timestamp={"a": 1}, isTest="perhaps"), 200),
@@ -565,3 +573,101 @@ async def test_wrong_keys_that_keep_coming_show_and_the_right_one_ends_it(
     await post(home, b"no JSON", RIGHT)
     assert state_of(hass, "_push_state") == "healthy"
     assert entry.runtime_data.push.health.rejected == 4
+
+
+async def test_odd_bodies_with_the_right_key_leave_no_error_in_the_log(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    home: TestClient[Any, Any],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Also behind the door: on the bus, in the states, in the memory."""
+    for body, status in ODD.values():
+        assert (await post(home, body, RIGHT)).status == status
+    for body, headers, status in NOT_EVEN_TEXT.values():
+        alone = RIGHT | {"Connection": "close"}  # what is no gzip leaves no line to go on with
+        assert (await post(home, body, alone | headers)).status == status
+    await hass.async_block_till_done()
+    await entry.runtime_data.memory.write()
+    errors = [it for it in caplog.records if it.levelno > logging.WARNING]
+    # aiohttp itself complains of what says gzip and is none, whoever reads it
+    assert [it.getMessage() for it in errors if it.name != "aiohttp.server"] == []
+    assert caplog.text.count("A delivery was refused") == 1
+
+
+async def test_a_flood_with_wrong_keys_keeps_no_real_delivery_out(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    home: TestClient[Any, Any],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    ears = listen(hass)
+
+    async def knock(number: int) -> int:
+        is_real = number % 20 == 0
+        headers = RIGHT if is_real else {"Authorization": f"Basic wrong-{number}"}
+        return (await post(home, message(id=f"e-{number}"), headers)).status
+
+    statuses = await asyncio.gather(*(knock(number) for number in range(1000)))
+    await until(hass, lambda: len(ears.webhooks) == 50)
+    assert statuses[::20] == [200] * 50
+    assert sum(status == 401 for status in statuses) == 950
+    assert {it["event_id"] for it in ears.webhooks} == {f"e-{n}" for n in range(0, 1000, 20)}
+    health = entry.runtime_data.push.health
+    assert (health.received, health.rejected) == (50, 950)
+    assert caplog.text.count("A delivery was refused") == 1
+    assert WEBHOOK_KEY not in caplog.text
+
+
+# -- what a delivery costs ---------------------------------------------------------------------------------
+
+
+def written(hass: HomeAssistant, *ends: str) -> Counter[str]:
+    """Count the states that are written from now on, also those that stay what they were."""
+    count: Counter[str] = Counter()
+
+    @callback
+    def note(event: Event[Any]) -> None:
+        entity_id: str = event.data["entity_id"]
+        count.update(end for end in ends if entity_id.endswith(end))
+
+    for event_type in ("state_changed", "state_reported"):
+        hass.bus.async_listen(event_type, note, event_filter=callback(lambda _data: True))
+    return count
+
+
+async def test_events_are_written_at_once_and_counters_once_for_many(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    home: TestClient[Any, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await post(home, message(id="first"), RIGHT)
+    await until(hass, lambda: state_of(hass, "_push_state") == "healthy")
+    monkeypatch.setattr(link, "_COUNTERS_AFTER", 0.3)
+    count = written(hass, ".jedlix_webhook", "_received", "_rejected", "_push_state", "_push")
+    for number in range(10):
+        await post(home, message(id=f"e-{number}"), RIGHT)
+        await hass.async_block_till_done()
+        assert count[".jedlix_webhook"] == number + 1
+    assert state_of(hass, "_webhooks_received") == "1"
+    await until(hass, lambda: state_of(hass, "_webhooks_received") == "11")
+    assert count == {".jedlix_webhook": 10, "_received": 1}
+    await post(home, message(), {})
+    await until(hass, lambda: state_of(hass, "_webhooks_rejected") == "1")
+    assert count == {".jedlix_webhook": 10, "_received": 1, "_rejected": 1}
+
+
+async def test_counters_that_are_due_do_not_outlive_the_entry(
+    hass: HomeAssistant, entry: MockConfigEntry, home: TestClient[Any, Any]
+) -> None:
+    await post(home, message(id="first"), RIGHT)
+    await post(home, message(id="second"), RIGHT)
+    await hass.async_block_till_done()
+    push = entry.runtime_data.push
+    assert push._counters_due is not None
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    count = written(hass, "_received")
+    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=5))
+    await hass.async_block_till_done()
+    assert count == {}

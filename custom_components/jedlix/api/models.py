@@ -183,7 +183,7 @@ class ChargeSettings:
     ) -> dict[str, Json]:
         """Return the whole object to write back, with these values changed and every other key kept.
 
-        `smart_charging` is whether it is on and, where it is off, when it comes back (documented). Levels in %.
+        `smart_charging` is whether it is on and, where not, when it comes back (documented). Levels in %.
         """
         values: dict[str, Json] = {}
         if smart_charging is not None:
@@ -194,10 +194,10 @@ class ChargeSettings:
             values["desiredBatteryLevel"] = desired_battery_level
         if minimum_battery_level is not None:
             values["minimumBatteryLevel"] = minimum_battery_level
-        spelled = {key.lower(): key for key in self.raw}
+        known = Fields(dict(self.raw))
         return {
             **self.raw,
-            **{spelled.get(name.lower(), name): value for name, value in values.items()},
+            **{known.key_of(name.lower()) or name: value for name, value in values.items()},
         }
 
 

@@ -49,6 +49,10 @@ class Fields:
                 return value
         return None
 
+    def key_of(self, name: str) -> str | None:
+        """Return the key of a field as it came, None where there is none; the name is given in plain form."""
+        return self._spellings.get(name)
+
     def required_id(self, *names: str) -> str:
         """Return the object's own id; without one the object means nothing (`BadAnswer`)."""
         if (value := text(self.get(*names))) is None:
@@ -105,7 +109,8 @@ def moment(value: object) -> datetime | None:
         return None
     try:
         read = datetime.fromisoformat(value)
-        read = read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+        if read.tzinfo is not UTC:
+            read = read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
     except ValueError, OverflowError:
         return None
     return read if read.year >= _FIRST_YEAR else None

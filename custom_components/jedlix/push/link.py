@@ -163,12 +163,7 @@ class PushLink:
     @callback
     def _write_counters(self, _now: datetime) -> None:
         self._counters_due = None
-        self._notify()
-
-    @callback
-    def _notify(self) -> None:
-        for listener in tuple(self._listeners):
-            listener()
+        self._review()
 
     # -- health --------------------------------------------------------------------------------------------
 
@@ -184,7 +179,8 @@ class PushLink:
             or self.health.registration is not Registration.PENDING
         ):
             self._issues.note(self._trouble(), dt_util.utcnow())
-        self._notify()
+        for listener in tuple(self._listeners):
+            listener()
 
     def _trouble(self) -> str | None:
         """Return what keeps push from working: a problem of the registration, or what is seen at the door."""

@@ -148,7 +148,15 @@ async def _read(request: Request) -> bytes | None:
 def _message(body: bytes) -> WebhookMessage:
     """Read the envelope. A message without an id is known by its content, so that it is not lost."""
     data = orjson.loads(body)
-    if isinstance(data, dict) and text(Fields(data).get("id", "eventid")) is None:
-        # in front, where it goes before an `Id` that cannot be read
-        data = {"id": None} | data | {"id": sha256(body).hexdigest()}
-    return WebhookMessage.from_json(data)
+    try:
+        # orjson reads deeper than it writes, and on its way a message is wrapped up a few times
+        orjson.dumps([[[[[[[[data]]]]]]]])
+    except orjson.JSONEncodeError as err:
+        raise BadAnswer("what is nested so deep cannot be passed on") from err
+    try:
+        return WebhookMessage.from_json(data)
+    except BadAnswer:
+        if not isinstance(data, dict) or text(Fields(data).get("id", "eventid")) is not None:
+            raise
+    # in front, where it goes before an `Id` that cannot be read
+    return WebhookMessage.from_json({"id": None} | data | {"id": sha256(body).hexdigest()})

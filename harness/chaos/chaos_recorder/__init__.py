@@ -1,7 +1,7 @@
 """Runs inside Home Assistant and writes down what is announced; what it wrote survives a kill -9.
 
 One line of JSON for each event, written to the file at once. A pulse each second tells how long the event
-loop was blocked since the last one and how many tasks there are.
+loop was blocked since the last one, and how many tasks there are, in all and of the integration.
 """
 
 import asyncio
@@ -49,4 +49,7 @@ async def _beat(write: Any) -> None:
             due = time.monotonic() + _BEAT
             await asyncio.sleep(_BEAT)
             blocked = max(blocked, time.monotonic() - due)
-        write("pulse", {"blocked_ms": round(blocked * 1000, 1), "tasks": len(asyncio.all_tasks())})
+        names = [task.get_name() for task in asyncio.all_tasks()]
+        ours = [name for name in names if name.startswith("jedlix")]
+        data = {"blocked_ms": round(blocked * 1000, 1), "tasks": len(names), "ours": sorted(ours)}
+        write("pulse", data)
