@@ -298,103 +298,90 @@ async def test_a_car_is_meant_by_device_area_label_or_any_of_its_entities(
         {"entity_id": "event.jedlix_webhook"},
     ],
 )
-@pytest.mark.parametrize("action", OF_CARS)
 async def test_a_target_without_a_car_is_an_error(
     hass: HomeAssistant,
     loaded: MockConfigEntry,
     untouched: Callable[[], bool],
-    action: str,
     target: dict[str, Any],
 ) -> None:
-    await fails(hass, act(hass, action, **target), "no_vehicle", ServiceValidationError)
+    for action in OF_CARS:
+        await fails(hass, act(hass, action, **target), "no_vehicle", ServiceValidationError)
     assert untouched()
 
 
-@pytest.mark.parametrize("action", ACTIONS)
 async def test_a_named_device_must_be_there_and_ours(
     hass: HomeAssistant,
     fleet: Simulator,
     loaded: MockConfigEntry,
     untouched: Callable[[], bool],
-    action: str,
 ) -> None:
     good = device_of(hass, loaded, fleet).id
-    text = await fails(
-        hass, act(hass, action, device_id=[good, "a1b2"]), "unknown_device", ServiceValidationError
-    )
-    assert "a1b2" in text
     other = MockConfigEntry(domain="lamps")
     other.add_to_hass(hass)
     lamp = dr.async_get(hass).async_get_or_create(
         config_entry_id=other.entry_id, identifiers={("lamps", "1")}, name="Lamp"
     )
-    text = await fails(
-        hass, act(hass, action, device_id=[good, lamp.id]), "foreign_device", ServiceValidationError
-    )
-    assert "Lamp" in text
     dr.async_get(hass).async_update_device(lamp.id, name_by_user="Reading lamp")
-    text = await fails(
-        hass, act(hass, action, device_id=[good, lamp.id]), "foreign_device", ServiceValidationError
-    )
-    assert "Reading lamp" in text
+    for action in ACTIONS:
+        for device_id, key, name in (
+            ("a1b2", "unknown_device", "a1b2"),
+            (lamp.id, "foreign_device", "Reading lamp"),
+        ):
+            attempt = act(hass, action, device_id=[good, device_id])
+            assert name in await fails(hass, attempt, key, ServiceValidationError)
     assert untouched()
 
 
-@pytest.mark.parametrize("action", OF_CARS)
 async def test_a_named_account_or_charger_is_no_car(
     hass: HomeAssistant,
     fleet: Simulator,
     loaded: MockConfigEntry,
     untouched: Callable[[], bool],
     caplog: pytest.LogCaptureFixture,
-    action: str,
 ) -> None:
     good = device_of(hass, loaded, fleet).id
     named = {
         device.name: device.id
         for device in dr.async_entries_for_config_entry(dr.async_get(hass), loaded.entry_id)
     }
-    for name in ("Jedlix", "Easee Home"):
-        text = await fails(
-            hass,
-            act(hass, action, device_id=[good, named[name]]),
-            "not_a_vehicle",
-            ServiceValidationError,
-        )
-        assert name in text
+    for action in OF_CARS:
+        for name in ("Jedlix", "Easee Home"):
+            text = await fails(
+                hass,
+                act(hass, action, device_id=[good, named[name]]),
+                "not_a_vehicle",
+                ServiceValidationError,
+            )
+            assert name in text
     assert untouched()
     assert troubles(caplog) == []
 
 
-@pytest.mark.parametrize("action", ACTIONS)
 async def test_an_account_that_is_not_loaded_says_so(
     hass: HomeAssistant,
     fleet: Simulator,
     loaded: MockConfigEntry,
     untouched: Callable[[], bool],
-    action: str,
 ) -> None:
     device_id = device_of(hass, loaded, fleet).id
     await hass.config_entries.async_unload(loaded.entry_id)
-    text = await fails(
-        hass, act(hass, action, device_id=device_id), "not_loaded", ServiceValidationError
-    )
-    assert "Jedlix" in text
+    for action in ACTIONS:
+        text = await fails(
+            hass, act(hass, action, device_id=device_id), "not_loaded", ServiceValidationError
+        )
+        assert "account Jedlix" in text
     assert untouched()
 
 
-@pytest.mark.parametrize("action", OF_ACCOUNTS)
 @pytest.mark.parametrize("target", [{}, {"area_id": "nowhere"}, {"device_id": "none"}])
 async def test_without_an_account_there_is_nothing_to_do(
-    hass: HomeAssistant,
-    loaded: MockConfigEntry,
-    action: str,
-    target: dict[str, Any],
+    hass: HomeAssistant, loaded: MockConfigEntry, target: dict[str, Any]
 ) -> None:
     """Without a target all accounts are meant; with one that means none, none is."""
     if not target:
         await hass.config_entries.async_set_disabled_by(loaded.entry_id, ConfigEntryDisabler.USER)
-    await fails(hass, act(hass, action, **target), "no_account", ServiceValidationError)
+    for action in OF_ACCOUNTS:
+        await fails(hass, act(hass, action, **target), "no_account", ServiceValidationError)
 
 
 # -- bad input ---------------------------------------------------------------------------------------------

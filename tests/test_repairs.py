@@ -339,6 +339,8 @@ async def test_silence_is_answered_by_registering_anew_and_told_when_that_does_n
         for _ in range(5):
             await poll_after(hass, clock, entry, timedelta(minutes=5))
 
+    told: list[Event[Any]] = []
+    hass.bus.async_listen(ir.EVENT_REPAIRS_ISSUE_REGISTRY_UPDATED, told.append)
     sim.strike({"drop": 1.0})
     written = len(sim.requests)
     await change_unheard()
@@ -346,8 +348,14 @@ async def test_silence_is_answered_by_registering_anew_and_told_when_that_does_n
     await until(hass, lambda: state_of(hass, "_push_state") == "waiting")
     puts = [request for request in list(sim.requests)[written:] if request.method == "PUT"]
     assert len(puts) == len(sim.webhooks.subscriptions)
-    assert shown(hass) == []
+    assert told == []
     await change_unheard()
+    # the second time only a look is taken, which mends nothing either
+    looked = len(sim.requests)
+    push.registrar.wake()
+    await until(hass, lambda: len(sim.requests) > looked)
+    with pytest.raises(TimeoutError):
+        await until(hass, lambda: push.state is not PushState.SILENT, seconds=0.1)
     assert state_of(hass, "_push_state") == "silent"
     assert state_of(hass, "_push", "binary_sensor") == "off"
     assert shown(hass) == ["push_silent"]

@@ -59,7 +59,7 @@ def _read_wish() -> Wish:
     add("--events", type=_count, default=2000, metavar="N", help="deliveries to be made (2000)")
     add("--seed", type=int, default=1, metavar="N", help="what goes wrong, and when (1)")
     add("--kills", type=_count, default=3, metavar="N", help="kill -9s, beside one clean stop (3)")
-    add("--cars", type=_count, default=24, metavar="N", help="users with a car each (24)")
+    add("--cars", type=_count, default=36, metavar="N", help="users with a car each (36)")
     add(
         "--calm",
         type=float,

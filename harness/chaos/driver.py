@@ -7,7 +7,7 @@ from typing import Any
 
 from ..simulator import Simulator, SimulatorFailed
 
-QUIET = 3.0
+QUIET = 6.0
 """Seconds that a car is left alone after each deed."""
 _PAUSE = 0.3
 """Mean seconds between two deeds."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 import math
 
-RECOVERY = 20.0
+RECOVERY = 10.0
 """Seconds after API trouble within which waiting looks are made up for: their pauses have grown by then."""
 
 

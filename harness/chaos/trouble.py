@@ -20,7 +20,7 @@ BURSTS: tuple[dict[str, Any], ...] = (
 )
 _FINE = {"api_500": 0.0, "api_429": 0.0, "api_slow_seconds": 0.0, "outage_seconds": 0.0}
 _LASTS = (2.0, 6.0)
-_PAUSE = (12.0, 40.0)
+_PAUSE = (15.0, 45.0)
 
 
 class Trouble:

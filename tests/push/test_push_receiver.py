@@ -667,7 +667,8 @@ async def test_counters_that_are_due_do_not_outlive_the_entry(
     push = entry.runtime_data.push
     assert push._counters_due is not None
     assert await hass.config_entries.async_unload(entry.entry_id)
-    count = written(hass, "_received")
+    heard: list[bool] = []
+    push.listen(lambda: heard.append(True))
     async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=5))
     await hass.async_block_till_done()
-    assert count == {}
+    assert heard == []

@@ -1,11 +1,13 @@
 """The automation editor offers our triggers by name, and what is made there runs."""
 
+import asyncio
 import re
 
 from playwright.async_api import expect
 import pytest
 
 from harness.browser.automations import AutomationEditor
+from harness.browser.chromium import PATIENCE
 from harness.browser.frontend import Frontend
 from tests.e2e.browser.conftest import Stage
 
@@ -19,7 +21,7 @@ pytestmark = [
 async def test_a_trigger_chosen_by_its_name_fires_when_the_car_is_plugged_in(
     stage: Stage, tab: Frontend
 ) -> None:
-    car, said = stage.car, f"it_ran_in_{tab.language}"
+    car, said = stage.car, f"Told in {tab.language}"
     editor = AutomationEditor(tab)
     await editor.open()
     await editor.add_trigger(
@@ -36,7 +38,8 @@ async def test_a_trigger_chosen_by_its_name_fires_when_the_car_is_plugged_in(
         told = await socket.subscribe_events(said)
         await stage.simulator.plug(car["id"])
         try:
-            received = await anext(aiter(told))
+            async with asyncio.timeout(PATIENCE):
+                received = await anext(aiter(told))
         finally:
             await stage.simulator.unplug(car["id"])
     assert received.event_type == said

@@ -1,11 +1,13 @@
 """The simulator's own page, on which a person plays with cars."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 from playwright.async_api import Page, expect
 import pytest
 import pytest_asyncio
 
+from harness.browser.chromium import PATIENCE
 from harness.browser.simulator import SimulatorPage
 from tests.e2e.browser.conftest import Stage
 
@@ -41,7 +43,8 @@ async def test_a_click_plugs_the_car_in_and_home_assistant_hears_of_it(
             await expect(car).to_contain_text("home")
             await expect(simulator.happened.first).to_contain_text(stage.car["model"])
             await expect(simulator.deliveries.first).to_contain_text("200 in")
-            received = await anext(aiter(told))
+            async with asyncio.timeout(PATIENCE):
+                received = await anext(aiter(told))
         finally:
             await car.get_by_role("button", name="Unplug").click()
             await expect(car).to_contain_text("not plugged in")
