@@ -18,6 +18,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.jedlix.api import JedlixClient
 from custom_components.jedlix.const import CONF_POLL_MINUTES, DOMAIN
+from simulator import world
 from simulator.api import charging, shapes
 from simulator.api.http import Problem
 from simulator.app import Simulator
@@ -331,6 +332,12 @@ async def test_a_boost_of_which_jedlix_tells_nothing_is_remembered_until_its_ses
     ears = listen(hass)
     sim.plug(sim.vehicle_ids[0])
     await news(hass, either, lambda: car_state(hass, sim, SESSION).state == "smart")
+    for service, state in (("turn_on", STATE_ON), ("turn_off", STATE_OFF)):
+        await command(hass, sim, BOOST, service)
+        await poll(hass, either)
+        assert car_state(hass, sim, BOOST).state == state
+    assert ears.types[-2:] == ["boost_started", "boost_ended"]
+    ears.changes.clear()
     await command(hass, sim, BOOST, "turn_on")
     for _ in range(2):
         await poll(hass, either)
@@ -535,9 +542,12 @@ async def test_a_car_is_asked_once_in_ten_minutes_and_the_time_is_told(
 
 
 @pytest.mark.usefixtures("quickly")
+@pytest.mark.parametrize("forgets", [True, False])
 async def test_a_car_that_does_not_answer_is_waited_for_no_longer_than_jedlix_waits(
-    hass: HomeAssistant, sim: Simulator, monkeypatch: pytest.MonkeyPatch
+    hass: HomeAssistant, sim: Simulator, monkeypatch: pytest.MonkeyPatch, forgets: bool
 ) -> None:
+    if not forgets:
+        monkeypatch.setattr(world, "REFRESH_VALID", timedelta(days=1))
     await polled(hass, sim)
     clock = Clock(monkeypatch, sim)
     sim.link(sim.vehicle_ids[0], connected=False)

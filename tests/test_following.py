@@ -270,7 +270,11 @@ async def test_a_user_of_another_account_is_not_ours(
 
 
 async def test_the_same_new_user_told_twice_is_followed_once(
-    hass: HomeAssistant, sim: Simulator, callback_url: str, home: Home
+    hass: HomeAssistant,
+    sim: Simulator,
+    callback_url: str,
+    home: Home,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     entry = await set_up_with_push(hass, sim, callback_url, options=FOLLOW_NEW)
     for number in range(2):
@@ -281,6 +285,7 @@ async def test_the_same_new_user_told_twice_is_followed_once(
         )
     await hass.async_block_till_done()
     assert [item.unique_id for item in entry.subentries.values()] == [sim.user_ids[0], "new"]
+    assert troubles(caplog) == []
 
 
 async def test_a_user_created_while_home_assistant_was_down_is_followed_too(
