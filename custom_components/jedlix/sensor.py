@@ -161,6 +161,7 @@ VEHICLE_SENSORS = (
         key="telemetry_updated",
         device_class=SensorDeviceClass.TIMESTAMP,
         entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,  # a line in the logbook every few minutes
         value_fn=lambda car: car.vehicle.charge_state.updated_at,
     ),
 )
@@ -185,6 +186,7 @@ CHARGER_SENSORS = (
         key="state_updated",
         device_class=SensorDeviceClass.TIMESTAMP,
         entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
         value_fn=lambda charger: charger.updated_at,
     ),
 )

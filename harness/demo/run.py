@@ -188,9 +188,9 @@ class Demo:
         await self._outcome.take(story)
         states = await home.api.states()
         self._outcome.entities = {
-            entity.entity_id: states[entity.entity_id]["state"]
+            entity.entity_id: states[entity.entity_id]["state"] if entity.enabled else "disabled"
             for entity in await our_entities(socket)
-            if entity.entity_id in states
+            if not entity.enabled or entity.entity_id in states
         }
 
     def _sum_up(self, wrong: list[str]) -> None:
