@@ -1,13 +1,17 @@
 """What people send us when they ask for help, and what they see of our health."""
 
 from collections.abc import Awaitable
+from datetime import timedelta
 import json
 from typing import Any
 
+from aiohttp import web
+from aiohttp.test_utils import TestClient
 from homeassistant.components.system_health import DOMAIN as SYSTEM_HEALTH
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
 from homeassistant.setup import async_setup_component
+from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
@@ -36,6 +40,7 @@ async def test_diagnostics_tell_the_state_and_no_secret_person_or_place(
     assert whole["push"]["state"] == "healthy"
     assert whole["push"]["received"] >= 1
     assert [car["brand"] for car in whole["vehicles"]] == ["Tesla"]
+    assert [charger["brand"] for charger in whole["chargers"]] == ["Easee"]
     written = json.dumps(whole)
     location = sim.world.users[sim.user_ids[0]].locations[0]
     for hidden in (
@@ -65,7 +70,42 @@ async def test_a_car_has_diagnostics_of_its_own(
     }
     assert told["Tesla Model 3"]["charge_state"] == "disconnected"
     assert told["Tesla Model 3"]["id"] == sim.vehicle_ids[0][:8]
-    assert told["Jedlix"] == {}
+    assert told["Easee Home"]["id"] == sim.world.users[sim.user_ids[0]].chargers[0].id[:8]
+    assert told["Jedlix"]["push"]["state"] == "waiting"
+
+
+async def test_diagnostics_tell_what_became_of_the_last_deliveries(
+    hass: HomeAssistant,
+    hass_client: ClientSessionGenerator,
+    home: TestClient[web.Request, web.Application],
+    entry: MockConfigEntry,
+) -> None:
+    async def deliver(body: str, key: str = WEBHOOK_KEY) -> None:
+        await home.post(
+            f"/api/webhook/{WEBHOOK_ID}", data=body, headers={"Authorization": f"Basic {key}"}
+        )
+
+    for number in range(60):
+        await deliver(f'{{"eventType": "any", "id": "{number}"}}')
+    ten_seconds_old = (dt_util.utcnow() - timedelta(seconds=10)).isoformat()
+    await deliver(f'{{"eventType": "old", "id": "60", "timestamp": "{ten_seconds_old}"}}')
+    await deliver('{"eventType": "any", "id": "59"}')
+    await deliver('{"eventType": "any", "id": "61", "isTest": true}')
+    await deliver("[]")
+    await deliver("{}", key="another")
+    whole: Any = await get_diagnostics_for_config_entry(hass, hass_client, entry)
+    last = whole["push"]["last_deliveries"]
+    assert len(last) == 50
+    assert [(item["event_type"], item["verdict"]) for item in last[-6:]] == [
+        ("any", "accepted"),
+        ("old", "accepted"),
+        ("any", "duplicate"),
+        ("any", "test"),
+        (None, "bad_body"),
+        (None, "wrong_key"),
+    ]
+    assert 10 <= last[-5]["delay"] < 60
+    assert "another" not in json.dumps(whole)
 
 
 @pytest.mark.parametrize("is_up", [True, False])

@@ -88,7 +88,9 @@ class Details:
         *,
         anyway: bool,
     ) -> bool:
-        is_new = user.chargers is None  # of a user who was let go and is followed again all is due, too
+        is_new = (
+            user.chargers is None
+        )  # of a user who was let go and is followed again all is due, too
         last = read_at.get(user.user_id)
         if last is not None and now - last < often and not anyway and not is_new:
             return False

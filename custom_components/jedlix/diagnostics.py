@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.device_registry import DeviceEntry
+from homeassistant.util import dt as dt_util
 
 from .announcer import identifier_of
-from .api import Session
+from .api import Charger, Session
 from .const import CONF_CALLBACK, CONF_ENVIRONMENT, DOMAIN
+from .push.receiver import Arrival
 from .snapshot import VehicleSnapshot
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ async def async_get_config_entry_diagnostics(
                 for event_type, held in memory.subscriptions.items()
             },
             "remembered_deliveries": len(memory.inbox),
+            "last_deliveries": [_arrival(arrival) for arrival in data.push.arrivals],
         },
         "poll": {
             "last_one_succeeded": coordinator.last_update_success,
@@ -53,18 +56,26 @@ async def async_get_config_entry_diagnostics(
             "users_not_yet_seen": len(coordinator.not_yet_seen),
         },
         "vehicles": [_vehicle(car) for car in coordinator.fleet.vehicles.values()],
+        "chargers": [_charger(charger) for charger in coordinator.fleet.chargers.values()],
     }
 
 
 async def async_get_device_diagnostics(
-    _hass: HomeAssistant, entry: JedlixConfigEntry, device: DeviceEntry
+    hass: HomeAssistant, entry: JedlixConfigEntry, device: DeviceEntry
 ) -> dict[str, Any]:
-    """Return what is known of one car; the account's device has no more than the entry."""
-    coordinator = entry.runtime_data.coordinator
-    for key, car in coordinator.fleet.vehicles.items():
+    """Return what is known of one car or charger; for the account's device that is all of it."""
+    fleet = entry.runtime_data.coordinator.fleet
+    for key, car in fleet.vehicles.items():
         if (DOMAIN, identifier_of(*key)) in device.identifiers:
             return _vehicle(car)
-    return {}
+    for key, charger in fleet.chargers.items():
+        if (DOMAIN, identifier_of(*key)) in device.identifiers:
+            return _charger(charger)
+    return await async_get_config_entry_diagnostics(hass, entry)
+
+
+def _arrival(arrival: Arrival) -> dict[str, Any]:
+    return arrival._asdict() | {"at": dt_util.utc_from_timestamp(arrival.at)}
 
 
 def _vehicle(car: VehicleSnapshot) -> dict[str, Any]:
@@ -85,6 +96,27 @@ def _vehicle(car: VehicleSnapshot) -> dict[str, Any]:
         "open_sessions": [_session(session) for session in car.open_sessions.values()],
         "latest_session": None if car.latest_session is None else _session(car.latest_session),
         "remembered_sessions": len(car.ended_sessions),
+        "settings": None
+        if car.settings is None
+        else {
+            "is_smart_charging_enabled": car.settings.is_smart_charging_enabled,
+            "resumes_at": car.settings.resumes_at,
+            "desired_battery_level": car.settings.desired_battery_level,
+            "minimum_battery_level": car.settings.minimum_battery_level,
+        },
+        "is_boosted": car.is_boosted,
+    }
+
+
+def _charger(charger: Charger) -> dict[str, Any]:
+    return {
+        "id": charger.id[:_SHORT],
+        "user_id": charger.user_id[:_SHORT],
+        "brand": charger.brand,
+        "model": charger.model,
+        "charge_state": charger.status.value,
+        "power_kw": charger.power_kw,
+        "updated_at": charger.updated_at,
     }
 
 

@@ -6,7 +6,7 @@ from homeassistant.components.system_health import SystemHealthRegistration
 from homeassistant.core import HomeAssistant, callback
 
 from .api import JedlixError
-from .const import CONF_EVENT_TYPES, DOCUMENTED_EVENT_TYPES, DOMAIN
+from .const import DOMAIN
 from .runtime import JedlixConfigEntry
 
 
@@ -24,9 +24,7 @@ async def system_health_info(hass: HomeAssistant) -> dict[str, Any]:
     return {
         "api_reachable": _reach(entries),
         "push_state": ", ".join(push.state.value for push in pushes),
-        "subscriptions_wanted": sum(
-            len(entry.options.get(CONF_EVENT_TYPES, DOCUMENTED_EVENT_TYPES)) for entry in entries
-        ),
+        "subscriptions_wanted": sum(len(push.registrar.event_types) for push in pushes),
         "subscriptions_held": sum(
             len(entry.runtime_data.memory.subscriptions) for entry in entries
         ),

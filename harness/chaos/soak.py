@@ -29,8 +29,8 @@ FAULTS = {"duplicate": 0.1, "reorder": 0.2, "drop": 0.05, "api_500": 0.01}
 SAMPLED_EVERY = 5.0
 WARM_UP = 1 / 3
 """The part of the run that is left out: caches fill, the database grows its own."""
-FLAT = 1.0
-"""Megabytes per simulated day that memory may grow after the warm-up."""
+FLAT = 1.5
+"""Megabytes per simulated day that memory may grow after the warm-up: Home Assistant's database fills its caches."""
 REMOVED_AFTER = 5.0
 
 

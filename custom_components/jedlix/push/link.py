@@ -4,7 +4,7 @@ The remote subscriptions stay through restarts and reloads, so nothing is lost t
 entry deletes them. Nothing that goes wrong here fails the entry: polling goes on.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 import logging
 from typing import TYPE_CHECKING, Any, Final
@@ -21,7 +21,7 @@ from ..coordinator import JedlixCoordinator
 from ..memory import Memory
 from .health import PushHealth, PushState, Registration
 from .issues import PushIssues
-from .receiver import Door, Refusal
+from .receiver import Arrival, Door, Refusal
 from .registrar import Registrar
 from .surroundings import watch
 from .witness import Witness
@@ -81,6 +81,11 @@ class PushLink:
     def state(self) -> PushState:
         """Return what a user sees of push."""
         return self.health.state(dt_util.utcnow())
+
+    @property
+    def arrivals(self) -> Iterable[Arrival]:
+        """Return the last deliveries, oldest first, the refused ones among them."""
+        return self._door.arrivals
 
     @callback
     def listen(self, listener: CALLBACK_TYPE) -> CALLBACK_TYPE:

@@ -4,6 +4,7 @@ Jedlix sends `Authorization: Basic <key>` with the raw key (documented) and noth
 the key is compared in constant time and before the body is read: a refusal costs next to nothing.
 """
 
+from collections import deque
 from collections.abc import Callable
 from enum import StrEnum
 from hashlib import sha256
@@ -11,7 +12,7 @@ from hmac import compare_digest
 from http import HTTPStatus
 import logging
 import time
-from typing import Final
+from typing import Final, NamedTuple
 
 from aiohttp.web import Request, RequestPayloadError, Response
 from homeassistant.components import webhook
@@ -37,6 +38,20 @@ class Refusal(StrEnum):
     TOO_LARGE = "too_large"
     NOT_READY = "not_ready"
 
+
+class Arrival(NamedTuple):
+    """One of the last deliveries: when it came (seconds since the epoch), what it was, what became of it.
+
+    `delay` is its age on arrival in seconds, by its own timestamp.
+    """
+
+    at: float
+    event_type: str | None
+    verdict: str
+    delay: float | None
+
+
+_ARRIVALS_KEPT: Final = 50
 
 _STATUS: Final = {
     Refusal.WRONG_KEY: HTTPStatus.UNAUTHORIZED,
@@ -73,6 +88,7 @@ class Door:
         self._test = test
         self._refused = refused
         self._log_refusals_from = 0.0
+        self.arrivals: deque[Arrival] = deque(maxlen=_ARRIVALS_KEPT)
 
     def open(self) -> None:
         """Open the door, in the place of any other that had this webhook id, without a moment between."""
@@ -108,15 +124,21 @@ class Door:
             message = _message(body)
         except (RequestPayloadError, orjson.JSONDecodeError, BadAnswer) as err:
             return self._refuse(Refusal.BAD_BODY, str(err))
+        now = time.time()
         if message.is_test:
+            verdict = "test"
             if self._test is not None:
                 self._test(message)
         elif self._deliver is None:
             return self._refuse(Refusal.NOT_READY)
-        elif self._inbox.add(message.id, time.time()):
+        elif self._inbox.add(message.id, now):
+            verdict = "accepted"
             self._hass.loop.call_soon(self._deliver, message)
         else:
-            _LOGGER.debug("Delivery %s came again", message.id)
+            verdict = "duplicate"
+        occurred_at = message.occurred_at
+        delay = None if occurred_at is None else round(now - occurred_at.timestamp(), 3)
+        self.arrivals.append(Arrival(now, message.event_type, verdict, delay))
         return Response(body=b"{}", content_type="application/json")
 
     def _is_jedlix(self, authorization: str) -> bool:
@@ -126,6 +148,7 @@ class Door:
 
     def _refuse(self, why: Refusal, words: str = "") -> Response:
         """Refuse; the log gets a line now and then, however many come."""
+        self.arrivals.append(Arrival(time.time(), None, why, None))
         if self._refused is not None:
             self._refused(why)
         if (now := time.monotonic()) >= self._log_refusals_from:
