@@ -30,7 +30,8 @@ SAMPLED_EVERY = 5.0
 WARM_UP = 1 / 3
 """The part of the run that is left out: caches fill, the database grows its own."""
 FLAT = 1.5
-"""Megabytes per simulated day that memory may grow after the warm-up: Home Assistant's database fills its caches."""
+"""Megabytes per simulated day that the process may grow after the warm-up. Most of it are the caches of Home
+Assistant's database; ours are the ids of the last eight days, real ones, which a run never gets to forget."""
 REMOVED_AFTER = 5.0
 
 
