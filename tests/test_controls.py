@@ -16,7 +16,7 @@ from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.jedlix.api import JedlixClient
+from custom_components.jedlix.api import ConnectionFailed, JedlixClient
 from custom_components.jedlix.const import CONF_POLL_MINUTES, DOMAIN
 from simulator import world
 from simulator.api import charging, shapes
@@ -644,6 +644,48 @@ async def test_a_command_that_does_not_reach_jedlix_says_so_and_can_be_tried_aga
     assert troubles(caplog) == []
     await command(hass, plugged, key, service, number, **data)
     assert car_state(hass, plugged, key, number).state != before.state
+
+
+async def test_a_write_whose_answer_is_lost_is_shown_as_soon_as_jedlix_answers_again(
+    hass: HomeAssistant, sim: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("custom_components.jedlix.rings._PAUSE", 0.01)
+    entry = await polled(hass, sim)
+    client = entry.runtime_data.client
+
+    async def lose_the_answer(*args: Any) -> None:
+        await JedlixClient.update_charge_settings(client, *args)
+        raise ConnectionFailed("no answer within 15 seconds")
+
+    monkeypatch.setattr(client, "update_charge_settings", lose_the_answer)
+    await fails(hass, command(hass, sim, DESIRED, "set_value", value=90), "command_failed")
+    assert sim.vehicle(sim.vehicle_ids[0]).settings["desiredBatteryLevel"] == 90
+    await until(hass, lambda: car_state(hass, sim, DESIRED).state == "90")
+
+
+async def test_settings_that_fail_keep_nobody_from_the_chargers(
+    hass: HomeAssistant, sim: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_args: object) -> None:
+        raise ConnectionFailed("internal api timeout (HTTP 504)")
+
+    monkeypatch.setattr(JedlixClient, "charge_settings", fail)
+    entry = await polled(hass, sim)
+    assert entity_of(hass, sim, SMART) is None
+    assert entry.runtime_data.coordinator.fleet.chargers
+
+
+async def test_settings_that_were_not_found_once_are_asked_for_again_at_the_next_look(
+    hass: HomeAssistant, sim: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry, clock = await polled(hass, sim), Clock(monkeypatch, sim)
+    sim.strike({"absent": ["charge_settings"]})
+    clock.forward(days=1)
+    await poll(hass, entry)
+    assert car_state(hass, sim, SMART).state == STATE_UNAVAILABLE
+    sim.strike({"absent": []})
+    await poll(hass, entry)
+    assert car_state(hass, sim, SMART).state == STATE_ON
 
 
 @pytest.mark.parametrize("name", COMMANDS)

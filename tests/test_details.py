@@ -97,9 +97,9 @@ def test_settings_are_read_when_something_happened_that_may_come_from_them(
 def test_settings_are_read_when_a_delivery_names_them() -> None:
     known = user()
     details = read(known)
-    details.named("somebody else")
+    details.owe_settings("somebody else")
     assert not details.settings_due(known, [], at(1))
-    details.named("user")
+    details.owe_settings("user")
     assert details.settings_due(known, [], at(1))
     assert not details.settings_due(known, [], at(2))
     assert not details.chargers_due(known, [], at(2), polled=False)
@@ -156,7 +156,8 @@ def test_who_has_no_charger_is_asked_daily_for_a_new_one() -> None:
 def test_what_could_not_be_read_is_due_at_the_next_look() -> None:
     known = user()
     details = read(known)
-    details.failed("user")
+    details.owe_settings("user")
+    details.owe_chargers("user")
     assert details.settings_due(known, [], at(1))
     assert details.chargers_due(known, [], at(1), polled=False)
     assert not details.settings_due(known, [], at(2))

@@ -178,6 +178,7 @@ class Commands:
         except (NotFound, Forbidden, Rejected) as err:
             refusal = err
         except JedlixError as err:
+            self._coordinator.look_after_failure(key[0])
             raise failure_of(self._hass, self._entry, err) from err
         await self._coordinator.look_after_command(key[0])
         if refusal is None:

@@ -132,7 +132,7 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
 
     def _rung_for(self, message: WebhookMessage) -> Collection[str] | None:
         """Return the followed users whom a delivery is about, None where it may be anybody of a fleet."""
-        if (user_id := message.user_id or self._owner(message)) is not None:
+        if (user_id := message.user_id or self.fleet.owner(message)) is not None:
             rung_for = self.followed & {user_id}
         elif len(self.followed) <= A_TURN:
             rung_for = self.followed
@@ -140,19 +140,8 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
             return None
         if "setting" in message.event_type.lower():
             for followed in rung_for:
-                self._details.named(followed)
+                self._details.owe_settings(followed)
         return rung_for
-
-    def _owner(self, message: WebhookMessage) -> str | None:
-        """Return the user whose car or running session a delivery without a user names."""
-        named_vehicle, named_session = message.vehicle_id, message.session_id
-        if named_vehicle is None and named_session is None:
-            return None
-        for user_id, user in self._memory.users.items():
-            for vehicle_id, car in user.vehicles.items():
-                if named_vehicle == vehicle_id or named_session in car.open_sessions:
-                    return user_id
-        return None
 
     async def _answer_ring(self, user_id: str) -> bool:
         try:
@@ -293,6 +282,12 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         except JedlixError:
             self._rings.ring(user_id)
 
+    @callback
+    def look_after_failure(self, user_id: str) -> None:
+        """Read the truth once Jedlix answers again: a write whose answer was lost may have been done."""
+        self._details.owe_settings(user_id)
+        self._rings.ring(user_id)
+
     async def _look(
         self,
         user_id: str,
@@ -341,18 +336,24 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         """Read what is read rarely, where it is its turn; what fails is read at the next look."""
         now, user_id = dt_util.utcnow(), user.user_id
         after = user
-        try:
-            if self._details.settings_due(user, changes, now):
+        if self._details.settings_due(user, changes, now):
+            try:
                 for vehicle_id, car in user.vehicles.items():
                     settings = await self.truth.settings(user_id, vehicle_id)
                     after = after.with_vehicle(replace(car, settings=settings))
-            polled = source is Source.POLL
-            if self._details.chargers_due(user, changes, now, polled=polled):
+                    if settings is None and car.settings is not None:
+                        self._details.owe_settings(user_id)  # it may have been a slip of Jedlix's
+            except JedlixError as err:
+                _LOGGER.debug("The settings of %s are read later: %s", user_id, err)
+                self._details.owe_settings(user_id)
+        polled = source is Source.POLL
+        if self._details.chargers_due(user, changes, now, polled=polled):
+            try:
                 chargers = await self.truth.chargers(user_id)
                 after = replace(after, chargers={charger.id: charger for charger in chargers})
-        except JedlixError as err:
-            _LOGGER.debug("Settings and chargers of %s are read later: %s", user_id, err)
-            self._details.failed(user_id)
+            except JedlixError as err:
+                _LOGGER.debug("The chargers of %s are read later: %s", user_id, err)
+                self._details.owe_chargers(user_id)
         if after is not user and user_id in self.followed:
             self._settle(user, after, source, late_before)
 

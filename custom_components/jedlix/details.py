@@ -43,9 +43,13 @@ class Details:
         self._settings_at: dict[str, datetime] = {}
         self._chargers_at: dict[str, datetime] = {}
 
-    def named(self, user_id: str) -> None:
-        """Take note that the settings of a user are said to have changed."""
+    def owe_settings(self, user_id: str) -> None:
+        """Have the settings of a user's cars read at the next look."""
         self._settings_at.pop(user_id, None)
+
+    def owe_chargers(self, user_id: str) -> None:
+        """Have a user's chargers read at the next look."""
+        self._chargers_at.pop(user_id, None)
 
     def settings_due(self, user: UserSnapshot, changes: Iterable[Change], now: datetime) -> bool:
         """Return whether to read the settings of a user's cars, and take it as done."""
@@ -74,11 +78,6 @@ class Details:
             ),
         )
 
-    def failed(self, user_id: str) -> None:
-        """Take back what was taken as done: the next look is to read it."""
-        self._settings_at.pop(user_id, None)
-        self._chargers_at.pop(user_id, None)
-
     @staticmethod
     def _is_due(
         read_at: dict[str, datetime],
@@ -88,9 +87,7 @@ class Details:
         *,
         anyway: bool,
     ) -> bool:
-        is_new = (
-            user.chargers is None
-        )  # of a user who was let go and is followed again all is due, too
+        is_new = user.chargers is None  # also of who was let go and is followed again
         last = read_at.get(user.user_id)
         if last is not None and now - last < often and not anyway and not is_new:
             return False

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 from homeassistant.core import CALLBACK_TYPE, callback
 
-from .api import Charger
+from .api import Charger, WebhookMessage
 from .memory import Memory
 from .snapshot import UserSnapshot, VehicleSnapshot
 
@@ -54,6 +54,16 @@ class Fleet:
             for user_id, user in self._memory.users.items()
             for charger_id, charger in (user.chargers or {}).items()
         }
+
+    def owner(self, message: WebhookMessage) -> str | None:
+        """Return the user whose car or running session a delivery without a user names."""
+        named_vehicle, named_session = message.vehicle_id, message.session_id
+        if named_vehicle is None and named_session is None:
+            return None
+        for (user_id, vehicle_id), car in self.vehicles.items():
+            if named_vehicle == vehicle_id or named_session in car.open_sessions:
+                return user_id
+        return None
 
     @callback
     def listen_to(self, key: Key, listener: CALLBACK_TYPE) -> CALLBACK_TYPE:
