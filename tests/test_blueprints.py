@@ -38,6 +38,7 @@ type Use = Callable[..., Awaitable[None]]
 
 FILES: Final = sorted((BLUEPRINTS / DOMAIN).glob("*.yaml"))
 TEXTS: Final = {path.stem: path.read_text() for path in FILES}
+MINIMUM: Final = json.loads((ROOT / "hacs.json").read_text())["homeassistant"]
 REPOSITORY: Final = json.loads((ROOT / "custom_components/jedlix/manifest.json").read_text())[
     "documentation"
 ]
@@ -117,7 +118,7 @@ async def test_home_assistant_imports_it_from_where_it_says_it_is(
     imported = await fetch_blueprint_from_url(hass, url)
     assert imported.blueprint.domain == "automation"
     assert imported.blueprint.metadata["source_url"] == url
-    assert imported.blueprint.metadata["homeassistant"]["min_version"] == "2026.10.0"
+    assert imported.blueprint.metadata["homeassistant"]["min_version"] == MINIMUM
     assert imported.blueprint.validate() is None
     for name, field in imported.blueprint.inputs.items():
         assert field["name"], name

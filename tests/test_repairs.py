@@ -77,7 +77,12 @@ async def answer(
     """Open a repair's dialog and submit it; returns what it then shows."""
     flows = repairs_flow_manager(hass)
     assert flows is not None
-    form = await flows.async_init(DOMAIN, context={"issue_id": f"{repair}_{entry.entry_id}"})
+    issue_id = f"{repair}_{entry.entry_id}"
+    form = await flows.async_init(
+        DOMAIN,
+        context={"issue_id": issue_id},
+        data={"issue_id": issue_id},  # where 2026.9 looks for it
+    )
     assert (form["type"], form["step_id"]) == (FlowResultType.FORM, "callback")
     assert form["description_placeholders"] == {"account": entry.title}
     assert form["data_schema"] is not None

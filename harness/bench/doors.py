@@ -1,16 +1,34 @@
 """Deliveries: what each costs, side by side with the peers, round by round."""
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import cycle
 from random import Random
 from uuid import uuid4
 
+import orjson
+
 from .figures import Figures
 from .stage import BARE, Account, Stage, delivery
 
-_SLEEP = (b'{"event": "sleep_tracking_started"}', b'{"event": "sleep_tracking_stopped"}')
+_ALARMS = (
+    *("alarm_rescheduled", "alarm_skip_next", "alarm_snooze_canceled", "alarm_snooze_clicked"),
+    "show_skip_next_alarm",
+)
+"""What Sleep as Android says of an alarm with its time and label."""
+_NIGHT = (
+    *("sleep_tracking_started", "sleep_tracking_paused", "sleep_tracking_resumed"),
+    *("sleep_tracking_stopped", "alarm_alert_start", "alarm_alert_dismiss", "alarm_wake_up_check"),
+    *("before_smart_period", "smart_period", "time_to_bed_alarm_alert"),
+    *("awake", "deep_sleep", "light_sleep", "not_awake", "rem"),
+    *("sound_event_baby", "sound_event_cough", "sound_event_laugh", "sound_event_snore"),
+    *("sound_event_talk", "lullaby_start", "lullaby_stop", "lullaby_volume_down"),
+    *("antisnoring", "apnea_alarm"),
+)
+"""What it says of everything else."""
+MESSAGES = len(_ALARMS) + len(_NIGHT)
+"""How many POSTs are a night of Sleep as Android."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,8 +36,8 @@ class _Door:
     """One kind of POST and the status that it must be answered with."""
 
     webhook_id: str
-    body: Callable[[], bytes]
-    status: int
+    bodies: Iterator[bytes]
+    status: int = 200
     key: str = ""
 
 
@@ -32,6 +50,7 @@ async def measure_deliveries(
     sleep_webhook_id: str,
     rounds: int,
     posts: int,
+    suffix: str = "",
 ) -> None:
     """Post to all doors in turn, in another order each round.
 
@@ -40,53 +59,52 @@ async def measure_deliveries(
     each delivery names another user of the fleet.
     """
     random = Random(1)
-    sleep, followed = cycle(_SLEEP), cycle(fleet.users)
-
-    def of_stranger() -> bytes:
-        return delivery(str(uuid4()))
-
-    def of_followed() -> bytes:
-        return delivery(next(followed))
-
+    strangers = iter(lambda: delivery(str(uuid4())), None)
+    followed = (delivery(user_id) for user_id in cycle(fleet.users))
+    night = cycle(_night())
     doors = {
-        "sleep": _Door(webhook_id=sleep_webhook_id, body=lambda: next(sleep), status=204),
-        "bare": _Door(webhook_id=BARE, body=of_stranger, status=200),
-        "one": _Door(webhook_id=one.webhook_id, key=one.key, body=of_stranger, status=200),
-        "fleet": _Door(webhook_id=fleet.webhook_id, key=fleet.key, body=of_stranger, status=200),
-        "refused": _Door(webhook_id=one.webhook_id, key="wrong", body=of_stranger, status=401),
-        "ring": _Door(webhook_id=fleet.webhook_id, key=fleet.key, body=of_followed, status=200),
+        "sleep": _Door(webhook_id=sleep_webhook_id, bodies=night, status=204),
+        "bare": _Door(webhook_id=BARE, bodies=strangers),
+        "one": _Door(webhook_id=one.webhook_id, key=one.key, bodies=strangers),
+        "fleet": _Door(webhook_id=fleet.webhook_id, key=fleet.key, bodies=strangers),
+        "refused": _Door(webhook_id=one.webhook_id, key="wrong", bodies=strangers, status=401),
+        "ring": _Door(webhook_id=fleet.webhook_id, key=fleet.key, bodies=followed),
     }
-    loop: defaultdict[str, list[float]] = defaultdict(list)
-    process: defaultdict[str, list[float]] = defaultdict(list)
-    for warm in (True, *(False,) * rounds):
-        names = random.sample(list(doors), k=len(doors))
-        for name in names:
-            cost = await _cost(stage, doors[name], posts, rings=name == "ring")
-            if not warm:
-                loop[name].append(cost["loop"])
-                process[name].append(cost["process"])
+    costs: defaultdict[str, list[float]] = defaultdict(list)
+    for is_warm in (False, *(True,) * rounds):
+        for name in random.sample(list(doors), k=len(doors)):
+            cost = await _cost(stage, doors[name], posts)
+            if is_warm:
+                costs[name].append(cost)
 
     def ratio(name: str, what: str, to: str) -> None:
-        for suffix, times in (("", loop), ("_whole_process", process)):
-            pairs = zip(times[what], times[to], strict=True)
-            figures.add(name + suffix, [cost / peer for cost, peer in pairs])
+        pairs = zip(costs[what], costs[to], strict=True)
+        figures.add(name + suffix, [cost / peer for cost, peer in pairs])
 
     ratio("delivery_vs_sleep_as_android", "one", "sleep")
     ratio("delivery_vs_bare", "one", "bare")
     ratio("refused_vs_delivery", "refused", "one")
-    ratio("delivery_1000_cars_vs_1", "fleet", "one")
+    ratio(f"delivery_{len(fleet.users)}_cars_vs_1", "fleet", "one")
     ratio("delivery_with_its_ring_vs_delivery", "ring", "fleet")
-    for name, costs in loop.items():
-        figures.add(f"post_us_{name}", [cost * 1e6 for cost in costs])
+    for name in doors:
+        figures.add(f"post_us_{name}{suffix}", [cost * 1e6 for cost in costs[name]])
 
 
-async def _cost(stage: Stage, door: _Door, posts: int, *, rings: bool) -> dict[str, float]:
-    """Return the CPU seconds of one POST, of the event loop's thread and of the process."""
-    bodies = [door.body() for _ in range(posts)]
+def _night() -> Iterator[bytes]:
+    """Yield each message of the app once, as the app writes it."""
+    for event in _NIGHT:
+        yield orjson.dumps({"event": event})
+    for hour, event in enumerate(_ALARMS):
+        at = str(1_795_500_000_000 + hour * 3_600_000)
+        yield orjson.dumps({"event": event, "value1": at, "value2": "Work"})
+
+
+async def _cost(stage: Stage, door: _Door, posts: int) -> float:
+    """Return the CPU seconds of the process for one POST and all that follows from it."""
+    bodies = [next(door.bodies) for _ in range(posts)]
     before = await stage.ask("clocks")
     for body in bodies:
         if (status := await stage.post(door.webhook_id, body, door.key)) != door.status:
             raise RuntimeError(f"a POST was answered {status}, not {door.status}")
-    after = await stage.ask("looked" if rings else "clocks")
-    return {name: (after[name] - before[name]) / posts for name in ("loop", "process")}
-
+    after = await stage.ask("clocks")
+    return float(after["process"] - before["process"]) / posts

@@ -1,5 +1,7 @@
 """What a house and a fleet cost at the start and in memory, beside entities of core."""
 
+import time
+
 from .figures import Figures
 from .stage import TEMPLATES, Account, Stage
 
@@ -11,18 +13,17 @@ _KINDS = (
 """What somebody would write who has only templates."""
 
 
-async def measure_growth(
-    stage: Stage, figures: Figures, name: str, users: list[str], label: str
-) -> Account:
-    """Add users as a person would, and note time and memory."""
-    before = await stage.ask("memory")
-    account = await stage.add_account(name, users)
-    took = await stage.ask("settle", entry_id=account.entry_id, cars=len(users))
-    after = await stage.ask("memory")
-    figures.add(f"add_{label}_then_all_known_s", [took["time"]])
-    if len(users) >= 100:
-        figures.add(f"kib_per_car_at_{label}", [(after - before) / len(users)])
+async def measure_growth(stage: Stage, figures: Figures, users: list[str], label: str) -> Account:
+    """Add users as a person would, and note time, calls, memory, and what is kept on the disk."""
+    before, last, began = await stage.ask("memory"), await stage.last_request(), time.monotonic()
+    account = await stage.add_account(label, users)
+    figures.add(f"add_{label}_s", [time.monotonic() - began])
+    figures.add(f"add_{label}_calls", [len(await stage.requests(last))])
+    figures.add(f"add_{label}_kib", [await stage.ask("memory") - before])
     figures.add(f"entities_{label}", [await stage.ask("entities", entry_id=account.entry_id)])
+    await stage.ask_for_all_types(account)
+    store = stage.home.folder / ".storage" / f"jedlix.{account.entry_id}"
+    figures.add(f"store_{label}_kib", [store.stat().st_size / 1024])
     return account
 
 
@@ -30,10 +31,15 @@ async def measure_set_up(
     stage: Stage, figures: Figures, account: Account, label: str, *, rounds: int
 ) -> None:
     """Load an entry anew again and again, as a restart does."""
-    costs = [await stage.ask("set_up", entry_id=account.entry_id) for _ in range(rounds)]
+    costs, calls = [], []
+    for _ in range(rounds):
+        last = await stage.last_request()
+        costs.append(await stage.ask("set_up", entry_id=account.entry_id))
+        calls.append(len(await stage.requests(last)))
     figures.add(f"setup_{label}_ready_s", [cost["ready"] for cost in costs])
     figures.add(f"setup_{label}_all_looked_at_s", [cost["time"] for cost in costs])
-    figures.add(f"setup_{label}_cpu_s", [cost["loop"] for cost in costs])
+    figures.add(f"setup_{label}_cpu_s", [cost["process"] for cost in costs])
+    figures.add(f"setup_{label}_calls", calls)
     figures.add(f"setup_{label}_loop_blocked_ms", [cost["blocked"] * 1000 for cost in costs])
 
 
@@ -46,10 +52,10 @@ async def measure_set_up_beside_templates(
     ours, theirs = [], []
     for _ in range(rounds):
         cost = await stage.ask("set_up", entry_id=fleet.entry_id)
-        ours.append(cost["loop"] / entities)
+        ours.append(cost["process"] / entities)
         _write_templates(stage, cars)
         cost = await stage.ask("reload_templates")
-        theirs.append(cost["loop"] / (cars * len(_KINDS)))
+        theirs.append(cost["loop"] / (cars * len(_KINDS)))  # reading the file is no set-up
         _write_templates(stage, 0)
         await stage.ask("reload_templates")
     ratios = [a / b for a, b in zip(ours, theirs, strict=True)]

@@ -14,11 +14,11 @@ import aiohttp
 from ..home import Home
 from ..paths import new_run_folder, remove_run_folder
 from ..simulator import Simulator
-from .doors import measure_deliveries
+from .doors import MESSAGES, measure_deliveries
 from .figures import Figures
 from .growth import measure_growth, measure_set_up, measure_set_up_beside_templates
 from .missed import measure_catch_up
-from .stage import Stage, add_sleep_as_android, prepare
+from .stage import Stage, prepare
 from .talks import measure_events, measure_idle_polls, measure_rings
 
 
@@ -97,50 +97,56 @@ class Bench:
             self._say(f"{time.monotonic() - began:5.0f} s  {words}")
 
         users = iter(await self._parked(stage))
-        part("adding the accounts through the config flow")
+        part("adding the accounts through the config flow, and loading them anew")
         accounts = {}
         for size in sizes:
             label = "1_car" if size == 1 else f"{size}_cars"
             chosen = [next(users) for _ in range(size)]
-            accounts[size] = await measure_growth(stage, figures, label, chosen, label)
+            accounts[size] = await measure_growth(stage, figures, chosen, label)
             if not wish.quick:
                 await measure_set_up(stage, figures, accounts[size], label, rounds=3)
         if (hundred := accounts.get(100)) is not None and wish.cars != 100:
             await stage.remove(hundred)
+        added = figures.found[f"add_{wish.cars}_cars_kib"].value
+        figures.add("kib_per_car", [added / wish.cars])
         await stage.simulator.set_faults(drop=1.0)
         one, fleet = accounts[1], accounts[wish.cars]
-        sleep = await add_sleep_as_android(stage.home.api)
+        sleep = await stage.add_sleep_as_android()
+        posts = MESSAGES * (3 if wish.quick else 7)
+        doors = {"one": one, "fleet": fleet, "sleep_webhook_id": sleep, "posts": posts}
+
         part("idle polls")
         named = {"1_car": one, f"{wish.cars}_cars": fleet}
-        await measure_idle_polls(stage, figures, named, rounds=3 if wish.quick else wish.rounds)
+        await measure_idle_polls(stage, figures, named, rounds=wish.rounds)
         part("deliveries, beside sleep_as_android and a bare handler")
-        await measure_deliveries(
-            stage,
-            figures,
-            one=one,
-            fleet=fleet,
-            sleep_webhook_id=(await stage.ask("entry", entry_id=sleep))["webhook_id"],
-            rounds=wish.rounds,
-            posts=100 if wish.quick else 200,
-        )
+        await measure_deliveries(stage, figures, **doors, rounds=wish.rounds)
         part("rings")
         await measure_rings(stage, figures, fleet, rounds=2 if wish.quick else wish.rounds)
         part("from a POST to its event")
-        await measure_events(stage, figures, fleet, rounds=wish.rounds * 2)
+        await measure_events(stage, figures, fleet, rounds=wish.rounds * 4)
+        if not wish.quick:
+            await stage.simulator.set_faults(api_slow_seconds=0.05)
+            await measure_events(stage, figures, fleet, rounds=20, suffix="_at_50_ms")
+            await stage.simulator.set_faults(api_slow_seconds=0.0)
         part("missed deliveries")
+        rounds = 3 if wish.quick else wish.rounds
         await measure_catch_up(
-            stage,
-            figures,
-            one,
-            missed=2000 if wish.quick else 10_000,
-            rounds=2 if wish.quick else wish.rounds,
+            stage, figures, one, missed=1000 if wish.quick else 10_000, rounds=rounds
         )
         if not wish.quick:
             part("set-up, beside template entities")
-            await measure_set_up_beside_templates(stage, figures, fleet, rounds=3)
+            await measure_set_up_beside_templates(stage, figures, fleet, rounds=wish.rounds)
+            part("deliveries once more, in a Home Assistant that records them")
+            await stage.restart_with_recorder()
+            for account in (one, fleet):
+                await stage.ask("settle", entry_id=account.entry_id)
+            await measure_deliveries(
+                stage, figures, **doors, rounds=wish.rounds, suffix="_recorded"
+            )
         part("done")
 
-    async def _parked(self, stage: Stage) -> list[str]:
+    @staticmethod
+    async def _parked(stage: Stage) -> list[str]:
         """Return all users, once no car is plugged in."""
         users = (await stage.simulator.truth())["users"]
         for user in users:

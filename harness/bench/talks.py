@@ -12,6 +12,7 @@ _RINGS = 100
 _RINGS_OVER = 3.0
 """Seconds after which nothing more follows from rings that came within one."""
 _PATIENCE = 10.0
+_TRIPS = 3
 
 
 async def measure_idle_polls(
@@ -22,7 +23,7 @@ async def measure_idle_polls(
         await stage.ask("poll", entry_id=account.entry_id)
         calls, written = [], []
         for _ in range(rounds):
-            last = await _last_request(stage)
+            last = await stage.last_request()
             await stage.ask("listen", event_types=["state_changed"])
             await stage.ask("poll", entry_id=account.entry_id)
             written.append(len(await stage.ask("heard")))
@@ -35,7 +36,7 @@ async def measure_rings(stage: Stage, figures: Figures, account: Account, *, rou
     """Ring a hundred times for one user within a second, and count the calls that the simulator answered."""
     users, calls = cycle(account.users), []
     for _ in range(rounds):
-        last, user_id = await _last_request(stage), next(users)
+        last, user_id = await stage.last_request(), next(users)
         began = time.monotonic()
         for _ in range(_RINGS):
             await stage.post(account.webhook_id, delivery(user_id), account.key)
@@ -47,7 +48,9 @@ async def measure_rings(stage: Stage, figures: Figures, account: Account, *, rou
         figures.add(f"calls_per_{_RINGS}_rings", calls)
 
 
-async def measure_events(stage: Stage, figures: Figures, account: Account, *, rounds: int) -> None:
+async def measure_events(
+    stage: Stage, figures: Figures, account: Account, *, rounds: int, suffix: str = ""
+) -> None:
     """Plug cars in and out, post a delivery for each, and wait for what is told of it.
 
     Beside it, the call of the user's cars with nothing around it, in the same session of the same process.
@@ -58,28 +61,20 @@ async def measure_events(stage: Stage, figures: Figures, account: Account, *, ro
         if user["vehicles"] and user["vehicles"][0]["is_connected"]
     }
     users = [user_id for user_id in account.users if user_id in cars][: -(-rounds // 2)]
-    took, trips = [], []
+    took: list[float] = []
+    trips: list[float] = []
     for act in (stage.simulator.plug, stage.simulator.unplug):
         for user_id in users:
-            trips.append(median(await _round_trips(stage, account, user_id)))
+            trips += await stage.ask(
+                "round_trips", entry_id=account.entry_id, user_id=user_id, count=_TRIPS
+            )
             await act(cars[user_id])
             await stage.ask("listen", event_types=["jedlix_event"])
             began = time.monotonic()
             await stage.post(account.webhook_id, delivery(user_id), account.key)
             heard = await stage.ask("heard", at_least=1, patience=_PATIENCE)
             took.append(heard[0][1] - began)
-    figures.add("event_vs_api_round_trip", [a / b for a, b in zip(took, trips, strict=True)])
-    figures.add("event_ms", [seconds * 1000 for seconds in took])
-    figures.add("api_round_trip_ms", [seconds * 1000 for seconds in trips])
-
-
-async def _round_trips(stage: Stage, account: Account, user_id: str) -> list[float]:
-    trips: list[float] = await stage.ask(
-        "round_trips", entry_id=account.entry_id, user_id=user_id, count=7
-    )
-    return trips
-
-
-async def _last_request(stage: Stage) -> int:
-    requests = await stage.requests(0)
-    return int(requests[-1]["n"]) if requests else 0
+    trip = median(trips)
+    figures.add(f"event_vs_api_round_trip{suffix}", [seconds / trip for seconds in took])
+    figures.add(f"event_ms{suffix}", [seconds * 1000 for seconds in took])
+    figures.add(f"api_round_trip_ms{suffix}", [seconds * 1000 for seconds in trips])

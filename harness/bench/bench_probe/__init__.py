@@ -14,8 +14,8 @@ import voluptuous as vol
 from .probe import Probe
 
 DOMAIN = "bench_probe"
-BARE = "bench-bare"
-"""The webhook id of the bare handler."""
+BARE = "bare" * 16
+"""The webhook id of the bare handler, as long as one that Home Assistant makes."""
 
 
 async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:

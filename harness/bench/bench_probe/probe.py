@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from custom_components.jedlix.api import TokenSource
 from custom_components.jedlix.api.endpoints import ENDPOINTS
+from custom_components.jedlix.push.health import PushState
+from homeassistant.components import recorder
+from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import CONF_API_KEY, CONF_CLIENT_ID, CONF_CLIENT_SECRET, CONF_WEBHOOK_ID
 from homeassistant.core import MATCH_ALL, Event, HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er
@@ -39,12 +42,10 @@ class Probe:
         self._tokens: dict[str, TokenSource] = {}
 
     async def clocks(self) -> Clocks:
-        """Return the CPU time of the event loop's thread and of the whole process, and the time."""
-        return _clocks()
-
-    async def looked(self) -> Clocks:
-        """Return the same, once all users were looked at for whom something rang."""
+        """Return the CPU time of the process and of its event loop's thread, once nothing is left to do."""
         await self._until_looked()
+        if "recorder" in self._hass.config.components:
+            await recorder.get_instance(self._hass).async_block_till_done()
         return _clocks()
 
     async def memory(self) -> float:
@@ -64,10 +65,6 @@ class Probe:
         registry = er.async_get(self._hass)
         found = er.async_entries_for_config_entry(registry, entry_id)
         return sum(self._hass.states.get(item.entity_id) is not None for item in found)
-
-    async def cars(self, entry_id: str) -> int:
-        """Return how many cars of an entry are known."""
-        return len(self._coordinator(entry_id).fleet.vehicles)
 
     # -- what is heard on the bus --------------------------------------------------------------------------
 
@@ -131,7 +128,7 @@ class Probe:
         began = _clocks()
         for body in bodies:
             json.loads(body)
-        return _since(began) | {"pages": pages, "with_fetching": fetched["loop"]}
+        return _since(began) | {"with_fetching": fetched["process"]}
 
     async def catch_up(self, entry_id: str, since: str) -> Clocks:
         """Catch up from a moment on; beside the cost, `blocked` is the longest that the loop stood."""
@@ -178,16 +175,16 @@ class Probe:
 
         return await self._watched(work) | {"ready": ready}
 
-    async def settle(self, entry_id: str, cars: int) -> Clocks:
-        """Wait until so many cars of a new entry are known, and return what this wait took."""
-        coordinator = self._coordinator(entry_id)
-
-        async def work() -> None:
-            while len(coordinator.fleet.vehicles) < cars:
-                await asyncio.sleep(0.05)
-            await self._until_looked()
-
-        return await self._watched(work)
+    async def settle(self, entry_id: str) -> None:
+        """Wait until an entry is loaded, has looked at all its users and is registered at Jedlix."""
+        entry = self._entry(entry_id)
+        while (
+            entry.state is not ConfigEntryState.LOADED
+            or entry.runtime_data.push.state is PushState.CONNECTING
+            or entry.runtime_data.coordinator.not_yet_seen
+        ):
+            await asyncio.sleep(0.05)
+        await self._until_looked()
 
     async def reload_templates(self) -> Clocks:
         """Set core's template entities up anew from their file."""
