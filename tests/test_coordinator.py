@@ -712,6 +712,19 @@ async def test_while_the_api_is_away_cars_are_unavailable_and_event_entities_are
     assert event_states(hass) == before
 
 
+async def test_after_a_failed_poll_jedlix_is_asked_again_within_a_minute_and_a_half(
+    hass: HomeAssistant, sim: Simulator, polled: MockConfigEntry
+) -> None:
+    sim.strike({"outage_seconds": 60.0})
+    await poll(hass, polled)
+    sim.strike({"outage_seconds": 0.0})
+    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=30))
+    await hass.async_block_till_done()
+    assert state_of(hass, "_charge_state") == STATE_UNAVAILABLE
+    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=90))
+    await until(hass, lambda: state_of(hass, "_charge_state") == "disconnected")
+
+
 async def test_what_happened_in_an_outage_is_told_late(
     hass: HomeAssistant, sim: Simulator, polled: MockConfigEntry
 ) -> None:

@@ -47,6 +47,8 @@ _LOGGER = logging.getLogger(__name__)
 
 # How long set-up waits for the first look at all users; the rest come while Home Assistant already runs.
 _FIRST_LOOK_PATIENCE: Final = 10.0
+# When a poll that failed is tried again, in seconds: until then the cars are unavailable.
+_RETRY_AFTER: Final = 60.0
 
 
 class JedlixCoordinator(DataUpdateCoordinator[None]):
@@ -174,7 +176,7 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
                 translation_domain=DOMAIN,
                 translation_key="update_failed",
                 translation_placeholders={"error": str(err)},
-                retry_after=err.retry_after if isinstance(err, RateLimited) else None,
+                retry_after=(isinstance(err, RateLimited) and err.retry_after) or _RETRY_AFTER,
             ) from err
         self._memory.checkpoint = now
         self._memory.changed()

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 import os
 from pathlib import Path
 import platform
@@ -20,6 +21,9 @@ from .growth import measure_growth, measure_set_up, measure_set_up_beside_templa
 from .missed import measure_catch_up
 from .stage import Stage, prepare
 from .talks import measure_events, measure_idle_polls, measure_rings
+
+NEAR = 0.02
+"""Seconds that an API takes which is very near: one in a cloud takes longer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,21 +117,30 @@ class Bench:
         one, fleet = accounts[1], accounts[wish.cars]
         sleep = await stage.add_sleep_as_android()
         posts = MESSAGES * (3 if wish.quick else 7)
-        doors = {"one": one, "fleet": fleet, "sleep_webhook_id": sleep, "posts": posts}
+        deliveries = partial(
+            measure_deliveries,
+            stage,
+            figures,
+            one=one,
+            fleet=fleet,
+            sleep_webhook_id=sleep,
+            rounds=wish.rounds,
+            posts=posts,
+        )
 
         part("idle polls")
         named = {"1_car": one, f"{wish.cars}_cars": fleet}
         await measure_idle_polls(stage, figures, named, rounds=wish.rounds)
         part("deliveries, beside sleep_as_android and a bare handler")
-        await measure_deliveries(stage, figures, **doors, rounds=wish.rounds)
+        await deliveries()
         part("rings")
         await measure_rings(stage, figures, fleet, rounds=2 if wish.quick else wish.rounds)
         part("from a POST to its event")
-        await measure_events(stage, figures, fleet, rounds=wish.rounds * 4)
-        if not wish.quick:
-            await stage.simulator.set_faults(api_slow_seconds=0.05)
-            await measure_events(stage, figures, fleet, rounds=20, suffix="_at_50_ms")
-            await stage.simulator.set_faults(api_slow_seconds=0.0)
+        events = partial(measure_events, stage, figures, fleet, rounds=wish.rounds * 4)
+        await events(suffix="_on_this_machine")
+        await stage.simulator.set_faults(api_slow_seconds=NEAR)
+        await events()
+        await stage.simulator.set_faults(api_slow_seconds=0.0)
         part("missed deliveries")
         rounds = 3 if wish.quick else wish.rounds
         await measure_catch_up(
@@ -140,9 +153,7 @@ class Bench:
             await stage.restart_with_recorder()
             for account in (one, fleet):
                 await stage.ask("settle", entry_id=account.entry_id)
-            await measure_deliveries(
-                stage, figures, **doors, rounds=wish.rounds, suffix="_recorded"
-            )
+            await deliveries(suffix="_recorded")
         part("done")
 
     @staticmethod

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+import re
 from typing import Any, Final
 
 from aiohttp import ClientError, ClientSession, ClientTimeout
@@ -24,7 +25,11 @@ from .reading import Fields, number, text
 
 # The official SDKs wait this long (SDK).
 TIMEOUT: Final = ClientTimeout(total=15)
+# A page of 100 sessions has some 100 KiB; what is larger than this is no answer to us (bytes).
+_LARGEST_ANSWER: Final = 16 * 1024 * 1024
 _LONGEST_PROBLEM: Final = 300
+# A refusal may quote what was sent. Keys, tokens and webhook ids look like this; words and UUIDs do not.
+_LIKE_A_SECRET: Final = re.compile(r"[\w-]{37,}|(?=\w*\d)\w{32,}")
 
 _MEANING: Final[dict[int, type[JedlixError]]] = {
     HTTPStatus.UNAUTHORIZED: AuthError,
@@ -46,13 +51,18 @@ class Answer:
 
     @property
     def problem(self) -> str | None:
-        """Return the words of an error answer: problem details (SDK) or an OAuth error (inferred)."""
+        """Return the words of an error answer: problem details (SDK) or an OAuth error (inferred).
+
+        They are shown and logged, so they are one line and quote nothing that could be a secret.
+        """
         try:
             fields = Fields(orjson.loads(self.body))
         except orjson.JSONDecodeError, BadAnswer:
             return None
         words = fields.get("detail", "title", "errordescription", "error", "message")
-        return None if (read := text(words)) is None else read[:_LONGEST_PROBLEM]
+        if (read := text(words)) is None:
+            return None
+        return _LIKE_A_SECRET.sub("…", " ".join(read.split()))[:_LONGEST_PROBLEM]
 
     def raise_unless_ok(self) -> None:
         """Raise the JedlixError that this status stands for."""
@@ -71,16 +81,19 @@ class Answer:
 async def send(session: ClientSession, method: str, url: str, **options: Any) -> Answer:
     """Send one request and read the answer whole.
 
-    Raises ConnectionFailed when none comes within 15 s (SDK). Redirects are not followed: the API has none,
-    and a secret must not travel to where it was not meant for.
+    Raises ConnectionFailed when none comes within 15 s (SDK), BadAnswer when it is larger than 16 MiB.
+    Redirects are not followed: the API has none, and a secret must not travel to where it was not meant for.
     """
     try:
         async with session.request(
             method, url, timeout=TIMEOUT, allow_redirects=False, **options
         ) as response:
-            return Answer(
-                response.status, await response.read(), response.headers.get("Retry-After")
-            )
+            body = bytearray()
+            async for chunk in response.content.iter_any():
+                body += chunk
+                if len(body) > _LARGEST_ANSWER:
+                    raise BadAnswer("the answer is larger than 16 MiB")
+            return Answer(response.status, bytes(body), response.headers.get("Retry-After"))
     except TimeoutError as err:
         raise ConnectionFailed("no answer within 15 seconds") from err
     except (ClientError, OSError, UnicodeError, ValueError) as err:

@@ -58,20 +58,22 @@ def is_private_host(host: str | None) -> bool:
     try:
         address = ip_address(host.strip("[]"))
     except ValueError:
-        return host == "localhost" or "." not in host or host.endswith(_LOCAL_SUFFIXES)
+        # a name of one word; a number would be a public address in another spelling
+        is_bare = "." not in host and not host[0].isdecimal()
+        return is_bare or host.endswith(_LOCAL_SUFFIXES)
     return address.is_private or address.is_loopback
 
 
 def is_valid_url(text: str, *, allow_http: bool) -> bool:
     """Return whether a text is an absolute URL with a host, and https unless plain http is allowed.
 
-    A path is added to it, so nothing may follow its own.
+    A path is added to it, so nothing may follow its own. It is shown and logged, so it carries no password.
     """
     try:
         url = URL(text)
     except ValueError:
         return False
-    if "?" in text or "#" in text:
+    if "?" in text or "#" in text or "@" in url.raw_authority:
         return False
     return bool(url.host) and url.scheme in (("https", "http") if allow_http else ("https",))
 

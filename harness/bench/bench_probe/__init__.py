@@ -6,7 +6,13 @@ All is asked with one websocket command, `bench`: `do` names the question, `args
 from typing import Any
 
 from aiohttp.web import Request, Response
-from homeassistant.components import webhook, websocket_api
+from homeassistant.components import webhook
+from homeassistant.components.websocket_api import (  # type: ignore[attr-defined]
+    ActiveConnection,
+    async_register_command,
+    async_response,
+    websocket_command,
+)
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.typing import ConfigType
 import voluptuous as vol
@@ -25,19 +31,19 @@ async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
         hass, DOMAIN, "Bare", BARE, _bare, local_only=False, allowed_methods=("POST",)
     )
 
-    @websocket_api.websocket_command(
+    @websocket_command(
         {vol.Required("type"): "bench", vol.Required("do"): str, vol.Optional("args"): dict}
     )
-    @websocket_api.async_response
+    @async_response
     async def answer(
         _hass: HomeAssistant,
-        connection: websocket_api.ActiveConnection,
+        connection: ActiveConnection,
         message: dict[str, Any],
     ) -> None:
         question = getattr(probe, message["do"])
         connection.send_result(message["id"], await question(**message.get("args", {})))
 
-    websocket_api.async_register_command(hass, answer)
+    async_register_command(hass, answer)
     return True
 
 

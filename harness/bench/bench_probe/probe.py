@@ -1,4 +1,4 @@
-"""The questions that the bench asks the process: clocks, events, calls, set-ups, and how long the loop stood."""
+"""What the bench asks of the process: clocks, events, calls, set-ups, and how long the loop stood."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -8,16 +8,17 @@ from pathlib import Path
 import time
 from typing import TYPE_CHECKING, Any
 
-from custom_components.jedlix.api import TokenSource
-from custom_components.jedlix.api.endpoints import ENDPOINTS
-from custom_components.jedlix.push.health import PushState
-from homeassistant.components import recorder
+from homeassistant.components.recorder import get_instance  # type: ignore[attr-defined]
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import CONF_API_KEY, CONF_CLIENT_ID, CONF_CLIENT_SECRET, CONF_WEBHOOK_ID
-from homeassistant.core import MATCH_ALL, Event, HomeAssistant, callback
+from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.util import dt as dt_util
+
+from custom_components.jedlix.api import TokenSource
+from custom_components.jedlix.api.endpoints import ENDPOINTS
+from custom_components.jedlix.push.health import PushState
 
 from .pulse import Pulse
 
@@ -29,6 +30,7 @@ type Clocks = dict[str, float]
 
 _LOOKS = ("jedlix poll", "jedlix look")
 """How the names of the tasks begin that ask Jedlix about a user."""
+_PATIENCE = 10.0
 
 
 class Probe:
@@ -37,7 +39,8 @@ class Probe:
     def __init__(self, hass: HomeAssistant) -> None:
         """Hear nothing yet."""
         self._hass = hass
-        self._heard: list[tuple[str, float, dict[str, Any]]] = []
+        self._heard: list[float] = []
+        self._first = asyncio.Event()
         self._deaf: Callable[[], None] = lambda: None
         self._tokens: dict[str, TokenSource] = {}
 
@@ -45,7 +48,7 @@ class Probe:
         """Return the CPU time of the process and of its event loop's thread, once nothing is left to do."""
         await self._until_looked()
         if "recorder" in self._hass.config.components:
-            await recorder.get_instance(self._hass).async_block_till_done()
+            await get_instance(self._hass).async_block_till_done()
         return _clocks()
 
     async def memory(self) -> float:
@@ -68,34 +71,30 @@ class Probe:
 
     # -- what is heard on the bus --------------------------------------------------------------------------
 
-    async def listen(self, event_types: list[str] | None = None) -> None:
-        """Begin to note events: all, or those of some types."""
+    async def listen(self, event_type: str) -> None:
+        """Begin to note when events of a type are fired."""
         self._deaf()
         self._heard.clear()
 
         @callback
-        def heard(event: Event) -> None:
-            name, data = str(event.event_type), event.data
-            self._heard.append((name, time.monotonic(), {"user_id": data.get("user_id")}))
+        def heard(_event: Event) -> None:
+            self._heard.append(time.monotonic())
+            self._first.set()
 
-        stops = [
-            self._hass.bus.async_listen(name, heard) for name in event_types or [str(MATCH_ALL)]
-        ]
+        self._first.clear()
+        self._deaf = self._hass.bus.async_listen(event_type, heard)
 
-        def deaf() -> None:
-            self._deaf = lambda: None
-            for stop in stops:
-                stop()
-
-        self._deaf = deaf
-
-    async def heard(self, at_least: int = 0, patience: float = 10.0) -> list[Any]:
-        """Return what was noted, once there is so much, and note nothing more."""
-        end = time.monotonic() + patience
-        while len(self._heard) < at_least and time.monotonic() < end:
-            await asyncio.sleep(0.001)
+    async def heard(self) -> list[float]:
+        """Return the times that were noted, and note no more."""
         self._deaf()
+        self._deaf = lambda: None
         return self._heard
+
+    async def first_heard(self) -> float:
+        """Return the time of the first event, which may be still to come, and note no more."""
+        async with asyncio.timeout(_PATIENCE):
+            await self._first.wait()
+        return (await self.heard())[0]
 
     # -- the API -------------------------------------------------------------------------------------------
 
@@ -178,7 +177,7 @@ class Probe:
     async def settle(self, entry_id: str) -> None:
         """Wait until an entry is loaded, has looked at all its users and is registered at Jedlix."""
         entry = self._entry(entry_id)
-        while (
+        while (  # noqa: ASYNC110  nobody tells
             entry.state is not ConfigEntryState.LOADED
             or entry.runtime_data.push.state is PushState.CONNECTING
             or entry.runtime_data.coordinator.not_yet_seen
@@ -209,7 +208,9 @@ class Probe:
         return _since(began) | {"blocked": pulse.longest}
 
     async def _until_looked(self) -> None:
-        while any(task.get_name().startswith(_LOOKS) for task in asyncio.all_tasks()):
+        while any(  # noqa: ASYNC110  nobody tells
+            task.get_name().startswith(_LOOKS) for task in asyncio.all_tasks()
+        ):
             await asyncio.sleep(0.05)
 
     def _entry(self, entry_id: str) -> JedlixConfigEntry:
