@@ -129,10 +129,10 @@ async def test_an_event_tells_what_jedlix_tells(
     smart, unmanaged = await events(hass, now - 10 * DAY, now)
     assert moments(smart) == (now - 9 * DAY, now - 8 * DAY)
     assert datetime.fromisoformat(smart["start"]).tzinfo is not None
-    assert smart["summary"] == "Smart charging session, 1023.5 kWh"
+    assert smart["summary"] == "Smart charging, 1023.5 kWh"
     assert smart["description"] == "Energy: 1023.5 kWh\nCost: 4.10 EUR\nSavings: -0.25 EUR"
     assert smart["location"] == f"{home.street} {home.house_number}, {home.city}"
-    assert unmanaged["summary"] == "Unmanaged charging session, 0.0 kWh"
+    assert unmanaged["summary"] == "Unmanaged charging, 0.0 kWh"
     assert "location" not in unmanaged  # Jedlix does not know the place (documented)
     for event in (smart, unmanaged):
         assert str(home.latitude) not in str(event)
@@ -141,10 +141,10 @@ async def test_an_event_tells_what_jedlix_tells(
 @pytest.mark.parametrize(
     ("language", "summary", "description"),
     [
-        ("nl", "Slimme laadsessie, 12,3 kWh", "Energie: 12,3 kWh\nKosten: 4,10 EUR\nBesparing: "),
-        ("de", "Intelligente Ladesitzung, 12,3 kWh", "Energie: 12,3 kWh\nKosten: 4,10 EUR\n"),
-        ("fr", "Session de charge intelligente, 12,3 kWh", "Énergie : 12,3 kWh\nCoût : 4,10 EUR"),
-        ("sv", "Smart charging session, 12.3 kWh", "Energy: 12.3 kWh\nCost: 4.10 EUR\nSavings: "),
+        ("nl", "Slim laden, 12,3 kWh", "Energie: 12,3 kWh\nKosten: 4,10 EUR\nBesparing: "),
+        ("de", "Intelligentes Laden, 12,3 kWh", "Energie: 12,3 kWh\nKosten: 4,10 EUR\n"),
+        ("fr", "Charge intelligente, 12,3 kWh", "Énergie : 12,3 kWh\nCoût : 4,10 EUR"),
+        ("sv", "Smart charging, 12.3 kWh", "Energy: 12.3 kWh\nCost: 4.10 EUR\nSavings: "),
     ],
 )
 async def test_an_event_speaks_the_language_of_the_server(
@@ -180,8 +180,7 @@ async def test_a_tenant_that_tells_no_money_has_a_calendar_all_the_same(
     assert len(mine) > 10
     assert [moments(event)[0] for event in told] == [session.start for session in mine]
     assert [event["summary"] for event in told] == [
-        "Smart charging session" if session.is_managed else "Unmanaged charging session"
-        for session in mine
+        "Smart charging" if session.is_managed else "Unmanaged charging" for session in mine
     ]
     assert not any("description" in event for event in told)
 
@@ -233,7 +232,7 @@ async def test_the_running_session_moves_on_until_it_ends(
         now = dt_util.utcnow()
         (event,) = await events(hass, now - timedelta(minutes=1), now + timedelta(minutes=1))
         assert moments(event)[1] == end
-        assert event["summary"] == "Smart charging session"
+        assert event["summary"] == "Smart charging"
         freezer.tick(timedelta(minutes=5))
         async_fire_time_changed(hass)
     sim.unplug(car)

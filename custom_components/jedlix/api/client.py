@@ -35,7 +35,7 @@ from .models import (
     Vehicle,
     WebhookMessage,
 )
-from .reading import Json, read_page, wire_time
+from .reading import Json, read_json, read_page, wire_time
 
 PAGE_SIZE: Final = 100  # the largest that v2 allows (documented)
 _MOST_PAGES: Final = 1000
@@ -340,7 +340,7 @@ class JedlixClient:
         if not answer.body.strip():
             return None
         try:
-            return orjson.loads(answer.body)
+            return read_json(answer.body)
         except orjson.JSONDecodeError as err:
             if method != "GET":
                 return None  # what comes back from a write is not documented; what counts is that it is a 2xx

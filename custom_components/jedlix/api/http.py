@@ -25,8 +25,8 @@ from .reading import Fields, number, text
 
 # The official SDKs wait this long (SDK).
 TIMEOUT: Final = ClientTimeout(total=15)
-# A page of 100 sessions has some 100 KiB; what is larger than this is no answer to us (bytes).
-_LARGEST_ANSWER: Final = 16 * 1024 * 1024
+# A page of 100 sessions has some 100 KiB. In memory, JSON may take twenty times its size.
+_LARGEST_ANSWER: Final = 8 * 1024 * 1024
 _LONGEST_PROBLEM: Final = 300
 # A refusal may quote what was sent. Keys, tokens and webhook ids look like this; words and UUIDs do not.
 _LIKE_A_SECRET: Final = re.compile(r"[\w-]{37,}|(?=\w*\d)\w{32,}")
@@ -81,7 +81,7 @@ class Answer:
 async def send(session: ClientSession, method: str, url: str, **options: Any) -> Answer:
     """Send one request and read the answer whole.
 
-    Raises ConnectionFailed when none comes within 15 s (SDK), BadAnswer when it is larger than 16 MiB.
+    Raises ConnectionFailed when none comes within 15 s (SDK), BadAnswer when it is larger than 8 MiB.
     Redirects are not followed: the API has none, and a secret must not travel to where it was not meant for.
     """
     try:
@@ -92,7 +92,7 @@ async def send(session: ClientSession, method: str, url: str, **options: Any) ->
             async for chunk in response.content.iter_any():
                 body += chunk
                 if len(body) > _LARGEST_ANSWER:
-                    raise BadAnswer("the answer is larger than 16 MiB")
+                    raise BadAnswer("the answer is larger than 8 MiB")
             return Answer(response.status, bytes(body), response.headers.get("Retry-After"))
     except TimeoutError as err:
         raise ConnectionFailed("no answer within 15 seconds") from err

@@ -12,6 +12,8 @@ from functools import lru_cache
 from math import isfinite
 from typing import Final
 
+import orjson
+
 from .errors import BadAnswer
 
 type Json = bool | float | str | list[Json] | dict[str, Json] | None
@@ -19,7 +21,26 @@ type Json = bool | float | str | list[Json] | dict[str, Json] | None
 # .NET writes its zero date where others write null; no car charged before this year.
 _FIRST_YEAR: Final = 2000
 _LARGEST: Final = 1e15
+_LONGEST_LIST_OF_KEYS: Final = 300
+# orjson writes what is nested 254 deep, which takes as many brackets.
+_SURELY_WRITABLE: Final = 200
 _LIST_KEYS: Final = ("items", "data", "results", "value", "values")
+
+
+def read_json(body: bytes) -> object:
+    """Read JSON that can be passed on: raises orjson.JSONDecodeError, or BadAnswer where it is nested too deep."""
+    data = orjson.loads(body)
+    if body.count(b"{") + body.count(b"[") > _SURELY_WRITABLE:
+        try:
+            # orjson reads deeper than it writes, and on its way a message is wrapped up a few times
+            orjson.dumps([[[[[[[[data]]]]]]]])
+        except orjson.JSONEncodeError as err:
+            raise BadAnswer("what is nested so deep cannot be passed on") from err
+    return data
+
+
+def _keys(data: Mapping[str, object]) -> str:
+    return str(sorted(data))[:_LONGEST_LIST_OF_KEYS]
 
 
 @lru_cache(maxsize=256)
@@ -56,7 +77,7 @@ class Fields:
     def required_id(self, *names: str) -> str:
         """Return the object's own id; without one the object means nothing (`BadAnswer`)."""
         if (value := text(self.get(*names))) is None:
-            raise BadAnswer(f"no {names[0]} in the object with the keys {sorted(self._data)[:20]}")
+            raise BadAnswer(f"no {names[0]} in the object with the keys {_keys(self._data)}")
         return value
 
 
@@ -152,7 +173,7 @@ def read_page[T](data: object, read: Callable[[object], T]) -> Page[T]:
             (found for key in _LIST_KEYS if isinstance(found := fields.get(key), list)), None
         )
         if items is None:
-            raise BadAnswer(f"expected a list or a page, got the keys {sorted(data)[:20]}")
+            raise BadAnswer(f"expected a list or a page, got the keys {_keys(data)}")
         has_more = (whole(fields.get("pageindex")) or 1) < (whole(fields.get("totalpages")) or 1)
     elif isinstance(data, list):
         items = data
