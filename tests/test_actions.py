@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, cast
+from unittest.mock import AsyncMock
 
 from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntryDisabler
 from homeassistant.const import STATE_OFF, STATE_ON
@@ -22,7 +23,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 import voluptuous as vol
 
-from custom_components.jedlix.api import JedlixClient
+from custom_components.jedlix.api import JedlixClient, Rejected
 from custom_components.jedlix.const import DOMAIN
 from simulator.app import Simulator
 from tests.commanding import car_state, device_of, entity_of, fails, mark, poll, troubles
@@ -498,6 +499,36 @@ async def test_several_cars_are_tried_whatever_one_of_them_says(
         for session in (sim.vehicle(vehicle_id).session for vehicle_id in sim.vehicle_ids)
     ]
     assert boosted == [True, False, True]
+
+
+@pytest.mark.parametrize("action", ["get_sessions", "get_costs"])
+async def test_a_period_that_is_too_long_for_the_tenant_is_told_in_words(
+    hass: HomeAssistant,
+    fleet: Simulator,
+    loaded: MockConfigEntry,
+    monkeypatch: pytest.MonkeyPatch,
+    action: str,
+) -> None:
+    monkeypatch.setattr("custom_components.jedlix.past_sessions._MOST_PAGES", 0)
+    await fails(
+        hass,
+        act(hass, action, device_id=device_of(hass, loaded, fleet).id),
+        "too_many_sessions",
+        ServiceValidationError,
+    )
+
+
+async def test_a_list_that_jedlix_refuses_is_told_with_its_words(
+    hass: HomeAssistant,
+    fleet: Simulator,
+    loaded: MockConfigEntry,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    refusal = AsyncMock(side_effect=Rejected("a year at most"))
+    monkeypatch.setattr(loaded.runtime_data.past, "_list", refusal)
+    device_id = device_of(hass, loaded, fleet).id
+    text = await fails(hass, act(hass, "get_sessions", device_id=device_id), "command_refused")
+    assert "a year at most" in text
 
 
 @pytest.mark.parametrize("action", [*OF_CARS, "catch_up"])

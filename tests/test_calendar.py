@@ -19,7 +19,7 @@ from pytest_homeassistant_custom_component.typing import (
 from simulator.app import Simulator
 from simulator.model import Session as TrueSession
 from tests.conftest import StartSimulator
-from tests.tools import make_entry, set_up, state_of, until
+from tests.tools import listen, make_entry, set_up, state_of, until
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -274,6 +274,19 @@ async def test_a_dashboard_that_shows_the_calendar_is_told_of_a_session(
     assert event["uid"] == session.id
 
 
+async def test_a_language_whose_words_are_not_loaded_yet_keeps_no_change_from_being_told(
+    hass: HomeAssistant, sim: Simulator
+) -> None:
+    """Home Assistant first takes the new language, and then reads its words."""
+    entry = make_entry(sim, None)
+    await set_up(hass, entry)
+    ears = listen(hass)
+    hass.config.language = "pt"
+    sim.plug(sim.vehicle_ids[0])
+    await entry.runtime_data.coordinator.async_refresh()
+    assert ears.types == ["plugged_in", "session_started", "charging_started"]
+
+
 # -- when Jedlix does not answer ---------------------------------------------------------------------------
 
 
@@ -294,6 +307,16 @@ async def test_a_failure_is_told_in_words(
     )
     assert response.status == 500
     assert "could not be asked for the sessions" in (await response.json())["message"]
+
+
+async def test_a_period_that_is_too_long_for_the_tenant_is_told_in_words(
+    hass: HomeAssistant, sim: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await set_up(hass, make_entry(sim, None))
+    monkeypatch.setattr("custom_components.jedlix.past_sessions._MOST_PAGES", 0)
+    now = dt_util.utcnow()
+    with pytest.raises(HomeAssistantError, match=r"^There are too many sessions in this period"):
+        await events(hass, now - 10 * DAY, now)
 
 
 async def test_a_session_without_a_start_is_at_no_time(

@@ -453,6 +453,31 @@ def test_a_car_that_was_away_for_a_moment_does_not_tell_its_past_again() -> None
     assert types(last(*looks)) == []
 
 
+@pytest.mark.parametrize("days", [7, 9, 30])
+def test_a_session_that_shows_up_again_after_days_is_not_told_again(days: int) -> None:
+    """A tenant that ignores a filter lists all of a month; not every look asks for that list."""
+    over, later = session(end=2), days * 24 * 60
+    looks = (
+        Look(0, [car()]),
+        Look(3, [car()], [over]),
+        Look(later, [car()]),
+        Look(later + 1, [car()], [over]),
+        Look(later + 2, [car()]),
+        Look(later + 3, [car()], [over]),
+    )
+    assert [types(told) for told in retell(looks)[1:]] == [
+        ["session_started", "session_ended"],
+        *[[]] * 4,
+    ]
+
+
+def test_what_ended_while_nobody_looked_for_weeks_is_told_after_them() -> None:
+    weeks = 21 * 24 * 60
+    missed = session("missed", 60, 120)
+    looks = Look(0, [car()]), Look(3, [car()], [session(end=2)]), Look(weeks, [car()], [missed])
+    assert types(last(*looks)) == ["session_started", "session_ended"]
+
+
 def test_a_new_car_tells_only_that_it_is_there() -> None:
     other = replace(car(CHARGING), id="other")
     running = replace(session(start=-3), vehicle_id="other")

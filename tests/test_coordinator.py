@@ -1,7 +1,7 @@
 """Polls, rings, restarts and outages: whatever happens at Jedlix is told once, with the states in place."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import timedelta
 import time
@@ -17,7 +17,15 @@ from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
 
-from custom_components.jedlix.api import AuthError, ConnectionFailed, JedlixClient, JedlixError
+from custom_components.jedlix.api import (
+    AuthError,
+    BadAnswer,
+    ConnectionFailed,
+    JedlixClient,
+    JedlixError,
+    Rejected,
+    Session,
+)
 from custom_components.jedlix.const import DOMAIN, EVENT_CHANGE
 from custom_components.jedlix.coordinator import JedlixCoordinator
 from custom_components.jedlix.memory import Memory
@@ -304,6 +312,20 @@ async def test_the_poll_comes_by_itself_every_few_minutes(
     assert ears.types == ["plugged_in", "session_started", "charging_started"]
 
 
+async def test_the_poll_comes_although_there_is_no_car_yet(
+    hass: HomeAssistant, sim: Simulator
+) -> None:
+    """A new customer links the car days after the account was set up, and may have no push at all."""
+    user_id = without_car(sim)
+    await set_up(hass, make_entry(sim, None, users=[user_id]))
+    ears = listen(hass)
+    link_car(sim, user_id)
+    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(minutes=6))
+    await until(hass, lambda: ears.types)
+    assert ears.types == ["vehicle_added"]
+    assert state_of(hass, "_charge_state") == "disconnected"
+
+
 async def test_an_idle_poll_of_one_car_costs_three_calls(
     hass: HomeAssistant, sim: Simulator, polled: MockConfigEntry
 ) -> None:
@@ -351,6 +373,88 @@ async def test_a_filter_that_the_tenant_does_not_understand_makes_no_poll_dearer
     ears = listen(hass)
     await poll(hass, entry)
     assert ears.types == ["session_started", "session_ended"]
+
+
+async def test_a_filter_that_the_tenant_refuses_costs_no_more_than_the_filter(
+    hass: HomeAssistant,
+    sim: Simulator,
+    polled: MockConfigEntry,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    client: JedlixClient = polled.runtime_data.client
+    pages = client.session_pages
+
+    async def refused() -> AsyncIterator[tuple[Session, ...]]:
+        raise Rejected("endTimeFrom is not a filter")
+        yield ()
+
+    monkeypatch.setattr(
+        client,
+        "session_pages",
+        lambda **asked: refused() if asked.get("ended_from") else pages(**asked),
+    )
+    ears = listen(hass)
+    sim.plug(sim.vehicle_ids[0])
+    await poll(hass, polled)
+    sim.unplug(sim.vehicle_ids[0])
+    await poll(hass, polled)
+    assert coordinator_of(polled).last_update_success
+    assert [kind for kind in ears.types if "session" in kind] == [
+        "session_started",
+        "session_ended",
+    ]
+
+
+@pytest.mark.parametrize("answer", [Rejected("a period is required"), BadAnswer("one number")])
+async def test_a_guessed_list_that_is_something_else_is_lived_without(
+    hass: HomeAssistant, sim: Simulator, monkeypatch: pytest.MonkeyPatch, answer: JedlixError
+) -> None:
+    pages = JedlixClient.session_pages
+
+    async def refused() -> AsyncIterator[tuple[Session, ...]]:
+        raise answer
+        yield ()
+
+    monkeypatch.setattr(
+        JedlixClient,
+        "session_pages",
+        lambda client, **asked: refused() if asked.get("user_id") else pages(client, **asked),
+    )
+    entry = make_entry(sim, None)
+    await set_up(hass, entry)
+    assert entry.state is ConfigEntryState.LOADED
+    ears = listen(hass)
+    sim.plug(sim.vehicle_ids[0])
+    await poll(hass, entry)
+    assert ears.types == ["plugged_in", "session_started", "charging_started"]
+
+
+async def test_who_unloads_while_the_tenants_list_is_read_hears_no_more_of_it(
+    hass: HomeAssistant,
+    start_simulator: StartSimulator,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    sim = await start_simulator(mode="strict")
+    entry = make_entry(sim, None)
+    await set_up(hass, entry)
+    is_asked, fails, has_failed = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def hanging() -> AsyncIterator[tuple[Session, ...]]:
+        is_asked.set()
+        await fails.wait()
+        has_failed.set()
+        raise ConnectionFailed("no answer within 15 seconds")
+        yield ()
+
+    monkeypatch.setattr(entry.runtime_data.client, "session_pages", lambda **_: hanging())
+    coordinator_of(entry).look_after_failure(sim.user_ids[0])
+    await is_asked.wait()
+    await hass.config_entries.async_unload(entry.entry_id)
+    fails.set()
+    await has_failed.wait()
+    await hass.async_block_till_done()
+    assert "no answer within 15 seconds" not in caplog.text
 
 
 async def test_in_a_fleet_a_session_is_found_by_the_next_poll_whoever_is_in_turn(

@@ -99,6 +99,13 @@ def test_errors_are_told_in_the_words_that_are_shown(key: str) -> None:
     assert told <= shown
 
 
+def test_the_page_on_set_up_says_what_the_forms_say() -> None:
+    ways = [row[0] for row in rows_of("docs/set-up.md", "### Push")]
+    assert sorted(ways) == sorted(ENGLISH["selector"]["callback"]["options"].values())
+    options = [row[0] for row in rows_of("docs/set-up.md", "## Afterwards")]
+    assert sorted(options) == sorted(ENGLISH["options"]["step"]["init"]["data"].values())
+
+
 def test_every_blueprint_can_be_imported_from_the_page() -> None:
     offered = [
         parse_qs(urlsplit(link).query)["blueprint_url"][0]

@@ -135,3 +135,21 @@ def test_who_stops_listening_hears_no_more_even_while_being_told(fleet: Fleet) -
     stop_all()
     fleet.drop("user")
     assert heard == ["once", "always", "all", "always"]
+
+
+def test_who_fails_keeps_nobody_else_from_hearing(
+    fleet: Fleet, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A state that cannot be written must not take the change along."""
+    heard: list[object] = []
+
+    def fail(*_: object) -> None:
+        raise KeyError("a word that is not loaded yet")
+
+    fleet.listen_to(CAR, fail)
+    fleet.listen_to(CAR, lambda: heard.append("car"))
+    fleet.listen(fail)
+    fleet.listen(heard.append)
+    fleet.put(NOBODY, user())
+    assert heard == ["car", CAR]
+    assert caplog.text.count("could not be passed on") == 2

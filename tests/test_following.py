@@ -258,15 +258,19 @@ def _has_told_of_a_user(ears: Ears) -> bool:
 
 
 async def test_a_user_of_another_account_is_not_ours(
-    hass: HomeAssistant, sim: Simulator, callback_url: str
+    hass: HomeAssistant, sim: Simulator, callback_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     entry = await set_up_with_push(hass, sim, callback_url, options=FOLLOW_NEW)
     hass.bus.async_fire(
         "jedlix_event", {"type": "user_created", "entry_id": "another", "user_id": "somebody"}
     )
-    hass.bus.async_fire("jedlix_event", {"type": "user_created"})  # by hand, without keys
+    # by hand, without keys
+    hass.bus.async_fire("jedlix_event")
+    hass.bus.async_fire("jedlix_event", {"type": "user_created"})
+    hass.bus.async_fire("jedlix_event", {"type": "user_created", "entry_id": entry.entry_id})
     await hass.async_block_till_done()
     assert len(entry.subentries) == 1
+    assert troubles(caplog) == []
 
 
 async def test_the_same_new_user_told_twice_is_followed_once(

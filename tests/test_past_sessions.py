@@ -5,13 +5,21 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
+from unittest.mock import AsyncMock
 
 from homeassistant.core import HomeAssistant
 from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.jedlix.api import ConnectionFailed, NotFound, Session
+from custom_components.jedlix.api import (
+    BadAnswer,
+    ConnectionFailed,
+    JedlixError,
+    NotFound,
+    Rejected,
+    Session,
+)
 from custom_components.jedlix.past_sessions import (
     PastSessions,
     TooManySessions,
@@ -343,6 +351,18 @@ async def test_without_financials_the_sessions_are_there_all_the_same(
     assert caplog.text.count("does not offer financials") == 1
 
 
+@pytest.mark.usefixtures("no_money_in_sessions")
+@pytest.mark.parametrize("answer", [Rejected("no such filter"), BadAnswer("one total of all")])
+async def test_financials_that_are_something_else_hide_no_session(
+    now: datetime, start_car: StartCar, monkeypatch: pytest.MonkeyPatch, answer: JedlixError
+) -> None:
+    """Their path and their shape are guesses."""
+    car = await start_car()
+    monkeypatch.setattr(car.past._client, "financials", AsyncMock(side_effect=answer))
+    assert (await car.asked(now - MONTH, now))[0] == car.true(now - MONTH, now)
+    assert not car.truth.serves("financials")
+
+
 async def test_who_tells_it_all_is_not_asked_for_financials(
     now: datetime, start_car: StartCar
 ) -> None:
@@ -381,6 +401,22 @@ async def test_places_that_the_tenant_does_not_tell_are_asked_for_once(start_car
         await car.past.learn_places(car.key[0])
     assert car.past.places == {}
     assert len(car.sim.requests) == before + 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_asked_again"),
+    [(Rejected("not like this"), False), (BadAnswer("a page"), False), (ConnectionFailed(), True)],
+)
+async def test_places_that_cannot_be_had_hide_no_session(
+    start_car: StartCar, monkeypatch: pytest.MonkeyPatch, answer: JedlixError, is_asked_again: bool
+) -> None:
+    car = await start_car()
+    ask = AsyncMock(side_effect=answer)
+    monkeypatch.setattr(car.past._client, "user_locations", ask)
+    for _ in range(2):
+        await car.past.learn_places(car.key[0])
+    assert car.past.places == {}
+    assert ask.await_count == (2 if is_asked_again else 1)
 
 
 # -- what the actions answer -------------------------------------------------------------------------------

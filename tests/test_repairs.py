@@ -285,6 +285,22 @@ async def test_an_answer_that_does_not_work_says_why_and_changes_nothing(
     assert sim.webhooks.subscriptions == {}
 
 
+async def test_an_answer_after_the_entry_was_disabled_is_taken_all_the_same(
+    hass: HomeAssistant, sim: Simulator, callback_url: str, clock: Clock
+) -> None:
+    entry = await failing(hass, sim, callback_url, clock)
+    flows = repairs_flow_manager(hass)
+    assert flows is not None
+    issue_id = f"subscription_rejected_{entry.entry_id}"
+    form = await flows.async_init(
+        DOMAIN, context={"issue_id": issue_id}, data={"issue_id": issue_id}
+    )
+    await hass.config_entries.async_unload(entry.entry_id)
+    answers = {key: entry.data[key] for key in (CONF_CALLBACK, CONF_CALLBACK_URL)}
+    result = await flows.async_configure(form["flow_id"], answers)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+
+
 async def test_who_wants_no_push_any_longer_is_left_in_peace(
     hass: HomeAssistant, sim: Simulator, callback_url: str, clock: Clock
 ) -> None:

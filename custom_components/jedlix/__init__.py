@@ -77,7 +77,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: JedlixConfigEntry) -> bo
         subentry_of=subentry_of,
         loaded_with=(entry.data, entry.options, entry.title),
     )
-    # The account's device comes first: cars point to it, and the first catch-up may already tell of it.
+    # The account's device comes first: the first catch-up may already tell of it.
     dr.async_get(hass).async_get_or_create(
         config_entry_id=entry.entry_id,
         identifiers={(DOMAIN, entry.entry_id)},
@@ -90,6 +90,8 @@ async def async_setup_entry(hass: HomeAssistant, entry: JedlixConfigEntry) -> bo
     entry.async_on_unload(follow_new_users(hass, entry))
     entry.async_on_unload(push.open())
     await coordinator.async_config_entry_first_refresh()
+    # The poll comes only while somebody listens, and an account need not have a car yet.
+    entry.async_on_unload(coordinator.async_add_listener(lambda: None))
     _drop_devices_of_the_gone(hass, entry)
     entry.async_on_unload(coordinator.fleet.listen(lambda key: _thing_changed(hass, entry, key)))
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)

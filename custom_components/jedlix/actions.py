@@ -23,7 +23,7 @@ from .api import JedlixError, Session
 from .const import DOMAIN
 from .errors import failure_of, refuse
 from .fleet import Key
-from .past_sessions import costs_as_json, session_as_json
+from .past_sessions import TooManySessions, costs_as_json, session_as_json
 from .target_devices import devices_of
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ _LEVEL: Final = "level"
 _START: Final = "start"
 _END: Final = "end"
 _SINCE: Final = "since"
-
 
 # Jedlix keeps deliveries for a week (documented).
 _HISTORY: Final = timedelta(days=7)
@@ -138,6 +137,8 @@ async def _between(
 ) -> list[Session]:
     try:
         return await entry.runtime_data.past.between(key, start, end)
+    except TooManySessions:
+        refuse("too_many_sessions")
     except JedlixError as err:
         raise failure_of(call.hass, entry, err) from err
 

@@ -4,8 +4,9 @@ Whoever announces has written all states before, so that a condition in the same
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
+import logging
 from typing import Any
 
 from homeassistant.core import CALLBACK_TYPE, Context, HomeAssistant, callback
@@ -15,6 +16,8 @@ from homeassistant.util import dt as dt_util
 from .api import WebhookMessage
 from .changes import Change, told_by
 from .const import DOMAIN, EVENT_CHANGE, EVENT_WEBHOOK
+
+_LOGGER = logging.getLogger(__name__)
 
 
 class Source(StrEnum):
@@ -60,8 +63,9 @@ class Announcer:
         """Announce a change (design: `jedlix_event`)."""
         context = Context()
         if change.vehicle_id is not None and not late:
-            for listener in self._of_vehicle.get((change.user_id, change.vehicle_id), ()):
-                listener(change, context)
+            tell_each(
+                self._of_vehicle.get((change.user_id, change.vehicle_id), ()), change, context
+            )
         data: dict[str, Any] = {
             "entry_id": self._entry_id,
             "device_id": self._device_id(change),
@@ -94,8 +98,7 @@ class Announcer:
             "payload": message.payload,
         }
         if not late:
-            for listener in self._of_webhook:
-                listener(data, context)
+            tell_each(self._of_webhook, data, context)
         self._hass.bus.async_fire(EVENT_WEBHOOK, data, context=context)
         if (change := told_by(message, dt_util.utcnow())) is not None:
             self.tell(change, source, late=late)
@@ -110,6 +113,16 @@ class Announcer:
             if device is not None:
                 return device.id
         return None
+
+
+@callback
+def tell_each[*Args](listeners: Iterable[Callable[[*Args], None]], *args: *Args) -> None:
+    """Call each listener; one that fails keeps nobody else from hearing, nor a change from being told."""
+    for listener in tuple(listeners):
+        try:
+            listener(*args)
+        except Exception:
+            _LOGGER.exception("What happened could not be passed on")
 
 
 def identifier_of(user_id: str, thing_id: str) -> str:

@@ -45,16 +45,19 @@ def _is_at_known_location(car: VehicleSnapshot) -> bool | None:
 VEHICLE_BINARY_SENSORS = (
     VehicleBinarySensorDescription(
         key="plugged_in",
+        is_essential=True,
         device_class=BinarySensorDeviceClass.PLUG,
         is_on_fn=lambda car: car.is_plugged_in,
     ),
     VehicleBinarySensorDescription(
         key="charging",
+        is_essential=True,
         device_class=BinarySensorDeviceClass.BATTERY_CHARGING,
         is_on_fn=_is_charging,
     ),
     VehicleBinarySensorDescription(
         key="smart_session",
+        is_essential=True,
         device_class=BinarySensorDeviceClass.RUNNING,
         is_on_fn=lambda car: car.is_smart,
     ),

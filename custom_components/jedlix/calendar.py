@@ -10,7 +10,6 @@ from homeassistant.components.calendar import (
     CalendarEvent,
 )
 from homeassistant.core import HomeAssistant
-from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.translation import async_get_cached_translations
 from homeassistant.util import dt as dt_util
 
@@ -18,7 +17,9 @@ from .api import JedlixError, Session
 from .const import DOMAIN
 from .coordinator import JedlixCoordinator
 from .entity import VehicleDescription, VehicleEntity, add_for_vehicles
+from .errors import failure
 from .fleet import Key
+from .past_sessions import TooManySessions
 
 if TYPE_CHECKING:
     from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
@@ -77,12 +78,10 @@ class SessionsCalendar(VehicleEntity, CalendarEntity):
             sessions = await self._past.between(self._key, start_date, end_date)
             if any(session.charging_location_id for session in sessions):
                 await self._past.learn_places(self._key[0])
+        except TooManySessions as err:
+            raise failure("too_many_sessions") from err
         except JedlixError as err:
-            raise HomeAssistantError(
-                translation_domain=DOMAIN,
-                translation_key="sessions_failed",
-                translation_placeholders={"error": str(err)},
-            ) from err
+            raise failure("sessions_failed", error=str(err)) from err
         return [event for event in map(self._as_event, sessions) if event is not None]
 
     def _as_event(self, session: Session) -> CalendarEvent | None:

@@ -162,7 +162,7 @@ def _session_changes(
         if ended_at is None or session.id in old.ended_sessions:
             continue
         if session.id not in old.open_sessions:
-            if ended_at < old.watched_since:
+            if ended_at <= old.watched_since:
                 continue
             started_at = max(session.started_at or ended_at, old.watched_since)
             yield _of_session(ChangeType.SESSION_STARTED, new, session, started_at)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, override
+from typing import TYPE_CHECKING, Any, Final, Protocol, override
 
 from homeassistant.core import callback
 from homeassistant.helpers.device_registry import DeviceInfo
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from .commands import Commands
     from .runtime import JedlixConfigEntry
 
+# Home Assistant takes 10,000 enabled entities per entry: those of 50 cars and chargers, up to 27 each, and
+# the essential ones of 950 more.
+_LARGE_FLEET: Final = 50
+
 
 def _always(_thing: object) -> bool:
     return True
@@ -31,10 +35,14 @@ def _always(_thing: object) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class VehicleDescription(EntityDescription):
-    """An entity of a car, made once the car and the tenant serve it; `needs` is the call that it makes."""
+    """An entity of a car, made once the car and the tenant serve it; `needs` is the call that it makes.
+
+    In a large fleet only the essential ones are enabled at first.
+    """
 
     exists_fn: Callable[[VehicleSnapshot], bool] = _always
     needs: str | None = None
+    is_essential: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +51,7 @@ class ChargerDescription(EntityDescription):
 
     exists_fn: Callable[[Charger], bool] = _always
     needs: str | None = None
+    is_essential: bool = False
 
 
 class _Described(Protocol):
@@ -91,6 +100,8 @@ class _ThingEntity[T](JedlixEntity, CoordinatorEntity[JedlixCoordinator]):
         self._identifier = identifier_of(*key)
         self._attr_translation_key = description.key
         self._attr_unique_id = f"{self._identifier}_{description.key}"
+        if not description.is_essential and len(coordinator.followed) > _LARGE_FLEET:
+            self._attr_entity_registry_enabled_default = False
 
     @property
     @override

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NoReturn
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 
-from .api import AuthError, Forbidden, JedlixError, NotFound
+from .api import AuthError, Forbidden, JedlixError, NotFound, Rejected
 from .const import DOMAIN
 
 if TYPE_CHECKING:
@@ -40,4 +40,6 @@ def failure_of(
             return failure("auth_failed")
         case NotFound() | Forbidden():
             return failure("not_offered")
+        case Rejected():
+            return failure("command_refused", error=str(err))
     return failure("command_failed", error=str(err))

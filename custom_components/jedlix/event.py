@@ -35,6 +35,7 @@ class VehicleEventDescription(VehicleDescription, EventEntityDescription):
 VEHICLE_EVENTS = (
     VehicleEventDescription(
         key="charging",
+        is_essential=True,
         event_types=[
             ChangeType.PLUGGED_IN,
             ChangeType.CHARGING_STARTED,
@@ -45,6 +46,7 @@ VEHICLE_EVENTS = (
     ),
     VehicleEventDescription(
         key="session",
+        is_essential=True,
         event_types=[
             ChangeType.SESSION_STARTED,
             ChangeType.SESSION_ENDED,

@@ -12,6 +12,8 @@ import logging
 from typing import Final
 
 from .api import (
+    REFUSALS,
+    BadAnswer,
     Charger,
     ChargeSettings,
     ChargeStatus,
@@ -19,6 +21,7 @@ from .api import (
     JedlixClient,
     JedlixError,
     NotFound,
+    Rejected,
     Session,
     Vehicle,
 )
@@ -33,6 +36,9 @@ _MOST_PAGES: Final = 30
 _AT_ONCE: Final = 8
 # One car may lack what others have; after so many without an answer it is the tenant that lacks the call.
 _ENOUGH_MISSES: Final = 5
+# This filter is inferred: where it is not understood the answer is only longer than needed, and where it is
+# refused the open sessions tell of their end.
+_BY_END: Final = "sessions by their end"
 # A guessed path that lies under another guessed one cannot be right where that one is wrong.
 _LIES_UNDER: Final = {"session_settings": "user_sessions"}
 
@@ -45,6 +51,7 @@ class Truth:
         self._client = client
         self._lacking: set[str] = set()
         self._answered: set[str] = set()
+        self._has_listed = False  # whether one user's list of sessions ever was one
         self._misses: Counter[str] = Counter()
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._sweeps: dict[datetime, asyncio.Task[list[Session]]] = {}
@@ -61,10 +68,13 @@ class Truth:
         )
         if isinstance(vehicles, BaseException):
             raise vehicles
-        if isinstance(
-            sessions, NotFound | Forbidden
-        ):  # the user is there, so it is the call that is not
+        if isinstance(sessions, NotFound | Forbidden):
+            # the user is there, so it is the call that is not
             self._lacks("user_sessions", sessions)
+        elif isinstance(sessions, Rejected | BadAnswer) and not self._has_listed:
+            # something else stands where we guess it
+            self._lacks("user_sessions", sessions)
+        if isinstance(sessions, REFUSALS) and "user_sessions" in self._lacking:
             sessions = await self._sessions_of(user_id, since)
         if isinstance(sessions, BaseException):
             raise sessions
@@ -83,11 +93,15 @@ class Truth:
             return []
         try:
             started = await _collect(self._client.session_pages(started_from=since), since)
-            # This filter is inferred: where it is not understood the answer is only longer than needed.
-            ended = await _collect(self._client.session_pages(ended_from=since), since)
         except (NotFound, Forbidden) as err:
             self._lacks("sessions", err)
             return []
+        ended: list[Session] = []
+        if _BY_END not in self._lacking:
+            try:
+                ended = await _collect(self._client.session_pages(ended_from=since), since)
+            except (NotFound, Forbidden, Rejected) as err:
+                self._lacks(_BY_END, err)
         return list({session.id: session for session in started + ended}.values())
 
     def serves(self, name: str) -> bool:
@@ -133,9 +147,11 @@ class Truth:
         if "user_sessions" in self._lacking:
             return [session for session in await self._sweep(since) if session.user_id == user_id]
         async with self._slots:
-            return await _collect(
+            found = await _collect(
                 self._client.session_pages(user_id=user_id, started_from=since), since
             )
+        self._has_listed = True
+        return found
 
     async def _sweep(self, since: datetime) -> list[Session]:
         """Read the tenant-wide list once for all who need it from about the same moment on."""
@@ -146,9 +162,17 @@ class Truth:
             pages = self._client.session_pages(started_from=start)
             running = asyncio.create_task(_collect(pages, start))
             self._sweeps[start] = running
-            running.add_done_callback(lambda _: self._sweeps.pop(start, None))
+
+            def swept(task: asyncio.Task[list[Session]]) -> None:
+                del self._sweeps[start]
+                if not task.cancelled():
+                    task.exception()  # asked for here as well, as nobody may be left to hear of it
+
+            running.add_done_callback(swept)
+        # Unlike a shield, this is silent when the sweep fails after its caller was cancelled.
+        await asyncio.wait([running])
         try:
-            return await asyncio.shield(running)
+            return running.result()
         except (NotFound, Forbidden) as err:
             self._lacks("sessions", err)
             return []

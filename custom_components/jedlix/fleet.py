@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 
 from homeassistant.core import CALLBACK_TYPE, callback
 
+from .announcer import tell_each
 from .api import Charger, WebhookMessage
 from .memory import Memory
 from .snapshot import UserSnapshot, VehicleSnapshot
@@ -102,7 +103,5 @@ class Fleet:
             if before.get(thing_id) == after.get(thing_id):
                 continue
             key = (user_id, thing_id)
-            for listener in (*self._listeners_of.get(key, ()),):
-                listener()
-            for fleet_listener in (*self._listeners,):
-                fleet_listener(key)
+            tell_each(self._listeners_of.get(key, ()))
+            tell_each(self._listeners, key)

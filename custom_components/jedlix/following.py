@@ -1,6 +1,8 @@
 """Who is followed: users come and go with their subentries and without a reload; new ones, on wish, too."""
 
+from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 from homeassistant.config_entries import ConfigSubentry
 from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
@@ -53,11 +55,12 @@ def follow_new_users(hass: HomeAssistant, entry: JedlixConfigEntry) -> CALLBACK_
         hass.config_entries.async_add_subentry(entry, subentry)
 
     @callback
-    def is_ours(data: object) -> bool:
+    def is_ours(data: Mapping[str, Any]) -> bool:
+        """Return whether to follow; an event that is fired by hand may lack any key."""
         return (
-            isinstance(data, dict)
-            and data["type"] == ChangeType.USER_CREATED
-            and data["entry_id"] == entry.entry_id
+            data.get("type") == ChangeType.USER_CREATED
+            and data.get("entry_id") == entry.entry_id
+            and "user_id" in data
         )
 
     if not entry.options.get(CONF_FOLLOW_NEW_USERS):

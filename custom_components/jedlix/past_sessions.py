@@ -9,14 +9,25 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+import logging
 from typing import Final
 
 from homeassistant.util import dt as dt_util
 from homeassistant.util.json import JsonObjectType
 
-from .api import BadAnswer, Forbidden, JedlixClient, NotFound, Session
+from .api import (
+    REFUSALS,
+    BadAnswer,
+    Forbidden,
+    JedlixClient,
+    JedlixError,
+    NotFound,
+    Session,
+)
 from .coordinator import JedlixCoordinator
 from .fleet import Key
+
+_LOGGER = logging.getLogger(__name__)
 
 # How long before a period a session that reaches into it may have begun: some cars stay plugged in for weeks.
 _LONGEST_SESSION: Final = timedelta(days=31)
@@ -79,17 +90,20 @@ class PastSessions:
         return sorted(await self._fetch(key, start, None), key=_began_at)
 
     async def learn_places(self, user_id: str) -> None:
-        """Have the addresses of a user's charging locations (SDK) known; raises a JedlixError."""
+        """Have the addresses of a user's charging locations (SDK) known, as far as they can be had."""
         now = dt_util.utcnow()
         read_at = self._places_read_at.get(user_id)
-        if (read_at is None or now - read_at > _PLACES_LAST) and self._truth.serves(
-            "user_locations"
-        ):
-            try:
-                locations = await self._client.user_locations(user_id)
-            except (NotFound, Forbidden) as err:
-                self._truth.refused("user_locations", err)
-                return
+        if read_at is not None and now - read_at <= _PLACES_LAST:
+            return
+        if not self._truth.serves("user_locations"):
+            return
+        try:
+            locations = await self._client.user_locations(user_id)
+        except REFUSALS as err:
+            self._truth.refused("user_locations", err)
+        except JedlixError as err:
+            _LOGGER.debug("The places of %s are read later: %s", user_id, err)
+        else:
             self._truth.answered("user_locations")
             self._places_read_at[user_id] = now
             self.places |= {place.id: place.label for place in locations if place.label}
@@ -134,7 +148,7 @@ class PastSessions:
             financials = await self._client.financials(
                 key[0], started_from=start, started_to=end or dt_util.utcnow()
             )
-        except (NotFound, Forbidden) as err:
+        except REFUSALS as err:
             self._truth.refused("financials", err)
             return sessions
         self._truth.answered("financials")

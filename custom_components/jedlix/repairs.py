@@ -29,13 +29,12 @@ class PushRepairFlow(RepairsFlow):
         data = dict(entry.data)
         if user_input is not None:
             data |= callback_choice(user_input)
-            problem = None
-            if entry.state is ConfigEntryState.LOADED:
-                problem = await entry.runtime_data.push.attempt(data)
+            push = entry.runtime_data.push if entry.state is ConfigEntryState.LOADED else None
+            problem = None if push is None else await push.attempt(data)
             if problem is None:
                 # a change reloads the entry, and that registers the rest
-                if not self.hass.config_entries.async_update_entry(entry, data=data):
-                    entry.runtime_data.push.resubscribe()
+                if not self.hass.config_entries.async_update_entry(entry, data=data) and push:
+                    push.resubscribe()
                 return self.async_create_entry(data={})
             errors["base"] = problem
         return self.async_show_form(

@@ -93,12 +93,14 @@ def _of_latest[T](name: str) -> Callable[[VehicleSnapshot], T | None]:
 VEHICLE_SENSORS = (
     VehicleSensorDescription(
         key="charge_state",
+        is_essential=True,
         device_class=SensorDeviceClass.ENUM,
         options=_CHARGE_STATES,
         value_fn=lambda car: _known(car.vehicle.charge_state.status),
     ),
     VehicleSensorDescription(
         key="battery_level",
+        is_essential=True,
         device_class=SensorDeviceClass.BATTERY,
         state_class=SensorStateClass.MEASUREMENT,
         native_unit_of_measurement=PERCENTAGE,
@@ -169,6 +171,7 @@ VEHICLE_SENSORS = (
 CHARGER_SENSORS = (
     ChargerSensorDescription(
         key="charge_state",
+        is_essential=True,
         device_class=SensorDeviceClass.ENUM,
         options=_CHARGE_STATES,
         value_fn=lambda charger: _known(charger.status),

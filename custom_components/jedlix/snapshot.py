@@ -29,7 +29,10 @@ _NOTHING: Final[Mapping[str, datetime]] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VehicleSnapshot:
-    """One car of one followed user. What happened before `watched_since` is not told.
+    """One car of one followed user.
+
+    What ended up to `watched_since` is not told: it was before the first look, or told so long ago that it is
+    forgotten.
 
     `status` is the last charge state that was known: `unknown` is no change (SDK). `open_sessions` holds the
     sessions without an end, `ended_sessions` the end of each that is still remembered, `latest_session` the
@@ -109,6 +112,7 @@ class VehicleSnapshot:
             status = self.status
         open_sessions = dict(self.open_sessions)
         ended = {key: end for key, end in self.ended_sessions.items() if end > now - MEMORY}
+        forgotten = self.ended_sessions.keys() - ended.keys()
         latest = self.latest_session
         for session in sessions:
             if session.ended_at is None:
@@ -129,6 +133,9 @@ class VehicleSnapshot:
         return replace(
             self,
             vehicle=vehicle,
+            watched_since=max(
+                [self.watched_since, *(self.ended_sessions[key] for key in forgotten)]
+            ),
             status=status,
             open_sessions=open_sessions,
             ended_sessions=ended,

@@ -37,6 +37,7 @@ def _smart_charging(car: VehicleSnapshot) -> bool | None:
 VEHICLE_SWITCHES = (
     VehicleSwitchDescription(
         key="smart_charging",
+        is_essential=True,
         needs="update_charge_settings",
         exists_fn=lambda car: _smart_charging(car) is not None,
         is_on_fn=_smart_charging,

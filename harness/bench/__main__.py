@@ -8,6 +8,7 @@ import sys
 
 from ..demo.run import FAILURES
 from .run import Bench, Wish
+from .stage import BenchFailed
 
 INTERRUPTED = 130
 
@@ -30,15 +31,17 @@ async def _run(wish: Wish) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # However we are told to end: children first, then we.
         loop.add_signal_handler(number, task.cancel)
+    bench = Bench(wish, _say)
+    failed = False
     try:
-        figures = await Bench(wish, _say).run()
-    except FAILURES as failure:
+        await bench.run()
+    except (*FAILURES, BenchFailed) as failure:
         print(f"The run could not go on:\n{failure}", file=sys.stderr)
-        return 1
+        failed = True
     print()
-    for line in figures.lines():
+    for line in bench.figures.lines():
         print(line)
-    return 1 if figures.over() else 0
+    return 1 if failed or bench.figures.over() else 0
 
 
 def _say(words: str) -> None:

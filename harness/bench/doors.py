@@ -10,7 +10,7 @@ from uuid import uuid4
 import orjson
 
 from .figures import Figures
-from .stage import BARE, Account, Stage, delivery
+from .stage import BARE, Account, BenchFailed, Stage, delivery
 
 _ALARMS = (
     *("alarm_rescheduled", "alarm_skip_next", "alarm_snooze_canceled", "alarm_snooze_clicked"),
@@ -105,6 +105,6 @@ async def _cost(stage: Stage, door: _Door, posts: int) -> float:
     before = await stage.ask("clocks")
     for body in bodies:
         if (status := await stage.post(door.webhook_id, body, door.key)) != door.status:
-            raise RuntimeError(f"a POST was answered {status}, not {door.status}")
+            raise BenchFailed(f"a POST was answered {status}, not {door.status}")
     after = await stage.ask("clocks")
     return float(after["process"] - before["process"]) / posts

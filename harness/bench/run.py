@@ -19,7 +19,7 @@ from .doors import MESSAGES, measure_deliveries
 from .figures import Figures
 from .growth import measure_growth, measure_set_up, measure_set_up_beside_templates
 from .missed import measure_catch_up
-from .stage import Stage, prepare
+from .stage import BenchFailed, Stage, prepare
 from .talks import measure_events, measure_idle_polls, measure_rings
 
 NEAR = 0.02
@@ -47,8 +47,8 @@ class Bench:
         self._folder = new_run_folder("bench")
         self.figures = Figures()
 
-    async def run(self) -> Figures:
-        """Run it. The folder stays where somebody may want to read its logs."""
+    async def run(self) -> None:
+        """Run it; `figures` has what was found. The folder stays where somebody may want to read its logs."""
         keep = True
         try:
             await self._run()
@@ -63,7 +63,6 @@ class Bench:
                 self._say(f"Logs: {self._folder}")
             else:
                 remove_run_folder(self._folder)
-        return self.figures
 
     async def _run(self) -> None:
         wish, figures = self._wish, self.figures
@@ -91,7 +90,7 @@ class Bench:
             }
             await self._measure(stage, sizes)
             if errors := home.log_errors("jedlix"):
-                raise RuntimeError(f"Home Assistant logged:\n{errors[-1]}")
+                raise BenchFailed(f"Home Assistant logged:\n{errors[-1]}")
 
     async def _measure(self, stage: Stage, sizes: list[int]) -> None:
         wish, figures = self._wish, self.figures

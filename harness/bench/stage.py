@@ -34,6 +34,10 @@ def prepare(home: Home) -> None:
     add_component(home.folder, PROBE)
 
 
+class BenchFailed(Exception):
+    """What was measured was not what was meant to be measured."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     """One loaded entry of the integration and the users whom it follows."""

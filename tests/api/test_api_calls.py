@@ -222,7 +222,7 @@ async def test_each_status_means_something(
         ({"error": "nope"}, "nope"),
         ({"message": "Gone fishing"}, "Gone fishing"),
         ({"detail": {"because": "of that"}}, "no reason given"),
-        ({"detail": "x" * 1000}, "x" * 300 + " "),
+        ({"detail": "x  " * 1000}, "x " * 150 + " "),
         ({"detail": 42}, "42"),
         ({}, "no reason given"),
         ([], "no reason given"),

@@ -167,6 +167,13 @@ def test_each_missed_change_counts_also_where_it_is_no_trouble() -> None:
     assert health.state(NOON) is PushState.WAITING
 
 
+def test_who_wants_no_push_misses_nothing_by_it() -> None:
+    health = PushHealth(registration=Registration.OFF)
+    health.found_by_poll("u-1", NOON)
+    health.review(NOON + GRACE + SECOND)
+    assert health.missed_by_push == 0
+
+
 def test_deliveries_and_refusals_are_counted() -> None:
     health = PushHealth()
     health.delivered("u-1", NOON - 3 * SECOND, NOON)
@@ -223,7 +230,7 @@ def test_what_was_heard_stays_heard_when_all_is_written_anew_without_need() -> N
 
 
 def test_whoever_wants_to_know_is_told_of_each_review() -> None:
-    health, told = PushHealth(), []
+    health, told = PushHealth(registration=Registration.DONE), []
     health.review(NOON)
     health.reviewed = lambda: told.append(health.missed_by_push)
     health.found_by_poll("u-1", NOON)

@@ -3,6 +3,7 @@
 from .auth import TokenSource
 from .client import JedlixClient
 from .errors import (
+    REFUSALS,
     AuthError,
     BadAnswer,
     Conflict,
@@ -27,6 +28,7 @@ from .models import (
 )
 
 __all__ = [
+    "REFUSALS",
     "AuthError",
     "BadAnswer",
     "ChargeSettings",

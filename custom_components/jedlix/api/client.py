@@ -341,7 +341,7 @@ class JedlixClient:
             return None
         try:
             return read_json(answer.body)
-        except orjson.JSONDecodeError as err:
+        except (orjson.JSONDecodeError, BadAnswer) as err:
             if method != "GET":
                 return None  # what comes back from a write is not documented; what counts is that it is a 2xx
             raise NotJson("the answer is not JSON") from err

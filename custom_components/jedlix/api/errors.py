@@ -1,5 +1,7 @@
 """What can go wrong at Jedlix, as one tree: callers catch `JedlixError` or the branch they can mend."""
 
+from typing import Final
+
 
 class JedlixError(Exception):
     """Anything that keeps a call to Jedlix from giving its answer."""
@@ -44,3 +46,7 @@ class BadAnswer(JedlixError):
 
 class NotJson(BadAnswer):
     """Jedlix did what was asked (2xx), and what it said about it is not JSON."""
+
+
+# What an assumed call brings where the tenant lacks it, or means something else by it.
+REFUSALS: Final = (NotFound, Forbidden, Rejected, BadAnswer)

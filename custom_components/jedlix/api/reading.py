@@ -28,7 +28,10 @@ _LIST_KEYS: Final = ("items", "data", "results", "value", "values")
 
 
 def read_json(body: bytes) -> object:
-    """Read JSON that can be passed on: raises orjson.JSONDecodeError, or BadAnswer where it is nested too deep."""
+    """Read JSON that can be passed on.
+
+    Raises orjson.JSONDecodeError for what is no JSON, BadAnswer for what is nested too deep.
+    """
     data = orjson.loads(body)
     if body.count(b"{") + body.count(b"[") > _SURELY_WRITABLE:
         try:

@@ -88,7 +88,8 @@ class PushHealth:
     def found_by_poll(self, user_id: str, now: datetime) -> None:
         """Note a change that the poll found; a delivery shortly before or after clears it."""
         last = self._last_by_user.get(user_id)
-        if last is None or now - last > GRACE:
+        is_wanted = self.registration is not Registration.OFF
+        if is_wanted and (last is None or now - last > GRACE):
             self._suspects.append((now, user_id))
 
     def review(self, now: datetime) -> None:

@@ -1,5 +1,6 @@
 """Each delivery once: the ids that were seen, for as long as Jedlix may send them again. Pure."""
 
+from collections import deque
 from collections.abc import Mapping
 from typing import Final
 
@@ -14,6 +15,8 @@ class Inbox:
     def __init__(self, seen: Mapping[str, float] | None = None) -> None:
         """Begin with what was remembered."""
         self._seen = dict(seen or {})
+        # a dict that loses its first key again and again takes ever longer to find the next
+        self._in_order = deque(self._seen)
 
     def __len__(self) -> int:
         """Return how many deliveries are remembered."""
@@ -28,6 +31,7 @@ class Inbox:
         if delivery_id in self._seen:
             return False
         self._seen[delivery_id] = now
+        self._in_order.append(delivery_id)
         self._forget(now)
         return True
 
@@ -36,8 +40,6 @@ class Inbox:
         return {key: int(arrived) for key, arrived in self._seen.copy().items()}
 
     def _forget(self, now: float) -> None:
-        """Drop what is too old or too much; ids stand in the order of their arrival."""
-        while (
-            self._seen[oldest := next(iter(self._seen))] <= now - _MEMORY or len(self._seen) > _MOST
-        ):
-            del self._seen[oldest]
+        """Drop what is too old or too much."""
+        while self._seen[self._in_order[0]] <= now - _MEMORY or len(self._seen) > _MOST:
+            del self._seen[self._in_order.popleft()]

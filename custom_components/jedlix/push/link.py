@@ -14,7 +14,7 @@ from homeassistant.core import CALLBACK_TYPE, HassJob, HomeAssistant, callback
 from homeassistant.helpers.event import async_call_later
 from homeassistant.util import dt as dt_util
 
-from ..announcer import Source
+from ..announcer import Source, tell_each
 from ..api import JedlixClient, WebhookMessage
 from ..const import CONF_WEBHOOK_KEY
 from ..coordinator import JedlixCoordinator
@@ -184,8 +184,7 @@ class PushLink:
             or self.health.registration is not Registration.PENDING
         ):
             self._issues.note(self._trouble(), dt_util.utcnow())
-        for listener in tuple(self._listeners):
-            listener()
+        tell_each(self._listeners)
 
     def _trouble(self) -> str | None:
         """Return what keeps push from working: a problem of the registration, or what is seen at the door."""

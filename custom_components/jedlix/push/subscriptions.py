@@ -11,6 +11,7 @@ from hashlib import sha256
 from typing import Final, Self
 
 from ..api import (
+    REFUSALS,
     BadAnswer,
     Conflict,
     Forbidden,
@@ -23,7 +24,6 @@ from ..api import (
 from ..api.reading import Fields, Json, text
 
 _LACKING: Final = (NotFound, Forbidden, BadAnswer)
-REFUSALS: Final = (*_LACKING, Rejected)
 
 
 @dataclass(frozen=True, slots=True)

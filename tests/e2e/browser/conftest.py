@@ -92,7 +92,7 @@ async def tab(stage: Stage, language: str) -> AsyncIterator[Frontend]:
 @pytest_asyncio.fixture(loop_scope="session")
 async def cloud(stage: Stage, tmp_path: Path) -> AsyncIterator[Simulator]:
     """Return a simulator that Home Assistant does not know yet, and forgets again."""
-    async with Simulator.ours(tmp_path, "--users", "2") as simulator:
+    async with Simulator.ours(tmp_path, "--users", "2", "--seed", "2") as simulator:
         yield simulator
         for entry in await stage.home.api.rest("GET", f"{_ENTRIES}?domain={DOMAIN}"):
             if entry["entry_id"] != stage.entry_id:

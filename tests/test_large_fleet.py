@@ -1,0 +1,79 @@
+"""A thousand cars under one entry: Home Assistant takes ten thousand enabled entities of one, and no more."""
+
+from collections import Counter
+
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers.entity_platform import MAX_ENABLED_ENTITIES_PER_CONFIG_ENTRY
+import pytest
+
+from custom_components.jedlix.binary_sensor import VEHICLE_BINARY_SENSORS
+from custom_components.jedlix.button import REFRESH
+from custom_components.jedlix.calendar import SESSIONS
+from custom_components.jedlix.entity import ChargerDescription, VehicleDescription
+from custom_components.jedlix.event import VEHICLE_EVENTS
+from custom_components.jedlix.number import VEHICLE_NUMBERS
+from custom_components.jedlix.sensor import CHARGER_SENSORS, VEHICLE_SENSORS
+from custom_components.jedlix.switch import VEHICLE_SWITCHES
+from tests.conftest import StartSimulator
+from tests.tools import make_entry, set_up
+
+pytestmark = pytest.mark.usefixtures("home")
+
+SMALL = 50
+LARGE = 1000
+OF_A_CAR: tuple[VehicleDescription | ChargerDescription, ...] = (
+    *VEHICLE_SENSORS,
+    *VEHICLE_BINARY_SENSORS,
+    *VEHICLE_EVENTS,
+    *VEHICLE_NUMBERS,
+    *VEHICLE_SWITCHES,
+    *CHARGER_SENSORS,
+    REFRESH,
+    SESSIONS,
+)
+"""All that a car and its charger can have."""
+
+
+async def enabled_of_each_user(
+    hass: HomeAssistant, start_simulator: StartSimulator, users: int
+) -> tuple[dict[str, set[str]], int]:
+    """Return the keys of the enabled entities of each user, and how many the account has."""
+    sim = await start_simulator(users=users)
+    entry = make_entry(sim, None)
+    await set_up(hass, entry)
+    found: dict[str, set[str]] = {user_id: set() for user_id in sim.user_ids}
+    account = 0
+    for item in er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id):
+        if item.disabled_by is not None:
+            continue
+        user_id, _, key = item.unique_id.partition("_")
+        if user_id in found:
+            found[user_id].add(key)
+        else:
+            account += 1
+    return found, account
+
+
+async def test_a_household_and_a_small_fleet_have_everything(
+    hass: HomeAssistant, start_simulator: StartSimulator
+) -> None:
+    found, _ = await enabled_of_each_user(hass, start_simulator, SMALL)
+    keys = Counter(key.partition("_")[2] for keys in found.values() for key in keys)
+    assert keys["desired_battery_level"] > SMALL / 2
+    assert keys["sessions"] == SMALL
+
+
+async def test_a_thousand_cars_fit_with_what_matters_of_each(
+    hass: HomeAssistant, start_simulator: StartSimulator
+) -> None:
+    """However the fleet grew: the first cars may have come while it was small, with everything."""
+    found, account = await enabled_of_each_user(hass, start_simulator, SMALL + 1)
+    for keys in found.values():
+        of_car = {key.partition("_")[2] for key in keys}
+        assert {"charge_state", "plugged_in", "charging", "smart_session", "session"} <= of_car
+        assert not {"desired_battery_level", "range", "sessions", "refresh"} & of_car
+    essential = sum(item.is_essential for item in OF_A_CAR)
+    assert all(len(keys) <= essential for keys in found.values())
+    wanted = SMALL * len(OF_A_CAR) + (LARGE - SMALL) * essential + account
+    assert wanted <= MAX_ENABLED_ENTITIES_PER_CONFIG_ENTRY
