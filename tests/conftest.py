@@ -1,6 +1,7 @@
 """A simulator as the other side, and a Home Assistant that it can call."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, cast
 
 from aiohttp import web
 from aiohttp.test_utils import TestClient
@@ -12,6 +13,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
+from custom_components.jedlix.api import JedlixClient
 from simulator.app import Simulator
 from simulator.settings import Settings
 from tests.tools import Clock, make_entry, set_up, until
@@ -40,6 +42,13 @@ async def home(
 def no_waiting_for_the_frontend(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let an attempt to connect be over as soon as it is: no frontend looks on."""
     monkeypatch.setattr("custom_components.jedlix.push.trial.SHORTEST", 0.0)
+
+
+@pytest.fixture
+def no_second_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a call that failed be a failure at once."""
+    defaults = cast("dict[str, Any]", JedlixClient.__init__.__kwdefaults__)
+    monkeypatch.setitem(defaults, "back_off", ())
 
 
 @pytest.fixture

@@ -23,14 +23,14 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 import voluptuous as vol
 
-from custom_components.jedlix.api import JedlixClient, Rejected
+from custom_components.jedlix.api import Rejected
 from custom_components.jedlix.const import DOMAIN
 from simulator.app import Simulator
 from tests.commanding import car_state, device_of, entity_of, fails, mark, poll, troubles
 from tests.conftest import StartSimulator
 from tests.tools import listen, make_entry, set_up, until
 
-pytestmark = pytest.mark.usefixtures("home")
+pytestmark = pytest.mark.usefixtures("home", "no_second_try")
 
 SOON: Final = "2126-01-01T00:00:00+00:00"
 LONG_AGO: Final = "2020-01-01T00:00:00+00:00"
@@ -49,13 +49,6 @@ ACTIONS: Final[dict[str, dict[str, Any]]] = {
 SERVICES: Final = Path(__file__).parents[1] / "custom_components/jedlix/services.yaml"
 OF_CARS: Final = list(ACTIONS)[:6]
 OF_ACCOUNTS: Final = list(ACTIONS)[6:]
-
-
-@pytest.fixture(autouse=True)
-def no_second_try(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a call that failed be a failure at once."""
-    defaults = cast("dict[str, Any]", JedlixClient.__init__.__kwdefaults__)
-    monkeypatch.setitem(defaults, "back_off", ())
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ from tests.commanding import (
 from tests.conftest import StartSimulator
 from tests.tools import Ears, listen, make_entry, set_up, until
 
-pytestmark = pytest.mark.usefixtures("home")
+pytestmark = pytest.mark.usefixtures("home", "no_second_try")
 
 SMART: Final = "switch.smart_charging"
 BOOST: Final = "switch.boost"
@@ -48,13 +48,6 @@ REFRESH: Final = "button.refresh"
 RESUMES_AT: Final = "sensor.smart_charging_resumes_at"
 SESSION: Final = "sensor.session"
 A_MOMENT: Final = 0.01  # simulated hours in which a car follows a command
-
-
-@pytest.fixture(autouse=True)
-def no_second_try(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a call that failed be a failure at once."""
-    defaults = cast("dict[str, Any]", JedlixClient.__init__.__kwdefaults__)
-    monkeypatch.setitem(defaults, "back_off", ())
 
 
 @pytest.fixture(params=["webhook", "poll"])

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import timedelta
 import time
-from typing import Any, cast
+from typing import Any
 
 from aiohttp import web
 from aiohttp.test_utils import TestClient
@@ -31,19 +31,22 @@ from custom_components.jedlix.coordinator import JedlixCoordinator
 from custom_components.jedlix.memory import Memory
 from simulator.app import Simulator
 from simulator.model import Vehicle
+from tests.commanding import mark, poll
 from tests.conftest import StartSimulator
-from tests.tools import WEBHOOK_ID, WEBHOOK_KEY, listen, make_entry, set_up, state_of, until
+from tests.tools import (
+    WEBHOOK_ID,
+    WEBHOOK_KEY,
+    listen,
+    make_entry,
+    set_up,
+    set_up_with_push,
+    state_of,
+    until,
+)
 
 type Home = TestClient[web.Request, web.Application]
 
-pytestmark = pytest.mark.usefixtures("home")
-
-
-@pytest.fixture(autouse=True)
-def no_second_try(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a call that failed be a failure at once."""
-    defaults = cast("dict[str, Any]", JedlixClient.__init__.__kwdefaults__)
-    monkeypatch.setitem(defaults, "back_off", ())
+pytestmark = pytest.mark.usefixtures("home", "no_second_try")
 
 
 @pytest.fixture
@@ -54,41 +57,10 @@ async def polled(hass: HomeAssistant, sim: Simulator) -> MockConfigEntry:
     return entry
 
 
-async def set_up_with_push(
-    hass: HomeAssistant, sim: Simulator, callback_url: str, **more: Any
-) -> MockConfigEntry:
-    """Return an entry that Jedlix's deliveries reach."""
-    entry = make_entry(sim, callback_url, **more)
-    await set_up(hass, entry)
-    await until(hass, lambda: entry.runtime_data.push.state == "waiting")
-    return entry
-
-
 def coordinator_of(entry: MockConfigEntry) -> JedlixCoordinator:
     """Return the coordinator of a loaded entry."""
     coordinator: JedlixCoordinator = entry.runtime_data.coordinator
     return coordinator
-
-
-async def poll(hass: HomeAssistant, entry: MockConfigEntry) -> None:
-    """Poll now, as the schedule would."""
-    await coordinator_of(entry).async_refresh()
-    await hass.async_block_till_done()
-
-
-def mark(sim: Simulator) -> Callable[[], list[str]]:
-    """Return what tells the API calls from now on, tokens and registrations left aside."""
-    begin = sim.requests_answered
-
-    def calls() -> list[str]:
-        kept = list(sim.requests)[begin - sim.requests_answered or len(sim.requests) :]
-        return [
-            f"{call.method} {call.path}"
-            for call in kept
-            if not call.path.startswith(("/oauth", "/api/v1/webhooks"))
-        ]
-
-    return calls
 
 
 def without_car(sim: Simulator) -> str:

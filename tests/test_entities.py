@@ -28,6 +28,7 @@ from custom_components.jedlix import PLATFORMS
 from custom_components.jedlix.const import CONF_EVENT_TYPES, DOMAIN
 from simulator.app import Simulator
 from simulator.settings import Settings
+from tests.commanding import poll
 from tests.conftest import StartSimulator
 from tests.tools import WEBHOOK_ID, WEBHOOK_KEY, make_entry, set_up, state_of, until
 
@@ -36,12 +37,6 @@ type Home = TestClient[web.Request, web.Application]
 pytestmark = pytest.mark.usefixtures("home")
 
 NOON: Final = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
-
-
-async def poll(hass: HomeAssistant, entry: MockConfigEntry) -> None:
-    """Poll now, as the schedule would."""
-    await entry.runtime_data.coordinator.async_refresh()
-    await hass.async_block_till_done()
 
 
 def entity(hass: HomeAssistant, entity_id: str) -> State:

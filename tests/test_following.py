@@ -4,7 +4,7 @@ import asyncio
 from functools import partial
 import time
 from types import MappingProxyType
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from aiohttp import web
 from aiohttp.test_utils import TestClient
@@ -15,7 +15,6 @@ from homeassistant.helpers import device_registry as dr, entity_registry as er
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.jedlix.api import JedlixClient
 from custom_components.jedlix.const import (
     CONF_FOLLOW_NEW_USERS,
     CONF_POLL_MINUTES,
@@ -29,31 +28,23 @@ from simulator.app import Simulator
 from simulator.model import Charger
 from tests.commanding import Clock, car_state, command, device_of, mark, poll, troubles
 from tests.conftest import StartSimulator
-from tests.tools import WEBHOOK_ID, WEBHOOK_KEY, Ears, listen, make_entry, set_up, until
+from tests.tools import (
+    WEBHOOK_ID,
+    WEBHOOK_KEY,
+    Ears,
+    listen,
+    make_entry,
+    set_up,
+    set_up_with_push,
+    until,
+)
 
 type Home = TestClient[web.Request, web.Application]
 
-pytestmark = pytest.mark.usefixtures("home")
+pytestmark = pytest.mark.usefixtures("home", "no_second_try")
 
 FOLLOW_NEW: Final = {CONF_FOLLOW_NEW_USERS: True}
 SESSION: Final = "sensor.session"
-
-
-@pytest.fixture(autouse=True)
-def no_second_try(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a call that failed be a failure at once."""
-    defaults = cast("dict[str, Any]", JedlixClient.__init__.__kwdefaults__)
-    monkeypatch.setitem(defaults, "back_off", ())
-
-
-async def set_up_with_push(
-    hass: HomeAssistant, sim: Simulator, callback_url: str, **more: Any
-) -> MockConfigEntry:
-    """Return an entry that Jedlix's deliveries reach."""
-    entry = make_entry(sim, callback_url, **more)
-    await set_up(hass, entry)
-    await until(hass, lambda: entry.runtime_data.push.state == "waiting")
-    return entry
 
 
 def add_user(hass: HomeAssistant, entry: MockConfigEntry, user_id: str) -> None:

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from aiohttp import web
 from aiohttp.test_utils import TestClient
@@ -14,7 +14,6 @@ from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
 
-from custom_components.jedlix.api import JedlixClient
 from custom_components.jedlix.const import CONF_POLL_MINUTES, DOMAIN
 from simulator.app import Simulator
 from tests.conftest import StartSimulator
@@ -22,14 +21,7 @@ from tests.tools import WEBHOOK_ID, WEBHOOK_KEY, listen, make_entry, set_up, sta
 
 type Home = TestClient[web.Request, web.Application]
 
-pytestmark = pytest.mark.usefixtures("home")
-
-
-@pytest.fixture(autouse=True)
-def no_second_try(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a call that failed be a failure at once."""
-    defaults = cast("dict[str, Any]", JedlixClient.__init__.__kwdefaults__)
-    monkeypatch.setitem(defaults, "back_off", ())
+pytestmark = pytest.mark.usefixtures("home", "no_second_try")
 
 
 @pytest.fixture

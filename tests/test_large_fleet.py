@@ -10,6 +10,7 @@ import pytest
 from custom_components.jedlix.binary_sensor import VEHICLE_BINARY_SENSORS
 from custom_components.jedlix.button import REFRESH
 from custom_components.jedlix.calendar import SESSIONS
+from custom_components.jedlix.const import DOMAIN
 from custom_components.jedlix.entity import ChargerDescription, VehicleDescription
 from custom_components.jedlix.event import VEHICLE_EVENTS
 from custom_components.jedlix.number import VEHICLE_NUMBERS
@@ -77,3 +78,30 @@ async def test_a_thousand_cars_fit_with_what_matters_of_each(
     assert all(len(keys) <= essential for keys in found.values())
     wanted = SMALL * len(OF_A_CAR) + (LARGE - SMALL) * essential + account
     assert wanted <= MAX_ENABLED_ENTITIES_PER_CONFIG_ENTRY
+
+
+async def test_what_is_enabled_by_hand_is_there_after_the_reload(
+    hass: HomeAssistant, start_simulator: StartSimulator
+) -> None:
+    sim = await start_simulator(users=SMALL + 1)
+    entry = make_entry(sim, None)
+    await set_up(hass, entry)
+    registry = er.async_get(hass)
+    unique_id = f"{sim.user_ids[0]}_{sim.vehicle_ids[0]}_session"
+    (session,) = (
+        item
+        for item in er.async_entries_for_config_entry(registry, entry.entry_id)
+        if item.domain == "sensor" and item.unique_id == unique_id
+    )
+    assert hass.states.get(session.entity_id) is None
+    before = {item.entity_id for item in registry.entities.values()}
+
+    registry.async_update_entity(session.entity_id, disabled_by=None)
+    assert await hass.config_entries.async_reload(entry.entry_id)
+    await hass.async_block_till_done()
+    state = hass.states.get(session.entity_id)
+    assert state is not None
+    assert state.state == "none"
+    assert {item.entity_id for item in registry.entities.values()} == before
+    # the event entity of the same key is another one, and was never away
+    assert registry.async_get_entity_id("event", DOMAIN, unique_id) is not None

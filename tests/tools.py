@@ -100,6 +100,16 @@ async def until(
     await hass.async_block_till_done()
 
 
+async def set_up_with_push(
+    hass: HomeAssistant, sim: Simulator, callback_url: str, **more: Any
+) -> MockConfigEntry:
+    """Return an entry that Jedlix's deliveries reach."""
+    entry = make_entry(sim, callback_url, **more)
+    await set_up(hass, entry)
+    await until(hass, lambda: entry.runtime_data.push.state == "waiting")
+    return entry
+
+
 @dataclass
 class Ears:
     """What was told on the bus."""
