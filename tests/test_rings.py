@@ -134,7 +134,7 @@ async def test_a_look_that_failed_is_tried_again_with_growing_pauses_until_it_su
     for _ in range(11):
         await bell.pause_over()
     assert len(bell.looks) == 11
-    assert bell.pauses == [2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 1]
+    assert bell.pauses == [2, 4, 8, 16, 32, 60, 60, 60, 60, 60, 1]
     assert not bell.is_attended
 
 

@@ -105,6 +105,8 @@ class PushBinarySensor(AccountEntity, BinarySensorEntity):
 
     @property
     @override
-    def is_on(self) -> bool:
-        """Return whether push is registered and nothing speaks against it."""
+    def is_on(self) -> bool | None:
+        """Return whether push is registered and nothing speaks against it; unknown where none is wanted."""
+        if self._push.state is PushState.OFF:
+            return None
         return self._push.state in (PushState.WAITING, PushState.HEALTHY)

@@ -86,6 +86,9 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         self._rings = Rings(self._answer_ring, self._in_background)
         self.locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._rota = Rota(followed, dt_util.utcnow())
+        # whom a command is to blame for a ring of ours, and whom Jedlix did not know at the last look
+        self._commanded: set[str] = set()
+        self._missing: set[str] = set()
         for gone in memory.users.keys() - self.followed:
             del memory.users[gone]
 
@@ -146,11 +149,13 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         return rung_for
 
     async def _answer_ring(self, user_id: str) -> bool:
+        source = Source.COMMAND if user_id in self._commanded else Source.WEBHOOK
         try:
-            await self._look(user_id, Source.WEBHOOK)
+            await self._look(user_id, source)
         except JedlixError as err:
             _LOGGER.debug("A look at %s failed and will be tried again: %s", user_id, err)
             return False
+        self._commanded.discard(user_id)
         return True
 
     @override
@@ -282,12 +287,13 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         try:
             await self._look(user_id, Source.COMMAND)
         except JedlixError:
-            self._rings.ring(user_id)
+            self.look_after_failure(user_id)
 
     @callback
     def look_after_failure(self, user_id: str) -> None:
         """Read the truth once Jedlix answers again: a write whose answer was lost may have been done."""
         self._details.owe_settings(user_id)
+        self._commanded.add(user_id)
         self._rings.ring(user_id)
 
     async def _look(
@@ -310,11 +316,17 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
                 fetched: Iterable[Session] = ()
                 if not thorough:
                     vehicles = await self.truth.vehicles(user_id)
-                    thorough = _has_moved(before, vehicles)
+                    thorough = before.has_moved(vehicles)
                 if thorough:
                     vehicles, fetched = await self.truth.user(user_id, self._since(known, now))
-            except NotFound:  # the user is gone at Jedlix, and the cars with it
+            except (
+                NotFound
+            ):  # the user is gone at Jedlix, and the cars with it, if two polls say so
+                if before.vehicles and (source is not Source.POLL or user_id not in self._missing):
+                    self._missing |= {user_id} if source is Source.POLL else set()
+                    raise
                 vehicles = ()
+            self._missing.discard(user_id)
             if user_id not in self.followed:  # let go meanwhile
                 return
             late_before = (
@@ -351,8 +363,10 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         polled = source is Source.POLL
         if self._details.chargers_due(user, changes, now, polled=polled):
             try:
-                chargers = await self.truth.chargers(user_id)
-                after = replace(after, chargers={charger.id: charger for charger in chargers})
+                if (chargers := await self.truth.chargers(user_id)) is None:
+                    after = replace(after, chargers=after.chargers or {})
+                else:
+                    after = replace(after, chargers={item.id: item for item in chargers})
             except JedlixError as err:
                 _LOGGER.debug("The chargers of %s are read later: %s", user_id, err)
                 self._details.owe_chargers(user_id)
@@ -404,12 +418,3 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
 
     def _in_background[T](self, work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
         return self.config_entry.async_create_background_task(self.hass, work, name)
-
-
-def _has_moved(user: UserSnapshot, vehicles: Iterable[Vehicle]) -> bool:
-    """Return whether a car came, or was plugged in or out: then its sessions matter, too."""
-    return any(
-        (known := user.vehicles.get(vehicle.id)) is None
-        or known.vehicle.charge_state.status is not vehicle.charge_state.status
-        for vehicle in vehicles
-    )

@@ -114,9 +114,9 @@ class Truth:
             "charge_settings", self._client.charge_settings, user_id, vehicle_id
         )
 
-    async def chargers(self, user_id: str) -> tuple[Charger, ...]:
-        """Return a user's chargers, none where the tenant does not tell them; raises a JedlixError."""
-        return await self._where_offered("chargers", self._client.chargers, user_id) or ()
+    async def chargers(self, user_id: str) -> tuple[Charger, ...] | None:
+        """Return a user's chargers, None where the tenant does not tell them; raises a JedlixError."""
+        return await self._where_offered("chargers", self._client.chargers, user_id)
 
     async def _where_offered[*Args, T](
         self, name: str, call: Callable[[*Args], Awaitable[T]], *args: *Args

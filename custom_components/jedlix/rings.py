@@ -6,7 +6,7 @@ import random
 from typing import Any, Final
 
 _PAUSE: Final = 1.0
-_LONGEST_PAUSE: Final = 300.0
+_LONGEST_PAUSE: Final = 60.0
 
 
 class Rings:

@@ -179,6 +179,14 @@ class UserSnapshot:
         ]
         return min(starts, default=None)
 
+    def has_moved(self, vehicles: Iterable[Vehicle]) -> bool:
+        """Return whether a car came, or was plugged in or out: then its sessions matter, too."""
+        return any(
+            (known := self.vehicles.get(vehicle.id)) is None
+            or known.vehicle.charge_state.status is not vehicle.charge_state.status
+            for vehicle in vehicles
+        )
+
     @property
     def has_open_session(self) -> bool:
         """Return whether any car of the user is in a session."""

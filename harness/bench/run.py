@@ -15,7 +15,7 @@ import aiohttp
 from ..home import Home
 from ..paths import new_run_folder, remove_run_folder
 from ..simulator import Simulator
-from .doors import MESSAGES, measure_deliveries
+from .doors import measure_deliveries
 from .figures import Figures
 from .growth import measure_growth, measure_set_up, measure_set_up_beside_templates
 from .missed import measure_catch_up
@@ -115,7 +115,6 @@ class Bench:
         await stage.simulator.set_faults(drop=1.0)
         one, fleet = accounts[1], accounts[wish.cars]
         sleep = await stage.add_sleep_as_android()
-        posts = MESSAGES * (3 if wish.quick else 7)
         deliveries = partial(
             measure_deliveries,
             stage,
@@ -124,7 +123,7 @@ class Bench:
             fleet=fleet,
             sleep_webhook_id=sleep,
             rounds=wish.rounds,
-            posts=posts,
+            turns=1 if wish.quick else 3,
         )
 
         part("idle polls")

@@ -29,7 +29,7 @@ _LOGGER = logging.getLogger(__name__)
 
 LARGEST_BODY: Final = 64 * 1024
 _REFUSALS_LOGGED_EVERY: Final = 300.0
-# Jedlix waits 10 s for an answer (documented). A line that has gone dead is not waited for (seconds).
+# A line that has gone dead in the middle of a body is waited for this long (seconds).
 _PATIENCE: Final = 30.0
 
 
