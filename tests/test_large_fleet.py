@@ -1,12 +1,14 @@
 """A thousand cars under one entry: Home Assistant takes ten thousand enabled entities of one, and no more."""
 
 from collections import Counter
+from typing import Any
 
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.entity_platform import MAX_ENABLED_ENTITIES_PER_CONFIG_ENTRY
 import pytest
 
+from custom_components.jedlix.api import JedlixClient
 from custom_components.jedlix.binary_sensor import VEHICLE_BINARY_SENSORS
 from custom_components.jedlix.button import REFRESH
 from custom_components.jedlix.calendar import SESSIONS
@@ -105,3 +107,24 @@ async def test_what_is_enabled_by_hand_is_there_after_the_reload(
     assert {item.entity_id for item in registry.entities.values()} == before
     # the event entity of the same key is another one, and was never away
     assert registry.async_get_entity_id("event", DOMAIN, unique_id) is not None
+
+
+async def test_a_start_does_not_ask_for_all_users_at_once(
+    hass: HomeAssistant, start_simulator: StartSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    under_way, most = 0, 0
+    exchange = JedlixClient._exchange
+
+    async def counted(self: JedlixClient, *args: Any) -> object:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        try:
+            return await exchange(self, *args)
+        finally:
+            under_way -= 1
+
+    monkeypatch.setattr(JedlixClient, "_exchange", counted)
+    sim = await start_simulator(users=SMALL)
+    await set_up(hass, make_entry(sim, None))
+    assert 1 < most <= 8
