@@ -20,7 +20,6 @@ from .errors import (
     ConnectionFailed,
     Forbidden,
     NotFound,
-    NotJson,
     RateLimited,
     Rejected,
 )
@@ -226,7 +225,7 @@ class JedlixClient:
         Raises Rejected when the address cannot be reached (documented) or the type is not offered, Conflict
         when something else is in its place (assumed). The id of what comes back is assumed (A10).
         """
-        data = await self._tell("subscribe", _subscription(event_type, endpoint_url, key))
+        data = await self._call("subscribe", body=_subscription(event_type, endpoint_url, key))
         try:
             return Subscription(
                 id=Subscription.from_json(data).id, event_type=event_type, endpoint_url=endpoint_url
@@ -242,15 +241,15 @@ class JedlixClient:
         self, subscription_id: str, event_type: str, endpoint_url: str, key: str
     ) -> None:
         """Write a subscription anew: active, with this address and key (assumed, A10)."""
-        await self._tell(
+        await self._call(
             "update_subscription",
-            _subscription(event_type, endpoint_url, key),
+            body=_subscription(event_type, endpoint_url, key),
             subscription_id=subscription_id,
         )
 
     async def unsubscribe(self, subscription_id: str) -> None:
         """Delete a subscription (assumed, A10)."""
-        await self._tell("unsubscribe", subscription_id=subscription_id)
+        await self._call("unsubscribe", subscription_id=subscription_id)
 
     def webhook_history_pages(
         self, since: datetime, until: datetime
@@ -284,13 +283,6 @@ class JedlixClient:
             if not fresh or not page.has_more:
                 return
             seen.update(map(identity, fresh))
-
-    async def _tell(self, name: str, body: Json = None, **ids: str) -> object:
-        """Call an endpoint of which a 2xx is all that counts; None stands for an answer that is not JSON."""
-        try:
-            return await self._call(name, None, body, **ids)
-        except NotJson:
-            return None
 
     async def _call(
         self, name: str, params: _Params | None = None, body: Json = None, **ids: str
@@ -344,7 +336,7 @@ class JedlixClient:
         except (orjson.JSONDecodeError, BadAnswer) as err:
             if method != "GET":
                 return None  # what comes back from a write is not documented; what counts is that it is a 2xx
-            raise NotJson("the answer is not JSON") from err
+            raise BadAnswer("the answer is not JSON") from err
 
 
 def _subscription(event_type: str, endpoint_url: str, key: str) -> Json:

@@ -44,9 +44,5 @@ class BadAnswer(JedlixError):
     """The answer is not what any reading of the API allows (not JSON, no id, wrong kind)."""
 
 
-class NotJson(BadAnswer):
-    """Jedlix did what was asked (2xx), and what it said about it is not JSON."""
-
-
 # What an assumed call brings where the tenant lacks it, or means something else by it.
 REFUSALS: Final = (NotFound, Forbidden, Rejected, BadAnswer)

@@ -186,10 +186,8 @@ class Registrar:
         """Return whether the credentials are good for anything: then it is the one call that is refused."""
         try:
             await self._client.check_access()
-        except AuthError:
-            return False
-        except JedlixError:
-            return True
+        except JedlixError as err:
+            return not isinstance(err, AuthError)
         return True
 
     async def _choose(self, data: Mapping[str, Any]) -> ChosenUrl | None:
@@ -236,9 +234,11 @@ class Registrar:
     async def _find(self, names: list[str], url: str) -> None:
         """Ask for event types by names that are guesses of ours, once, and remember the answers."""
         refused = await self._subscribe([*self.event_types, *names], url)
-        for name in names:
-            if not isinstance(refused.get(name), Conflict):  # one that is taken exists
-                self._memory.guesses[name] = name not in refused
+        self._memory.guesses |= {
+            name: name not in refused
+            for name in names
+            if not isinstance(refused.get(name), Conflict)  # one that is taken exists
+        }
         self._memory.changed()
         _LOGGER.info("Event types that Jedlix offers here: %s", ", ".join(self.event_types))
 
