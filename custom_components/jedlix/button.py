@@ -47,6 +47,8 @@ async def async_setup_entry(
 class RefreshButton(VehicleEntity, ButtonEntity):
     """Asks the car itself, at most once in 10 minutes (documented)."""
 
+    entity_description: VehicleButtonDescription
+
     @override
     async def async_press(self) -> None:
         """Ask the car."""

@@ -11,15 +11,7 @@ import logging
 import time
 from typing import Final
 
-from .api import (
-    BadAnswer,
-    Forbidden,
-    JedlixClient,
-    JedlixError,
-    NotFound,
-    Rejected,
-    WebhookMessage,
-)
+from .api import REFUSALS, JedlixClient, JedlixError, WebhookMessage
 from .fetching import OVERLAP, Truth
 from .memory import Memory
 
@@ -102,7 +94,7 @@ class CatchUp:
                 missed += [
                     item for item in page if not item.is_test and item.id not in self._memory.inbox
                 ]
-        except (NotFound, Forbidden, Rejected, BadAnswer) as err:
+        except REFUSALS as err:
             self._truth.refused(_CALL, err)
         else:
             self._truth.answered(_CALL)

@@ -319,11 +319,12 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
                     thorough = before.has_moved(vehicles)
                 if thorough:
                     vehicles, fetched = await self.truth.user(user_id, self._since(known, now))
-            except (
-                NotFound
-            ):  # the user is gone at Jedlix, and the cars with it, if two polls say so
-                if before.vehicles and (source is not Source.POLL or user_id not in self._missing):
-                    self._missing |= {user_id} if source is Source.POLL else set()
+            except NotFound:
+                # the user is gone at Jedlix, and the cars with it, if two polls say so
+                is_sure = source is Source.POLL and user_id in self._missing
+                if before.vehicles and not is_sure:
+                    if source is Source.POLL:
+                        self._missing.add(user_id)
                     raise
                 vehicles = ()
             self._missing.discard(user_id)
@@ -360,8 +361,7 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
             except JedlixError as err:
                 _LOGGER.debug("The settings of %s are read later: %s", user_id, err)
                 self._details.owe_settings(user_id)
-        polled = source is Source.POLL
-        if self._details.chargers_due(user, changes, now, polled=polled):
+        if self._details.chargers_due(user, changes, now, polled=source is Source.POLL):
             try:
                 if (chargers := await self.truth.chargers(user_id)) is None:
                     after = replace(after, chargers=after.chargers or {})

@@ -39,10 +39,12 @@ def _always(_thing: object) -> bool:
 class VehicleDescription(EntityDescription):
     """An entity of a car, made once the car and the tenant serve it; `needs` is the call that it makes.
 
-    In a large fleet only the essential ones are enabled at first.
+    `available_fn` tells whether it makes sense just now. In a large fleet only the essential ones are enabled
+    at first.
     """
 
     exists_fn: Callable[[VehicleSnapshot], bool] = _always
+    available_fn: Callable[[VehicleSnapshot], bool] = _always
     needs: str | None = None
     is_essential: bool = False
 
@@ -134,6 +136,8 @@ class _ThingEntity[T](JedlixEntity, CoordinatorEntity[JedlixCoordinator]):
 class VehicleEntity(_ThingEntity[VehicleSnapshot]):
     """An entity of one car."""
 
+    entity_description: VehicleDescription
+
     def __init__(
         self, coordinator: JedlixCoordinator, key: Key, description: VehicleDescription
     ) -> None:
@@ -147,6 +151,12 @@ class VehicleEntity(_ThingEntity[VehicleSnapshot]):
             hw_version=vehicle.version,
             name=vehicle.name,
         )
+
+    @property
+    @override
+    def available(self) -> bool:
+        """Return whether the car is there, and the entity makes sense just now."""
+        return super().available and self.entity_description.available_fn(self._car)
 
     @property
     def _car(self) -> VehicleSnapshot:

@@ -24,7 +24,7 @@ PARALLEL_UPDATES = 1
 
 @dataclass(frozen=True, kw_only=True)
 class VehicleNumberDescription(VehicleDescription, NumberEntityDescription):
-    """A battery level of a car in %; `available_fn` tells whether it can be set just now."""
+    """A battery level of a car in %."""
 
     native_unit_of_measurement: str = PERCENTAGE
     native_max_value: float = 100
@@ -32,7 +32,6 @@ class VehicleNumberDescription(VehicleDescription, NumberEntityDescription):
     mode: NumberMode = NumberMode.SLIDER
     value_fn: Callable[[VehicleSnapshot], int | None]
     max_fn: Callable[[VehicleSnapshot], int | None] = lambda _: None
-    available_fn: Callable[[VehicleSnapshot], bool] = lambda _: True
     set_fn: Callable[[Commands, Key, int], Awaitable[None]]
 
 
@@ -87,12 +86,6 @@ class VehicleNumber(VehicleEntity, NumberEntity):
     """A battery level of a car."""
 
     entity_description: VehicleNumberDescription
-
-    @property
-    @override
-    def available(self) -> bool:
-        """Return whether the level can be set just now."""
-        return super().available and self.entity_description.available_fn(self._car)
 
     @property
     @override

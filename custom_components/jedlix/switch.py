@@ -22,10 +22,9 @@ PARALLEL_UPDATES = 1
 
 @dataclass(frozen=True, kw_only=True)
 class VehicleSwitchDescription(VehicleDescription, SwitchEntityDescription):
-    """A switch of a car; `available_fn` tells whether it makes sense just now."""
+    """A switch of a car."""
 
     is_on_fn: Callable[[VehicleSnapshot], bool | None]
-    available_fn: Callable[[VehicleSnapshot], bool] = lambda _: True
     on_fn: Callable[[Commands, Key], Awaitable[None]]
     off_fn: Callable[[Commands, Key], Awaitable[None]]
 
@@ -69,12 +68,6 @@ class VehicleSwitch(VehicleEntity, SwitchEntity):
     """A switch of a car."""
 
     entity_description: VehicleSwitchDescription
-
-    @property
-    @override
-    def available(self) -> bool:
-        """Return whether the switch can be turned just now."""
-        return super().available and self.entity_description.available_fn(self._car)
 
     @property
     @override

@@ -1,36 +1,22 @@
 """The command line of the bench; `scripts/bench` is the way in."""
 
 import argparse
-import asyncio
 from pathlib import Path
-import signal
 import sys
 
+from ..command_line import run
 from ..demo.run import FAILURES
 from .run import Bench, Wish
 from .stage import BenchFailed
-
-INTERRUPTED = 130
 
 
 def main() -> int:
     """Read the command line, run, and return 0 where every figure is what it must be, 1 where one is not."""
     wish = _read_wish()
-    try:
-        return asyncio.run(_run(wish))
-    except asyncio.CancelledError, KeyboardInterrupt:
-        print("\nStopped.", file=sys.stderr)
-        return INTERRUPTED
+    return run(lambda: _run(wish))
 
 
 async def _run(wish: Wish) -> int:
-    task = asyncio.current_task()
-    if task is None:
-        raise RuntimeError("not in a task")
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # However we are told to end: children first, then we.
-        loop.add_signal_handler(number, task.cancel)
     bench = Bench(wish, _say)
     failed = False
     try:

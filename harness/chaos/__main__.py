@@ -1,36 +1,22 @@
 """The command line of chaos; `scripts/chaos` is the way in."""
 
 import argparse
-import asyncio
 from pathlib import Path
-import signal
 import sys
 
+from ..command_line import run
 from ..demo.run import FAILURES
 from ..paths import INTEGRATION
 from .run import Chaos, Wish
-
-INTERRUPTED = 130
 
 
 def main() -> int:
     """Read the command line, run, and return 0 where nothing was lost, 1 where something was."""
     wish = _read_wish()
-    try:
-        return asyncio.run(_run(wish))
-    except asyncio.CancelledError, KeyboardInterrupt:
-        print("\nStopped.", file=sys.stderr)
-        return INTERRUPTED
+    return run(lambda: _run(wish))
 
 
 async def _run(wish: Wish) -> int:
-    task = asyncio.current_task()
-    if task is None:
-        raise RuntimeError("not in a task")
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # However we are told to end: children first, then we.
-        loop.add_signal_handler(number, task.cancel)
     try:
         verdict = await Chaos(wish, _say).run()
     except FAILURES as failure:

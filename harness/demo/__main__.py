@@ -1,38 +1,25 @@
 """The command line of the demo; `scripts/demo` is the way in."""
 
 import argparse
-import asyncio
 from pathlib import Path
-import signal
 import sys
 
+from ..command_line import run
 from ..ports import free_port, is_free
 from .run import Demo, Wish
 from .screen import Screen
 
 USUAL_PORT = 8123
 BAD_USAGE = 2
-INTERRUPTED = 130
 
 
 def main() -> int:
     """Read the command line, run the demo, and return the exit code."""
     wish = _read_wish(Screen())
-    try:
-        return asyncio.run(_run(wish))
-    except asyncio.CancelledError, KeyboardInterrupt:
-        print("\nStopped.", file=sys.stderr)
-        return INTERRUPTED
+    return run(lambda: _run(wish))
 
 
 async def _run(wish: Wish) -> int:
-    task = asyncio.current_task()
-    if task is None:
-        raise RuntimeError("not in a task")
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # However we are told to end: children first, then we.
-        loop.add_signal_handler(number, task.cancel)
     return 0 if await Demo(wish, Screen()).run() else 1
 
 
