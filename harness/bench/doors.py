@@ -10,7 +10,7 @@ from uuid import uuid4
 import orjson
 
 from .figures import Figures
-from .stage import BARE, Account, BenchFailed, Stage, delivery
+from .stage import BARE, EMPTY, Account, BenchFailed, Stage, delivery
 
 _ALARMS = (
     *("alarm_rescheduled", "alarm_skip_next", "alarm_snooze_canceled", "alarm_snooze_clicked"),
@@ -64,6 +64,7 @@ async def measure_deliveries(
     night = cycle(_night())
     doors = {
         "sleep": _Door(webhook_id=sleep_webhook_id, bodies=night, status=204),
+        "empty": _Door(webhook_id=EMPTY, bodies=night),
         "bare": _Door(webhook_id=BARE, bodies=strangers),
         "one": _Door(webhook_id=one.webhook_id, key=one.key, bodies=strangers),
         "fleet": _Door(webhook_id=fleet.webhook_id, key=fleet.key, bodies=strangers),
@@ -85,6 +86,7 @@ async def measure_deliveries(
         figures.add(name + suffix, [cost / peer for cost, peer in pairs])
 
     ratio("delivery_vs_sleep_as_android", "one", "sleep")
+    ratio("empty_vs_sleep_as_android", "empty", "sleep")
     ratio("delivery_vs_bare", "one", "bare")
     ratio("refused_vs_delivery", "refused", "one")
     ratio(f"delivery_{len(fleet.users)}_cars_vs_1", "fleet", "one")

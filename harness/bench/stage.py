@@ -18,6 +18,7 @@ from ..websocket import WebSocket
 
 PROBE = Path(__file__).parent / "bench_probe"
 BARE = "bare" * 16
+EMPTY = "void" * 16
 TEMPLATES = "templates.yaml"
 SESSION_STARTED = "simSessionStarted"
 """A type that nothing but the ring follows from (the documented two are told as changes as well)."""

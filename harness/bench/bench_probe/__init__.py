@@ -21,15 +21,17 @@ from .probe import Probe
 
 DOMAIN = "bench_probe"
 BARE = "bare" * 16
-"""The webhook id of the bare handler, as long as one that Home Assistant makes."""
+EMPTY = "void" * 16
+"""The webhook ids of the two handlers here, as long as one that Home Assistant makes."""
 
 
 async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
-    """Open the bare door and wait for questions."""
+    """Open the two doors and wait for questions."""
     probe = Probe(hass)
-    webhook.async_register(
-        hass, DOMAIN, "Bare", BARE, _bare, local_only=False, allowed_methods=("POST",)
-    )
+    for webhook_id, handler in ((BARE, _bare), (EMPTY, _empty)):
+        webhook.async_register(
+            hass, DOMAIN, "Bench", webhook_id, handler, local_only=False, allowed_methods=("POST",)
+        )
 
     @websocket_command(
         {vol.Required("type"): "bench", vol.Required("do"): str, vol.Optional("args"): dict}
@@ -50,4 +52,9 @@ async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
 async def _bare(hass: HomeAssistant, _webhook_id: str, request: Request) -> Response:
     """Do the least that a webhook can do: read the JSON and tell it."""
     hass.bus.async_fire("bench_bare", await request.json())
+    return Response()
+
+
+async def _empty(_hass: HomeAssistant, _webhook_id: str, _request: Request) -> Response:
+    """Do nothing: what is left is Home Assistant's web server."""
     return Response()
