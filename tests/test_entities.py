@@ -1,6 +1,7 @@
 """What people see: entities of cars and of the account, their names, and when they are there."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 from unittest.mock import patch
@@ -16,7 +17,7 @@ from homeassistant.const import (
     Platform,
 )
 from homeassistant.core import Event, EventStateChangedData, HomeAssistant, State, callback
-from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.helpers.entity import Entity
 from homeassistant.util import dt as dt_util
 import pytest
@@ -250,6 +251,28 @@ async def test_a_car_under_two_followed_users_is_two_devices(
     assert {"sensor.tesla_model_3_charge_state", "sensor.tesla_model_3_charge_state_2"} <= set(
         hass.states.async_entity_ids("sensor")
     )
+
+
+@pytest.mark.parametrize(
+    ("language", "car", "charger"),
+    [
+        ("en", "Vehicle", "Charger"),
+        ("nl", "Auto", "Laadpaal"),
+        ("de", "Auto", "Wallbox"),
+        ("fr", "Véhicule", "Borne de recharge"),
+    ],
+)
+async def test_what_has_no_name_is_called_what_it_is(
+    hass: HomeAssistant, sim: Simulator, language: str, car: str, charger: str
+) -> None:
+    hass.config.language = language
+    sim.vehicle(sim.vehicle_ids[0]).brand = sim.vehicle(sim.vehicle_ids[0]).model = ""
+    user = sim.world.users[sim.user_ids[0]]
+    user.chargers = [replace(item, brand="", model="") for item in user.chargers]
+    entry = make_entry(sim, None)
+    await set_up(hass, entry)
+    devices = dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
+    assert {device.name for device in devices} == {entry.title, car, charger}
 
 
 # -- the account -------------------------------------------------------------------------------------------

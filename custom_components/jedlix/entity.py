@@ -149,7 +149,7 @@ class VehicleEntity(_ThingEntity[VehicleSnapshot]):
             manufacturer=vehicle.brand or MANUFACTURER,
             model=vehicle.model,
             hw_version=vehicle.version,
-            name=vehicle.name,
+            **_name(vehicle.name, "vehicle"),
         )
 
     @property
@@ -179,8 +179,13 @@ class ChargerEntity(_ThingEntity[Charger]):
             identifiers={(DOMAIN, self._identifier)},
             manufacturer=self._thing.brand or MANUFACTURER,
             model=self._thing.model,
-            name=self._thing.name,
+            **_name(self._thing.name, "charger"),
         )
+
+
+def _name(name: str | None, word: str) -> DeviceInfo:
+    """Return the name of a thing, or the word for such a thing in the language of Home Assistant."""
+    return DeviceInfo(translation_key=word) if name is None else DeviceInfo(name=name)
 
 
 class AccountEntity(JedlixEntity):

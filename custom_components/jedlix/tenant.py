@@ -83,15 +83,16 @@ async def _first_pages[T](pages: AsyncIterator[tuple[T, ...]]) -> AsyncIterator[
 async def check_users(
     client: JedlixClient, user_ids: list[str]
 ) -> dict[str, tuple[str, ...] | JedlixError]:
-    """Return for each user the names of the cars, or the error that asking for them brought."""
+    """Return for each user the names of the cars that have one, or the error that asking for them brought."""
     slots = asyncio.Semaphore(_AT_ONCE)
 
-    async def cars(user_id: str) -> tuple[str, ...] | JedlixError:
+    async def names(user_id: str) -> tuple[str, ...] | JedlixError:
         async with slots:
             try:
-                return tuple(vehicle.name for vehicle in await client.vehicles(user_id))
+                cars = await client.vehicles(user_id)
+                return tuple(car.name for car in cars if car.name is not None)
             except JedlixError as err:
                 return err
 
-    answers = await asyncio.gather(*(cars(user_id) for user_id in user_ids))
+    answers = await asyncio.gather(*(names(user_id) for user_id in user_ids))
     return dict(zip(user_ids, answers, strict=True))

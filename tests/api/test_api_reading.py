@@ -434,11 +434,11 @@ def test_a_vehicle_that_is_flat() -> None:
         ({"brand": "Tesla", "model": "3"}, "Tesla 3"),
         ({"brand": "Tesla"}, "Tesla"),
         ({"model": "3"}, "3"),
-        ({"brand": " ", "model": ""}, "Vehicle"),
-        ({}, "Vehicle"),
+        ({"brand": " ", "model": ""}, None),
+        ({}, None),
     ],
 )
-def test_what_a_vehicle_is_called(details: dict[str, str], name: str) -> None:
+def test_what_a_vehicle_is_called(details: dict[str, str], name: str | None) -> None:
     assert Vehicle.from_json({"id": "v", "details": details}, "anna").name == name
 
 

@@ -91,9 +91,9 @@ class Vehicle:
         )
 
     @property
-    def name(self) -> str:
-        """Return brand and model as a person would say them, or a neutral name."""
-        return " ".join(part for part in (self.brand, self.model) if part) or "Vehicle"
+    def name(self) -> str | None:
+        """Return brand and model as a person would say them, None where Jedlix knows neither."""
+        return " ".join(part for part in (self.brand, self.model) if part) or None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,9 +277,9 @@ class Charger:
         )
 
     @property
-    def name(self) -> str:
-        """Return brand and model, or a neutral name."""
-        return " ".join(part for part in (self.brand, self.model) if part) or "Charger"
+    def name(self) -> str | None:
+        """Return brand and model, None where Jedlix knows neither."""
+        return " ".join(part for part in (self.brand, self.model) if part) or None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
