@@ -267,22 +267,22 @@ class JedlixConfigFlow(ConfigFlow, domain=DOMAIN):
                 return await self.async_step_connect()
         elif self._connect_error is not None:
             errors["base"] = self._connect_error
-        return self.async_show_form(
-            step_id="webhook",
-            data_schema=self.add_suggested_values_to_schema(
-                webhook_form(), {CONF_CALLBACK: Callback.AUTO, **self._data}
-            ),
-            errors=errors,
-            description_placeholders={"auto": await self._auto_url()},
-        )
-
-    async def _auto_url(self) -> str:
-        """Return the address that `auto` would choose, as the form shows it."""
+        shown = {CONF_CALLBACK: Callback.AUTO, **self._data}
         try:
             chosen = await choose_url(self.hass, self._data | {CONF_CALLBACK: Callback.AUTO})
-        except NoCallback:
-            return "-"
-        return "-" if chosen is None else str(URL(chosen.url).origin())
+        except NoCallback as err:
+            chosen = None
+            # what to do about it is better known before the first try
+            if not errors and shown[CONF_CALLBACK] == Callback.AUTO:
+                errors["base"] = err.reason
+        return self.async_show_form(
+            step_id="webhook",
+            data_schema=self.add_suggested_values_to_schema(webhook_form(), shown),
+            errors=errors,
+            description_placeholders={
+                "auto": "-" if chosen is None else str(URL(chosen.url).origin())
+            },
+        )
 
     async def async_step_connect(
         self, _user_input: dict[str, Any] | None = None
