@@ -46,6 +46,7 @@ class Flow:
         """Use `Flow.begin`."""
         self._api = api
         self._kind = kind
+        self._sent: set[str] = set()
         self.answer = answer
         """The last answer of Home Assistant: the form now shown, or the end."""
 
@@ -54,7 +55,7 @@ class Flow:
         """Start a flow of `kind`; `handler` is the domain, or the entry for its options."""
         body = {"handler": handler, **fields}
         flow = cls(api, kind, await api.rest("POST", _PATHS[kind], body))
-        await flow._settle(sent="")
+        await flow._settle()
         return flow
 
     @property
@@ -75,6 +76,7 @@ class Flow:
         """
         if self.step != step:
             raise FlowFailed(f"expected the form {step!r}, got {self._where()}", step=self.step)
+        self._sent.add(step)
         self.answer = await self._api.rest("POST", self._path, data)
         await self._settle(sent=step)
         return self.step
@@ -93,8 +95,8 @@ class Flow:
         kind = self.answer["type"]
         return f"the form {self.step!r}" if kind == "form" else f"{kind!r}"
 
-    async def _settle(self, *, sent: str) -> None:
-        """Follow progress to its end, then judge what came."""
+    async def _settle(self, *, sent: str = "") -> None:
+        """Follow progress to its end, then judge what came. A form that is new may bring advice along."""
         try:
             async with asyncio.timeout(PROGRESS_PATIENCE):
                 # The step after a progress step runs only when somebody asks for it.
@@ -109,7 +111,7 @@ class Flow:
             reason = str(self.answer["reason"])
             words = await self._words(f"abort.{reason}")
             raise FlowFailed(f"the flow was aborted: {words}", step=sent, reason=reason)
-        if errors := self.answer.get("errors"):
+        if self.step in self._sent and (errors := self.answer.get("errors")):
             said = [
                 (f"{field}: " if field != "base" else "") + await self._words(f"error.{key}")
                 for field, key in errors.items()
