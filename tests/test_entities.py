@@ -309,6 +309,9 @@ async def test_the_account_counts_what_arrives(
     assert state_of(hass, "_push_state") == "failing"
     assert state_of(hass, "_push", "binary_sensor") == "off"
     assert state_of(hass, "_webhooks_rejected") == "3"
+    last = state_of(hass, "_last_webhook")
+    assert await hass.config_entries.async_reload(entry.entry_id)
+    assert state_of(hass, "_last_webhook") == last
 
 
 @pytest.mark.parametrize(

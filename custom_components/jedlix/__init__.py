@@ -62,7 +62,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: JedlixConfigEntry) -> bo
         await memory.write()
     client = make_client(hass, entry.data)
     subentry_of = subentries_of_users(entry)
-    health = PushHealth(announces=memory.push_announces)
+    health = PushHealth(announces=memory.push_announces, last_delivery=memory.last_delivery)
     coordinator = JedlixCoordinator(
         hass, entry, client, memory=memory, health=health, followed=subentry_of
     )

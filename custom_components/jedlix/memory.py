@@ -54,6 +54,7 @@ class Memory:
         self.subscriptions: HeldSubscriptions = {}
         self.guesses: Guesses = {}
         self.push_announces = False
+        self.last_delivery: datetime | None = None
 
     async def load(self) -> None:
         """Read the Store. One that cannot be read is set aside with a repair; we then begin anew."""
@@ -137,6 +138,7 @@ class Memory:
             },
             "guesses": self.guesses.copy(),
             "push_announces": self.push_announces,
+            "last_delivery": _text(self.last_delivery),
         }
 
     def _users_in_words(self) -> list[orjson.Fragment]:
@@ -175,6 +177,7 @@ class Memory:
             for name, is_offered in (guesses.items() if isinstance(guesses, dict) else ())
         }
         self.push_announces = boolean(fields.get("pushannounces")) is True
+        self.last_delivery = moment(fields.get("lastdelivery"))
 
     def _set_aside(self) -> None:
         path = Path(self._store.path)

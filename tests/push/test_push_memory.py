@@ -96,6 +96,7 @@ def fill(memory: Memory) -> None:
     memory.checkpoint = NOON
     memory.subscriptions["userCreated"] = HELD
     memory.push_announces = True
+    memory.last_delivery = NOON
 
 
 # -- writing -----------------------------------------------------------------------------------------------
@@ -111,6 +112,7 @@ async def test_everything_comes_back(hass: HomeAssistant, memory: Memory) -> Non
     assert again.checkpoint == NOON
     assert again.subscriptions == {"userCreated": HELD}
     assert again.push_announces
+    assert again.last_delivery == NOON
 
 
 async def test_a_memory_of_nothing_is_empty(hass: HomeAssistant, memory: Memory) -> None:
@@ -125,6 +127,7 @@ async def test_a_memory_of_nothing_is_empty(hass: HomeAssistant, memory: Memory)
         {},
     )
     assert not again.push_announces
+    assert again.last_delivery is None
     assert ir.async_get(hass).issues == {}
 
 
@@ -272,7 +275,7 @@ async def test_a_damaged_part_leaves_nothing_half_read(memory: Memory, file: Pat
         {},
         {"inbox": None, "users": None, "subscriptions": None},
         {"inbox": [], "users": {}, "subscriptions": []},
-        {"checkpoint": "yesterday", "push_announces": "perhaps"},
+        {"checkpoint": "yesterday", "push_announces": "perhaps", "last_delivery": 5},
         {"of a later": "minor version"},
     ],
 )

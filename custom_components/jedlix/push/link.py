@@ -131,9 +131,11 @@ class PushLink:
     @callback
     def _deliver(self, message: WebhookMessage) -> None:
         """Handle a new delivery, after it was answered: pass it on raw, and ring."""
-        self._memory.changed()
         before = self.state
-        self.health.delivered(message.user_id, message.occurred_at, dt_util.utcnow())
+        now = dt_util.utcnow()
+        self.health.delivered(message.user_id, message.occurred_at, now)
+        self._memory.last_delivery = now
+        self._memory.changed()
         self._counted(before)
         self._coordinator.announcer.tell_webhook(
             message,
