@@ -28,7 +28,7 @@ ROOT: Final = Path(__file__).parents[1]
 HOUSE: Final = ROOT / "custom_components/jedlix"
 PAGES: Final = {
     path.relative_to(ROOT).as_posix(): path.read_text()
-    for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+    for path in (*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md")))
 }
 ENGLISH: Final = json.loads((HOUSE / "translations/en.json").read_text())
 REPOSITORY: Final = json.loads((HOUSE / "manifest.json").read_text())["documentation"]
@@ -132,13 +132,21 @@ def anchors_of(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_links_lead_somewhere(page: str) -> None:
-    for link in re.findall(r"\]\(([^)]+)\)", PAGES[page]):
+    for link in re.findall(r'(?:\]\(|src(?:set)?=")([^)"]+)', PAGES[page]):
         if link.startswith("https://"):
             continue
         file, _, anchor = link.partition("#")
         target = (ROOT / page).parent / file if file else ROOT / page
         assert target.exists(), link
         assert not anchor or anchor in anchors_of(target), link
+
+
+def test_the_choice_of_issue_forms_leads_to_pages_of_ours() -> None:
+    links = re.findall(
+        rf"{REPOSITORY}/blob/main/(\S+)", (ROOT / ".github/ISSUE_TEMPLATE/config.yml").read_text()
+    )
+    assert links
+    assert set(links) <= PAGES.keys()
 
 
 # -- everything runs ---------------------------------------------------------------------------------------

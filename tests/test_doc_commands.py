@@ -1,0 +1,280 @@
+"""The commands of the docs and of the scripts' own help: each is given as it stands there, and works.
+
+They are given in a copy of the project whose set-up is done, with no more around them than a home and a PATH
+of their own. What takes minutes does not begin there: it gets one option more that nobody knows, and has to
+refuse that one alone. `TO_THE_END` says which test lets it go on.
+"""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import fields
+import os
+from pathlib import Path
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+from typing import Any, Final, NamedTuple
+
+import pytest
+
+from harness.bench.figures import LIMITS
+from harness.browser.chromium import find_chromium
+from harness.chaos.verdict import Verdict
+from tests.test_docs import rows_of
+
+ROOT: Final = Path(__file__).parents[1]
+SCRIPTS: Final = {
+    path.name: path.read_text() for path in (ROOT / "scripts").iterdir() if path.suffix != ".py"
+}
+PAGES: Final = {
+    path.relative_to(ROOT).as_posix(): path.read_text()
+    for pattern in ("*.md", "docs/**/*.md", ".github/ISSUE_TEMPLATE/*")
+    for path in sorted(ROOT.glob(pattern))
+}
+
+# -- what is told ------------------------------------------------------------------------------------------
+
+NO_COMMANDS: Final = {"json", "python", "text", "yaml"}
+"""Every other block of code is commands."""
+BLOCK_OR_SPAN: Final = re.compile(
+    r"^ *```([^`\n]*)\n(.*?)^ *```|`([^`\n]+)`", re.MULTILINE | re.DOTALL
+)
+REMARK: Final = re.compile(r"\s+#|\s{2,}")
+"""Parts a command from what its line says about it."""
+USAGE: Final = re.compile(r"^#   (scripts/.*)$", re.MULTILINE)
+"""How a script in bash says at its head how it is given."""
+
+
+def commands_of(page: str) -> Iterator[str]:
+    """Yield the commands of a page; an option that stands alone is one of the script that was named last."""
+    script = ""
+    for language, block, span in BLOCK_OR_SPAN.findall(page):
+        lines: list[str] = []
+        if span.startswith("--"):
+            lines = [f"{script} {span}"]
+        elif re.match(r"(\w+=\S+ )*scripts/", span):
+            lines = [span]
+        elif language not in NO_COMMANDS:
+            lines = [REMARK.split(line.strip())[0] for line in block.splitlines() if line]
+        yield from lines
+        script = next((word for line in lines for word in line.split() if "/" in word), script)
+
+
+COMMANDS: Final = sorted(
+    {command for page in PAGES.values() for command in commands_of(page)}
+    | {REMARK.split(line)[0] for text in SCRIPTS.values() for line in USAGE.findall(text)}
+)
+
+
+def test_every_script_is_told_of() -> None:
+    assert {command.split()[0] for command in COMMANDS} >= {f"scripts/{name}" for name in SCRIPTS}
+
+
+# -- where they are given ----------------------------------------------------------------------------------
+
+PUT_IN: Final = {
+    "FILE": "told.json",
+    "VERSION": "2026.9.4",
+    "PYTEST-ARGS": "tests/test_story.py",
+    "[PYTEST-ARGS]": "tests/test_story.py",
+}
+"""For what stands for something of the reader's."""
+TOOLS: Final = (
+    *("bash", "cat", "cksum", "cp", "dirname", "env", "grep"),
+    *("mkdir", "mktemp", "rm", "sed", "sh", "xargs"),
+)
+"""What a script finds of the system: no python3, no apt-get, no Chromium."""
+UV: Final = Path(sys.executable).with_name("uv")
+STUBS: Final = {
+    "ruff": ":",
+    "mypy": ":",
+    "python": f"""[ "$1 $2" != "-m pytest" ] && exec {sys.executable} "$@"; echo "pytest $*" """,
+    "uv": f"""{UV} "$@" --help >/dev/null || exit
+for last; do :; done
+if [ "$1" = venv ]; then mkdir -p "$last/bin"; cp .venv/bin/python "$last/bin"; fi""",
+}
+"""What would run all tests once more, or fetch packages: pytest and uv only understand what they are told."""
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a copy of the project whose set-up is done."""
+    folder = tmp_path_factory.mktemp("home") / "checkout"
+    shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(".*", "dist", "__pycache__"))
+    (folder / ".tools").mkdir()
+    for name in TOOLS:
+        (folder / ".tools" / name).symlink_to(shutil.which(name) or name)
+    for venv, locked in (
+        (".venv", "requirements/test.txt"),
+        (f".venv-ha-{PUT_IN['VERSION']}", "requirements/tools.in scripts/hass_requirements.py"),
+    ):
+        (folder / venv / "bin").mkdir(parents=True)
+        for name, does in STUBS.items():
+            stub = folder / venv / "bin" / name
+            stub.write_text(f"#!/bin/sh\n{does}\n")
+            stub.chmod(0o755)
+        ready = f'{{ cat {locked} | cksum; echo "$PWD"; }} >{venv}/.ready'
+        subprocess.run(["bash", "-c", ready], cwd=folder, check=True)
+    return folder
+
+
+def give(checkout: Path, command: str, path: str = "") -> tuple[int, str]:
+    """Give a command, and Ctrl-C if it says that this stops it; return its exit code and its output."""
+    words = [PUT_IN.get(word, word) for word in shlex.split(command)]
+    with subprocess.Popen(
+        ["env", *words],
+        cwd=checkout,
+        env={"HOME": str(checkout.parent), "PATH": path or str(checkout / ".tools")},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        output = ""
+        try:
+            for line in process.stdout:
+                output += line
+                if line.startswith("Ctrl-C stops it"):
+                    process.send_signal(signal.SIGINT)
+        except BaseException:
+            process.terminate()
+            raise
+    return process.returncode, output
+
+
+# -- what comes of them ------------------------------------------------------------------------------------
+
+
+class End(NamedTuple):
+    """How a command ends: with which exit code and which last line, when this was added to it."""
+
+    code: int
+    says: str
+    added: str = ""
+
+
+HELP: Final = End(0, ".*")
+REFUSED: Final = End(2, ".*: error: unrecognized arguments: --nobody-knows", "--nobody-knows")
+ENDS: Final = {
+    "address": End(0, r".*https://github\.com/\S+"),
+    "bench": REFUSED,
+    "brand": End(1, "There is no Chromium; .*"),
+    "chaos": REFUSED,
+    "demo": REFUSED,
+    "lock": End(0, ""),
+    "package": End(0, r"dist/jedlix\.zip: version .*"),
+    "python-from-debian": End(1, "No apt-get and dpkg here: .*"),
+    "screenshots": End(1, "There is no Chromium; .*"),
+    "setup": End(0, ""),
+    "simulator": End(0, "Stopped.", "--port 0"),
+    "soak": REFUSED,
+    "test": End(0, "pytest -m pytest.*"),
+}
+TO_THE_END: Final = {
+    "scripts/bench --quick --json": "e2e/test_bench.py::test_nothing_has_become_much_dearer",
+    "scripts/chaos --json": "e2e/test_chaos.py::test_nothing_is_lost_in_a_small_storm",
+    "scripts/demo --once --json": "e2e/test_demo.py::test_a_charging_day_is_told_by_real_webhooks",
+}
+"""Of those that are refused here. `scripts/soak` has none: it says something after half an hour only."""
+
+
+def script_of(command: str) -> str:
+    """Return the name of the script that a command gives; variables may stand before it."""
+    found = re.match(r"(?:\w+=\S+ )*scripts/(\S+)", command)
+    assert found is not None, f"nobody knows how to try {command!r}"
+    assert found[1] in ENDS, f"nobody knows how to try scripts/{found[1]}"
+    return found[1]
+
+
+def try_it(checkout: Path, command: str) -> str:
+    """Give a command, see that it ends as it should, and return what it said."""
+    end = HELP if "--help" in command else ENDS[script_of(command)]
+    code, output = give(checkout, f"{command} {end.added}")
+    assert code == end.code, output
+    assert re.fullmatch(end.says, "".join(output.splitlines()[-1:])), output
+    return output
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_works(checkout: Path, command: str) -> None:
+    source = SCRIPTS[script_of(command)]
+    if " " in command.partition("scripts/")[2]:
+        assert re.search(r"\$[@1]", source), "it takes no arguments"
+    try_it(checkout, command)
+
+
+@pytest.mark.parametrize("command", [one for one in COMMANDS if "scripts/test" in one.split()])
+def test_pytest_understands_what_it_is_told(
+    checkout: Path, command: str, pytestconfig: pytest.Config
+) -> None:
+    told = shlex.split(try_it(checkout, command).splitlines()[-1])[3:]
+    known, unknown = pytestconfig._parser.parse_known_and_unknown_args(told)
+    assert not unknown
+    files = [ROOT / file for file in known.file_or_dir]
+    assert all(file.exists() for file in files)
+    for variable in re.findall(r"(\w+)=", command):
+        assert any(f'"{variable}"' in file.read_text() for file in files), variable
+
+
+@pytest.mark.parametrize("name", [name for name, text in SCRIPTS.items() if "--help" in text])
+def test_the_help_names_only_what_works(checkout: Path, name: str) -> None:
+    told = try_it(checkout, f"scripts/{name} --help")
+    assert told.startswith(f"usage: scripts/{name}")
+    for command in re.findall(r"^  (scripts/.*)$", told, re.MULTILINE):
+        try_it(checkout, command)
+
+
+@pytest.mark.parametrize("command", TO_THE_END)
+def test_a_command_is_given_by_the_test_that_is_named(command: str) -> None:
+    path, _, name = TO_THE_END[command].partition("::")
+    (test,) = (
+        node
+        for node in ast.parse((ROOT / "tests" / path).read_text()).body
+        if isinstance(node, ast.AsyncFunctionDef) and node.name == name
+    )
+    assert "skip" not in "".join(map(ast.unparse, test.decorator_list))
+    calls = [ast.unparse(node) for node in ast.walk(test) if isinstance(node, ast.Call)]
+    words = command.replace("/", " ").split()
+    assert any(all(f"'{word}'" in call for word in words) for call in calls)
+
+
+def test_what_does_not_begin_here_is_given_by_another_test() -> None:
+    elsewhere = {script_of(command) for command in TO_THE_END}
+    assert elsewhere | {"soak"} == {name for name, end in ENDS.items() if end is REFUSED}
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(find_chromium() is None, reason="there is no Chromium")
+def test_the_brand_is_drawn(checkout: Path) -> None:
+    def sizes(folder: Path) -> dict[str, bytes]:
+        pictures = (folder / "custom_components/jedlix/brand").iterdir()
+        return {path.name: path.read_bytes()[16:24] for path in pictures}
+
+    shutil.rmtree(checkout / "custom_components/jedlix/brand")
+    assert give(checkout, "scripts/brand", os.environ["PATH"]) == (0, "")
+    assert sizes(checkout) == sizes(ROOT)
+
+
+# -- what they show ----------------------------------------------------------------------------------------
+
+
+def test_the_limits_of_the_bench_are_those_of_the_page() -> None:
+    told = re.findall(r"^\| `(\w+)` \| ([\d.]+) \|", PAGES["docs/performance.md"], re.MULTILINE)
+    assert {name: float(limit) for name, limit in told} == {
+        name: limit.must for name, limit in LIMITS.items()
+    }
+
+
+def test_the_figures_of_chaos_are_those_of_the_page() -> None:
+    rows = rows_of("docs/reliability.md", "### `scripts/chaos`")
+    told = {name for row in rows for name in re.findall(r"`(\w+)`", row[0])}
+    assert told <= {field.name for field in fields(Verdict)}
+    (good,) = re.findall(r"The run is good when (.*) are 0\.", PAGES["docs/reliability.md"])
+    one: dict[str, dict[str, Any]] = {name: {name: 1} for name in told}
+    assert set(re.findall(r"`(\w+)`", good)) == {
+        name for name in told if not Verdict(**one[name]).is_good
+    }
