@@ -42,7 +42,7 @@ from tests.flows import (
     to_users,
     to_webhook,
 )
-from tests.tools import make_entry, set_up, state_of, until
+from tests.tools import add_another_account, make_entry, set_up, state_of, until
 
 type StartSimulator = Callable[..., Awaitable[Simulator]]
 
@@ -193,8 +193,8 @@ async def test_each_set_up_has_a_key_of_its_own(
     hass: HomeAssistant, start_simulator: StartSimulator
 ) -> None:
     secrets = set()
-    for _ in range(2):
-        sim = await start_simulator()
+    for tenant in range(2):
+        sim = await start_simulator(seed=tenant)
         dialog = await (await to_webhook(hass, sim)).submit(callback="none")
         secrets |= {dialog.entry.data["webhook_id"], dialog.entry.data["webhook_key"]}
     assert len(secrets) == 4
@@ -376,6 +376,17 @@ async def test_an_id_that_does_not_exist_is_named(hass: HomeAssistant, sim: Simu
     await dialog.submit(users=sim.user_ids)
     assert dialog.step == "webhook"
     assert (await dialog.submit(callback="none")).entry.state is ConfigEntryState.LOADED
+
+
+async def test_nobody_is_followed_in_two_accounts(hass: HomeAssistant, sim: Simulator) -> None:
+    add_another_account(hass, sim, sim.user_ids[0])
+    user = sim.add_user()
+    dialog = await to_users(hass, sim)
+    await dialog.submit(users=sim.user_ids)
+    assert (dialog.step, dialog.errors) == ("users", {"users": "followed_elsewhere"})
+    assert dialog.placeholders["user"] == sim.user_ids[0]
+    assert (await dialog.submit(users=[user.id])).step == "webhook"
+    await dialog.close()
 
 
 async def test_an_id_that_jedlix_refuses_unread_is_named_too(

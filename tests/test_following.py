@@ -32,6 +32,7 @@ from tests.tools import (
     WEBHOOK_ID,
     WEBHOOK_KEY,
     Ears,
+    add_another_account,
     listen,
     make_entry,
     set_up,
@@ -246,6 +247,17 @@ async def test_the_option_counts_from_the_moment_it_is_set(
 
 def _has_told_of_a_user(ears: Ears) -> bool:
     return "user_created" in ears.types
+
+
+async def test_a_new_user_whom_another_account_follows_stays_there(
+    hass: HomeAssistant, sim: Simulator, callback_url: str
+) -> None:
+    entry = await set_up_with_push(hass, sim, callback_url, options=FOLLOW_NEW)
+    add_another_account(hass, sim, "somebody")
+    told = {"type": "user_created", "entry_id": entry.entry_id, "user_id": "somebody"}
+    hass.bus.async_fire("jedlix_event", told)
+    await hass.async_block_till_done()
+    assert len(entry.subentries) == 1
 
 
 async def test_a_user_of_another_account_is_not_ours(

@@ -19,7 +19,7 @@ from custom_components.jedlix.const import (
 )
 from simulator.app import Simulator
 from tests.flows import Dialog, closed_port, hurry, subscriptions
-from tests.tools import make_entry, set_up, state_of, until
+from tests.tools import add_another_account, make_entry, set_up, state_of, until
 
 OWN = "simSessionStarted"
 
@@ -157,6 +157,18 @@ async def test_a_user_who_is_followed_already(
     await dialog.submit(user_id=spelling(sim.user_ids[0]))
     assert dialog.reason == "already_configured"
     assert len(entry.subentries) == 1
+
+
+async def test_a_user_whom_another_account_follows(
+    hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry
+) -> None:
+    user = sim.add_user()
+    add_another_account(hass, sim, user.id)
+    dialog = await Dialog.add_user(hass, entry)
+    await dialog.submit(user_id=user.id)
+    assert (dialog.step, dialog.errors) == ("user", {"user_id": "followed_elsewhere"})
+    assert len(entry.subentries) == 1
+    await dialog.close()
 
 
 @pytest.mark.parametrize("nobody", ["nobody", "   ", "../vehicles", "."])

@@ -38,6 +38,13 @@ WEBHOOK_ID: Final = "a-webhook-id"
 WEBHOOK_KEY: Final = "a-webhook-key-of-enough-length"
 
 
+def add_another_account(hass: HomeAssistant, sim: Simulator, user_id: str) -> None:
+    """Have another party's account follow a user; it is not set up."""
+    another = make_entry(sim, None, users=[user_id])
+    another.add_to_hass(hass)
+    hass.config_entries.async_update_entry(another, unique_id="another party")
+
+
 def make_entry(
     sim: Simulator,
     callback_url: str | None,

@@ -13,6 +13,7 @@ from .api import JedlixError
 from .const import CONF_EVENT_TYPES, CONF_POLL_MINUTES, CONF_USER_ID, DOCUMENTED_EVENT_TYPES
 from .flow_errors import user_error
 from .flow_forms import options_form, user_form
+from .following import all_followed
 from .runtime import make_client
 from .tenant import TenantUser, check_users, own_spelling
 
@@ -29,13 +30,16 @@ class UserSubentryFlow(ConfigSubentryFlow):
             if any(item.unique_id == user_id for item in entry.subentries.values()):
                 return self.async_abort(reason="already_configured")
             cars = (await check_users(make_client(self.hass, entry.data), [user_id]))[user_id]
-            if not isinstance(cars, JedlixError):
+            if isinstance(cars, JedlixError):
+                errors[CONF_USER_ID] = user_error(cars)
+            elif user_id in all_followed(self.hass):
+                errors[CONF_USER_ID] = "followed_elsewhere"
+            else:
                 return self.async_create_entry(
                     title=TenantUser(user_id, None, cars).label,
                     data={CONF_USER_ID: user_id},
                     unique_id=user_id,
                 )
-            errors[CONF_USER_ID] = user_error(cars)
         return self.async_show_form(
             step_id="user",
             data_schema=self.add_suggested_values_to_schema(user_form(), user_input),

@@ -57,6 +57,7 @@ from .flow_forms import (
     webhook_form,
     without_blanks,
 )
+from .following import all_followed
 from .memory import Memory
 from .push.callback_url import (
     Callback,
@@ -235,6 +236,8 @@ class JedlixConfigFlow(ConfigFlow, domain=DOMAIN):
         """Return the titles of the wanted users, the errors of the form, and the id that is wrong."""
         if not wanted:
             return {}, {CONF_USERS: "no_users"}, ""
+        if followed := all_followed(self.hass).intersection(wanted):
+            return {}, {CONF_USERS: "followed_elsewhere"}, ", ".join(sorted(followed))
         titles: dict[str, str] = {}
         for user_id, cars in (
             await check_users(make_client(self.hass, self._data), wanted)

@@ -8,7 +8,7 @@ from homeassistant.config_entries import ConfigSubentry
 from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
 
 from .changes import ChangeType
-from .const import CONF_FOLLOW_NEW_USERS, CONF_USER_ID, EVENT_CHANGE, SUBENTRY_USER
+from .const import CONF_FOLLOW_NEW_USERS, CONF_USER_ID, DOMAIN, EVENT_CHANGE, SUBENTRY_USER
 from .runtime import JedlixConfigEntry
 from .tenant import TenantUser
 
@@ -19,6 +19,15 @@ def subentries_of_users(entry: JedlixConfigEntry) -> dict[str, str]:
         subentry.data[CONF_USER_ID]: subentry.subentry_id
         for subentry in entry.subentries.values()
         if subentry.subentry_type == SUBENTRY_USER
+    }
+
+
+def all_followed(hass: HomeAssistant) -> set[str]:
+    """Return whom the entries follow. Nobody twice: it would double each event, and no entity."""
+    return {
+        user_id
+        for entry in hass.config_entries.async_entries(DOMAIN)
+        for user_id in subentries_of_users(entry)
     }
 
 
@@ -44,7 +53,7 @@ def follow_new_users(hass: HomeAssistant, entry: JedlixConfigEntry) -> CALLBACK_
     @callback
     def created(event: Event) -> None:
         user_id = event.data["user_id"]
-        if user_id in subentries_of_users(entry):
+        if user_id in all_followed(hass):
             return
         subentry = ConfigSubentry(
             data=MappingProxyType({CONF_USER_ID: user_id}),
