@@ -3,6 +3,7 @@
 Both are in one drawing: the icon is the left square of the logo.
 """
 
+from argparse import ArgumentParser
 import asyncio
 from base64 import b64encode
 from pathlib import Path
@@ -66,6 +67,10 @@ async def _run(path: str) -> None:
 
 def main() -> int:
     """Draw them where the integration has them, and return the exit code."""
+    ArgumentParser(
+        prog="scripts/brand",
+        description="Draws custom_components/jedlix/brand/*.png from docs/brand/logo.svg, with Chromium.",
+    ).parse_args()
     path = find_chromium()
     if path is None:
         print("There is no Chromium; on Debian: apt-get install chromium", file=sys.stderr)

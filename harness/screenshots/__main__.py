@@ -1,5 +1,6 @@
 """Takes the pictures; `scripts/screenshots` is the way in."""
 
+from argparse import ArgumentParser
 import asyncio
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -18,6 +19,10 @@ PICTURES = ROOT / "docs" / "images"
 
 def main() -> int:
     """Take all pictures; they take their places only when there is one of everything."""
+    ArgumentParser(
+        prog="scripts/screenshots",
+        description="Takes the pictures of the documentation, docs/images/*.png, with Chromium.",
+    ).parse_args()
     path = find_chromium()
     if path is None:
         print("There is no Chromium; on Debian: apt-get install chromium", file=sys.stderr)
