@@ -1,14 +1,12 @@
-"""What tests of controls and actions share: a car's entities, a clock to turn, errors as one reads them."""
+"""What tests of controls and actions share: a car's entities, its controls, errors as one reads them."""
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from homeassistant.core import HomeAssistant, State
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.helpers.translation import async_get_translations
-from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
@@ -16,24 +14,6 @@ from custom_components.jedlix.const import DOMAIN
 from simulator.app import Simulator
 
 LANGUAGES: Final = ("en", "nl", "de", "fr")
-
-
-class Clock:
-    """The time at Jedlix and here: the real one, turned forward by the test."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, sim: Simulator) -> None:
-        """Take over both clocks."""
-        self._ahead = timedelta()
-        monkeypatch.setattr(dt_util, "utcnow", self.now)
-        monkeypatch.setattr(sim, "_clock", self.now)
-
-    def now(self) -> datetime:
-        """Return what time it is."""
-        return datetime.now(UTC) + self._ahead
-
-    def forward(self, **time: float) -> None:
-        """Let so much time go by."""
-        self._ahead += timedelta(**time)
 
 
 def device_of(

@@ -1,5 +1,6 @@
 """A simulator as the other side, and a Home Assistant that it can call."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, cast
 
@@ -7,13 +8,12 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient
 from homeassistant.core import HomeAssistant
 from homeassistant.setup import async_setup_component
-from homeassistant.util import dt as dt_util
 from hypothesis import HealthCheck, settings
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
-from custom_components.jedlix.api import JedlixClient
+from custom_components.jedlix.api import JedlixClient, Vehicle
 from simulator.app import Simulator
 from simulator.settings import Settings
 from tests.tools import Clock, make_entry, set_up, until
@@ -49,6 +49,20 @@ def no_second_try(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a call that failed be a failure at once."""
     defaults = cast("dict[str, Any]", JedlixClient.__init__.__kwdefaults__)
     monkeypatch.setitem(defaults, "back_off", ())
+
+
+@pytest.fixture
+def cars_are_told(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Return what lets Jedlix tell of cars; while it is clear, an answer is waited for."""
+    may_tell, vehicles = asyncio.Event(), JedlixClient.vehicles
+
+    async def tell(client: JedlixClient, user_id: str) -> tuple[Vehicle, ...]:
+        await may_tell.wait()
+        return await vehicles(client, user_id)
+
+    monkeypatch.setattr(JedlixClient, "vehicles", tell)
+    may_tell.set()
+    return may_tell
 
 
 @pytest.fixture
@@ -93,7 +107,4 @@ async def entry(hass: HomeAssistant, sim: Simulator, callback_url: str) -> MockC
 @pytest.fixture
 def clock(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> Clock:
     """Return a clock by which Home Assistant and the simulator live, and that a test can put forward."""
-    clock = Clock()
-    monkeypatch.setattr(dt_util, "utcnow", clock.now)
-    monkeypatch.setattr(sim, "_clock", clock.now)
-    return clock
+    return Clock(monkeypatch, sim)

@@ -1,10 +1,9 @@
 """The calendar of a car, asked through Home Assistant's own doors."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from freezegun.api import FrozenDateTimeFactory
 from homeassistant.const import STATE_OFF, STATE_ON
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
@@ -19,7 +18,7 @@ from pytest_homeassistant_custom_component.typing import (
 from simulator.app import Simulator
 from simulator.model import Session as TrueSession
 from tests.conftest import StartSimulator
-from tests.tools import listen, make_entry, set_up, state_of, until
+from tests.tools import Clock, listen, make_entry, set_up, state_of, until
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -205,41 +204,31 @@ async def test_an_hour_that_comes_twice(
 # -- the present -------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-async def clocked(socket_enabled: None, freezer: FrozenDateTimeFactory) -> AsyncIterator[Simulator]:
-    """Return a simulator that lives by the test's clock."""
-    freezer.move_to("2026-11-24T12:00:00Z")
-    sim = Simulator(clock=dt_util.utcnow)
-    await sim.start()
-    yield sim
-    await sim.stop()
-
-
 async def test_the_running_session_moves_on_until_it_ends(
-    hass: HomeAssistant, clocked: Simulator, freezer: FrozenDateTimeFactory
+    hass: HomeAssistant, sim: Simulator, clock: Clock
 ) -> None:
-    sim, car = clocked, clocked.vehicle_ids[0]
+    car, poll = sim.vehicle_ids[0], timedelta(minutes=5)
     entry = make_entry(sim, None)
     await set_up(hass, entry)
-    noon = dt_util.utcnow()
+    before = clock.now() - timedelta(minutes=1)
     assert state_of(hass, "_sessions") == STATE_OFF
     sim.plug(car)
     await entry.runtime_data.coordinator.async_refresh()
-    for minutes in (5, 10, 15):
-        end = noon + timedelta(minutes=minutes)
-        await until(hass, lambda: _ends_at(hass) == end)  # noqa: B023  it is called at once
+    for _ in range(3):
         assert state_of(hass, "_sessions") == STATE_ON
-        now = dt_util.utcnow()
+        now, end = clock.now(), _ends_at(hass)
+        assert timedelta(0) < end - now <= poll
         (event,) = await events(hass, now - timedelta(minutes=1), now + timedelta(minutes=1))
-        assert moments(event)[1] == end
+        assert now + poll <= moments(event)[1] <= clock.now() + poll
         assert event["summary"] == "Smart charging"
-        freezer.tick(timedelta(minutes=5))
-        async_fire_time_changed(hass)
+        clock.go_on(poll)
+        async_fire_time_changed(hass, clock.now())
+        await until(hass, lambda: _ends_at(hass) > end)  # noqa: B023  it is called at once
     sim.unplug(car)
     await entry.runtime_data.coordinator.async_refresh()
     assert state_of(hass, "_sessions") == STATE_OFF
-    (event,) = await events(hass, noon, dt_util.utcnow())
-    assert moments(event)[1] < dt_util.utcnow()
+    (event,) = await events(hass, before, clock.now())
+    assert moments(event)[1] < clock.now()
 
 
 def _ends_at(hass: HomeAssistant) -> datetime:

@@ -2,12 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
+import gc
 import logging
 import time
 from typing import cast
 
-from homeassistant.config_entries import ConfigEntryState
+from homeassistant.components.webhook import DOMAIN as WEBHOOK
+from homeassistant.config_entries import ConfigEntryDisabler, ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.util import dt as dt_util
 import pytest
@@ -21,7 +24,7 @@ from custom_components.jedlix.memory import Memory
 from simulator.app import Simulator
 from tests.commanding import poll
 from tests.conftest import StartSimulator
-from tests.tools import listen, make_entry, set_up, state_of, until
+from tests.tools import WEBHOOK_ID, listen, make_entry, set_up, state_of, until
 
 
 @pytest.fixture
@@ -209,6 +212,7 @@ async def test_ten_thousand_missed_deliveries_keep_nobody_waiting(hass: HomeAssi
     memory = Memory(hass, "an entry")
     catch_up = CatchUp(client, Truth(client), memory, tell)
     longest = 0.0
+    gc.freeze()  # what lies about from other tests is not swept now
     done = asyncio.create_task(catch_up.tell_since(now - timedelta(days=1), now))
     while not done.done():
         began = time.thread_time()
@@ -244,6 +248,38 @@ async def test_while_set_up_is_tried_again_jedlix_is_asked_to_come_back(
     await hass.config_entries.async_reload(entry.entry_id)
     await until(hass, lambda: any(told["source"] == "webhook" for told in ears.webhooks))
     assert ears.types.count("session_started") == 1
+
+
+async def test_while_new_credentials_are_awaited_jedlix_is_asked_to_come_back(
+    hass: HomeAssistant, start_simulator: StartSimulator, callback_url: str
+) -> None:
+    sim = await start_simulator(retries=())
+    entry = make_entry(sim, callback_url)
+    await set_up(hass, entry)
+    await until(hass, lambda: entry.runtime_data.push.state not in ("off", "connecting"))
+    sim.settings = replace(sim.settings, client_secret="another")
+    sim.strike({"token_expiry": True})
+    await hass.config_entries.async_reload(entry.entry_id)
+    assert entry.state is ConfigEntryState.SETUP_ERROR
+    deliver(sim, "userCreated", 1)
+    await sim.delivered()
+    assert {each.status for each in sim.webhooks.deliveries[-1].attempts} == {503}
+
+
+async def test_an_account_that_is_disabled_while_set_up_is_tried_again_shuts_its_door(
+    hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry
+) -> None:
+    sim.strike({"forbidden": ["vehicles"]})
+    for _ in range(2):
+        await hass.config_entries.async_reload(entry.entry_id)
+        assert entry.state is ConfigEntryState.SETUP_RETRY
+        assert WEBHOOK_ID in hass.data[WEBHOOK]
+    await hass.config_entries.async_set_disabled_by(entry.entry_id, ConfigEntryDisabler.USER)
+    assert WEBHOOK_ID not in hass.data[WEBHOOK]
+    sim.strike({"forbidden": []})
+    await hass.config_entries.async_set_disabled_by(entry.entry_id, None)
+    assert entry.state is ConfigEntryState.LOADED
+    assert WEBHOOK_ID in hass.data[WEBHOOK]
 
 
 async def test_what_a_set_up_told_before_it_failed_is_not_told_again(

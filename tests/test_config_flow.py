@@ -212,6 +212,17 @@ async def test_the_same_account_is_set_up_once(
     assert hass.config_entries.async_entries(DOMAIN) == [dialog.entry]
 
 
+async def test_a_dialog_that_was_left_open_stands_in_nobodys_way(
+    hass: HomeAssistant, sim: Simulator
+) -> None:
+    await to_webhook(
+        hass, sim
+    )  # then the page was loaded anew, and nothing shows that dialog any more
+    dialog = await (await to_webhook(hass, sim)).submit(callback="none")
+    await until(hass, lambda: dialog.entry.state is ConfigEntryState.LOADED)
+    assert not hass.config_entries.flow.async_progress_by_handler(DOMAIN)
+
+
 # -- credentials and addresses -----------------------------------------------------------------------------
 
 

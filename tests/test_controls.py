@@ -24,7 +24,6 @@ from simulator.api.http import Problem
 from simulator.app import Simulator
 from simulator.model import JsonObject
 from tests.commanding import (
-    Clock,
     car_state,
     command,
     device_of,
@@ -35,7 +34,7 @@ from tests.commanding import (
     troubles,
 )
 from tests.conftest import StartSimulator
-from tests.tools import Ears, listen, make_entry, set_up, until
+from tests.tools import Clock, Ears, listen, make_entry, set_up, until
 
 pytestmark = pytest.mark.usefixtures("home", "no_second_try")
 
@@ -159,7 +158,7 @@ async def test_smart_charging_switched_at_jedlix_moves_the_switch(
         if way_of(either) == "poll":
             await poll(hass, either)
             assert kind not in ears.types
-            clock.forward(days=1)
+            clock.go_on(timedelta(days=1))
         await news(hass, either, partial(_is, hass, sim, SMART, state))
         assert ears.types[-1] == kind
     assert ears.types == ["smart_charging_disabled", "smart_charging_enabled"]
@@ -177,10 +176,10 @@ async def test_in_a_session_settings_are_looked_at_each_half_hour(
     sim.plug(sim.vehicle_ids[0])
     await poll(hass, entry)
     sim.change_settings(sim.vehicle_ids[0], desiredBatteryLevel=70)
-    clock.forward(minutes=29)
+    clock.go_on(timedelta(minutes=29))
     await poll(hass, entry)
     assert car_state(hass, sim, DESIRED).state == "80"
-    clock.forward(minutes=2)
+    clock.go_on(timedelta(minutes=2))
     await poll(hass, entry)
     assert car_state(hass, sim, DESIRED).state == "70"
 
@@ -206,10 +205,10 @@ async def test_a_pause_is_over_when_jedlix_says_so_and_that_is_noticed(
     assert (paused["type"], paused["source"]) == ("smart_charging_disabled", "command")
     assert dt_util.parse_datetime(paused["resumes_at"]) == until_then
 
-    clock.forward(hours=2, minutes=59)
+    clock.go_on(timedelta(hours=2, minutes=59))
     await poll(hass, either)
     assert car_state(hass, sim, SMART).state == STATE_OFF
-    clock.forward(minutes=2)
+    clock.go_on(timedelta(minutes=2))
     sim.advance(0)  # Jedlix's own clock
     await news(hass, either, lambda: car_state(hass, sim, SMART).state == STATE_ON)
     assert car_state(hass, sim, RESUMES_AT).state == STATE_UNKNOWN
@@ -226,7 +225,7 @@ async def test_a_pause_that_jedlix_ends_late_is_not_held_to_be_over(
     await command(hass, sim, SMART, "turn_off")
     settings = sim.vehicle(sim.vehicle_ids[0]).settings
     settings["enableSmartChargingAt"] = (clock.now() + timedelta(hours=1)).isoformat()
-    clock.forward(days=1)
+    clock.go_on(timedelta(days=1))
     await poll(hass, entry)
     assert car_state(hass, sim, SMART).state == STATE_OFF
     settings["isSmartChargingEnabled"] = True
@@ -377,7 +376,7 @@ async def test_levels_changed_at_jedlix_move_the_numbers(
 ) -> None:
     clock = Clock(monkeypatch, sim)
     sim.change_settings(sim.vehicle_ids[0], desiredBatteryLevel=70, minimumBatteryLevel=30)
-    clock.forward(days=1)
+    clock.go_on(timedelta(days=1))
     await news(hass, either, lambda: car_state(hass, sim, DESIRED).state == "70")
     assert car_state(hass, sim, MINIMUM).state == "30"
 
@@ -491,6 +490,14 @@ def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("custom_components.jedlix.commands._LONGEST_PAUSE", 0.02)
 
 
+def is_waiting(hass: HomeAssistant) -> bool:
+    """Return whether the answer of a car is still waited for."""
+    return any(
+        isinstance(task, asyncio.Task) and task.get_name().startswith("jedlix refresh")
+        for task in hass._background_tasks
+    )
+
+
 @pytest.mark.usefixtures("quickly")
 async def test_a_refresh_asks_the_car_and_shows_its_answer_as_soon_as_it_is_there(
     hass: HomeAssistant, sim: Simulator
@@ -507,9 +514,7 @@ async def test_a_refresh_asks_the_car_and_shows_its_answer_as_soon_as_it_is_ther
     sim.advance(A_MOMENT)
     await until(hass, lambda: car_state(hass, sim, "sensor.battery_level").state == "31")
     assert ears.types == []
-    calls = mark(sim)
-    await asyncio.sleep(0.1)
-    assert calls() == []  # nothing more is to be waited for
+    await until(hass, lambda: not is_waiting(hass))
 
 
 @pytest.mark.usefixtures("quickly")
@@ -519,17 +524,19 @@ async def test_a_car_is_asked_once_in_ten_minutes_and_the_time_is_told(
     await hass.config.async_set_time_zone("Europe/Amsterdam")
     await polled(hass, sim)
     clock = Clock(monkeypatch, sim)
-    again = clock.now() + timedelta(minutes=10)
+    earliest = clock.now()
     await command(hass, sim, REFRESH, "press")
+    latest = clock.now()
     sim.advance(A_MOMENT)
     asked, calls = sim.vehicle(sim.vehicle_ids[0]).refresh, mark(sim)
-    clock.forward(minutes=9, seconds=50)
+    clock.go_on(timedelta(minutes=9, seconds=50))
     text = await fails(
         hass, command(hass, sim, REFRESH, "press"), "refresh_too_soon", ServiceValidationError
     )
-    assert dt_util.as_local(again).strftime("%H:%M") in text
+    again = (dt_util.as_local(at + timedelta(minutes=10)) for at in (earliest, latest))
+    assert any(f"{time:%H:%M}" in text for time in again)
     assert not any(call.startswith("POST") for call in calls())
-    clock.forward(seconds=20)
+    clock.go_on(timedelta(seconds=20))
     await command(hass, sim, REFRESH, "press")
     assert sim.vehicle(sim.vehicle_ids[0]).refresh is not asked
 
@@ -547,11 +554,10 @@ async def test_a_car_that_does_not_answer_is_waited_for_no_longer_than_jedlix_wa
     calls = mark(sim)
     await command(hass, sim, REFRESH, "press")
     await until(hass, lambda: sum("refresh" in call for call in calls()) >= 4)
-    clock.forward(minutes=15)
-    await until(hass, lambda: calls()[-1].split("?")[0].endswith(("/vehicles", "/sessions")))
-    calls = mark(sim)
-    await asyncio.sleep(0.1)
-    assert calls() == []
+    assert is_waiting(hass)
+    clock.go_on(timedelta(minutes=15))
+    await until(hass, lambda: not is_waiting(hass))
+    assert calls()[-1].split("?")[0].endswith(("/vehicles", "/sessions"))
     assert car_state(hass, sim, REFRESH).state != STATE_UNAVAILABLE
 
 
@@ -565,10 +571,8 @@ async def test_a_tenant_that_does_not_tell_what_became_of_a_refresh_is_looked_at
     await command(hass, sim, REFRESH, "press")
     await until(hass, lambda: any("refresh" in call and "GET" in call for call in calls()))
     asked = next(n for n, call in enumerate(calls()) if "refresh" in call and "GET" in call)
-    await until(hass, lambda: len(calls()) > asked + 2)
-    calls = mark(sim)
-    await asyncio.sleep(0.1)
-    assert calls() == []
+    await until(hass, lambda: not is_waiting(hass))
+    assert len(calls()) == asked + 3
     assert troubles(caplog) == []
 
 
@@ -673,7 +677,7 @@ async def test_settings_that_were_not_found_once_are_asked_for_again_at_the_next
 ) -> None:
     entry, clock = await polled(hass, sim), Clock(monkeypatch, sim)
     sim.strike({"absent": ["charge_settings"]})
-    clock.forward(days=1)
+    clock.go_on(timedelta(days=1))
     await poll(hass, entry)
     assert car_state(hass, sim, SMART).state == STATE_UNAVAILABLE
     sim.strike({"absent": []})
@@ -824,7 +828,7 @@ async def test_one_refusal_of_a_call_that_has_worked_takes_nothing_away(
     clock = Clock(monkeypatch, plugged)
     await command(hass, plugged, key, service, number, **data)
     plugged.strike({"forbidden": [CALL_OF[key]]})
-    clock.forward(minutes=11)
+    clock.go_on(timedelta(minutes=11))
     await fails(hass, command(hass, plugged, key, service, number, **data), "command_refused")
     assert car_state(hass, plugged, key, number).state != STATE_UNAVAILABLE
 
@@ -837,7 +841,7 @@ async def test_settings_that_can_no_longer_be_read_can_no_longer_be_changed(
 ) -> None:
     entry, clock = await polled(hass, sim), Clock(monkeypatch, sim)
     sim.strike({"forbidden": ["charge_settings"]})
-    clock.forward(days=1)
+    clock.go_on(timedelta(days=1))
     await poll(hass, entry)
     for key in (SMART, DESIRED, MINIMUM, REFRESH):
         assert car_state(hass, sim, key).state == STATE_UNAVAILABLE
@@ -850,7 +854,7 @@ async def test_settings_that_can_no_longer_be_read_can_no_longer_be_changed(
     )
     assert troubles(caplog) == []
     sim.strike({"forbidden": []})
-    clock.forward(days=1)
+    clock.go_on(timedelta(days=1))
     await poll(hass, entry)
     assert car_state(hass, sim, SMART).state == STATE_ON
     assert car_state(hass, sim, DESIRED).state == "80"
@@ -908,7 +912,7 @@ async def test_in_a_tenant_of_documented_calls_alone_nothing_pretends_to_be_ther
             if sim.vehicle(vehicle_id).plugged_in and not day % 2:
                 sim.unplug(vehicle_id)
         await poll(hass, entry)
-        clock.forward(days=1)
+        clock.go_on(timedelta(days=1))
     assert controls(hass) == {
         "button.jedlix_resubscribe",  # registering is documented
         "calendar.renault_zoe_sessions",  # so is the tenant's list

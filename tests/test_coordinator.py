@@ -95,7 +95,7 @@ async def test_a_ring_tells_within_a_moment_and_the_states_are_there_before(
     hass.bus.async_listen(EVENT_CHANGE, look)
     ears = listen(hass)
     sim.plug(sim.vehicle_ids[0])
-    await until(hass, lambda: len(seen) == 3, seconds=2)
+    await until(hass, lambda: len(seen) == 3)
     assert seen == [
         (kind, "on", "charging", "on")
         for kind in ("plugged_in", "session_started", "charging_started")
@@ -183,7 +183,7 @@ async def test_who_is_rung_for_is_named_by_the_delivery_or_else_the_household(
         headers={"Authorization": f"Basic {WEBHOOK_KEY}"},
     )
     if rings:
-        await until(hass, calls, seconds=1)
+        await until(hass, calls)
     await asyncio.sleep(0.05)
     assert bool(calls()) is rings
 
@@ -199,7 +199,7 @@ async def test_in_a_fleet_a_delivery_that_names_nobody_brings_the_poll_forward(
         json={"eventType": "any", "id": "1"},
         headers={"Authorization": f"Basic {WEBHOOK_KEY}"},
     )
-    await until(hass, lambda: len(calls()) >= 7, seconds=1)
+    await until(hass, lambda: len(calls()) >= 7)
     await asyncio.sleep(0.05)
     assert len(calls()) == 7  # two lists of the tenant and the cars of five users
 
@@ -215,7 +215,7 @@ async def test_in_a_fleet_a_delivery_that_names_a_car_rings_for_its_user_alone(
         json={"eventType": "any", "id": "1", "vehicleId": sim.vehicle_ids[7]},
         headers={"Authorization": f"Basic {WEBHOOK_KEY}"},
     )
-    await until(hass, lambda: len(calls()) >= 2, seconds=2)
+    await until(hass, lambda: len(calls()) >= 2)
     await asyncio.sleep(0.05)
     assert {path.split("/")[4] for path in calls()} == {sim.user_ids[7]}
 
@@ -253,6 +253,25 @@ async def test_a_ring_is_answered_when_the_api_is_back(
     await until(hass, lambda: ears.types)
     assert ears.types == ["plugged_in", "session_started", "charging_started"]
     assert {change["source"] for change in ears.changes} == {"webhook"}
+
+
+async def test_a_ring_that_meets_refused_credentials_asks_for_new_ones_and_is_not_tried_again(
+    hass: HomeAssistant,
+    sim: Simulator,
+    entry: MockConfigEntry,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("custom_components.jedlix.rings._PAUSE", 0.02)
+    ears, before = listen(hass), sim.settings
+    sim.settings = replace(before, client_secret="another")
+    sim.strike({"token_expiry": True})
+    sim.plug(sim.vehicle_ids[0])
+    await until(hass, lambda: hass.config_entries.flow.async_progress_by_handler(DOMAIN))
+    await until(hass, lambda: not entry.runtime_data.coordinator._rings._again)
+    assert ears.types == []
+    sim.settings = before
+    await poll(hass, entry)
+    assert "session_started" in ears.types  # what the ring told of is still owed
 
 
 # -- polls -------------------------------------------------------------------------------------------------
@@ -940,18 +959,20 @@ async def test_the_pause_that_jedlix_asks_for_is_kept(
 
 async def test_set_up_does_not_wait_for_a_slow_user(
     hass: HomeAssistant,
-    start_simulator: StartSimulator,
+    sim: Simulator,
+    cars_are_told: asyncio.Event,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The cars of a large fleet may come while Home Assistant already runs."""
     monkeypatch.setattr("custom_components.jedlix.coordinator._FIRST_LOOK_PATIENCE", 0.05)
-    sim = await start_simulator(faults={"api_slow_seconds": 0.15})
+    cars_are_told.clear()
     entry = make_entry(sim, None)
     await set_up(hass, entry)
     coordinator = coordinator_of(entry)
     assert entry.state is ConfigEntryState.LOADED
     assert coordinator.fleet.vehicles == {}
     assert coordinator.not_yet_seen == set(sim.user_ids)
+    cars_are_told.set()
     await until(hass, lambda: not coordinator.not_yet_seen)
     assert coordinator.fleet.vehicles
     await until(hass, lambda: state_of(hass, "_charge_state") == "disconnected")

@@ -8,6 +8,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.test_utils import TestClient
 from homeassistant.components.system_health import DOMAIN as SYSTEM_HEALTH
+from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
 from homeassistant.setup import async_setup_component
@@ -69,6 +70,7 @@ async def test_a_car_has_diagnostics_of_its_own(
         for device in devices
     }
     assert told["Tesla Model 3"]["charge_state"] == "disconnected"
+    assert told["Tesla Model 3"]["is_connectable"] is True
     assert told["Tesla Model 3"]["id"] == sim.vehicle_ids[0][:8]
     assert told["Easee Home"]["id"] == sim.world.users[sim.user_ids[0]].chargers[0].id[:8]
     assert told["Jedlix"]["push"]["state"] == "waiting"
@@ -127,3 +129,15 @@ async def test_system_health_tells_whether_jedlix_answers(
     assert info["subscriptions_held"] == info["subscriptions_wanted"] == 6
     assert info["push_state"] == "waiting"
     assert info["last_delivery"] == "-"
+
+
+async def test_system_health_asks_also_for_an_account_that_could_not_be_loaded(
+    hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry
+) -> None:
+    assert await async_setup_component(hass, SYSTEM_HEALTH, {})
+    sim.strike({"forbidden": ["sessions", "locations", "vehicles"]})
+    await hass.config_entries.async_reload(entry.entry_id)
+    assert entry.state is ConfigEntryState.SETUP_RETRY
+    info: dict[str, Any] = await get_system_health_info(hass, DOMAIN)
+    assert (await info["api_reachable"])["type"] == "failed"
+    assert info["subscriptions_held"] == 0

@@ -418,6 +418,25 @@ async def test_a_failure_is_made_good_within_the_hour(
     await house.agrees()
 
 
+async def test_a_fault_of_the_recorder_is_logged_and_made_good_within_the_hour(
+    start_house: StartHouse, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    house = await start_house()
+    await house.begin()
+    before = await house.rows("session_energy")
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("the database is gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("custom_components.jedlix.energy.async_add_external_statistics", fail)
+        await house.charge(PRESENT)
+    assert "the database is gone" in caplog.text
+    await house.an_hour_later()
+    assert len(await house.rows("session_energy")) > len(before)
+    await house.agrees()
+
+
 async def test_an_import_that_would_ask_for_too_much_is_given_up(
     start_house: StartHouse, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -27,7 +27,9 @@ from syrupy.assertion import SnapshotAssertion
 
 from custom_components.jedlix import PLATFORMS
 from custom_components.jedlix.const import CONF_EVENT_TYPES, DOMAIN
+from simulator.api import shapes
 from simulator.app import Simulator
+from simulator.model import JsonObject
 from simulator.settings import Settings
 from tests.commanding import poll
 from tests.conftest import StartSimulator
@@ -211,6 +213,25 @@ async def test_a_session_is_smart_where_jedlix_can_steer(
     assert state_of(hass, "_at_known_location") == known
     assert state_of(hass, "_plugged_in") == "on"
     assert state_of(hass, "_session_started") != STATE_UNKNOWN
+
+
+async def test_whether_jedlix_steers_is_unknown_where_it_does_not_say(
+    hass: HomeAssistant, sim: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = shapes.session
+
+    def without(*args: Any, **options: Any) -> JsonObject:
+        return told(*args, **options) | {"isManaged": None}
+
+    monkeypatch.setattr(shapes, "session", without)
+    entry = make_entry(sim, None)
+    await set_up(hass, entry)
+    assert state_of(hass, "_smart_session") == "off"
+    sim.plug(sim.vehicle_ids[0])
+    await poll(hass, entry)
+    assert state_of(hass, "_session_started") != STATE_UNKNOWN
+    assert state_of(hass, "_session", "sensor") == STATE_UNKNOWN
+    assert state_of(hass, "_smart_session") == STATE_UNKNOWN
 
 
 async def test_an_event_entity_is_written_by_its_own_events_only(

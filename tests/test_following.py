@@ -1,6 +1,7 @@
 """Users and chargers come and go while everything else goes on; nothing is reloaded, and nothing told."""
 
 import asyncio
+from datetime import timedelta
 from functools import partial
 import time
 from types import MappingProxyType
@@ -26,11 +27,12 @@ from simulator.api import shapes
 from simulator.api.http import Call, Problem
 from simulator.app import Simulator
 from simulator.model import Charger
-from tests.commanding import Clock, car_state, command, device_of, mark, poll, troubles
+from tests.commanding import car_state, command, device_of, mark, poll, troubles
 from tests.conftest import StartSimulator
 from tests.tools import (
     WEBHOOK_ID,
     WEBHOOK_KEY,
+    Clock,
     Ears,
     add_another_account,
     listen,
@@ -271,6 +273,9 @@ async def test_a_user_of_another_account_is_not_ours(
     hass.bus.async_fire("jedlix_event")
     hass.bus.async_fire("jedlix_event", {"type": "user_created"})
     hass.bus.async_fire("jedlix_event", {"type": "user_created", "entry_id": entry.entry_id})
+    hass.bus.async_fire(
+        "jedlix_event", {"type": "user_created", "entry_id": entry.entry_id, "user_id": None}
+    )
     await hass.async_block_till_done()
     assert len(entry.subentries) == 1
     assert troubles(caplog) == []
@@ -400,17 +405,17 @@ async def test_chargers_come_and_go(
         power_kw=11,
     )
     user.chargers.append(wallbox)
-    clock.forward(days=1)
+    clock.go_on(timedelta(days=1))
     await poll(hass, entry)
     assert names(hass, entry) == ["Alfen Eve", "Easee Home", "Jedlix", "Tesla Model 3"]
     assert charger_state(hass, sim, "charge_state", 1) == "disconnected"
     del user.chargers[0]
-    clock.forward(days=1)
+    clock.go_on(timedelta(days=1))
     await poll(hass, entry)
     assert names(hass, entry) == ["Alfen Eve", "Jedlix", "Tesla Model 3"]
     assert not any("easee" in entity_id for entity_id in hass.states.async_entity_ids())
     user.chargers.clear()
-    clock.forward(days=1)
+    clock.go_on(timedelta(days=1))
     await poll(hass, entry)
     assert names(hass, entry) == ["Jedlix", "Tesla Model 3"]
     assert ears.types == []

@@ -1,5 +1,6 @@
 """An entry is set up, unloaded, reloaded and removed, and its memory survives what it can."""
 
+import asyncio
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -192,6 +193,7 @@ async def test_a_user_at_whom_nobody_could_look_yet_keeps_the_devices(
     sim: Simulator,
     entry: MockConfigEntry,
     hass_storage: dict[str, Any],
+    cars_are_told: asyncio.Event,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     device = car_device(hass, entry, sim)
@@ -201,10 +203,11 @@ async def test_a_user_at_whom_nobody_could_look_yet_keeps_the_devices(
         f"{DOMAIN}.{entry.entry_id}"
     )  # a lost memory, and a Jedlix that takes its time
     monkeypatch.setattr("custom_components.jedlix.coordinator._FIRST_LOOK_PATIENCE", 0.05)
-    sim.strike({"api_slow_seconds": 0.15})
+    cars_are_told.clear()
     await hass.config_entries.async_setup(entry.entry_id)
     assert entry.runtime_data.coordinator.not_yet_seen == set(sim.user_ids)
     assert car_device(hass, entry, sim) == device
+    cars_are_told.set()
     await until(hass, lambda: not entry.runtime_data.coordinator.not_yet_seen)
     assert car_device(hass, entry, sim) is not None
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from aiohttp.test_utils import TestClient
 from homeassistant.config_entries import ConfigEntryState
+from homeassistant.const import STATE_ON, STATE_UNKNOWN
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import InvalidData
 import pytest
@@ -64,6 +65,18 @@ async def test_an_event_type_that_is_added_by_name_is_subscribed(
     sim.plug(sim.vehicle_ids[0])
     await until(hass, lambda: state_of(hass, "_smart_session") == "on")
     assert state_of(hass, "_push_state") == "healthy"
+
+
+async def test_without_any_event_type_push_is_off_and_nobody_is_told_that_it_is_connected(
+    hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry
+) -> None:
+    await (await Dialog.options(hass, entry)).submit(event_types=[])
+    await until(hass, lambda: not subscriptions(sim))
+    await until(hass, lambda: entry.runtime_data.push.state != "connecting")
+    assert (state_of(hass, "_push_state"), state_of(hass, "_push")) == ("off", STATE_UNKNOWN)
+    await (await Dialog.options(hass, entry)).submit(event_types=[USER_CREATED])
+    await until(hass, lambda: state_of(hass, "_push_state") == "waiting")
+    assert state_of(hass, "_push") == STATE_ON
 
 
 async def test_an_event_type_that_jedlix_refuses_does_no_harm(

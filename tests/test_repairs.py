@@ -210,6 +210,23 @@ async def failing(
     return entry
 
 
+async def test_the_reason_to_which_the_repair_refers_is_in_the_log_once(
+    hass: HomeAssistant,
+    sim: Simulator,
+    callback_url: str,
+    clock: Clock,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    entry = await failing(hass, sim, callback_url, clock)
+    a_pass = sum(request.status == 422 for request in sim.requests)
+    push_of(entry).registrar.wake()
+    await until(hass, lambda: sum(it.status == 422 for it in sim.requests) == 2 * a_pass)
+    warned = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert [words for words in warned if "refuses to register the webhook" in words] == [
+        "Jedlix refuses to register the webhook: The registration was refused (a fault). (HTTP 422)"
+    ]
+
+
 async def test_a_repair_stays_while_jedlix_is_away_and_goes_by_itself_on_recovery(
     hass: HomeAssistant,
     sim: Simulator,

@@ -10,6 +10,8 @@ from homeassistant.config_entries import ConfigSubentryData
 from homeassistant.const import CONF_API_KEY, CONF_CLIENT_ID, CONF_CLIENT_SECRET, CONF_WEBHOOK_ID
 from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er
+from homeassistant.util import dt as dt_util
+import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.jedlix.const import (
@@ -130,19 +132,22 @@ class Ears:
         return [change["type"] for change in self.changes]
 
 
-@dataclass
 class Clock:
-    """How far the time of Home Assistant and of the simulator is ahead of that of this machine."""
+    """The time in Home Assistant and at Jedlix: that of this machine, put forward by the test."""
 
-    ahead: timedelta = timedelta(0)
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, sim: Simulator) -> None:
+        """Take over both clocks."""
+        self._ahead = timedelta(0)
+        monkeypatch.setattr(dt_util, "utcnow", self.now)
+        monkeypatch.setattr(sim, "_clock", self.now)
 
     def now(self) -> datetime:
         """Return the time that it is there."""
-        return datetime.now(UTC) + self.ahead
+        return datetime.now(UTC) + self._ahead
 
     def go_on(self, pause: timedelta) -> None:
         """Let time pass. Timers do not notice."""
-        self.ahead += pause
+        self._ahead += pause
 
 
 def listen(hass: HomeAssistant) -> Ears:

@@ -126,9 +126,24 @@ async def async_remove_entry(hass: HomeAssistant, entry: JedlixConfigEntry) -> N
 
 @callback
 def _turn_away(hass: HomeAssistant, entry: JedlixConfigEntry) -> None:
-    """Ask Jedlix to come back later while set-up has failed; Home Assistant itself would answer 200."""
-    if entry.state in (ConfigEntryState.SETUP_RETRY, ConfigEntryState.SETUP_ERROR):
-        Door(hass, entry.data[CONF_WEBHOOK_ID], entry.data[CONF_WEBHOOK_KEY]).open()
+    """Ask Jedlix to come back later where set-up has failed; Home Assistant itself would answer 200.
+
+    That ends with the next attempt, whose door takes the place of this one, or when the entry is disabled.
+    """
+    if entry.state is ConfigEntryState.UNLOAD_IN_PROGRESS:
+        return
+    door = Door(hass, entry.data[CONF_WEBHOOK_ID], entry.data[CONF_WEBHOOK_KEY])
+    door.open()
+
+    @callback
+    def state_changed() -> None:
+        is_disabled = entry.disabled_by is not None
+        if is_disabled:
+            door.close()
+        if is_disabled or entry.state is ConfigEntryState.SETUP_IN_PROGRESS:
+            stop()
+
+    stop = entry.async_on_state_change(state_changed)
 
 
 @callback

@@ -222,12 +222,17 @@ def _entry_of(hass: HomeAssistant, device: dr.AnyDeviceEntry) -> JedlixConfigEnt
 def _cars(call: ServiceCall) -> Mapping[str, tuple[JedlixConfigEntry, Key]]:
     """Return the cars of the target by device id; at least one, or it is an error in words."""
     cars: dict[str, tuple[JedlixConfigEntry, Key]] = {}
-    named = _named_ids(call)
-    for device_id, (entry, device) in _named(call).items():
-        for key in entry.runtime_data.coordinator.fleet.vehicles:
-            if (DOMAIN, identifier_of(*key)) in device.identifiers:
+    targeted, named = _named(call), _named_ids(call)
+    keys = {
+        (entry.entry_id, identifier_of(*key)): key
+        for entry in {entry.entry_id: entry for entry, _ in targeted.values()}.values()
+        for key in entry.runtime_data.coordinator.fleet.vehicles
+    }
+    for device_id, (entry, device) in targeted.items():
+        for domain, identifier in device.identifiers:
+            if domain == DOMAIN and (key := keys.get((entry.entry_id, identifier))) is not None:
                 cars[device_id] = (entry, key)
-        if device_id in named and device_id not in cars:
+        if device_id not in cars and device_id in named:
             refuse("not_a_vehicle", device=_name_of(device))
     if not cars:
         refuse("no_vehicle")

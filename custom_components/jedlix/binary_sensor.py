@@ -37,6 +37,10 @@ def _is_charging(car: VehicleSnapshot) -> bool | None:
     return None if status is ChargeStatus.UNKNOWN else status is ChargeStatus.CHARGING
 
 
+def _is_smart(car: VehicleSnapshot) -> bool | None:
+    return False if car.session is None else car.session.is_managed
+
+
 def _is_at_known_location(car: VehicleSnapshot) -> bool | None:
     """Jedlix tells the location of a session only; null is an unknown location (documented)."""
     return None if car.session is None else car.session.charging_location_id is not None
@@ -59,7 +63,7 @@ VEHICLE_BINARY_SENSORS = (
         key="smart_session",
         is_essential=True,
         device_class=BinarySensorDeviceClass.RUNNING,
-        is_on_fn=lambda car: car.is_smart,
+        is_on_fn=_is_smart,
     ),
     VehicleBinarySensorDescription(key="at_known_location", is_on_fn=_is_at_known_location),
     VehicleBinarySensorDescription(

@@ -191,7 +191,9 @@ class JedlixConfigFlow(ConfigFlow, domain=DOMAIN):
     async def _step_after_credentials(self) -> ConfigFlowResult:
         """Go on: one entry per tenant and environment; reconfiguring skips the choice of users."""
         host = URL(self._data[CONF_BASE_URL]).authority
-        await self.async_set_unique_id(f"{host}/{self._data[CONF_CLIENT_ID]}")
+        unique_id = f"{host}/{self._data[CONF_CLIENT_ID]}"
+        # A dialog that a page loaded anew has left behind ends once this one has made the entry.
+        await self.async_set_unique_id(unique_id, raise_on_progress=False)
         if self.source == SOURCE_RECONFIGURE:
             self._abort_if_unique_id_mismatch(reason="wrong_account")
         else:

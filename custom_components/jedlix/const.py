@@ -27,9 +27,6 @@ CONF_FIND_EVENT_TYPES: Final = "find_event_types"
 CONF_FOLLOW_NEW_USERS: Final = "follow_new_users"
 CONF_IMPORT_ENERGY: Final = "import_energy"
 
-# The range of the level to charge to, in % (documented).
-LOWEST_DESIRED_LEVEL: Final = 50
-
 # what stands on the bus
 EVENT_WEBHOOK: Final = "jedlix_webhook"
 EVENT_CHANGE: Final = "jedlix_event"

@@ -150,10 +150,12 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
 
     async def _answer_ring(self, user_id: str) -> bool:
         source = Source.COMMAND if user_id in self._commanded else Source.WEBHOOK
-        try:
-            await self._look(user_id, source)
-        except JedlixError as err:
-            _LOGGER.debug("A look at %s failed and will be tried again: %s", user_id, err)
+        error = await self._try_to_look(user_id, source)
+        if isinstance(error, AuthError):
+            # the next try would be refused as well, and new credentials bring a reload
+            self.config_entry.async_start_reauth(self.hass)
+        elif error is not None:
+            _LOGGER.debug("A look at %s failed and will be tried again: %s", user_id, error)
             return False
         self._commanded.discard(user_id)
         return True
@@ -237,10 +239,8 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
     ) -> None:
         """Look at users side by side; raises the failure when no look succeeded.
 
-        Those whom the history named are looked at because of it.
-
-        The first round of a large fleet goes on in the background once set-up has waited long enough. Whoever
-        could not be looked at is owed a look at the next poll.
+        Those whom the history named are looked at because of it. The first round of a large fleet goes on in
+        the background once set-up has waited long enough.
         """
         looks = [
             self._in_background(
@@ -263,8 +263,14 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
                 raise failure
 
     async def _try_to_look(
-        self, user_id: str, source: Source, sessions: Iterable[Session], *, thorough: bool
+        self,
+        user_id: str,
+        source: Source,
+        sessions: Iterable[Session] = (),
+        *,
+        thorough: bool = True,
     ) -> JedlixError | None:
+        """Look, and owe a look that fails: everything since the last good poll; returns the failure."""
         since = self._memory.checkpoint or dt_util.utcnow()
         try:
             await self._look(user_id, source, sessions, thorough=thorough)
@@ -284,9 +290,7 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
 
     async def look_after_command(self, user_id: str) -> None:
         """Read the truth again after a write of ours; where that fails it is tried again, as for a ring."""
-        try:
-            await self._look(user_id, Source.COMMAND)
-        except JedlixError:
+        if await self._try_to_look(user_id, Source.COMMAND) is not None:
             self.look_after_failure(user_id)
 
     @callback
@@ -297,12 +301,7 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         self._rings.ring(user_id)
 
     async def _look(
-        self,
-        user_id: str,
-        source: Source,
-        sessions: Iterable[Session] = (),
-        *,
-        thorough: bool = True,
+        self, user_id: str, source: Source, sessions: Iterable[Session], *, thorough: bool
     ) -> None:
         """Fetch what is true about a user and tell what changed; raises a JedlixError."""
         async with self.locks[user_id]:

@@ -87,6 +87,7 @@ def _vehicle(car: VehicleSnapshot) -> dict[str, Any]:
         "model": vehicle.model,
         "version": vehicle.version,
         "is_connected": vehicle.is_connected,
+        "is_connectable": vehicle.is_connectable,
         "connection_status": vehicle.connection_status,
         "capabilities": sorted(vehicle.capabilities),
         "charge_state": vehicle.charge_state.status.value,

@@ -116,6 +116,9 @@ class EnergyImport:
                 except JedlixError as err:
                     _LOGGER.debug("The sessions of %s could not be imported yet: %s", key, err)
                     failed.add(key)
+                except Exception:
+                    _LOGGER.exception("The sessions of %s could not be imported", key)
+                    failed.add(key)
             self._due = failed
 
     async def _import(self, key: Key) -> None:

@@ -69,7 +69,7 @@ def follow_new_users(hass: HomeAssistant, entry: JedlixConfigEntry) -> CALLBACK_
         return (
             data.get("type") == ChangeType.USER_CREATED
             and data.get("entry_id") == entry.entry_id
-            and "user_id" in data
+            and isinstance(data.get("user_id"), str)
         )
 
     if not entry.options.get(CONF_FOLLOW_NEW_USERS):

@@ -9,7 +9,6 @@ from homeassistant.const import PERCENTAGE
 from homeassistant.core import HomeAssistant
 
 from .commands import Commands
-from .const import LOWEST_DESIRED_LEVEL
 from .entity import VehicleDescription, VehicleEntity, add_for_vehicles
 from .fleet import Key
 from .snapshot import VehicleSnapshot
@@ -47,7 +46,7 @@ VEHICLE_NUMBERS = (
     VehicleNumberDescription(
         key="desired_battery_level",
         needs="update_charge_settings",
-        native_min_value=LOWEST_DESIRED_LEVEL,
+        native_min_value=50,  # documented
         exists_fn=lambda car: _desired(car) is not None,
         value_fn=_desired,
         set_fn=lambda commands, key, level: commands.set_levels(key, desired=level),

@@ -10,7 +10,7 @@ _LONGEST_PAUSE: Final = 60.0
 
 
 class Rings:
-    """Calls `answer` for the users that were rung for; it returns whether it learned the truth."""
+    """Calls `answer` for the users that were rung for; where it returns false it is called again."""
 
     def __init__(
         self,

@@ -75,10 +75,10 @@ def _known(status: ChargeStatus) -> str | None:
     return None if status is ChargeStatus.UNKNOWN else status.value
 
 
-def _session_kind(car: VehicleSnapshot) -> str:
+def _session_kind(car: VehicleSnapshot) -> str | None:
     if (session := car.session) is None:
         return "none"
-    return "smart" if session.is_managed else "unmanaged"
+    return {True: "smart", False: "unmanaged", None: None}[session.is_managed]
 
 
 def _of_latest[T](name: str) -> Callable[[VehicleSnapshot], T | None]:

@@ -1,13 +1,15 @@
 """System health: whether Jedlix answers, the credentials are good, and push works."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from homeassistant.components.system_health import SystemHealthRegistration
+from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant, callback
 
-from .api import JedlixError
+from .api import JedlixClient, JedlixError
 from .const import DOMAIN
-from .runtime import JedlixConfigEntry
+from .runtime import JedlixConfigEntry, make_client
 
 
 @callback
@@ -17,12 +19,21 @@ def async_register(_hass: HomeAssistant, register: SystemHealthRegistration) -> 
 
 
 async def system_health_info(hass: HomeAssistant) -> dict[str, Any]:
-    """Return the health of all accounts; that of the API is asked for while the page shows the rest."""
+    """Return the health of all accounts; that of the API is asked for while the page shows the rest.
+
+    An account that could not be loaded has no push, but whether Jedlix answers matters most there.
+    """
+    clients = [
+        entry.runtime_data.client
+        if entry.state is ConfigEntryState.LOADED
+        else make_client(hass, entry.data)
+        for entry in hass.config_entries.async_entries(DOMAIN, include_disabled=False)
+    ]
     entries: list[JedlixConfigEntry] = hass.config_entries.async_loaded_entries(DOMAIN)
     pushes = [entry.runtime_data.push for entry in entries]
     deliveries = [at for push in pushes if (at := push.health.last_delivery) is not None]
     return {
-        "api_reachable": _reach(entries),
+        "api_reachable": _reach(clients),
         "push_state": ", ".join(push.state.value for push in pushes),
         "subscriptions_wanted": sum(len(push.registrar.event_types) for push in pushes),
         "subscriptions_held": sum(
@@ -32,11 +43,11 @@ async def system_health_info(hass: HomeAssistant) -> dict[str, Any]:
     }
 
 
-async def _reach(entries: list[JedlixConfigEntry]) -> str | dict[str, str]:
+async def _reach(clients: Iterable[JedlixClient]) -> str | dict[str, str]:
     """Try the credentials of every account; the first failure is what counts."""
-    for entry in entries:
+    for client in clients:
         try:
-            await entry.runtime_data.client.check_access()
+            await client.check_access()
         except JedlixError as err:
             return {"type": "failed", "error": str(err)}
     return "ok"

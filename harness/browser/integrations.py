@@ -17,8 +17,10 @@ async def add_integration(tab: Frontend, name: str) -> FlowDialog:
     await tab.walk("/config/integrations/dashboard")
     await tab.button(await tab.word(f"{_WORDS}.add_integration")).click()
     dialog = tab.page.locator("dialog-add-integration")
+    brands = dialog.locator("ha-integration-list-item")
+    await brands.first.wait_for()
     await dialog.locator("ha-input-search input").fill(name)
-    await dialog.locator("ha-integration-list-item", has_text=name).first.click()
+    await brands.filter(has_text=name).first.click()
     return FlowDialog(tab)
 
 

@@ -127,18 +127,16 @@ class JedlixClient:
         started_from: datetime | None = None,
         started_to: datetime | None = None,
         ended_from: datetime | None = None,
-        ended_to: datetime | None = None,
     ) -> AsyncIterator[tuple[Session, ...]]:
         """Yield sessions, newest first: the tenant's (documented), or one user's (assumed, A4).
 
-        `startTimeFrom` is documented; the other four filters are inferred: no caller relies on them.
+        `startTimeFrom` is documented; the other three filters are inferred: no caller relies on them.
         """
         params: _Params = {
             "vehicleId": vehicle_id,
             "startTimeFrom": started_from,
             "startTimeTo": started_to,
             "endTimeFrom": ended_from,
-            "endTimeTo": ended_to,
         }
         if user_id is None:
             return self._pages("sessions", Session.from_json, params, lambda item: item.id)

@@ -66,6 +66,7 @@ class Registrar:
         self._wake = asyncio.Event()
         self._renew = False
         self._refused_types: frozenset[str] = frozenset()
+        self._refusal: str | None = None
         self.callback = Callback.NONE
         self.problem: str | None = None
         if entry.data[CONF_CALLBACK] != Callback.NONE:
@@ -130,7 +131,7 @@ class Registrar:
             except ConnectionFailed, AuthError:
                 return "cannot_register"
             except JedlixError as err:
-                _LOGGER.info("Jedlix refuses to register the webhook: %s", err)
+                self._log_refusal(err)
                 return self._witness.reason(err)
             finally:
                 self._memory.changed()
@@ -165,7 +166,7 @@ class Registrar:
                 return True  # the new credentials bring a reload
             problem = "rejected"
         except JedlixError as err:
-            _LOGGER.info("Jedlix refuses to register the webhook: %s", err)
+            self._log_refusal(err)
             problem = "rejected"
         if problem == "cloud_away":
             self._conclude(Registration.PENDING, problem)
@@ -173,14 +174,22 @@ class Registrar:
         if problem is not None:
             self._conclude(Registration.REFUSED, problem)
             return False
-        is_off = self.callback is Callback.NONE
+        is_off = self.callback is Callback.NONE or not self.event_types
         self._conclude(Registration.OFF if is_off else Registration.DONE)
         return not self._refused_types
 
     @callback
     def _conclude(self, registration: Registration, problem: str | None = None) -> None:
         self._health.registration, self.problem = registration, problem
+        if registration is Registration.DONE:
+            self._refusal = None
         self._concluded()
+
+    def _log_refusal(self, err: JedlixError) -> None:
+        """Log the reason to which the repairs refer, once for as long as it stays the same."""
+        if (words := str(err)) != self._refusal:
+            self._refusal = words
+            _LOGGER.warning("Jedlix refuses to register the webhook: %s", words)
 
     async def _has_access(self) -> bool:
         """Return whether the credentials are good for anything: then it is the one call that is refused."""
@@ -224,7 +233,9 @@ class Registrar:
         self._refused_types = frozenset(refused)
         if refused and not held.keys() - refused.keys():
             self._renew |= renew
-            return self._witness.reason(next(iter(refused.values())))
+            err = next(iter(refused.values()))
+            self._log_refusal(err)
+            return self._witness.reason(err)
         if renew:
             self._health.renewed(dt_util.utcnow())
         if is_finding and (names := untried(self._memory.guesses)):

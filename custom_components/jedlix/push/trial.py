@@ -107,12 +107,9 @@ class Trial:
     async def _register(self) -> str | None:
         try:
             made = await self._subscribe()
-        except Rejected as err:
-            _LOGGER.warning("Jedlix refused the registration: %s", err)
-            return self._witness.reason(err)
         except JedlixError as err:
-            _LOGGER.debug("The registration failed: %s", err)
-            return "cannot_register"
+            _LOGGER.warning("Jedlix did not register the webhook: %s", err)
+            return self._witness.reason(err) if isinstance(err, Rejected) else "cannot_register"
         self._held[USER_CREATED] = Held(self._url, key_print(self._key), made.id)
         return None
 
