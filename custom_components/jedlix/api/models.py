@@ -22,6 +22,11 @@ class ChargeStatus(StrEnum):
 _STATUS_OF: Final = {status.value: status for status in ChargeStatus}
 
 
+def _joined(*parts: str | None) -> str | None:
+    """Return the parts that are known, as one text; None where none is."""
+    return " ".join(filter(None, parts)) or None
+
+
 def read_status(value: object) -> ChargeStatus:
     """Read a charge state without regard to case: the guides write Disconnected, the SDK disconnected."""
     return _STATUS_OF.get(value.lower() if isinstance(value, str) else "", ChargeStatus.UNKNOWN)
@@ -93,7 +98,7 @@ class Vehicle:
     @property
     def name(self) -> str | None:
         """Return brand and model as a person would say them, None where Jedlix knows neither."""
-        return " ".join(part for part in (self.brand, self.model) if part) or None
+        return _joined(self.brand, self.model)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -279,7 +284,7 @@ class Charger:
     @property
     def name(self) -> str | None:
         """Return brand and model, None where Jedlix knows neither."""
-        return " ".join(part for part in (self.brand, self.model) if part) or None
+        return _joined(self.brand, self.model)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
