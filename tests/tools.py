@@ -1,4 +1,4 @@
-"""What the tests of the integration share: an entry for a simulator, and ears on the bus."""
+"""What the tests of the integration share: an entry for a simulator, and recorded on the bus."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
@@ -120,7 +120,7 @@ async def set_up_with_push(
 
 
 @dataclass
-class Ears:
+class RecordedEvents:
     """What was told on the bus."""
 
     changes: list[dict[str, Any]] = field(default_factory=list)
@@ -150,9 +150,9 @@ class Clock:
         self._ahead += pause
 
 
-def listen(hass: HomeAssistant) -> Ears:
+def record_events(hass: HomeAssistant) -> RecordedEvents:
     """Hear everything that is told from now on."""
-    ears = Ears()
+    recorded = RecordedEvents()
 
     def into(kept: list[dict[str, Any]]) -> Callable[[Event], None]:
         @callback
@@ -161,9 +161,9 @@ def listen(hass: HomeAssistant) -> Ears:
 
         return keep
 
-    hass.bus.async_listen(EVENT_CHANGE, into(ears.changes))
-    hass.bus.async_listen(EVENT_WEBHOOK, into(ears.webhooks))
-    return ears
+    hass.bus.async_listen(EVENT_CHANGE, into(recorded.changes))
+    hass.bus.async_listen(EVENT_WEBHOOK, into(recorded.webhooks))
+    return recorded
 
 
 def state_of(hass: HomeAssistant, unique_id_end: str, domain: str | None = None) -> str:
