@@ -1,4 +1,4 @@
-"""A simulator as the other side, and a Home Assistant that it can call."""
+"""Fixtures: a simulator of the Jedlix cloud, and a Home Assistant that it can call."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -40,29 +40,29 @@ async def home(
 
 @pytest.fixture(autouse=True)
 def no_waiting_for_the_frontend(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let an attempt to connect be over as soon as it is: no frontend looks on."""
-    monkeypatch.setattr("custom_components.jedlix.push.trial.SHORTEST", 0.0)
+    """Let a connection test end as soon as it is over: there is no frontend."""
+    monkeypatch.setattr("custom_components.jedlix.push.connection_test.MIN_DURATION", 0.0)
 
 
 @pytest.fixture
 def no_second_try(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a call that failed be a failure at once."""
+    """Let a call fail at once, without another try."""
     defaults = cast("dict[str, Any]", JedlixClient.__init__.__kwdefaults__)
     monkeypatch.setitem(defaults, "back_off", ())
 
 
 @pytest.fixture
-def cars_are_told(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
-    """Return what lets Jedlix tell of cars; while it is clear, an answer is waited for."""
-    may_tell, vehicles = asyncio.Event(), JedlixClient.vehicles
+def vehicles_may_answer(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Return what lets Jedlix answer about cars; while it is clear, the answer is waited for."""
+    may_answer, vehicles = asyncio.Event(), JedlixClient.vehicles
 
-    async def tell(client: JedlixClient, user_id: str) -> tuple[Vehicle, ...]:
-        await may_tell.wait()
+    async def answer(client: JedlixClient, user_id: str) -> tuple[Vehicle, ...]:
+        await may_answer.wait()
         return await vehicles(client, user_id)
 
-    monkeypatch.setattr(JedlixClient, "vehicles", tell)
-    may_tell.set()
-    return may_tell
+    monkeypatch.setattr(JedlixClient, "vehicles", answer)
+    may_answer.set()
+    return may_answer
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def callback_url(home: TestClient[web.Request, web.Application]) -> str:
 async def start_simulator(
     socket_enabled: None,
 ) -> AsyncIterator[StartSimulator]:
-    """Return how to start a simulator with settings of the test's own."""
+    """Return a function that starts a simulator with the settings of a test."""
     running: list[Simulator] = []
 
     async def start(**settings: object) -> Simulator:
@@ -106,5 +106,5 @@ async def entry(hass: HomeAssistant, sim: Simulator, callback_url: str) -> MockC
 
 @pytest.fixture
 def clock(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """Return a clock by which Home Assistant and the simulator live, and that a test can put forward."""
+    """Return the clock of Home Assistant and the simulator, which a test can move forward."""
     return Clock(monkeypatch, sim)

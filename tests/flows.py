@@ -32,7 +32,7 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten what the integration waits for, so that a refusal is not tried again for seconds."""
     defaults = cast("dict[str, Any]", JedlixClient.__init__.__kwdefaults__)
     monkeypatch.setitem(defaults, "back_off", ())
-    monkeypatch.setattr("custom_components.jedlix.push.trial._PATIENCE", 0.1)
+    monkeypatch.setattr("custom_components.jedlix.push.connection_test.TEST_MESSAGE_TIMEOUT", 0.1)
 
 
 @dataclass(kw_only=True)

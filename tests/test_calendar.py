@@ -18,7 +18,7 @@ from pytest_homeassistant_custom_component.typing import (
 from simulator.app import Simulator
 from simulator.model import Session as TrueSession
 from tests.conftest import StartSimulator
-from tests.tools import Clock, listen, make_entry, set_up, state_of, until
+from tests.tools import Clock, make_entry, record_events, set_up, state_of, until
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -269,11 +269,11 @@ async def test_a_language_whose_words_are_not_loaded_yet_keeps_no_change_from_be
     """Home Assistant first takes the new language, and then reads its words."""
     entry = make_entry(sim, None)
     await set_up(hass, entry)
-    ears = listen(hass)
+    recorded = record_events(hass)
     hass.config.language = "pt"
     sim.plug(sim.vehicle_ids[0])
     await entry.runtime_data.coordinator.async_refresh()
-    assert ears.types == ["plugged_in", "session_started", "charging_started"]
+    assert recorded.types == ["plugged_in", "session_started", "charging_started"]
 
 
 # -- when Jedlix does not answer ---------------------------------------------------------------------------
@@ -302,7 +302,7 @@ async def test_a_period_that_is_too_long_for_the_tenant_is_told_in_words(
     hass: HomeAssistant, sim: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await set_up(hass, make_entry(sim, None))
-    monkeypatch.setattr("custom_components.jedlix.past_sessions._MOST_PAGES", 0)
+    monkeypatch.setattr("custom_components.jedlix.session_history.MAX_PAGES", 0)
     now = dt_util.utcnow()
     with pytest.raises(HomeAssistantError, match=r"^There are too many sessions in this period"):
         await events(hass, now - 10 * DAY, now)

@@ -22,9 +22,9 @@ from custom_components.jedlix.const import (
     USER_CREATED,
     VEHICLE_READY,
 )
-from custom_components.jedlix.flow_forms import ENVIRONMENTS, TOKEN_URL
-from custom_components.jedlix.memory import Memory
+from custom_components.jedlix.flows.schemas import ENVIRONMENTS, TOKEN_URL
 from custom_components.jedlix.push.subscriptions import HeldSubscriptions
+from custom_components.jedlix.store import JedlixStore
 from simulator.app import Simulator
 from tests.flows import (
     Dialog,
@@ -62,7 +62,7 @@ def is_settled(entry: Any) -> bool:
 
 def held_by(entry: Any) -> HeldSubscriptions:
     """Return what a loaded entry knows to have at Jedlix."""
-    held: HeldSubscriptions = entry.runtime_data.memory.subscriptions
+    held: HeldSubscriptions = entry.runtime_data.store.push.subscriptions
     return held
 
 
@@ -632,13 +632,13 @@ async def test_deliveries_never_meet_a_closed_door(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Home Assistant answers for a shut door with an empty 200, which would be a lost delivery."""
-    load = Memory.load
+    load = JedlixStore.load
 
-    async def load_from_a_slow_disk(memory: Memory) -> None:
+    async def load_from_a_slow_disk(store: JedlixStore) -> None:
         await asyncio.sleep(0.1)
-        await load(memory)
+        await load(store)
 
-    monkeypatch.setattr(Memory, "load", load_from_a_slow_disk)
+    monkeypatch.setattr(JedlixStore, "load", load_from_a_slow_disk)
     dialog = await to_webhook(hass, sim)
     await dialog.send(callback="custom", callback_url=callback_url)
     await hass.async_block_till_done()

@@ -34,7 +34,7 @@ from tests.commanding import (
     troubles,
 )
 from tests.conftest import StartSimulator
-from tests.tools import Clock, Ears, listen, make_entry, set_up, until
+from tests.tools import Clock, RecordedEvents, make_entry, record_events, set_up, until
 
 pytestmark = pytest.mark.usefixtures("home", "no_second_try")
 
@@ -86,10 +86,10 @@ async def polled(hass: HomeAssistant, sim: Simulator) -> MockConfigEntry:
     return entry
 
 
-def told(ears: Ears, *types: str) -> list[tuple[str, str]]:
+def told(recorded: RecordedEvents, *types: str) -> list[tuple[str, str]]:
     """Return type and source of the changes of these types, in the order in which they were told."""
     return [
-        (change["type"], change["source"]) for change in ears.changes if change["type"] in types
+        (change["type"], change["source"]) for change in recorded.changes if change["type"] in types
     ]
 
 
@@ -104,7 +104,7 @@ async def test_switching_smart_charging_off_ends_the_smart_session_and_an_unmana
     await news(hass, either, lambda: car_state(hass, sim, SESSION).state == "smart")
     smart = car.session
     assert smart is not None
-    before, ears = dict(car.settings), listen(hass)
+    before, recorded = dict(car.settings), record_events(hass)
     assert car_state(hass, sim, SMART).state == STATE_ON
 
     await command(hass, sim, SMART, "turn_off")
@@ -116,13 +116,13 @@ async def test_switching_smart_charging_off_ends_the_smart_session_and_an_unmana
     sim.advance(A_MOMENT)
     await news(hass, either, lambda: car_state(hass, sim, SESSION).state == "unmanaged")
     assert car_state(hass, sim, BOOST).state == STATE_UNAVAILABLE
-    assert ears.types == [
+    assert recorded.types == [
         "smart_charging_disabled",
         "session_ended",
         "session_started",
         "session_became_unmanaged",
     ]
-    disabled, ended, started, became = ears.changes
+    disabled, ended, started, became = recorded.changes
     assert disabled["source"] == "command"
     assert disabled["resumes_at"] is None
     assert disabled["device_id"] == device_of(hass, either, sim).id
@@ -135,7 +135,7 @@ async def test_switching_smart_charging_off_ends_the_smart_session_and_an_unmana
     assert car_state(hass, sim, SMART).state == STATE_ON
     sim.advance(A_MOMENT)
     await news(hass, either, lambda: car_state(hass, sim, SESSION).state == "smart")
-    assert told(ears, "smart_charging_enabled", "session_became_smart") == [
+    assert told(recorded, "smart_charging_enabled", "session_became_smart") == [
         ("smart_charging_enabled", "command"),
         ("session_became_smart", way_of(either)),
     ]
@@ -149,7 +149,7 @@ async def test_smart_charging_switched_at_jedlix_moves_the_switch(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Without a webhook settings are looked at daily, and each half hour in a session."""
-    clock, ears = Clock(monkeypatch, sim), listen(hass)
+    clock, recorded = Clock(monkeypatch, sim), record_events(hass)
     for enabled, state, kind in (
         (False, STATE_OFF, "smart_charging_disabled"),
         (True, STATE_ON, "smart_charging_enabled"),
@@ -157,12 +157,12 @@ async def test_smart_charging_switched_at_jedlix_moves_the_switch(
         sim.change_settings(sim.vehicle_ids[0], isSmartChargingEnabled=enabled)
         if way_of(either) == "poll":
             await poll(hass, either)
-            assert kind not in ears.types
+            assert kind not in recorded.types
             clock.go_on(timedelta(days=1))
         await news(hass, either, partial(_is, hass, sim, SMART, state))
-        assert ears.types[-1] == kind
-    assert ears.types == ["smart_charging_disabled", "smart_charging_enabled"]
-    assert {change["source"] for change in ears.changes} == {way_of(either)}
+        assert recorded.types[-1] == kind
+    assert recorded.types == ["smart_charging_disabled", "smart_charging_enabled"]
+    assert {change["source"] for change in recorded.changes} == {way_of(either)}
 
 
 def _is(hass: HomeAssistant, sim: Simulator, key: str, state: str) -> bool:
@@ -190,7 +190,7 @@ async def test_a_pause_is_over_when_jedlix_says_so_and_that_is_noticed(
     either: MockConfigEntry,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    clock, ears = Clock(monkeypatch, sim), listen(hass)
+    clock, recorded = Clock(monkeypatch, sim), record_events(hass)
     assert car_state(hass, sim, RESUMES_AT).state == STATE_UNKNOWN
     until_then = clock.now().replace(microsecond=0) + timedelta(hours=3)
     await hass.services.async_call(
@@ -201,7 +201,7 @@ async def test_a_pause_is_over_when_jedlix_says_so_and_that_is_noticed(
     )
     assert car_state(hass, sim, SMART).state == STATE_OFF
     assert dt_util.parse_datetime(car_state(hass, sim, RESUMES_AT).state) == until_then
-    (paused,) = ears.changes
+    (paused,) = recorded.changes
     assert (paused["type"], paused["source"]) == ("smart_charging_disabled", "command")
     assert dt_util.parse_datetime(paused["resumes_at"]) == until_then
 
@@ -212,8 +212,8 @@ async def test_a_pause_is_over_when_jedlix_says_so_and_that_is_noticed(
     sim.advance(0)  # Jedlix's own clock
     await news(hass, either, lambda: car_state(hass, sim, SMART).state == STATE_ON)
     assert car_state(hass, sim, RESUMES_AT).state == STATE_UNKNOWN
-    assert ears.types == ["smart_charging_disabled", "smart_charging_enabled"]
-    assert ears.changes[1]["source"] == way_of(either)
+    assert recorded.types == ["smart_charging_disabled", "smart_charging_enabled"]
+    assert recorded.changes[1]["source"] == way_of(either)
 
 
 async def test_a_pause_that_jedlix_ends_late_is_not_held_to_be_over(
@@ -239,7 +239,7 @@ async def test_a_pause_that_jedlix_ends_late_is_not_held_to_be_over(
 async def test_boost_is_for_smart_sessions_and_ends_with_them(
     hass: HomeAssistant, sim: Simulator, either: MockConfigEntry
 ) -> None:
-    car, ears = sim.vehicle(sim.vehicle_ids[0]), listen(hass)
+    car, recorded = sim.vehicle(sim.vehicle_ids[0]), record_events(hass)
     assert car_state(hass, sim, BOOST).state == STATE_UNAVAILABLE
     sim.plug(car.id)
     await news(hass, either, lambda: car_state(hass, sim, BOOST).state == STATE_OFF)
@@ -254,16 +254,16 @@ async def test_boost_is_for_smart_sessions_and_ends_with_them(
     assert car_state(hass, sim, BOOST).state == STATE_OFF
     await command(hass, sim, BOOST, "turn_on")
     sim.unplug(car.id)
-    await news(hass, either, lambda: "unplugged" in ears.types)
+    await news(hass, either, lambda: "unplugged" in recorded.types)
     assert car_state(hass, sim, BOOST).state == STATE_UNAVAILABLE
-    boosts = [change for change in ears.changes if change["type"].startswith("boost")]
+    boosts = [change for change in recorded.changes if change["type"].startswith("boost")]
     assert [(change["type"], change["session_id"]) for change in boosts] == [
         ("boost_started", session.id),
         ("boost_ended", session.id),
     ] * 2
     assert [change["source"] for change in boosts[:3]] == ["command"] * 3
     assert boosts[3]["source"] == way_of(either)
-    assert ears.types[-3:] == ["boost_ended", "session_ended", "unplugged"]
+    assert recorded.types[-3:] == ["boost_ended", "session_ended", "unplugged"]
 
     sim.plug(car.id)
     await news(hass, either, lambda: car_state(hass, sim, SESSION).state == "smart")
@@ -287,7 +287,7 @@ async def test_boost_started_at_jedlix_moves_the_switch(
     hass: HomeAssistant, sim: Simulator, either: MockConfigEntry
 ) -> None:
     """The simulator tells isBoosted, a name of its own (A12); no name is documented."""
-    car, ears = sim.vehicle(sim.vehicle_ids[0]), listen(hass)
+    car, recorded = sim.vehicle(sim.vehicle_ids[0]), record_events(hass)
     sim.telemetry(car.id, battery_level=50)  # above the minimum: it waits for a cheap hour
     sim.plug(car.id)
     await news(hass, either, lambda: car_state(hass, sim, SESSION).state == "smart")
@@ -297,11 +297,11 @@ async def test_boost_started_at_jedlix_moves_the_switch(
     sim.boost(car.id, enabled=False)
     sim.advance(A_MOMENT)
     await news(hass, either, lambda: car_state(hass, sim, BOOST).state == STATE_OFF)
-    assert [kind for kind in ears.types if kind.startswith("boost")] == [
+    assert [kind for kind in recorded.types if kind.startswith("boost")] == [
         "boost_started",
         "boost_ended",
     ]
-    assert {change["source"] for change in ears.changes} == {way_of(either)}
+    assert {change["source"] for change in recorded.changes} == {way_of(either)}
 
 
 @pytest.fixture
@@ -321,15 +321,15 @@ def untold(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_boost_of_which_jedlix_tells_nothing_is_remembered_until_its_session_ends(
     hass: HomeAssistant, sim: Simulator, either: MockConfigEntry, hass_storage: dict[str, Any]
 ) -> None:
-    ears = listen(hass)
+    recorded = record_events(hass)
     sim.plug(sim.vehicle_ids[0])
     await news(hass, either, lambda: car_state(hass, sim, SESSION).state == "smart")
     for service, state in (("turn_on", STATE_ON), ("turn_off", STATE_OFF)):
         await command(hass, sim, BOOST, service)
         await poll(hass, either)
         assert car_state(hass, sim, BOOST).state == state
-    assert ears.types[-2:] == ["boost_started", "boost_ended"]
-    ears.changes.clear()
+    assert recorded.types[-2:] == ["boost_started", "boost_ended"]
+    recorded.changes.clear()
     await command(hass, sim, BOOST, "turn_on")
     for _ in range(2):
         await poll(hass, either)
@@ -337,14 +337,14 @@ async def test_a_boost_of_which_jedlix_tells_nothing_is_remembered_until_its_ses
     assert await hass.config_entries.async_reload(either.entry_id)
     await hass.async_block_till_done()
     assert car_state(hass, sim, BOOST).state == STATE_ON
-    assert ears.types.count("boost_started") == 1
+    assert recorded.types.count("boost_started") == 1
     sim.unplug(sim.vehicle_ids[0])
     await poll(hass, either)
-    assert ears.types.count("boost_ended") == 1
+    assert recorded.types.count("boost_ended") == 1
     sim.plug(sim.vehicle_ids[0])
     await poll(hass, either)
     assert car_state(hass, sim, BOOST).state == STATE_OFF
-    assert [kind for kind in ears.types if kind.startswith("boost")] == [
+    assert [kind for kind in recorded.types if kind.startswith("boost")] == [
         "boost_started",
         "boost_ended",
     ]
@@ -486,8 +486,8 @@ async def test_a_car_that_learns_to_report_its_level_is_no_longer_asked_for_it(
 @pytest.fixture
 def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ask what became of a request without a pause worth mentioning."""
-    monkeypatch.setattr("custom_components.jedlix.commands._FIRST_PAUSE", 0.02)
-    monkeypatch.setattr("custom_components.jedlix.commands._LONGEST_PAUSE", 0.02)
+    monkeypatch.setattr("custom_components.jedlix.commands.MIN_STATUS_INTERVAL", 0.02)
+    monkeypatch.setattr("custom_components.jedlix.commands.MAX_STATUS_INTERVAL", 0.02)
 
 
 def is_waiting(hass: HomeAssistant) -> bool:
@@ -503,7 +503,7 @@ async def test_a_refresh_asks_the_car_and_shows_its_answer_as_soon_as_it_is_ther
     hass: HomeAssistant, sim: Simulator
 ) -> None:
     await polled(hass, sim)
-    ears, calls = listen(hass), mark(sim)
+    recorded, calls = record_events(hass), mark(sim)
     car = sim.vehicle(sim.vehicle_ids[0])
     await command(hass, sim, REFRESH, "press")
     assert car.refresh is not None
@@ -513,7 +513,7 @@ async def test_a_refresh_asks_the_car_and_shows_its_answer_as_soon_as_it_is_ther
     assert car_state(hass, sim, "sensor.battery_level").state == "12"
     sim.advance(A_MOMENT)
     await until(hass, lambda: car_state(hass, sim, "sensor.battery_level").state == "31")
-    assert ears.types == []
+    assert recorded.types == []
     await until(hass, lambda: not is_waiting(hass))
 
 
@@ -646,7 +646,7 @@ async def test_a_command_that_does_not_reach_jedlix_says_so_and_can_be_tried_aga
 async def test_a_write_whose_answer_is_lost_is_shown_as_soon_as_jedlix_answers_again(
     hass: HomeAssistant, sim: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("custom_components.jedlix.rings._PAUSE", 0.01)
+    monkeypatch.setattr("custom_components.jedlix.state.refresh_queue.MIN_INTERVAL", 0.01)
     entry = await polled(hass, sim)
     client = entry.runtime_data.client
 
@@ -759,7 +759,7 @@ async def test_a_car_that_is_gone_meanwhile_costs_no_other_its_controls(
     await hass.async_block_till_done()
     assert entity_id is not None
     assert er.async_get(hass).async_get(entity_id) is None
-    assert entry_of(hass).runtime_data.coordinator.truth.serves(CALL_OF[key])
+    assert entry_of(hass).runtime_data.coordinator.offered.is_offered(CALL_OF[key])
 
 
 # -- tenants that lack things ------------------------------------------------------------------------------
@@ -815,7 +815,7 @@ async def _the_command_itself(hass: HomeAssistant, sim: Simulator, name: str) ->
         case "minimum_battery_level":
             await commands.set_levels(of, minimum=data["value"])
         case "current_battery_level":
-            await commands.tell_battery_level(of, data["value"])
+            await commands.set_current_battery_level(of, data["value"])
         case _:
             await commands.refresh(of)
 

@@ -28,7 +28,7 @@ from custom_components.jedlix.api import (
 )
 from custom_components.jedlix.const import DOMAIN, EVENT_CHANGE
 from custom_components.jedlix.coordinator import JedlixCoordinator
-from custom_components.jedlix.memory import Memory
+from custom_components.jedlix.store import JedlixStore
 from simulator.app import Simulator
 from simulator.model import Vehicle
 from tests.commanding import mark, poll
@@ -36,8 +36,8 @@ from tests.conftest import StartSimulator
 from tests.tools import (
     WEBHOOK_ID,
     WEBHOOK_KEY,
-    listen,
     make_entry,
+    record_events,
     set_up,
     set_up_with_push,
     state_of,
@@ -93,7 +93,7 @@ async def test_a_ring_tells_within_a_moment_and_the_states_are_there_before(
         )
 
     hass.bus.async_listen(EVENT_CHANGE, look)
-    ears = listen(hass)
+    recorded = record_events(hass)
     sim.plug(sim.vehicle_ids[0])
     await until(hass, lambda: len(seen) == 3)
     assert seen == [
@@ -104,7 +104,7 @@ async def test_a_ring_tells_within_a_moment_and_the_states_are_there_before(
         (DOMAIN, f"{sim.user_ids[0]}_{sim.vehicle_ids[0]}"), entry.entry_id
     )
     assert device is not None
-    for change in ears.changes:
+    for change in recorded.changes:
         assert change["source"] == "webhook"
         assert change["late"] is False
         assert change["entry_id"] == entry.entry_id
@@ -225,16 +225,16 @@ async def test_only_the_named_users_car_is_asked_for_and_written(
 ) -> None:
     sim = await start_simulator(users=3)
     await set_up_with_push(hass, sim, callback_url)
-    ears, calls = listen(hass), mark(sim)
+    recorded, calls = record_events(hass), mark(sim)
     written: set[str] = set()
     hass.bus.async_listen(
         "state_changed", callback(lambda event: written.add(event.data["entity_id"]))
     )
     sim.plug(sim.vehicle_ids[0])
-    await until(hass, lambda: len(ears.types) == 3)
+    await until(hass, lambda: len(recorded.types) == 3)
     assert {path.split("/")[4] for path in calls()} == {sim.user_ids[0]}
     assert not any("zoe" in entity_id for entity_id in written)
-    assert {change["vehicle_id"] for change in ears.changes} == {sim.vehicle_ids[0]}
+    assert {change["vehicle_id"] for change in recorded.changes} == {sim.vehicle_ids[0]}
 
 
 async def test_a_ring_is_answered_when_the_api_is_back(
@@ -243,16 +243,16 @@ async def test_a_ring_is_answered_when_the_api_is_back(
     entry: MockConfigEntry,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("custom_components.jedlix.rings._PAUSE", 0.02)
-    ears, calls = listen(hass), mark(sim)
+    monkeypatch.setattr("custom_components.jedlix.state.refresh_queue.MIN_INTERVAL", 0.02)
+    recorded, calls = record_events(hass), mark(sim)
     sim.strike({"outage_seconds": 60.0})
     sim.plug(sim.vehicle_ids[0])
     await until(hass, lambda: len(calls()) >= 4)  # two tries
-    assert ears.types == []
+    assert recorded.types == []
     sim.strike({"outage_seconds": 0.0})
-    await until(hass, lambda: ears.types)
-    assert ears.types == ["plugged_in", "session_started", "charging_started"]
-    assert {change["source"] for change in ears.changes} == {"webhook"}
+    await until(hass, lambda: recorded.types)
+    assert recorded.types == ["plugged_in", "session_started", "charging_started"]
+    assert {change["source"] for change in recorded.changes} == {"webhook"}
 
 
 async def test_a_ring_that_meets_refused_credentials_asks_for_new_ones_and_is_not_tried_again(
@@ -261,17 +261,17 @@ async def test_a_ring_that_meets_refused_credentials_asks_for_new_ones_and_is_no
     entry: MockConfigEntry,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("custom_components.jedlix.rings._PAUSE", 0.02)
-    ears, before = listen(hass), sim.settings
+    monkeypatch.setattr("custom_components.jedlix.state.refresh_queue.MIN_INTERVAL", 0.02)
+    recorded, before = record_events(hass), sim.settings
     sim.settings = replace(before, client_secret="another")
     sim.strike({"token_expiry": True})
     sim.plug(sim.vehicle_ids[0])
     await until(hass, lambda: hass.config_entries.flow.async_progress_by_handler(DOMAIN))
     await until(hass, lambda: not entry.runtime_data.coordinator._rings._again)
-    assert ears.types == []
+    assert recorded.types == []
     sim.settings = before
     await poll(hass, entry)
-    assert "session_started" in ears.types  # what the ring told of is still owed
+    assert "session_started" in recorded.types  # what the ring told of is still owed
 
 
 # -- polls -------------------------------------------------------------------------------------------------
@@ -280,27 +280,27 @@ async def test_a_ring_that_meets_refused_credentials_asks_for_new_ones_and_is_no
 async def test_the_poll_finds_what_no_webhook_told(
     hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry
 ) -> None:
-    ears = listen(hass)
+    recorded = record_events(hass)
     sim.strike({"drop": 1.0})
     sim.plug(sim.vehicle_ids[0])
     await poll(hass, entry)
-    assert ears.types == ["plugged_in", "session_started", "charging_started"]
-    assert {(change["source"], change["late"]) for change in ears.changes} == {("poll", False)}
+    assert recorded.types == ["plugged_in", "session_started", "charging_started"]
+    assert {(change["source"], change["late"]) for change in recorded.changes} == {("poll", False)}
     await poll(hass, entry)
-    assert len(ears.types) == 3
+    assert len(recorded.types) == 3
 
 
 async def test_the_poll_comes_by_itself_every_few_minutes(
     hass: HomeAssistant, sim: Simulator, polled: MockConfigEntry
 ) -> None:
-    ears, calls = listen(hass), mark(sim)
+    recorded, calls = record_events(hass), mark(sim)
     sim.plug(sim.vehicle_ids[0])
     async_fire_time_changed(hass, dt_util.utcnow() + timedelta(minutes=4))
     await asyncio.sleep(0.05)
     assert calls() == []
     async_fire_time_changed(hass, dt_util.utcnow() + timedelta(minutes=6))
-    await until(hass, lambda: ears.types)
-    assert ears.types == ["plugged_in", "session_started", "charging_started"]
+    await until(hass, lambda: recorded.types)
+    assert recorded.types == ["plugged_in", "session_started", "charging_started"]
 
 
 async def test_the_poll_comes_although_there_is_no_car_yet(
@@ -309,11 +309,11 @@ async def test_the_poll_comes_although_there_is_no_car_yet(
     """A new customer links the car days after the account was set up, and may have no push at all."""
     user_id = without_car(sim)
     await set_up(hass, make_entry(sim, None, users=[user_id]))
-    ears = listen(hass)
+    recorded = record_events(hass)
     link_car(sim, user_id)
     async_fire_time_changed(hass, dt_util.utcnow() + timedelta(minutes=6))
-    await until(hass, lambda: ears.types)
-    assert ears.types == ["vehicle_added"]
+    await until(hass, lambda: recorded.types)
+    assert recorded.types == ["vehicle_added"]
     assert state_of(hass, "_charge_state") == "disconnected"
 
 
@@ -361,9 +361,9 @@ async def test_a_filter_that_the_tenant_does_not_understand_makes_no_poll_dearer
     assert len(calls()) == 7
     sim.plug(sim.vehicle_ids[11])
     sim.unplug(sim.vehicle_ids[11])
-    ears = listen(hass)
+    recorded = record_events(hass)
     await poll(hass, entry)
-    assert ears.types == ["session_started", "session_ended"]
+    assert recorded.types == ["session_started", "session_ended"]
 
 
 async def test_a_filter_that_the_tenant_refuses_costs_no_more_than_the_filter(
@@ -384,13 +384,13 @@ async def test_a_filter_that_the_tenant_refuses_costs_no_more_than_the_filter(
         "session_pages",
         lambda **asked: refused() if asked.get("ended_from") else pages(**asked),
     )
-    ears = listen(hass)
+    recorded = record_events(hass)
     sim.plug(sim.vehicle_ids[0])
     await poll(hass, polled)
     sim.unplug(sim.vehicle_ids[0])
     await poll(hass, polled)
     assert coordinator_of(polled).last_update_success
-    assert [kind for kind in ears.types if "session" in kind] == [
+    assert [kind for kind in recorded.types if "session" in kind] == [
         "session_started",
         "session_ended",
     ]
@@ -414,10 +414,10 @@ async def test_a_guessed_list_that_is_something_else_is_lived_without(
     entry = make_entry(sim, None)
     await set_up(hass, entry)
     assert entry.state is ConfigEntryState.LOADED
-    ears = listen(hass)
+    recorded = record_events(hass)
     sim.plug(sim.vehicle_ids[0])
     await poll(hass, entry)
-    assert ears.types == ["plugged_in", "session_started", "charging_started"]
+    assert recorded.types == ["plugged_in", "session_started", "charging_started"]
 
 
 async def test_who_unloads_while_the_tenants_list_is_read_hears_no_more_of_it(
@@ -439,7 +439,7 @@ async def test_who_unloads_while_the_tenants_list_is_read_hears_no_more_of_it(
         yield ()
 
     monkeypatch.setattr(entry.runtime_data.client, "session_pages", lambda **_: hanging())
-    coordinator_of(entry).look_after_failure(sim.user_ids[0])
+    coordinator_of(entry).request_after_failed_command(sim.user_ids[0])
     await is_asked.wait()
     await hass.config_entries.async_unload(entry.entry_id)
     fails.set()
@@ -456,13 +456,13 @@ async def test_in_a_fleet_a_session_is_found_by_the_next_poll_whoever_is_in_turn
     await set_up(hass, entry)
     for vehicle_id in sim.vehicle_ids:
         sim.plug(vehicle_id)
-    ears = listen(hass)
+    recorded = record_events(hass)
     await poll(hass, entry)
-    assert ears.types.count("session_started") == 15
+    assert recorded.types.count("session_started") == 15
     for vehicle_id in sim.vehicle_ids:
         sim.unplug(vehicle_id)
     await poll(hass, entry)
-    assert ears.types.count("session_ended") == ears.types.count("unplugged") == 15
+    assert recorded.types.count("session_ended") == recorded.types.count("unplugged") == 15
 
 
 @pytest.mark.parametrize("absent", ["none", "sessions", "user_sessions"])
@@ -473,13 +473,13 @@ async def test_a_session_that_began_and_ended_between_two_polls_is_told_as_both(
     entry = make_entry(sim, None)
     await set_up(hass, entry)
     await poll(hass, entry)
-    ears = listen(hass)
+    recorded = record_events(hass)
     sim.plug(sim.vehicle_ids[0])
     sim.unplug(sim.vehicle_ids[0])
     await poll(hass, entry)
-    assert ears.types == ["session_started", "session_ended"]
+    assert recorded.types == ["session_started", "session_ended"]
     await poll(hass, entry)
-    assert len(ears.types) == 2
+    assert len(recorded.types) == 2
 
 
 async def test_switching_smart_charging_off_is_told_as_two_sessions_and_no_unplug(
@@ -487,19 +487,19 @@ async def test_switching_smart_charging_off_is_told_as_two_sessions_and_no_unplu
 ) -> None:
     sim.plug(sim.vehicle_ids[0])
     await poll(hass, polled)
-    ears = listen(hass)
+    recorded = record_events(hass)
     sim.change_settings(sim.vehicle_ids[0], isSmartChargingEnabled=False)
     await poll(hass, polled)
-    assert ears.types == ["session_ended"]
+    assert recorded.types == ["session_ended"]
     assert state_of(hass, "_plugged_in") == "on"
     assert [state_of(hass, "_session", "sensor")] == ["none"]
     sim.advance(0.1)
     await poll(hass, polled)
-    assert ears.types[1:3] == ["session_started", "session_became_unmanaged"]
-    assert ears.changes[2]["previous_session_id"] == ears.changes[0]["session_id"]
-    assert ears.changes[2]["session_id"] == ears.changes[1]["session_id"]
+    assert recorded.types[1:3] == ["session_started", "session_became_unmanaged"]
+    assert recorded.changes[2]["previous_session_id"] == recorded.changes[0]["session_id"]
+    assert recorded.changes[2]["session_id"] == recorded.changes[1]["session_id"]
     assert state_of(hass, "_session", "sensor") == "unmanaged"
-    assert "unplugged" not in ears.types
+    assert "unplugged" not in recorded.types
 
 
 @pytest.mark.parametrize("absent", [[], ["sessions"], ["user_sessions"]])
@@ -512,7 +512,7 @@ async def test_sessions_are_told_whatever_calls_the_tenant_offers(
     sim = await start_simulator(users=2, mode=mode, faults={"absent": absent})
     entry = make_entry(sim, None)
     await set_up(hass, entry)
-    ears = listen(hass)
+    recorded = record_events(hass)
     for vehicle_id in sim.vehicle_ids:
         sim.plug(vehicle_id)
     await poll(hass, entry)
@@ -521,7 +521,7 @@ async def test_sessions_are_told_whatever_calls_the_tenant_offers(
     await poll(hass, entry)
     await poll(hass, entry)
     for vehicle_id, managed in zip(sim.vehicle_ids, (True, False), strict=True):
-        of_car = [change for change in ears.changes if change["vehicle_id"] == vehicle_id]
+        of_car = [change for change in recorded.changes if change["vehicle_id"] == vehicle_id]
         assert [change["type"] for change in of_car if "session" in change["type"]] == [
             "session_started",
             "session_ended",
@@ -535,10 +535,10 @@ async def test_a_tenant_without_any_list_of_sessions_still_tells_of_the_plug(
     sim = await start_simulator(faults={"forbidden": ["sessions", "user_sessions"]})
     entry = make_entry(sim, None)
     await set_up(hass, entry)
-    ears = listen(hass)
+    recorded = record_events(hass)
     sim.plug(sim.vehicle_ids[0])
     await poll(hass, entry)
-    assert ears.types == ["plugged_in", "charging_started"]
+    assert recorded.types == ["plugged_in", "charging_started"]
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -547,7 +547,7 @@ async def test_sessions_are_told_once_through_all_the_noise(
 ) -> None:
     sim = await start_simulator(mode="noisy", seed=seed, users=2)
     entry = await set_up_with_push(hass, sim, callback_url)
-    ears = listen(hass)
+    recorded = record_events(hass)
     for _ in range(2):
         for vehicle_id in sim.vehicle_ids:
             sim.plug(vehicle_id)
@@ -563,7 +563,7 @@ async def test_sessions_are_told_once_through_all_the_noise(
     ]
     told = [
         (change["type"], change["session_id"])
-        for change in ears.changes
+        for change in recorded.changes
         if change["type"] in ("session_started", "session_ended")
     ]
     assert sorted(told) == sorted(truth)
@@ -593,7 +593,7 @@ async def test_an_unknown_charge_state_is_shown_as_unknown_and_told_as_nothing(
 ) -> None:
     sim.plug(sim.vehicle_ids[0])
     await poll(hass, polled)
-    ears = listen(hass)
+    recorded = record_events(hass)
     sim.telemetry(sim.vehicle_ids[0], charge_state="unknown")
     await poll(hass, polled)
     assert state_of(hass, "_plugged_in") == "unknown"
@@ -602,7 +602,7 @@ async def test_an_unknown_charge_state_is_shown_as_unknown_and_told_as_nothing(
     sim.telemetry(sim.vehicle_ids[0])
     await poll(hass, polled)
     assert state_of(hass, "_plugged_in") == "on"
-    assert ears.types == []
+    assert recorded.types == []
 
 
 async def test_a_car_plugged_in_between_two_answers_of_one_look_is_told_whole(
@@ -619,9 +619,9 @@ async def test_a_car_plugged_in_between_two_answers_of_one_look_is_told_whole(
 
     monkeypatch.setattr(client, "vehicles", overtaken)
     sim.plug(car.id)
-    ears = listen(hass)
+    recorded = record_events(hass)
     await poll(hass, polled)
-    assert ears.types == ["plugged_in", "session_started", "charging_started"]
+    assert recorded.types == ["plugged_in", "session_started", "charging_started"]
 
 
 async def test_a_car_plugged_in_after_the_tenants_list_was_read_is_told_whole(
@@ -636,9 +636,9 @@ async def test_a_car_plugged_in_after_the_tenants_list_was_read_is_told_whole(
 
     monkeypatch.setattr(client, "session_pages", read_before)
     sim.plug(sim.vehicle_ids[0])
-    ears = listen(hass)
+    recorded = record_events(hass)
     await poll(hass, polled)
-    assert ears.types == ["plugged_in", "session_started", "charging_started"]
+    assert recorded.types == ["plugged_in", "session_started", "charging_started"]
 
 
 # -- restarts ----------------------------------------------------------------------------------------------
@@ -666,26 +666,26 @@ def event_states(hass: HomeAssistant) -> dict[str, tuple[str, Any]]:
 async def test_a_session_that_starts_while_we_are_away_is_told_late_and_once(
     hass: HomeAssistant, sim: Simulator, polled: MockConfigEntry
 ) -> None:
-    ears, before = listen(hass), event_states(hass)
+    recorded, before = record_events(hass), event_states(hass)
     await restart(hass, polled, lambda: sim.plug(sim.vehicle_ids[0]))
-    assert ears.types == ["plugged_in", "session_started", "charging_started"]
-    assert {change["late"] for change in ears.changes} == {True}
-    assert all(change["device_id"] for change in ears.changes)
+    assert recorded.types == ["plugged_in", "session_started", "charging_started"]
+    assert {change["late"] for change in recorded.changes} == {True}
+    assert all(change["device_id"] for change in recorded.changes)
     assert event_states(hass) == before
     assert state_of(hass, "_smart_session") == "on"
     await poll(hass, polled)
     await restart(hass, polled, lambda: None)
-    assert len(ears.types) == 3
+    assert len(recorded.types) == 3
 
 
 async def test_what_happens_after_the_return_is_not_late(
     hass: HomeAssistant, sim: Simulator, polled: MockConfigEntry
 ) -> None:
-    ears = listen(hass)
+    recorded = record_events(hass)
     await restart(hass, polled, lambda: sim.plug(sim.vehicle_ids[0]))
     sim.unplug(sim.vehicle_ids[0])
     await poll(hass, polled)
-    assert [(change["type"], change["late"]) for change in ears.changes[3:]] == [
+    assert [(change["type"], change["late"]) for change in recorded.changes[3:]] == [
         ("session_ended", False),
         ("unplugged", False),
     ]
@@ -699,7 +699,7 @@ async def test_a_session_that_starts_and_ends_while_we_are_away_is_told_late_and
     sim = await start_simulator(mode=mode)
     entry = make_entry(sim, None)
     await set_up(hass, entry)
-    ears, before = listen(hass), event_states(hass)
+    recorded, before = record_events(hass), event_states(hass)
 
     def come_and_go() -> None:
         for _ in range(2):
@@ -707,11 +707,11 @@ async def test_a_session_that_starts_and_ends_while_we_are_away_is_told_late_and
             sim.unplug(sim.vehicle_ids[0])
 
     await restart(hass, entry, come_and_go)
-    assert ears.types == ["session_started", "session_ended"] * 2
-    assert {change["late"] for change in ears.changes} == {True}
+    assert recorded.types == ["session_started", "session_ended"] * 2
+    assert {change["late"] for change in recorded.changes} == {True}
     assert event_states(hass) == before
     await poll(hass, entry)
-    assert len(ears.types) == 4
+    assert len(recorded.types) == 4
 
 
 async def test_a_session_that_ends_and_another_that_starts_while_we_are_away(
@@ -719,14 +719,14 @@ async def test_a_session_that_ends_and_another_that_starts_while_we_are_away(
 ) -> None:
     sim.plug(sim.vehicle_ids[0])
     await poll(hass, polled)
-    ears = listen(hass)
+    recorded = record_events(hass)
 
     def move() -> None:
         sim.unplug(sim.vehicle_ids[0])
         sim.plug(sim.vehicle_ids[0], "unknown")
 
     await restart(hass, polled, move)
-    assert ears.types == [
+    assert recorded.types == [
         "session_ended",
         "session_started",
     ]  # not one plug-in that changed its kind
@@ -737,31 +737,31 @@ async def test_the_first_set_up_tells_nothing_of_what_was_before(
     hass: HomeAssistant, sim: Simulator
 ) -> None:
     sim.plug(sim.vehicle_ids[0])
-    ears = listen(hass)
+    recorded = record_events(hass)
     entry = make_entry(sim, None)
     await set_up(hass, entry)
     assert state_of(hass, "_smart_session") == "on"
     await poll(hass, entry)
-    assert ears.types == []
+    assert recorded.types == []
 
 
 async def test_a_change_that_cannot_be_remembered_any_more_is_left_to_the_next_life(
     hass: HomeAssistant, sim: Simulator, polled: MockConfigEntry
 ) -> None:
     """A look that is under way while the entry is unloaded must not tell what the Store will not know."""
-    ears, coordinator = listen(hass), coordinator_of(polled)
-    memory: Memory = polled.runtime_data.memory
-    write = memory.write
+    recorded, coordinator = record_events(hass), coordinator_of(polled)
+    store: JedlixStore = polled.runtime_data.store
+    write = store.write
 
     async def write_while_a_look_ends() -> None:
         await write()
         sim.plug(sim.vehicle_ids[0])
-        await coordinator.look_after_command(sim.user_ids[0])
+        await coordinator.refresh_after_command(sim.user_ids[0])
 
-    memory.write = write_while_a_look_ends  # type: ignore[method-assign]
+    store.write = write_while_a_look_ends  # type: ignore[method-assign]
     await restart(hass, polled, lambda: None)
-    assert ears.types == ["plugged_in", "session_started", "charging_started"]
-    assert {change["late"] for change in ears.changes} == {True}
+    assert recorded.types == ["plugged_in", "session_started", "charging_started"]
+    assert {change["late"] for change in recorded.changes} == {True}
 
 
 async def test_users_who_are_no_longer_followed_are_forgotten(
@@ -823,7 +823,7 @@ async def test_after_a_failed_poll_jedlix_is_asked_again_within_a_minute_and_a_h
 async def test_what_happened_in_an_outage_is_told_late(
     hass: HomeAssistant, sim: Simulator, polled: MockConfigEntry
 ) -> None:
-    ears, before = listen(hass), event_states(hass)
+    recorded, before = record_events(hass), event_states(hass)
     sim.strike({"outage_seconds": 60.0})
     await poll(hass, polled)
     sim.plug(sim.vehicle_ids[0])
@@ -831,12 +831,12 @@ async def test_what_happened_in_an_outage_is_told_late(
     sim.plug(sim.vehicle_ids[0])
     sim.strike({"outage_seconds": 0.0})
     await poll(hass, polled)
-    assert [kind for kind in ears.types if "session" in kind] == [
+    assert [kind for kind in recorded.types if "session" in kind] == [
         "session_started",
         "session_ended",
         "session_started",
     ]
-    assert {change["late"] for change in ears.changes} == {True}
+    assert {change["late"] for change in recorded.changes} == {True}
     assert event_states(hass) == before
 
 
@@ -844,13 +844,13 @@ async def test_a_gap_of_several_polls_is_an_absence_too(
     hass: HomeAssistant, sim: Simulator, polled: MockConfigEntry
 ) -> None:
     """A laptop that slept, or a host that stood still."""
-    ears = listen(hass)
-    memory = polled.runtime_data.memory
-    memory.checkpoint -= timedelta(hours=2)
+    recorded = record_events(hass)
+    store = polled.runtime_data.store
+    store.last_poll -= timedelta(hours=2)
     sim.plug(sim.vehicle_ids[0])
     await poll(hass, polled)
-    assert {change["late"] for change in ears.changes} == {True}
-    assert len(ears.types) == 3
+    assert {change["late"] for change in recorded.changes} == {True}
+    assert len(recorded.types) == 3
 
 
 async def test_a_user_who_cannot_be_looked_at_does_not_hide_the_others(
@@ -861,14 +861,14 @@ async def test_a_user_who_cannot_be_looked_at_does_not_hide_the_others(
     await set_up(hass, entry)
     lost = sim.user_ids[1]
     fail_for(monkeypatch, entry, lost)
-    ears = listen(hass)
+    recorded = record_events(hass)
     for vehicle_id in sim.vehicle_ids:
         sim.plug(vehicle_id)
     await poll(hass, entry)
-    assert {change["user_id"] for change in ears.changes} == {sim.user_ids[0]}
+    assert {change["user_id"] for change in recorded.changes} == {sim.user_ids[0]}
     monkeypatch.undo()
     await poll(hass, entry)
-    assert [change["user_id"] for change in ears.changes].count(lost) == 3
+    assert [change["user_id"] for change in recorded.changes].count(lost) == 3
 
 
 async def test_a_user_who_could_not_be_looked_at_for_hours_loses_no_session(
@@ -884,10 +884,10 @@ async def test_a_user_who_could_not_be_looked_at_for_hours_loses_no_session(
         sim.unplug(sim.vehicle_ids[1])
         await poll(hass, entry)
     # hours later, as far as the checkpoint is concerned
-    entry.runtime_data.memory.checkpoint += timedelta(hours=6)
-    ears = listen(hass)
+    entry.runtime_data.store.last_poll += timedelta(hours=6)
+    recorded = record_events(hass)
     await poll(hass, entry)
-    assert [(change["type"], change["user_id"]) for change in ears.changes] == [
+    assert [(change["type"], change["user_id"]) for change in recorded.changes] == [
         ("session_started", lost),
         ("session_ended", lost),
     ]
@@ -960,20 +960,20 @@ async def test_the_pause_that_jedlix_asks_for_is_kept(
 async def test_set_up_does_not_wait_for_a_slow_user(
     hass: HomeAssistant,
     sim: Simulator,
-    cars_are_told: asyncio.Event,
+    vehicles_may_answer: asyncio.Event,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The cars of a large fleet may come while Home Assistant already runs."""
-    monkeypatch.setattr("custom_components.jedlix.coordinator._FIRST_LOOK_PATIENCE", 0.05)
-    cars_are_told.clear()
+    monkeypatch.setattr("custom_components.jedlix.coordinator.FIRST_REFRESH_TIMEOUT", 0.05)
+    vehicles_may_answer.clear()
     entry = make_entry(sim, None)
     await set_up(hass, entry)
     coordinator = coordinator_of(entry)
     assert entry.state is ConfigEntryState.LOADED
     assert coordinator.fleet.vehicles == {}
-    assert coordinator.not_yet_seen == set(sim.user_ids)
-    cars_are_told.set()
-    await until(hass, lambda: not coordinator.not_yet_seen)
+    assert coordinator.never_refreshed == set(sim.user_ids)
+    vehicles_may_answer.set()
+    await until(hass, lambda: not coordinator.never_refreshed)
     assert coordinator.fleet.vehicles
     await until(hass, lambda: state_of(hass, "_charge_state") == "disconnected")
 
@@ -984,15 +984,15 @@ async def test_set_up_does_not_wait_for_a_slow_user(
 async def test_a_car_that_is_removed_at_jedlix_says_so_and_its_device_goes(
     hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry
 ) -> None:
-    ears = listen(hass)
+    recorded = record_events(hass)
     devices = dr.async_get(hass)
     identifier = (DOMAIN, f"{sim.user_ids[0]}_{sim.vehicle_ids[0]}")
     device = devices.async_get_device_by_identifier(identifier, entry.entry_id)
     assert device is not None
     sim.remove(sim.vehicle_ids[0])
-    await until(hass, lambda: ears.types)
-    assert ears.types == ["vehicle_removed"]
-    assert ears.changes[0]["device_id"] == device.id
+    await until(hass, lambda: recorded.types)
+    assert recorded.types == ["vehicle_removed"]
+    assert recorded.changes[0]["device_id"] == device.id
     assert devices.async_get_device_by_identifier(identifier, entry.entry_id) is None
     assert [
         state.entity_id for state in hass.states.async_all() if "tesla" in state.entity_id
@@ -1004,30 +1004,30 @@ async def test_a_car_that_is_linked_at_jedlix_appears_without_a_reload(
 ) -> None:
     user_id = without_car(sim)
     entry = await set_up_with_push(hass, sim, callback_url, users=[user_id])
-    ears = listen(hass)
+    recorded = record_events(hass)
     car = link_car(sim, user_id)
-    await until(hass, lambda: ears.types)
-    assert ears.types == ["vehicle_added"]
-    assert ears.changes[0]["vehicle_id"] == car.id
+    await until(hass, lambda: recorded.types)
+    assert recorded.types == ["vehicle_added"]
+    assert recorded.changes[0]["vehicle_id"] == car.id
     assert state_of(hass, "_charge_state") == "disconnected"
     device = dr.async_get(hass).async_get_device_by_identifier(
         (DOMAIN, f"{user_id}_{car.id}"), entry.entry_id
     )
     assert device is not None
-    assert ears.changes[0]["device_id"] == device.id
+    assert recorded.changes[0]["device_id"] == device.id
     sim.plug(car.id)
-    await until(hass, lambda: len(ears.types) == 4)
-    assert ears.types[1:] == ["plugged_in", "session_started", "charging_started"]
+    await until(hass, lambda: len(recorded.types) == 4)
+    assert recorded.types[1:] == ["plugged_in", "session_started", "charging_started"]
 
 
 async def test_another_car_takes_the_place_of_the_old_one(
     hass: HomeAssistant, sim: Simulator, polled: MockConfigEntry
 ) -> None:
-    ears = listen(hass)
+    recorded = record_events(hass)
     sim.remove(sim.vehicle_ids[0])
     car = link_car(sim, sim.user_ids[0])
     await poll(hass, polled)
-    assert sorted(ears.types) == ["vehicle_added", "vehicle_removed"]
+    assert sorted(recorded.types) == ["vehicle_added", "vehicle_removed"]
     assert list(coordinator_of(polled).fleet.vehicles) == [(sim.user_ids[0], car.id)]
     assert state_of(hass, "_charge_state") == "disconnected"
 
@@ -1047,7 +1047,7 @@ async def test_a_user_who_is_deleted_at_jedlix_takes_the_cars_along(
     hass: HomeAssistant, sim: Simulator, polled: MockConfigEntry
 ) -> None:
     """One 404 may be a slip of Jedlix's, and devices that are gone take names and automations along."""
-    ears = listen(hass)
+    recorded = record_events(hass)
     user = sim.world.users.pop(sim.user_ids[0])
     await poll(hass, polled)
     sim.world.users[user.id] = user
@@ -1055,24 +1055,24 @@ async def test_a_user_who_is_deleted_at_jedlix_takes_the_cars_along(
     assert state_of(hass, "_charge_state") == "disconnected"
     del sim.world.users[user.id]
     await poll(hass, polled)
-    assert ears.types == []
+    assert recorded.types == []
     assert coordinator_of(polled).fleet.vehicles
     await poll(hass, polled)
-    assert ears.types == ["vehicle_removed"]
+    assert recorded.types == ["vehicle_removed"]
     assert list(coordinator_of(polled).fleet.vehicles) == []
     await poll(hass, polled)
-    assert ears.types == ["vehicle_removed"]
+    assert recorded.types == ["vehicle_removed"]
 
 
 async def test_a_lost_link_to_the_car_is_told(
     hass: HomeAssistant, sim: Simulator, polled: MockConfigEntry
 ) -> None:
-    ears = listen(hass)
+    recorded = record_events(hass)
     for connected in (False, True):
         sim.link(sim.vehicle_ids[0], connected=connected)
         await poll(hass, polled)
         assert state_of(hass, "_vehicle_link") == ("on" if connected else "off")
-    assert ears.types == ["vehicle_link_lost", "vehicle_link_restored"]
+    assert recorded.types == ["vehicle_link_lost", "vehicle_link_restored"]
 
 
 # -- our own commands --------------------------------------------------------------------------------------
@@ -1081,23 +1081,23 @@ async def test_a_lost_link_to_the_car_is_told(
 async def test_a_look_after_a_command_tells_that_we_did_it(
     hass: HomeAssistant, sim: Simulator, polled: MockConfigEntry
 ) -> None:
-    ears = listen(hass)
+    recorded = record_events(hass)
     sim.plug(sim.vehicle_ids[0])
-    await coordinator_of(polled).look_after_command(sim.user_ids[0])
-    assert len(ears.types) == 3
-    assert {change["source"] for change in ears.changes} == {"command"}
+    await coordinator_of(polled).refresh_after_command(sim.user_ids[0])
+    assert len(recorded.types) == 3
+    assert {change["source"] for change in recorded.changes} == {"command"}
 
 
 async def test_a_look_after_a_command_that_fails_is_made_good_for(
     hass: HomeAssistant, sim: Simulator, polled: MockConfigEntry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("custom_components.jedlix.rings._PAUSE", 0.02)
+    monkeypatch.setattr("custom_components.jedlix.state.refresh_queue.MIN_INTERVAL", 0.02)
     polled.runtime_data.client._back_off = ()
     sim.plug(sim.vehicle_ids[0])
     sim.strike({"outage_seconds": 0.3})
-    ears = listen(hass)
-    await coordinator_of(polled).look_after_command(sim.user_ids[0])
+    recorded = record_events(hass)
+    await coordinator_of(polled).refresh_after_command(sim.user_ids[0])
     assert state_of(hass, "_plugged_in") == "off"
     await until(hass, lambda: state_of(hass, "_plugged_in") == "on")
-    assert {change["source"] for change in ears.changes} == {"command"}
-    assert not polled.runtime_data.memory.push_announces  # no delivery had a part in it
+    assert {change["source"] for change in recorded.changes} == {"command"}
+    assert not polled.runtime_data.store.push.reports_changes  # no delivery had a part in it

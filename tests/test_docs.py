@@ -16,13 +16,13 @@ from homeassistant.util.yaml import parse_yaml
 import pytest
 from pytest_homeassistant_custom_component.common import async_mock_service
 
-from custom_components.jedlix.changes import ChangeType
 from custom_components.jedlix.condition import CONDITIONS
 from custom_components.jedlix.const import DOMAIN
+from custom_components.jedlix.state.changes import ChangeType
 from custom_components.jedlix.trigger import TRIGGERS
 from simulator.app import Simulator
 from tests.conftest import StartSimulator
-from tests.tools import Ears, listen, make_entry, set_up, until
+from tests.tools import RecordedEvents, make_entry, record_events, set_up, until
 
 ROOT: Final = Path(__file__).parents[1]
 HOUSE: Final = ROOT / "custom_components/jedlix"
@@ -177,7 +177,7 @@ async def two_cars(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Simulator:
     """Return a simulator whose Tesla Model 3 and Renault Zoe are followed."""
-    monkeypatch.setattr("custom_components.jedlix.rings._PAUSE", 0.02)
+    monkeypatch.setattr("custom_components.jedlix.state.refresh_queue.MIN_INTERVAL", 0.02)
     sim = await start_simulator(users=2)
     entry = make_entry(sim, callback_url)
     await set_up(hass, entry)
@@ -186,14 +186,17 @@ async def two_cars(
 
 
 async def run_a_day(
-    hass: HomeAssistant, sim: Simulator, ears: Ears, at_noon: Callable[[], Awaitable[None]]
+    hass: HomeAssistant,
+    sim: Simulator,
+    recorded: RecordedEvents,
+    at_noon: Callable[[], Awaitable[None]],
 ) -> None:
     """Plug both cars in, and let everything happen to one of them."""
     tesla, zoe = sim.vehicle_ids
 
     async def published(kind: ChangeType, car: str | None = tesla) -> None:
         happened = {"type": kind, "vehicle_id": car}.items()
-        await until(hass, lambda: any(happened <= change.items() for change in ears.changes))
+        await until(hass, lambda: any(happened <= change.items() for change in recorded.changes))
 
     sim.telemetry(tesla, battery_level=40)
     for car in (zoe, tesla):
@@ -235,14 +238,14 @@ async def test_every_automation_in_the_docs_runs(
     assert await async_setup_component(
         hass, "automation", {"automation": {"id": "it", **config, "alias": "it"}}
     )
-    ears = listen(hass)
+    recorded = record_events(hass)
     started_by_jedlix = "jedlix" in str(config["triggers"])
 
     async def at_noon() -> None:
         if not started_by_jedlix:
             await run_by_hand(hass)
 
-    await run_a_day(hass, two_cars, ears, at_noon)
+    await run_a_day(hass, two_cars, recorded, at_noon)
     state = hass.states.get("automation.it")
     assert state is not None
     assert state.attributes["last_triggered"] is not None
@@ -288,16 +291,16 @@ async def test_the_events_hold_what_the_page_says(hass: HomeAssistant, two_cars:
             two_cars.telemetry(tesla)
         await hass.async_block_till_done()
 
-    ears = listen(hass)
-    await run_a_day(hass, two_cars, ears, at_noon)
+    recorded = record_events(hass)
+    await run_a_day(hass, two_cars, recorded, at_noon)
     every = set().union(*(keys(row[0]) for row in rows_of("docs/events.md", "## `jedlix_event`")))
     adds = {row[0].strip("`"): keys(row[2]) for row in rows_of("docs/events.md", "### Types")}
-    assert len(set(ears.types)) >= 13, set(ears.types)
-    for change in ears.changes:
+    assert len(set(recorded.types)) >= 13, set(recorded.types)
+    for change in recorded.changes:
         assert change.keys() == every | adds[change["type"]], change["type"]
     delivery = set().union(
         *(keys(row[0]) for row in rows_of("docs/events.md", "## `jedlix_webhook`"))
     )
-    assert ears.webhooks
-    for webhook in ears.webhooks:
+    assert recorded.webhooks
+    for webhook in recorded.webhooks:
         assert webhook.keys() == delivery

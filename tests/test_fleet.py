@@ -8,8 +8,7 @@ import pytest
 
 from custom_components.jedlix.api import Charger, Vehicle
 from custom_components.jedlix.fleet import Fleet, Key
-from custom_components.jedlix.memory import Memory
-from custom_components.jedlix.snapshot import UserSnapshot, VehicleSnapshot
+from custom_components.jedlix.state.snapshot import UserSnapshot, VehicleSnapshot
 
 NOON: Final = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 CAR: Final[Key] = ("user", "car")
@@ -17,7 +16,7 @@ BOX: Final[Key] = ("user", "box")
 
 
 class Remembering:
-    """A memory of which nothing is written."""
+    """A store of which nothing is written."""
 
     def __init__(self) -> None:
         """Begin empty."""
@@ -31,19 +30,19 @@ class Remembering:
 
 @pytest.fixture
 def memory() -> Remembering:
-    """Return the memory under the fleet."""
+    """Return the store under the fleet."""
     return Remembering()
 
 
 @pytest.fixture
-def fleet(memory: Remembering) -> Fleet:
+def fleet(store: Remembering) -> Fleet:
     """Return a fleet that knows nobody."""
-    return Fleet(cast("Memory", memory))
+    return Fleet(cast("JedlixStore", store))
 
 
 def user(user_id: str = "user", **chargers: Charger) -> UserSnapshot:
     """Return a user with one car and these chargers; without any they were never read."""
-    car = VehicleSnapshot(vehicle=Vehicle(id="car", user_id=user_id), watched_since=NOON)
+    car = VehicleSnapshot(vehicle=Vehicle(id="car", user_id=user_id), known_since=NOON)
     return UserSnapshot(user_id=user_id, vehicles={"car": car}, chargers=chargers or None)
 
 
@@ -55,7 +54,7 @@ def box(power_kw: float = 0) -> Charger:
 NOBODY: Final = UserSnapshot.unknown("user", NOON)
 
 
-def test_cars_and_chargers_are_found_by_user_and_id(fleet: Fleet, memory: Remembering) -> None:
+def test_cars_and_chargers_are_found_by_user_and_id(fleet: Fleet, store: Remembering) -> None:
     assert fleet.vehicle(CAR) is None
     assert fleet.charger(BOX) is None
     fleet.put(NOBODY, user())
@@ -66,7 +65,7 @@ def test_cars_and_chargers_are_found_by_user_and_id(fleet: Fleet, memory: Rememb
     assert fleet.vehicles.keys() == {CAR}
     assert fleet.chargers.keys() == {BOX}
     assert fleet.vehicle(("another", "car")) is None
-    assert memory.times_changed == 2
+    assert store.times_changed == 2
 
 
 def test_only_who_listens_to_what_changed_hears_it(fleet: Fleet) -> None:
@@ -104,14 +103,14 @@ def test_what_is_new_is_in_place_before_anybody_hears_of_it(fleet: Fleet) -> Non
     assert seen == [7, 11, None]
 
 
-def test_a_dropped_user_takes_everything_along(fleet: Fleet, memory: Remembering) -> None:
+def test_a_dropped_user_takes_everything_along(fleet: Fleet, store: Remembering) -> None:
     heard: list[Key] = []
     fleet.put(NOBODY, user(box=box()))
     fleet.put(UserSnapshot.unknown("another", NOON), user("another"))
     fleet.listen(heard.append)
     fleet.drop("user")
     assert sorted(heard) == [BOX, CAR]
-    assert memory.users.keys() == {"another"}
+    assert store.users.keys() == {"another"}
     assert fleet.vehicles.keys() == {("another", "car")}
     heard.clear()
     fleet.drop("user")

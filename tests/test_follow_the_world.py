@@ -27,10 +27,10 @@ from custom_components.jedlix.const import (
     DOCUMENTED_EVENT_TYPES,
     DOMAIN,
 )
-from custom_components.jedlix.memory import Memory
-from custom_components.jedlix.push import guesses, registrar
+from custom_components.jedlix.push import guesses, registration
 from custom_components.jedlix.push.health import PushState
-from custom_components.jedlix.push.link import PushLink
+from custom_components.jedlix.store import JedlixStore
+from custom_components.jedlix.webhook import JedlixPush
 from simulator.api.http import Problem
 from simulator.app import Simulator
 from simulator.messages import Subscription
@@ -43,8 +43,8 @@ CONNECTION: Final = real_cloud.SIGNAL_CLOUD_CONNECTION_STATE
 CLOUDHOOKS: Final = real_cloud._SIGNAL_CLOUDHOOKS_UPDATED
 
 
-def push_of(entry: MockConfigEntry) -> PushLink:
-    push: PushLink = entry.runtime_data.push
+def push_of(entry: MockConfigEntry) -> JedlixPush:
+    push: JedlixPush = entry.runtime_data.push
     return push
 
 
@@ -202,7 +202,7 @@ async def test_a_cloud_that_connects_after_the_start_is_waited_for(
 ) -> None:
     cloud.is_connected = False
     entry = await begin(hass, sim, callback)
-    await until(hass, lambda: push_of(entry).registrar.problem == "cloud_away")
+    await until(hass, lambda: push_of(entry).registration.problem == "cloud_away")
     assert state_of(hass, "_push_state") == "connecting"
     await poll(hass, clock, entry, times=5)
     assert shown(hass) == []  # it is on its way, and a start takes as long as it takes
@@ -218,7 +218,7 @@ async def test_a_cloud_that_stays_away_is_told_after_an_hour(
 ) -> None:
     cloud.is_connected = False
     entry = await begin(hass, sim, "cloud")
-    await until(hass, lambda: push_of(entry).registrar.problem == "cloud_away")
+    await until(hass, lambda: push_of(entry).registration.problem == "cloud_away")
     await poll(hass, clock, entry, times=11)
     assert shown(hass) == []
     await poll(hass, clock, entry, times=2)
@@ -246,7 +246,7 @@ async def test_a_cloud_that_is_away_for_a_moment_moves_nothing(
     # and the same over a restart of Home Assistant, where the cloud comes last
     cloud.disconnect()
     await hass.config_entries.async_reload(entry.entry_id)
-    await until(hass, lambda: push_of(entry).registrar.problem == "cloud_away")
+    await until(hass, lambda: push_of(entry).registration.problem == "cloud_away")
     assert urls_at(sim) == registered
     cloud.connect()
     await ends_healthy(hass, sim, entry)
@@ -324,7 +324,7 @@ async def test_credentials_that_were_revoked_are_asked_for_and_not_tried_for_eve
     sim: Simulator,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(registrar, "_FIRST_RETRY", 0.001)
+    monkeypatch.setattr(registration, "_FIRST_RETRY", 0.001)
     client: JedlixClient = entry.runtime_data.client
     monkeypatch.setitem(client._auth._form, "client_secret", "revoked")
     sim.strike({"token_expiry": True})
@@ -349,12 +349,12 @@ async def test_a_401_for_webhooks_alone_is_a_refusal_and_no_question_for_credent
 ) -> None:
     sim.strike({"subscription_status": 401})
     entry = await begin(hass, sim, "custom", callback_url)
-    await until(hass, lambda: push_of(entry).registrar.problem == "rejected")
+    await until(hass, lambda: push_of(entry).registration.problem == "rejected")
     await poll(hass, clock, entry, times=2)
     assert shown(hass) == ["subscription_rejected"]
     assert reauths(hass) == 0
     sim.faults.clear()
-    push_of(entry).registrar.wake()
+    push_of(entry).registration.check_now()
     await ends_healthy(hass, sim, entry)
 
 
@@ -384,7 +384,7 @@ async def test_names_that_cannot_be_resolved_at_the_start(
 async def test_jedlix_that_goes_away_between_the_first_look_and_the_registration(
     hass: HomeAssistant, sim: Simulator, callback_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(registrar, "_FIRST_RETRY", 0.01)
+    monkeypatch.setattr(registration, "_FIRST_RETRY", 0.01)
     sim.strike({"subscription_status": 503})
     entry = await begin(hass, sim, "custom", callback_url)
     await until(hass, lambda: calls(sim).count("POST 503") > 3)
@@ -399,7 +399,7 @@ async def test_what_was_deleted_or_switched_off_at_jedlix_is_noticed_by_its_sile
     hass: HomeAssistant, entry: MockConfigEntry, sim: Simulator, clock: Clock, fault: str
 ) -> None:
     toggle(sim)
-    await until(hass, lambda: push_of(entry).health.announces)
+    await until(hass, lambda: push_of(entry).health.reports_changes)
     sim.strike({fault: True})
     assert urls_at(sim) == set()
     await poll(hass, clock, entry, times=4)
@@ -457,13 +457,13 @@ async def test_a_type_that_is_refused_for_a_moment_does_not_wait_for_a_day(
     callback_url: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(registrar, "_FIRST_RETRY", 0.01)
+    monkeypatch.setattr(registration, "_FIRST_RETRY", 0.01)
     wanted = [*DOCUMENTED_EVENT_TYPES, "newSoon"]
     entry = make_entry(sim, callback_url, options={CONF_EVENT_TYPES: wanted})
     await set_up(hass, entry)
     await until(hass, lambda: calls(sim).count("POST 400") == 2)
     assert push_of(entry).state is PushState.WAITING
-    assert push_of(entry).registrar.problem is None
+    assert push_of(entry).registration.problem is None
     sim.webhooks.event_types["soon"] = "newSoon"
     await until(hass, lambda: types_at(sim) == set(wanted))
     assert calls(sim).count("POST 201") == 3
@@ -475,8 +475,8 @@ async def test_a_type_that_is_never_offered_is_left_alone_until_tomorrow(
     callback_url: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(registrar, "_FIRST_RETRY", 0.001)
-    monkeypatch.setattr(registrar, "_LAST_RETRY", 0.008)
+    monkeypatch.setattr(registration, "_FIRST_RETRY", 0.001)
+    monkeypatch.setattr(registration, "_LAST_RETRY", 0.008)
     entry = make_entry(sim, callback_url, options={CONF_EVENT_TYPES: ["userCreated", "noSuch"]})
     await set_up(hass, entry)
     await until(hass, lambda: calls(sim).count("POST 400") == 4)
@@ -563,12 +563,12 @@ async def test_a_slot_that_somebody_else_has_is_told_and_left_alone(
     theirs = sim.webhooks.create("userCreated", sim.url, "their-key", is_active=True)
     entry = make_entry(sim, callback_url, options={CONF_EVENT_TYPES: ["userCreated"]})
     await set_up(hass, entry)
-    await until(hass, lambda: push_of(entry).registrar.problem == "slot_taken")
+    await until(hass, lambda: push_of(entry).registration.problem == "slot_taken")
     await poll(hass, clock, entry, times=2)
     assert shown(hass) == ["slot_taken"]
     assert list(sim.webhooks.subscriptions.values()) == [theirs]
     sim.webhooks.delete(theirs)
-    push_of(entry).registrar.wake()
+    push_of(entry).registration.check_now()
     await until(hass, lambda: push_of(entry).state is PushState.WAITING)
     assert shown(hass) == []
 
@@ -597,11 +597,14 @@ async def test_types_are_found_once_and_kept(
     entry = make_entry(sim, callback_url, options=options)
     await set_up(hass, entry)
     found = {*DOCUMENTED_EVENT_TYPES, "sessionStarted", "sessionEnded"}
-    await until(hass, lambda: len(entry.runtime_data.memory.guesses) == len(guesses.GUESSES))
+    await until(
+        hass,
+        lambda: len(entry.runtime_data.store.push.tried_event_types) == len(guesses.CANDIDATES),
+    )
     assert types_at(sim) == found
     assert push_of(entry).state is PushState.WAITING
     asked = tries_of(sim)
-    assert asked == len(DOCUMENTED_EVENT_TYPES) + len(guesses.GUESSES)
+    assert asked == len(DOCUMENTED_EVENT_TYPES) + len(guesses.CANDIDATES)
     # what was found is an event type of the event entity, also before a restart
     toggle(sim)
     await until(hass, lambda: push_of(entry).state is PushState.HEALTHY)
@@ -609,24 +612,24 @@ async def test_types_are_found_once_and_kept(
     # neither a restart nor another look asks again
     await hass.config_entries.async_reload(entry.entry_id)
     await until(hass, lambda: push_of(entry).state is PushState.WAITING)
-    push_of(entry).registrar.wake()
+    push_of(entry).registration.check_now()
     await until(hass, lambda: calls(sim)[-2:] == ["GET 200", "GET 200"])
     assert tries_of(sim) == asked
     assert types_at(sim) == found
-    again = Memory(hass, entry.entry_id)
+    again = JedlixStore(hass, entry.entry_id)
     await again.load()
-    assert again.guesses == entry.runtime_data.memory.guesses
+    assert again.push.tried_event_types == entry.runtime_data.store.push.tried_event_types
     # turning it off takes back what was found, and keeps in mind what was refused
     hass.config_entries.async_update_entry(
         entry, options={**entry.options, CONF_FIND_EVENT_TYPES: False}
     )
     await hass.async_block_till_done()
     await until(hass, lambda: types_at(sim) == set(DOCUMENTED_EVENT_TYPES))
-    refused = len(guesses.GUESSES) - 2
-    assert entry.runtime_data.memory.guesses == dict.fromkeys(
-        [name for name in guesses.GUESSES if name not in found], False
+    refused = len(guesses.CANDIDATES) - 2
+    assert entry.runtime_data.store.push.tried_event_types == dict.fromkeys(
+        [name for name in guesses.CANDIDATES if name not in found], False
     )
-    assert len(entry.runtime_data.memory.guesses) == refused
+    assert len(entry.runtime_data.store.push.tried_event_types) == refused
     hass.config_entries.async_update_entry(
         entry, options={**entry.options, CONF_FIND_EVENT_TYPES: True}
     )
@@ -649,9 +652,9 @@ async def test_nothing_is_judged_while_nothing_can_be_registered(
     options = {CONF_FIND_EVENT_TYPES: True}
     entry = make_entry(sim, callback_url, options=options)
     await set_up(hass, entry)
-    await until(hass, lambda: push_of(entry).registrar.problem == "rejected")
+    await until(hass, lambda: push_of(entry).registration.problem == "rejected")
     assert tries_of(sim) == len(entry.options[CONF_EVENT_TYPES])
-    assert entry.runtime_data.memory.guesses == {}
+    assert entry.runtime_data.store.push.tried_event_types == {}
 
 
 async def test_by_default_nobody_guesses(entry: MockConfigEntry, sim: Simulator) -> None:

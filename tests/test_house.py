@@ -114,7 +114,7 @@ def test_nothing_but_platforms_imports_entities(path: Path) -> None:
         ("coordinator.py", ["push.link", "push.receiver", "runtime", "__init__"]),
         ("push/*.py", ["config_flow", "__init__"]),
         ("announcer.py", ["coordinator", "push"]),
-        ("memory.py", ["coordinator", "push.link"]),
+        ("store.py", ["coordinator", "push.link"]),
     ],
 )
 def test_what_is_below_does_not_know_what_is_above(room: str, lower: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""An entry is set up, unloaded, reloaded and removed, and its memory survives what it can."""
+"""An entry is set up, unloaded, reloaded and removed, and its store survives what it can."""
 
 import asyncio
 from datetime import timedelta
@@ -18,7 +18,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry, async_
 from custom_components.jedlix.const import CONF_POLL_MINUTES, DOMAIN
 from simulator.app import Simulator
 from tests.conftest import StartSimulator
-from tests.tools import WEBHOOK_ID, WEBHOOK_KEY, listen, make_entry, set_up, state_of, until
+from tests.tools import WEBHOOK_ID, WEBHOOK_KEY, make_entry, record_events, set_up, state_of, until
 
 type Home = TestClient[web.Request, web.Application]
 
@@ -40,7 +40,7 @@ def car_device(
 
 
 def store_file(hass: HomeAssistant, entry: MockConfigEntry, end: str = "") -> Path:
-    """Return where the memory lies; in tests, Home Assistant keeps what is in it elsewhere."""
+    """Return where the store lies; in tests, Home Assistant keeps what is in it elsewhere."""
     path = Path(hass.config.path(".storage", f"{DOMAIN}.{entry.entry_id}{end}"))
     path.parent.mkdir(exist_ok=True)
     return path
@@ -175,14 +175,14 @@ async def test_a_car_that_went_while_we_were_away_is_told_and_its_device_goes(
     user_id, vehicle_id = sim.user_ids[0], sim.vehicle_ids[0]
     assert device is not None
     await hass.config_entries.async_unload(entry.entry_id)
-    ears = listen(hass)
+    recorded = record_events(hass)
     sim.remove(vehicle_id)
     await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done()
-    assert [(change["type"], change["late"]) for change in ears.changes] == [
+    assert [(change["type"], change["late"]) for change in recorded.changes] == [
         ("vehicle_removed", True)
     ]
-    assert ears.changes[0]["device_id"] == device.id
+    assert recorded.changes[0]["device_id"] == device.id
     assert not dr.async_get(hass).async_get_device_by_identifier(
         (DOMAIN, f"{user_id}_{vehicle_id}"), entry.entry_id
     )
@@ -193,26 +193,24 @@ async def test_a_user_at_whom_nobody_could_look_yet_keeps_the_devices(
     sim: Simulator,
     entry: MockConfigEntry,
     hass_storage: dict[str, Any],
-    cars_are_told: asyncio.Event,
+    vehicles_may_answer: asyncio.Event,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     device = car_device(hass, entry, sim)
     assert device is not None
     await hass.config_entries.async_unload(entry.entry_id)
-    hass_storage.pop(
-        f"{DOMAIN}.{entry.entry_id}"
-    )  # a lost memory, and a Jedlix that takes its time
-    monkeypatch.setattr("custom_components.jedlix.coordinator._FIRST_LOOK_PATIENCE", 0.05)
-    cars_are_told.clear()
+    hass_storage.pop(f"{DOMAIN}.{entry.entry_id}")  # a lost store, and a Jedlix that takes its time
+    monkeypatch.setattr("custom_components.jedlix.coordinator.FIRST_REFRESH_TIMEOUT", 0.05)
+    vehicles_may_answer.clear()
     await hass.config_entries.async_setup(entry.entry_id)
-    assert entry.runtime_data.coordinator.not_yet_seen == set(sim.user_ids)
+    assert entry.runtime_data.coordinator.never_refreshed == set(sim.user_ids)
     assert car_device(hass, entry, sim) == device
-    cars_are_told.set()
-    await until(hass, lambda: not entry.runtime_data.coordinator.not_yet_seen)
+    vehicles_may_answer.set()
+    await until(hass, lambda: not entry.runtime_data.coordinator.never_refreshed)
     assert car_device(hass, entry, sim) is not None
 
 
-# -- memory ------------------------------------------------------------------------------------------------
+# -- store ------------------------------------------------------------------------------------------------
 
 
 async def test_what_is_known_is_written_soon_and_not_again_without_need(
@@ -220,7 +218,7 @@ async def test_what_is_known_is_written_soon_and_not_again_without_need(
 ) -> None:
     key = f"{DOMAIN}.{entry.entry_id}"
     for _ in range(3):
-        entry.runtime_data.memory.changed()
+        entry.runtime_data.store.schedule_save()
     assert key not in hass_storage
     async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=6))
     await hass.async_block_till_done()
@@ -228,7 +226,7 @@ async def test_what_is_known_is_written_soon_and_not_again_without_need(
     async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=60))
     await hass.async_block_till_done()
     assert key not in hass_storage
-    entry.runtime_data.memory.changed()
+    entry.runtime_data.store.schedule_save()
     async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=70))
     await hass.async_block_till_done()
     assert key in hass_storage
@@ -237,10 +235,10 @@ async def test_what_is_known_is_written_soon_and_not_again_without_need(
 async def test_after_the_last_save_nothing_is_written_over_the_next_life(
     hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry, hass_storage: dict[str, Any]
 ) -> None:
-    memory = entry.runtime_data.memory
+    store = entry.runtime_data.store
     await hass.config_entries.async_unload(entry.entry_id)
     hass_storage.pop(f"{DOMAIN}.{entry.entry_id}")
-    memory.changed()
+    store.schedule_save()
     async_fire_time_changed(hass, dt_util.utcnow() + timedelta(hours=2))
     await hass.async_block_till_done()
     assert f"{DOMAIN}.{entry.entry_id}" not in hass_storage
@@ -262,10 +260,10 @@ async def test_a_damaged_memory_is_set_aside_and_a_new_one_begun(
     hass_storage[f"{DOMAIN}.{entry.entry_id}"] = damaged
     store = store_file(hass, entry)
     store.touch()
-    ears = listen(hass)
+    recorded = record_events(hass)
     await set_up(hass, entry)
     assert entry.state is ConfigEntryState.LOADED
-    assert ears.types == []
+    assert recorded.types == []
     assert not store.exists()
     assert len(list(store.parent.glob(f"{store.name}.damaged.*"))) == 1
     issue_id = f"memory_damaged_{entry.entry_id}"

@@ -9,8 +9,8 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.jedlix import logbook
-from custom_components.jedlix.changes import ChangeType
 from custom_components.jedlix.const import EVENT_CHANGE
+from custom_components.jedlix.state.changes import ChangeType
 
 
 @pytest.mark.parametrize(

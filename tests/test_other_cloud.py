@@ -15,7 +15,7 @@ from homeassistant.data_entry_flow import FlowResultType
 import pytest
 
 from custom_components.jedlix.const import DOMAIN
-from tests.tools import listen, state_of, until
+from tests.tools import record_events, state_of, until
 
 USER = "u-1"
 
@@ -139,7 +139,7 @@ async def test_an_event_that_nobody_heard_of_is_passed_on_and_fetches_the_state(
     hass: HomeAssistant, cloud: OtherCloud, callback_url: str, named: dict[str, Any]
 ) -> None:
     await set_up_by_hand(hass, cloud, callback_url)
-    ears = listen(hass)
+    recorded = record_events(hass)
     cloud.state = "Charging"
     cloud.session = {
         "SessionId": "s-1",
@@ -151,12 +151,12 @@ async def test_an_event_that_nobody_heard_of_is_passed_on_and_fetches_the_state(
     }
     event = {"eventType": "carDreamtOfSheep", "id": "e-1", "userId": None, "sheep": 7} | named
     assert await cloud.deliver(cloud.hooks[0], event) == 200
-    await until(hass, lambda: "session_started" in ears.types)
-    assert [(told["event_type"], told["payload"]["sheep"]) for told in ears.webhooks] == [
+    await until(hass, lambda: "session_started" in recorded.types)
+    assert [(told["event_type"], told["payload"]["sheep"]) for told in recorded.webhooks] == [
         ("carDreamtOfSheep", 7)
     ]
-    assert sorted(ears.types) == ["charging_started", "plugged_in", "session_started"]
-    assert {told["source"] for told in ears.changes} == {"webhook"}
+    assert sorted(recorded.types) == ["charging_started", "plugged_in", "session_started"]
+    assert {told["source"] for told in recorded.changes} == {"webhook"}
     assert state_of(hass, "v-1_session", "sensor") == "smart"
 
 
@@ -166,10 +166,10 @@ async def test_a_session_that_ends_is_told_without_an_endpoint_for_it(
     await test_an_event_that_nobody_heard_of_is_passed_on_and_fetches_the_state(
         hass, cloud, callback_url, {"userId": USER}
     )
-    ears = listen(hass)
+    recorded = record_events(hass)
     assert cloud.session is not None
     cloud.session |= {"EndedAt": "2099-01-01T11:00:00Z"}
     cloud.state = "DISCONNECTED"
     assert await cloud.deliver(cloud.hooks[0], {"id": "e-2"}) == 200
-    await until(hass, lambda: "unplugged" in ears.types and "session_ended" in ears.types)
+    await until(hass, lambda: "unplugged" in recorded.types and "session_ended" in recorded.types)
     assert state_of(hass, "v-1_session", "sensor") == "none"

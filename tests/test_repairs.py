@@ -19,7 +19,7 @@ from custom_components.jedlix.const import CONF_CALLBACK, CONF_CALLBACK_URL, DOM
 from custom_components.jedlix.push import callback_url as callback_url_module
 from custom_components.jedlix.push.health import PushState
 from custom_components.jedlix.push.issues import REPAIRS
-from custom_components.jedlix.push.link import PushLink
+from custom_components.jedlix.webhook import JedlixPush
 from simulator.app import Simulator
 from tests.tools import WEBHOOK_ID, WEBHOOK_KEY, Clock, make_entry, state_of, until
 
@@ -35,8 +35,8 @@ async def repairs(hass: HomeAssistant, enable_custom_integrations: None) -> None
     assert await async_setup_component(hass, "repairs", {})
 
 
-def push_of(entry: MockConfigEntry) -> PushLink:
-    push: PushLink = entry.runtime_data.push
+def push_of(entry: MockConfigEntry) -> JedlixPush:
+    push: JedlixPush = entry.runtime_data.push
     return push
 
 
@@ -118,7 +118,7 @@ async def test_a_trouble_that_lasts_shows_its_repair_and_mending_it_ends_it(
     callback, url, faults, mended = TROUBLES[repair]
     sim.strike(faults)
     entry = await begin(hass, sim, callback, callback_url if url == "HOME" else url)
-    await until(hass, lambda: push_of(entry).registrar.problem is not None)
+    await until(hass, lambda: push_of(entry).registration.problem is not None)
     assert state_of(hass, "_push_state") == "failing"
     await poll_after(hass, clock, entry, PASSING)
     assert shown(hass) == []
@@ -156,7 +156,7 @@ async def test_an_address_without_https_is_told(
     # as it is where the API is not next door
     monkeypatch.setattr(callback_url_module, "allows_http", lambda _data: False)
     entry = await begin(hass, sim, "custom", callback_url)
-    await until(hass, lambda: push_of(entry).registrar.problem == "not_https")
+    await until(hass, lambda: push_of(entry).registration.problem == "not_https")
     await poll_after(hass, clock, entry, timedelta(minutes=6))
     assert shown(hass) == ["url_not_https"]
     assert (await answer(hass, "url_not_https", entry))["errors"] == {"base": "not_https"}
@@ -187,11 +187,11 @@ async def test_the_time_counts_for_each_trouble_anew(
 ) -> None:
     sim.strike({"subscription_status": 409})
     entry = await begin(hass, sim, "custom", callback_url)
-    await until(hass, lambda: push_of(entry).registrar.problem == "slot_taken")
+    await until(hass, lambda: push_of(entry).registration.problem == "slot_taken")
     await poll_after(hass, clock, entry, PASSING)
     sim.strike({"subscription_status": 422})
-    push_of(entry).registrar.wake()
-    await until(hass, lambda: push_of(entry).registrar.problem == "rejected")
+    push_of(entry).registration.check_now()
+    await until(hass, lambda: push_of(entry).registration.problem == "rejected")
     await poll_after(hass, clock, entry, PASSING)
     assert shown(hass) == []
     await poll_after(hass, clock, entry, SECONDS)
@@ -219,7 +219,7 @@ async def test_the_reason_to_which_the_repair_refers_is_in_the_log_once(
 ) -> None:
     entry = await failing(hass, sim, callback_url, clock)
     a_pass = sum(request.status == 422 for request in sim.requests)
-    push_of(entry).registrar.wake()
+    push_of(entry).registration.check_now()
     await until(hass, lambda: sum(it.status == 422 for it in sim.requests) == 2 * a_pass)
     warned = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert [words for words in warned if "refuses to register the webhook" in words] == [
@@ -236,12 +236,12 @@ async def test_a_repair_stays_while_jedlix_is_away_and_goes_by_itself_on_recover
 ) -> None:
     entry = await failing(hass, sim, callback_url, clock)
     sim.strike({"subscription_status": 503})
-    push_of(entry).registrar.wake()
+    push_of(entry).registration.check_now()
     await until(hass, lambda: push_of(entry).state is PushState.CONNECTING)
-    assert push_of(entry).registrar.problem is None
+    assert push_of(entry).registration.problem is None
     assert shown(hass) == ["subscription_rejected"]
     sim.faults.clear()
-    push_of(entry).registrar.wake()
+    push_of(entry).registration.check_now()
     await until(hass, lambda: push_of(entry).state is PushState.WAITING)
     assert shown(hass) == []
 
@@ -251,8 +251,8 @@ async def test_another_trouble_takes_the_place_of_the_first(
 ) -> None:
     entry = await failing(hass, sim, callback_url, clock)
     sim.strike({"subscription_status": 409})
-    push_of(entry).registrar.wake()
-    await until(hass, lambda: push_of(entry).registrar.problem == "slot_taken")
+    push_of(entry).registration.check_now()
+    await until(hass, lambda: push_of(entry).registration.problem == "slot_taken")
     await poll_after(hass, clock, entry, timedelta(minutes=6))
     assert shown(hass) == ["slot_taken"]
 
@@ -362,7 +362,7 @@ async def test_silence_is_answered_by_registering_anew_and_told_when_that_does_n
 ) -> None:
     vehicle, push = sim.vehicle_ids[0], push_of(entry)
     sim.plug(vehicle)
-    await until(hass, lambda: push.health.announces)
+    await until(hass, lambda: push.health.reports_changes)
     assert state_of(hass, "_push_state") == "healthy"
 
     async def change_unheard() -> None:
@@ -390,7 +390,7 @@ async def test_silence_is_answered_by_registering_anew_and_told_when_that_does_n
     await change_unheard()
     # the second time only a look is taken, which mends nothing either
     looked = len(sim.requests)
-    push.registrar.wake()
+    push.registration.check_now()
     await until(hass, lambda: len(sim.requests) > looked)
     with pytest.raises(TimeoutError):
         await until(hass, lambda: push.state is not PushState.SILENT, seconds=0.1)

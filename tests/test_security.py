@@ -24,9 +24,9 @@ from custom_components.jedlix.api import (
     JedlixError,
     http as http_module,
 )
-from custom_components.jedlix.push import receiver
+from custom_components.jedlix.push import handler
 from custom_components.jedlix.push.callback_url import is_private_host, is_valid_url
-from custom_components.jedlix.push.receiver import Door, Refusal
+from custom_components.jedlix.push.handler import Refusal, WebhookHandler
 from tests.api.stand_in import Cloud, Reply, make_auth, make_client
 from tests.tools import WEBHOOK_ID
 
@@ -390,7 +390,9 @@ def test_plain_http_is_for_this_house(host: str | None, is_private: bool) -> Non
 def refused(hass: HomeAssistant, home: TestClient[Any, Any]) -> list[Refusal]:
     """Open the door and return what it refuses."""
     refused: list[Refusal] = []
-    Door(hass, WEBHOOK_ID, KEY, deliver=lambda _message: None, refused=refused.append).open()
+    WebhookHandler(
+        hass, WEBHOOK_ID, KEY, on_delivery=lambda _message: None, on_refusal=refused.append
+    ).open()
     return refused
 
 
@@ -456,8 +458,8 @@ async def test_a_body_without_end_is_not_waited_for(
     framing: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert receiver._PATIENCE == 30
-    monkeypatch.setattr(receiver, "_PATIENCE", 0.1)
+    assert handler._PATIENCE == 30
+    monkeypatch.setattr(handler, "BODY_TIMEOUT", 0.1)
     body = b"1\r\n{\r\n" if framing.endswith("chunked") else b"{"
     assert b" 408 " in await shout(home, RIGHT, framing, body=body)
     assert refused == [Refusal.TOO_SLOW]
@@ -482,10 +484,12 @@ async def test_every_key_is_compared_in_constant_time(
         compared.append((given, right))
         return False
 
-    monkeypatch.setattr(receiver, "compare_digest", compare)
+    monkeypatch.setattr(handler, "compare_digest", compare)
     headers = {"Authorization": f"Basic {key}"}
     request: Any = MockRequest(MESSAGE, "cloud", method="POST", headers=headers)
-    assert (await Door(hass, WEBHOOK_ID, KEY)._handle(hass, WEBHOOK_ID, request)).status == 401
+    assert (
+        await WebhookHandler(hass, WEBHOOK_ID, KEY)._handle(hass, WEBHOOK_ID, request)
+    ).status == 401
     assert compared == [(key.encode(), KEY.encode())]
 
 

@@ -1,4 +1,4 @@
-"""What the tests of the integration share: an entry for a simulator, and ears on the bus."""
+"""Tools of the tests: an entry for a simulator, recorded events of the bus, a clock, states."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
@@ -41,7 +41,7 @@ WEBHOOK_KEY: Final = "a-webhook-key-of-enough-length"
 
 
 def add_another_account(hass: HomeAssistant, sim: Simulator, user_id: str) -> None:
-    """Have another party's account follow a user; it is not set up."""
+    """Add another party's account that follows a user; it is not set up."""
     another = make_entry(sim, None, users=[user_id])
     another.add_to_hass(hass)
     hass.config_entries.async_update_entry(another, unique_id="another party")
@@ -93,7 +93,7 @@ def make_entry(
 
 
 async def set_up(hass: HomeAssistant, entry: MockConfigEntry) -> None:
-    """Set an entry up and let everything that follows from it happen."""
+    """Set an entry up and wait until all that follows from it is done."""
     entry.add_to_hass(hass)
     await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done()
@@ -102,9 +102,9 @@ async def set_up(hass: HomeAssistant, entry: MockConfigEntry) -> None:
 async def until(
     hass: HomeAssistant, condition: Callable[[], object], seconds: float = 10.0
 ) -> None:
-    """Wait for something that comes over a socket, then let everything that follows from it happen."""
+    """Wait for something that comes over a socket, then until all that follows from it is done."""
     async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110  what is waited for knows of no event
+        while not condition():  # noqa: ASYNC110  there is no event to wait for
             await asyncio.sleep(0.005)
     await hass.async_block_till_done()
 
@@ -120,20 +120,20 @@ async def set_up_with_push(
 
 
 @dataclass
-class Ears:
-    """What was told on the bus."""
+class RecordedEvents:
+    """The events that were fired on the bus."""
 
     changes: list[dict[str, Any]] = field(default_factory=list)
     webhooks: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def types(self) -> list[str]:
-        """Return the types of the changes, in the order in which they were told."""
+        """Return the types of the changes, in the order in which they were published."""
         return [change["type"] for change in self.changes]
 
 
 class Clock:
-    """The time in Home Assistant and at Jedlix: that of this machine, put forward by the test."""
+    """The time in Home Assistant and at Jedlix: that of this machine, moved forward by the test."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, sim: Simulator) -> None:
         """Take over both clocks."""
@@ -142,17 +142,17 @@ class Clock:
         monkeypatch.setattr(sim, "_clock", self.now)
 
     def now(self) -> datetime:
-        """Return the time that it is there."""
+        """Return the time."""
         return datetime.now(UTC) + self._ahead
 
     def go_on(self, pause: timedelta) -> None:
-        """Let time pass. Timers do not notice."""
+        """Move forward. Timers do not fire."""
         self._ahead += pause
 
 
-def listen(hass: HomeAssistant) -> Ears:
-    """Hear everything that is told from now on."""
-    ears = Ears()
+def record_events(hass: HomeAssistant) -> RecordedEvents:
+    """Record all events of the integration from now on."""
+    recorded = RecordedEvents()
 
     def into(kept: list[dict[str, Any]]) -> Callable[[Event], None]:
         @callback
@@ -161,15 +161,15 @@ def listen(hass: HomeAssistant) -> Ears:
 
         return keep
 
-    hass.bus.async_listen(EVENT_CHANGE, into(ears.changes))
-    hass.bus.async_listen(EVENT_WEBHOOK, into(ears.webhooks))
-    return ears
+    hass.bus.async_listen(EVENT_CHANGE, into(recorded.changes))
+    hass.bus.async_listen(EVENT_WEBHOOK, into(recorded.webhooks))
+    return recorded
 
 
 def state_of(hass: HomeAssistant, unique_id_end: str, domain: str | None = None) -> str:
     """Return the state of the one entity of ours (of this domain) whose unique id ends so.
 
-    What a car and a charger both have is the car's.
+    Where a car and a charger both have one, it is the car's.
     """
     ours = [item for item in er.async_get(hass).entities.values() if item.platform == DOMAIN]
     chargers = {item.device_id for item in ours if item.translation_key == "state_updated"}

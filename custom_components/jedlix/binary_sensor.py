@@ -1,8 +1,8 @@
-"""Binary sensors of cars and of the account, as tables."""
+"""Binary sensors of cars and of the account."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, override
+from typing import override
 
 from homeassistant.components.binary_sensor import (  # type: ignore[attr-defined] # not exported in so many words
     BinarySensorDeviceClass,
@@ -11,23 +11,22 @@ from homeassistant.components.binary_sensor import (  # type: ignore[attr-define
 )
 from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .api import ChargeStatus
-from .entity import AccountEntity, VehicleDescription, VehicleEntity, add_for_vehicles
+from .data import JedlixConfigEntry
+from .entity import AccountEntity, FleetEntity, JedlixEntityDescription, add_entities
 from .push.health import PushState
-from .snapshot import VehicleSnapshot
-
-if TYPE_CHECKING:
-    from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
-
-    from .runtime import JedlixConfigEntry
+from .state.snapshot import VehicleSnapshot
 
 PARALLEL_UPDATES = 0
 
 
 @dataclass(frozen=True, kw_only=True)
-class VehicleBinarySensorDescription(VehicleDescription, BinarySensorEntityDescription):
-    """A binary sensor of a car; None means that Jedlix does not know."""
+class VehicleBinarySensorDescription(
+    JedlixEntityDescription[VehicleSnapshot], BinarySensorEntityDescription
+):
+    """A binary sensor of a car; None means unknown."""
 
     is_on_fn: Callable[[VehicleSnapshot], bool | None]
 
@@ -42,7 +41,7 @@ def _is_smart(car: VehicleSnapshot) -> bool | None:
 
 
 def _is_at_known_location(car: VehicleSnapshot) -> bool | None:
-    """Jedlix tells the location of a session only; null is an unknown location (documented)."""
+    """Return whether the session is at a known location. Null is an unknown location (documented)."""
     return None if car.session is None else car.session.charging_location_id is not None
 
 
@@ -87,12 +86,14 @@ async def async_setup_entry(
     entry: JedlixConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Make the binary sensors."""
+    """Add the binary sensors."""
     async_add_entities([PushBinarySensor(entry, PUSH)])
-    add_for_vehicles(entry, async_add_entities, VEHICLE_BINARY_SENSORS, VehicleBinarySensor)
+    add_entities(
+        entry, async_add_entities, VehicleSnapshot, VEHICLE_BINARY_SENSORS, VehicleBinarySensor
+    )
 
 
-class VehicleBinarySensor(VehicleEntity, BinarySensorEntity):
+class VehicleBinarySensor(FleetEntity[VehicleSnapshot], BinarySensorEntity):
     """A binary sensor of a car."""
 
     entity_description: VehicleBinarySensorDescription
@@ -100,8 +101,8 @@ class VehicleBinarySensor(VehicleEntity, BinarySensorEntity):
     @property
     @override
     def is_on(self) -> bool | None:
-        """Return what the snapshot says."""
-        return self.entity_description.is_on_fn(self._car)
+        """Return the state."""
+        return self.entity_description.is_on_fn(self._member)
 
 
 class PushBinarySensor(AccountEntity, BinarySensorEntity):
@@ -110,7 +111,7 @@ class PushBinarySensor(AccountEntity, BinarySensorEntity):
     @property
     @override
     def is_on(self) -> bool | None:
-        """Return whether push is registered and nothing speaks against it; unknown where none is wanted."""
+        """Return whether push is registered and without trouble; unknown where no push is wanted."""
         if self._push.state is PushState.OFF:
             return None
         return self._push.state in (PushState.WAITING, PushState.HEALTHY)

@@ -1,31 +1,29 @@
-"""Buttons: ask a car for its state, and have the account's webhooks registered anew."""
+"""Buttons: ask a car for its state, and register the account's webhooks again."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, override
+from typing import Final, override
 
 from homeassistant.components.button import ButtonEntity, ButtonEntityDescription
 from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .entity import AccountEntity, VehicleDescription, VehicleEntity, add_for_vehicles
-
-if TYPE_CHECKING:
-    from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
-
-    from .runtime import JedlixConfigEntry
+from .data import JedlixConfigEntry
+from .entity import AccountEntity, FleetEntity, JedlixEntityDescription, add_entities
+from .state.snapshot import VehicleSnapshot
 
 PARALLEL_UPDATES = 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class VehicleButtonDescription(VehicleDescription, ButtonEntityDescription):
+class VehicleButtonDescription(JedlixEntityDescription[VehicleSnapshot], ButtonEntityDescription):
     """A button of a car."""
 
 
-# Where the path of the settings is not what we guess, nor is this one, which lies beside it (A3, A6).
+# This path lies beside that of the settings. Where that one is wrong, so is this (A3, A6).
 REFRESH: Final = VehicleButtonDescription(
     key="refresh",
-    needs="request_refresh",
+    requires="request_refresh",
     exists_fn=lambda car: car.settings is not None and car.can_be_asked,
 )
 
@@ -39,12 +37,12 @@ async def async_setup_entry(
     entry: JedlixConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Make the buttons."""
+    """Add the buttons."""
     async_add_entities([ResubscribeButton(entry, RESUBSCRIBE)])
-    add_for_vehicles(entry, async_add_entities, [REFRESH], RefreshButton)
+    add_entities(entry, async_add_entities, VehicleSnapshot, [REFRESH], RefreshButton)
 
 
-class RefreshButton(VehicleEntity, ButtonEntity):
+class RefreshButton(FleetEntity[VehicleSnapshot], ButtonEntity):
     """Asks the car itself, at most once in 10 minutes (documented)."""
 
     entity_description: VehicleButtonDescription
@@ -52,13 +50,13 @@ class RefreshButton(VehicleEntity, ButtonEntity):
     @override
     async def async_press(self) -> None:
         """Ask the car."""
-        await self._commands.refresh(self._key)
+        await self._data.commands.refresh(self._key)
 
 
 class ResubscribeButton(AccountEntity, ButtonEntity):
-    """Has all webhook subscriptions written anew."""
+    """Writes all webhook subscriptions again."""
 
     @override
     async def async_press(self) -> None:
-        """Subscribe anew."""
+        """Subscribe again."""
         self._push.resubscribe()

@@ -1,8 +1,8 @@
-"""The calendar of a car: its sessions, in any period that one scrolls to."""
+"""Calendar of a car: its sessions, in any period."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, override
+from typing import override
 
 from homeassistant.components.calendar import (
     CalendarEntity,
@@ -10,27 +10,25 @@ from homeassistant.components.calendar import (
     CalendarEvent,
 )
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.translation import async_get_cached_translations
 from homeassistant.util import dt as dt_util
 
 from .api import JedlixError, Session
 from .const import DOMAIN
-from .coordinator import JedlixCoordinator
-from .entity import VehicleDescription, VehicleEntity, add_for_vehicles
+from .data import JedlixConfigEntry
+from .entity import FleetEntity, JedlixEntityDescription, add_entities
 from .errors import failure
-from .fleet import Key
-from .past_sessions import TooManySessions
-
-if TYPE_CHECKING:
-    from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
-
-    from .runtime import JedlixConfigEntry
+from .session_history import TooManySessions
+from .state.snapshot import VehicleSnapshot
 
 PARALLEL_UPDATES = 0
 
 
 @dataclass(frozen=True, kw_only=True)
-class VehicleCalendarDescription(VehicleDescription, CalendarEntityDescription):
+class VehicleCalendarDescription(
+    JedlixEntityDescription[VehicleSnapshot], CalendarEntityDescription
+):
     """A calendar of a car."""
 
 
@@ -42,31 +40,24 @@ async def async_setup_entry(
     entry: JedlixConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Make the calendars."""
-    add_for_vehicles(entry, async_add_entities, (SESSIONS,), SessionsCalendar)
+    """Add the calendars."""
+    add_entities(entry, async_add_entities, VehicleSnapshot, [SESSIONS], SessionsCalendar)
 
 
-class SessionsCalendar(VehicleEntity, CalendarEntity):
-    """The sessions of a car. It is on while one is running.
+class SessionsCalendar(FleetEntity[VehicleSnapshot], CalendarEntity):
+    """The sessions of a car. It is on while a session is running.
 
-    An event of a calendar must end, and when a running session will is not known: it ends a poll from now. At
-    that moment the calendar writes its state anew by itself, and the end is again a poll away.
+    An event of a calendar must end, and the end of a running session is not known. So it ends one poll from
+    now. At that moment the calendar writes its state again by itself, and the end moves on.
     """
 
     entity_description: VehicleCalendarDescription
 
-    def __init__(
-        self, coordinator: JedlixCoordinator, key: Key, description: VehicleCalendarDescription
-    ) -> None:
-        """Ask for the past at the entry's past sessions."""
-        super().__init__(coordinator, key, description)
-        self._past = coordinator.config_entry.runtime_data.past
-
     @property
     @override
     def event(self) -> CalendarEvent | None:
-        """Return the running session; those to come are not known."""
-        session = self._car.session
+        """Return the running session; future ones are not known."""
+        session = self._member.session
         return None if session is None else self._as_event(session)
 
     @override
@@ -75,9 +66,9 @@ class SessionsCalendar(VehicleEntity, CalendarEntity):
     ) -> list[CalendarEvent]:
         """Return the sessions that overlap a period."""
         try:
-            sessions = await self._past.between(self._key, start_date, end_date)
+            sessions = await self._data.session_history.between(self._key, start_date, end_date)
             if any(session.charging_location_id for session in sessions):
-                await self._past.learn_places(self._key[0])
+                await self._data.session_history.read_places(self._key[0])
         except TooManySessions as err:
             raise failure("too_many_sessions") from err
         except JedlixError as err:
@@ -92,35 +83,35 @@ class SessionsCalendar(VehicleEntity, CalendarEntity):
         end = session.ended_at or dt_util.utcnow() + (
             self.coordinator.update_interval or timedelta(0)
         )
-        words = _Words(self.hass)
+        texts = _EventTexts(self.hass)
         return CalendarEvent(
             start=start,
-            # by the clock on the wall, as the calendar compares: an hour that comes twice ends where it began
+            # By local time, as the calendar compares: an hour that comes twice ends where it began.
             end=max(start, dt_util.as_local(end)),
-            summary=words.summary(session),
-            description=words.description(session) or None,
-            location=self._past.places.get(session.charging_location_id or ""),
+            summary=texts.summary(session),
+            description=texts.description(session) or None,
+            location=self._data.session_history.places.get(session.charging_location_id or ""),
             uid=session.id,
         )
 
 
-class _Words:
-    """What an event says. The frontend translates no event, so it is said in the language of the server."""
+class _EventTexts:
+    """The texts of an event. The frontend translates no event, so they are in the language of the server."""
 
     def __init__(self, hass: HomeAssistant) -> None:
-        """Take the words that Home Assistant has loaded."""
+        """Use the translations that Home Assistant has loaded."""
         self._texts = async_get_cached_translations(hass, hass.config.language, "common", DOMAIN)
 
-    def _say(self, key: str, **values: str) -> str:
+    def _text(self, key: str, **values: str) -> str:
         return self._texts[f"component.{DOMAIN}.common.{key}"].format(**values)
 
     def _number(self, value: float, digits: int) -> str:
-        return f"{value:.{digits}f}".replace(".", self._say("decimal_mark"))
+        return f"{value:.{digits}f}".replace(".", self._text("decimal_mark"))
 
     def summary(self, session: Session) -> str:
-        """Return whether Jedlix steered, as far as that is known, and how much an ended session charged."""
+        """Return whether the session was smart, and how much energy an ended session charged."""
         kinds = {True: "smart_session", False: "unmanaged_session", None: "session"}
-        summary = self._say(kinds[session.is_managed])
+        summary = self._text(kinds[session.is_managed])
         if session.ended_at is None or session.energy_kwh is None:
             return summary
         return f"{summary}, {self._number(session.energy_kwh, 1)} kWh"
@@ -129,9 +120,9 @@ class _Words:
         """Return energy, cost and savings, a line each, as far as they are known."""
         lines = []
         if session.energy_kwh is not None:
-            lines.append(self._say("energy", energy=self._number(session.energy_kwh, 1)))
+            lines.append(self._text("energy", energy=self._number(session.energy_kwh, 1)))
         for key, amount in (("cost", session.cost), ("savings", session.savings)):
             if amount is not None:
-                told = f"{self._number(amount, 2)} {session.currency or ''}".strip()
-                lines.append(self._say(key, amount=told))
+                text = f"{self._number(amount, 2)} {session.currency or ''}".strip()
+                lines.append(self._text(key, amount=text))
         return "\n".join(lines)

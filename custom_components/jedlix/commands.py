@@ -1,7 +1,7 @@
-"""What a user asks of Jedlix: written, then read again, so that the states are true when a command is over.
+"""Commands: write what a person wants at Jedlix, then refresh, so that the states are right at the end.
 
-Every path here is assumed (A3, A5, A6). A tenant that lacks one says so at the first try; what needs it is
-unavailable from then on, with one line in the log.
+Every path here is assumed (A3, A5, A6). Where the tenant refuses one at the first try, the controls that
+need it become unavailable, with one line in the log.
 """
 
 import asyncio
@@ -9,8 +9,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final
 
+from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant
 from homeassistant.util import dt as dt_util
 
@@ -25,31 +26,29 @@ from .api import (
 )
 from .api.reading import Json
 from .coordinator import JedlixCoordinator
+from .devices import DeviceKey
 from .errors import failure, failure_of, refuse
-from .fleet import Key
-from .snapshot import VehicleSnapshot
-
-if TYPE_CHECKING:
-    from .runtime import JedlixConfigEntry
+from .state.snapshot import VehicleSnapshot
 
 # A car is asked at most once in 10 minutes, and a request is forgotten after 15 (documented).
-_REFRESH_EVERY: Final = timedelta(minutes=10)
-_REFRESH_LASTS: Final = timedelta(minutes=15)
-_FIRST_PAUSE: Final = 5.0
-_LONGEST_PAUSE: Final = 60.0
+_MIN_REFRESH_INTERVAL: Final = timedelta(minutes=10)
+_REFRESH_REMEMBERED: Final = timedelta(minutes=15)
+# How long to wait before the answer of the car is asked for again, in seconds.
+MIN_STATUS_INTERVAL: Final = 5.0
+MAX_STATUS_INTERVAL: Final = 60.0
 
 
 class Commands:
     """The commands to the cars of one entry.
 
-    All raise ServiceValidationError where the car or the input does not allow what is asked, and
-    HomeAssistantError where Jedlix refuses it or cannot be reached; both in words of the user's language.
+    All raise ServiceValidationError where the car or the input does not allow the command, and
+    HomeAssistantError where Jedlix refuses it or cannot be reached. Both are in the user's language.
     """
 
     def __init__(
         self,
         hass: HomeAssistant,
-        entry: JedlixConfigEntry,
+        entry: ConfigEntry[Any],
         client: JedlixClient,
         coordinator: JedlixCoordinator,
     ) -> None:
@@ -58,23 +57,23 @@ class Commands:
         self._entry = entry
         self._client = client
         self._coordinator = coordinator
-        self._refreshed_at: dict[Key, datetime] = {}
+        self._refreshed_at: dict[DeviceKey, datetime] = {}
 
     async def set_smart_charging(
-        self, key: Key, *, enabled: bool, until: datetime | None = None
+        self, key: DeviceKey, *, enabled: bool, until: datetime | None = None
     ) -> None:
-        """Let Jedlix steer, or not; where not, `until` is when it takes over again by itself (documented)."""
+        """Switch smart charging on or off; `until` is when it takes over again by itself (documented)."""
         if until is not None and until <= dt_util.utcnow():
             refuse("time_in_the_past")
         async with self._settings(key) as settings:
             await self._write(key, settings.changed(smart_charging=(enabled, until)))
 
     async def set_levels(
-        self, key: Key, *, desired: int | None = None, minimum: int | None = None
+        self, key: DeviceKey, *, desired: int | None = None, minimum: int | None = None
     ) -> None:
-        """Set the level in % to charge to (50 to 100), or to charge to at once (0 to 100).
+        """Set the level in % to charge to (50 to 100), or the level up to which to charge at once (0 to 100).
 
-        The minimum never stays above the desired level, so it is lowered with it.
+        The minimum never stays above the desired level. It is lowered with it.
         """
         async with self._settings(key) as settings:
             target = desired if desired is not None else settings.desired_battery_level
@@ -88,7 +87,7 @@ class Commands:
                 settings.changed(desired_battery_level=desired, minimum_battery_level=minimum),
             )
 
-    async def boost(self, key: Key, *, enabled: bool) -> None:
+    async def boost(self, key: DeviceKey, *, enabled: bool) -> None:
         """Charge at once up to the desired level, or go back to smart charging; in a smart session only."""
         session = self._session(key)
         if session is None or session.is_managed is not True:
@@ -96,24 +95,25 @@ class Commands:
         async with self._attempt(key, "session_settings", session):
             await self._client.boost(key[0], session.id, enabled=enabled)
             boosted = session.id if enabled else None
-            self._coordinator.commanded(key, lambda car: replace(car, boost_session_id=boosted))
+            self._coordinator.apply_command(key, lambda car: replace(car, boost_session_id=boosted))
 
-    async def tell_battery_level(self, key: Key, level: int) -> None:
-        """Tell Jedlix the battery level in % of a car that cannot tell it itself; in a session only."""
+    async def set_current_battery_level(self, key: DeviceKey, level: int) -> None:
+        """Report the battery level in % of a car that cannot report it; in a session only."""
         if (session := self._session(key)) is None:
             refuse("no_session")
         async with self._attempt(key, "session_settings", session):
             await self._client.set_current_battery_level(key[0], session.id, level)
-            self._coordinator.commanded(
-                key, lambda car: replace(car, told_levels={**car.told_levels, session.id: level})
+            self._coordinator.apply_command(
+                key,
+                lambda car: replace(car, entered_levels={**car.entered_levels, session.id: level}),
             )
 
-    async def refresh(self, key: Key) -> None:
-        """Have the car itself asked; its answer is read as soon as Jedlix says that it is there."""
+    async def refresh(self, key: DeviceKey) -> None:
+        """Have Jedlix ask the car; its answer is read as soon as Jedlix has it."""
         now = dt_util.utcnow()
         last = self._refreshed_at.get(key)
-        if last is not None and now - last < _REFRESH_EVERY:
-            again = dt_util.as_local(last + _REFRESH_EVERY)
+        if last is not None and now - last < _MIN_REFRESH_INTERVAL:
+            again = dt_util.as_local(last + _MIN_REFRESH_INTERVAL)
             refuse("refresh_too_soon", time=again.strftime("%H:%M"))
         async with self._attempt(key, "request_refresh"):
             request = await self._client.request_refresh(*key)
@@ -123,12 +123,12 @@ class Commands:
                 self._hass, self._await_refresh(key, now), f"jedlix refresh of {key[1]}"
             )
 
-    async def _await_refresh(self, key: Key, since: datetime) -> None:
-        """Look once the car has answered; the request is forgotten after a while."""
-        pause = _FIRST_PAUSE
-        while dt_util.utcnow() - since < _REFRESH_LASTS:
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE)
+    async def _await_refresh(self, key: DeviceKey, since: datetime) -> None:
+        """Refresh once the car has answered, or Jedlix has forgotten the request."""
+        interval = MIN_STATUS_INTERVAL
+        while dt_util.utcnow() - since < _REFRESH_REMEMBERED:
+            await asyncio.sleep(interval)
+            interval = min(interval * 2, MAX_STATUS_INTERVAL)
             try:
                 if (await self._client.refresh_status(*key)).completed_at is not None:
                     break
@@ -136,59 +136,59 @@ class Commands:
                 break
             except JedlixError:
                 continue
-        await self._coordinator.look_after_command(key[0])
+        await self._coordinator.refresh_after_command(key[0])
 
     # -- how a command is carried out ----------------------------------------------------------------------
 
-    def _car(self, key: Key) -> VehicleSnapshot:
+    def _car(self, key: DeviceKey) -> VehicleSnapshot:
         if (car := self._coordinator.fleet.vehicle(key)) is None:
             refuse("unknown_vehicle")
         return car
 
-    def _session(self, key: Key) -> Session | None:
+    def _session(self, key: DeviceKey) -> Session | None:
         return self._car(key).session
 
     @asynccontextmanager
-    async def _settings(self, key: Key) -> AsyncIterator[ChargeSettings]:
-        """Give the newest settings of a car, to be changed and written back whole."""
+    async def _settings(self, key: DeviceKey) -> AsyncIterator[ChargeSettings]:
+        """Yield the newest settings of a car, to be changed and written back whole."""
         if self._car(key).settings is None:
             refuse("not_offered")
         async with self._attempt(key, "update_charge_settings"):
             yield await self._client.charge_settings(*key)
 
-    async def _write(self, key: Key, settings: dict[str, Json]) -> None:
+    async def _write(self, key: DeviceKey, settings: dict[str, Json]) -> None:
         await self._client.update_charge_settings(*key, settings)
         fresh = await self._client.charge_settings(*key)
-        self._coordinator.commanded(key, lambda car: replace(car, settings=fresh))
+        self._coordinator.apply_command(key, lambda car: replace(car, settings=fresh))
 
     @asynccontextmanager
     async def _attempt(
-        self, key: Key, call: str, session: Session | None = None
+        self, key: DeviceKey, call: str, session: Session | None = None
     ) -> AsyncIterator[None]:
-        """Hold the user while a command is under way, then read the truth; failures are told in words."""
+        """Hold back refreshes during a command, then refresh; a failure becomes a translated error."""
         self._car(key)
-        truth = self._coordinator.truth
-        if not truth.serves(call):
+        offered = self._coordinator.offered
+        if not offered.is_offered(call):
             refuse("not_offered")
         refusal: JedlixError | None = None
         try:
-            async with self._coordinator.locks[key[0]]:
+            async with self._coordinator.user_locks[key[0]]:
                 yield
-            truth.answered(call)
+            offered.note_answer(call)
         except (NotFound, Forbidden, Rejected) as err:
             refusal = err
         except JedlixError as err:
-            self._coordinator.look_after_failure(key[0])
+            self._coordinator.request_after_failed_command(key[0])
             raise failure_of(self._hass, self._entry, err) from err
-        await self._coordinator.look_after_command(key[0])
+        await self._coordinator.refresh_after_command(key[0])
         if refusal is None:
             return
         car = self._car(key)
         if session is not None and session.id not in car.open_sessions:
             refuse("no_session")
         if not isinstance(refusal, Rejected):
-            truth.refused(call, refusal)
+            offered.note_refusal(call, refusal)
             self._coordinator.async_update_listeners()
-            if not truth.serves(call):
+            if not offered.is_offered(call):
                 raise failure("not_offered") from refusal
         raise failure("command_refused", error=str(refusal)) from refusal

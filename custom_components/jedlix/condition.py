@@ -1,4 +1,4 @@
-"""Conditions of our own: whether a car is plugged in, charging, in a smart session."""
+"""Conditions: whether a car is plugged in, charging, or in a smart session."""
 
 from typing import ClassVar, Final, override
 
@@ -32,24 +32,24 @@ class BinarySensorCondition(EntityStateConditionBase):
 
     @override
     def _check_all_match_state(self, states: list[State]) -> bool:
-        """All of nothing is false: where no car is known, none is plugged in."""
+        """Return false where the target has no car: none is plugged in then."""
         return bool(states) and super()._check_all_match_state(states)
 
 
 class IsPluggedIn(BinarySensorCondition):
-    """The car is at a charger."""
+    """The car is plugged in."""
 
     _key = "plugged_in"
 
 
 class IsCharging(BinarySensorCondition):
-    """The car draws power."""
+    """The car charges."""
 
     _key = "charging"
 
 
 class IsSmartSession(BinarySensorCondition):
-    """Jedlix steers the running session."""
+    """The running session is smart."""
 
     _key = "smart_session"
 

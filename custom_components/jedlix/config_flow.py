@@ -1,4 +1,4 @@
-"""What people meet when they set up: user, custom, users, webhook, connect; then reauth and reconfigure."""
+"""Config flow: the steps user, custom, users, webhook and connect; reauthentication and reconfiguration."""
 
 from collections.abc import Mapping
 import logging
@@ -25,7 +25,6 @@ from homeassistant.const import (
 from homeassistant.core import callback
 from yarl import URL
 
-from .account_flows import JedlixOptionsFlow, UserSubentryFlow
 from .api import JedlixError
 from .const import (
     CONF_AUDIENCE,
@@ -44,54 +43,59 @@ from .const import (
     DOMAIN,
     SUBENTRY_USER,
 )
-from .flow_errors import account_error, user_error
-from .flow_forms import (
+from .data import JedlixConfigEntry, make_client
+from .errors import account_form_error, user_form_error
+from .flows.options import JedlixOptionsFlow
+from .flows.schemas import (
     ENVIRONMENTS,
     TOKEN_URL,
     account_title,
-    callback_choice,
-    credentials_form,
-    custom_form,
-    reauth_form,
-    users_form,
-    webhook_form,
-    without_blanks,
+    callback_data,
+    credentials_schema,
+    custom_schema,
+    reauth_schema,
+    stripped,
+    users_schema,
+    webhook_schema,
 )
-from .following import all_followed
-from .memory import Memory
+from .flows.users import UserSubentryFlow
 from .push.callback_url import (
     Callback,
+    ChosenUrl,
     NoCallback,
     choose_url,
     delete_cloudhook,
     is_private_host,
     is_valid_url,
 )
+from .push.connection_test import ConnectionTest
+from .push.registration import Registration
 from .push.subscriptions import unsubscribe_all
-from .push.trial import Trial
-from .runtime import make_client
-from .tenant import TenantUser, check_users, find_users, own_spelling
+from .store import JedlixStore
+from .subentries import followed_users
+from .users import TenantUser, check_users, find_users, normalize_user_id
 
 _LOGGER = logging.getLogger(__name__)
 
 _NEW_KEY_BYTES: Final = 32
 _SECRETS: Final = frozenset({CONF_CLIENT_SECRET, CONF_API_KEY})
-# What is mended where the credentials are entered.
+# Errors that the form with the credentials shows.
 _CREDENTIAL_ERRORS: Final = frozenset({"invalid_auth", "forbidden"})
 
 
 class JedlixConfigFlow(ConfigFlow, domain=DOMAIN):
-    """Set-up, reauthentication and reconfiguration; the three share their steps."""
+    """Set-up, reauthentication and reconfiguration, which share their steps."""
 
     VERSION = 1
     MINOR_VERSION = 1
 
     def __init__(self) -> None:
-        """Begin with nothing entered."""
+        """Start with nothing entered."""
         self._data: dict[str, Any] = {}
         self._found: dict[str, TenantUser] = {}
         self._chosen: dict[str, str] = {}
-        self._trial: Trial | None = None
+        self._url: ChosenUrl | None = None
+        self._test: ConnectionTest | None = None
         self._spare_webhook_id: str | None = None
         self._connect_error: str | None = None
         self._credential_errors: dict[str, str] = {}
@@ -102,14 +106,14 @@ class JedlixConfigFlow(ConfigFlow, domain=DOMAIN):
     def async_get_supported_subentry_types(
         cls, config_entry: ConfigEntry
     ) -> dict[str, type[ConfigSubentryFlow]]:
-        """Return how to add one more user."""
+        """Return the flow that adds one more user."""
         return {SUBENTRY_USER: UserSubentryFlow}
 
     @staticmethod
     @callback
     @override
     def async_get_options_flow(config_entry: ConfigEntry) -> OptionsFlow:
-        """Return the options."""
+        """Return the options flow."""
         return JedlixOptionsFlow()
 
     # -- credentials ---------------------------------------------------------------------------------------
@@ -119,7 +123,7 @@ class JedlixConfigFlow(ConfigFlow, domain=DOMAIN):
         """Ask for the environment and the credentials, and try them."""
         errors, self._credential_errors = self._credential_errors, {}
         if user_input is not None:
-            self._data |= {CONF_API_KEY: None} | without_blanks(user_input)
+            self._data |= {CONF_API_KEY: None} | stripped(user_input)
             if (base_url := ENVIRONMENTS.get(user_input[CONF_ENVIRONMENT])) is None:
                 return await self.async_step_custom()
             self._data |= {
@@ -132,7 +136,7 @@ class JedlixConfigFlow(ConfigFlow, domain=DOMAIN):
         return self.async_show_form(
             step_id="user",
             data_schema=self.add_suggested_values_to_schema(
-                credentials_form(),
+                credentials_schema(),
                 {key: value for key, value in self._data.items() if key not in _SECRETS},
             ),
             errors=errors,
@@ -142,7 +146,7 @@ class JedlixConfigFlow(ConfigFlow, domain=DOMAIN):
         """Ask for the addresses of another environment, and try the credentials there."""
         errors: dict[str, str] = {}
         if user_input is not None:
-            entered = without_blanks(user_input)
+            entered = stripped(user_input)
             base_url = entered[CONF_BASE_URL].rstrip("/")
             self._data |= {
                 CONF_BASE_URL: base_url,
@@ -151,22 +155,22 @@ class JedlixConfigFlow(ConfigFlow, domain=DOMAIN):
             }
             errors = self._address_errors() or await self._try_credentials()
             if errors.get("base") in _CREDENTIAL_ERRORS:
-                # the credentials were entered one step before, so that is where they are mended
+                # The credentials were entered one step before, so that form shows the error.
                 self._credential_errors = errors
                 return await self.async_step_user()
             if not errors:
                 return await self._step_after_credentials()
         shown = dict(self._data)
         if shown.get(CONF_AUDIENCE) == shown.get(CONF_BASE_URL):
-            shown.pop(CONF_AUDIENCE, None)  # it follows the address, also one that is mended now
+            shown.pop(CONF_AUDIENCE, None)  # it follows the address, also one that is corrected now
         return self.async_show_form(
             step_id="custom",
-            data_schema=self.add_suggested_values_to_schema(custom_form(), shown),
+            data_schema=self.add_suggested_values_to_schema(custom_schema(), shown),
             errors=errors,
         )
 
     def _address_errors(self) -> dict[str, str]:
-        """Return what is wrong with the custom addresses: plain http is for this house only."""
+        """Return the errors of the custom addresses: plain http is allowed for private hosts only."""
         errors: dict[str, str] = {}
         for field in (CONF_BASE_URL, CONF_TOKEN_URL):
             if not is_valid_url(self._data[field], allow_http=True):
@@ -182,9 +186,9 @@ class JedlixConfigFlow(ConfigFlow, domain=DOMAIN):
         try:
             await make_client(self.hass, self._data).check_access()
         except JedlixError as err:
-            return {"base": account_error(err)}
+            return {"base": account_form_error(err)}
         except Exception:
-            _LOGGER.exception("Unexpected error while trying the credentials")
+            _LOGGER.exception("Unexpected error while trying the Jedlix credentials")
             return {"base": "unknown"}
         return {}
 
@@ -192,13 +196,13 @@ class JedlixConfigFlow(ConfigFlow, domain=DOMAIN):
         """Go on: one entry per tenant and environment; reconfiguring skips the choice of users."""
         host = URL(self._data[CONF_BASE_URL]).authority
         unique_id = f"{host}/{self._data[CONF_CLIENT_ID]}"
-        # A dialog that a page loaded anew has left behind ends once this one has made the entry.
+        # A dialog that was left behind by a reload of the page ends once this one has created the entry.
         await self.async_set_unique_id(unique_id, raise_on_progress=False)
         if self.source == SOURCE_RECONFIGURE:
             self._abort_if_unique_id_mismatch(reason="wrong_account")
         else:
             self._abort_if_unique_id_configured()
-        # Reconfiguring rotates both: the new door is tried while the old one still takes deliveries.
+        # Reconfiguring rotates both: the new webhook is tested while the old one still accepts deliveries.
         self._data[CONF_WEBHOOK_ID] = self._spare_webhook_id = webhook.async_generate_id()
         self._data[CONF_WEBHOOK_KEY] = secrets.token_urlsafe(_NEW_KEY_BYTES)
         if self.source == SOURCE_RECONFIGURE:
@@ -209,12 +213,12 @@ class JedlixConfigFlow(ConfigFlow, domain=DOMAIN):
     # -- users ---------------------------------------------------------------------------------------------
 
     async def async_step_users(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
-        """Ask whom to follow; ids that Jedlix does not know are named."""
+        """Ask which users to follow; the error names an id that Jedlix does not know."""
         errors: dict[str, str] = {}
         placeholders = {"user": "", "found": str(len(self._found))}
         if user_input is not None:
             wanted = dict.fromkeys(
-                user_id if user_id in self._found else own_spelling(user_id)
+                user_id if user_id in self._found else normalize_user_id(user_id)
                 for user_id in user_input[CONF_USERS]
             )
             self._chosen, errors, bad = await self._check(
@@ -228,24 +232,24 @@ class JedlixConfigFlow(ConfigFlow, domain=DOMAIN):
         return self.async_show_form(
             step_id="users",
             data_schema=self.add_suggested_values_to_schema(
-                users_form(self._found), user_input or {}
+                users_schema(self._found), user_input or {}
             ),
             errors=errors,
             description_placeholders=placeholders,
         )
 
     async def _check(self, wanted: list[str]) -> tuple[dict[str, str], dict[str, str], str]:
-        """Return the titles of the wanted users, the errors of the form, and the id that is wrong."""
+        """Return the titles of the wanted users, the errors of the form, and the id that they are about."""
         if not wanted:
             return {}, {CONF_USERS: "no_users"}, ""
-        if followed := all_followed(self.hass).intersection(wanted):
+        if followed := followed_users(self.hass).intersection(wanted):
             return {}, {CONF_USERS: "followed_elsewhere"}, ", ".join(sorted(followed))
         titles: dict[str, str] = {}
         for user_id, cars in (
             await check_users(make_client(self.hass, self._data), wanted)
         ).items():
             if isinstance(cars, JedlixError):
-                return {}, {CONF_USERS: user_error(cars)}, user_id
+                return {}, {CONF_USERS: user_form_error(cars)}, user_id
             place = self._found[user_id].place if user_id in self._found else None
             titles[user_id] = TenantUser(user_id, place, cars).label
         return titles, {}, ""
@@ -255,14 +259,14 @@ class JedlixConfigFlow(ConfigFlow, domain=DOMAIN):
     async def async_step_webhook(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Ask how Jedlix is to reach this Home Assistant; the next step tries it."""
+        """Ask how Jedlix reaches this Home Assistant; the next step tries it."""
         errors: dict[str, str] = {}
         if user_input is not None:
-            self._data |= callback_choice(user_input)
+            self._data |= callback_data(user_input)
             if user_input[CONF_CALLBACK] == Callback.NONE:
                 return await self._finish()
             try:
-                await choose_url(self.hass, self._data)
+                self._url = await choose_url(self.hass, self._data)
             except NoCallback as err:
                 field = (
                     CONF_CALLBACK_URL if user_input[CONF_CALLBACK] == Callback.CUSTOM else "base"
@@ -277,12 +281,12 @@ class JedlixConfigFlow(ConfigFlow, domain=DOMAIN):
             chosen = await choose_url(self.hass, self._data | {CONF_CALLBACK: Callback.AUTO})
         except NoCallback as err:
             chosen = None
-            # what to do about it is better known before the first try
+            # Advice before the first attempt is better than an error after it.
             if not errors and shown[CONF_CALLBACK] == Callback.AUTO:
                 errors["base"] = err.reason
         return self.async_show_form(
             step_id="webhook",
-            data_schema=self.add_suggested_values_to_schema(webhook_form(), shown),
+            data_schema=self.add_suggested_values_to_schema(webhook_schema(), shown),
             errors=errors,
             description_placeholders={
                 "auto": "-" if chosen is None else str(URL(chosen.url).origin())
@@ -292,15 +296,19 @@ class JedlixConfigFlow(ConfigFlow, domain=DOMAIN):
     async def async_step_connect(
         self, _user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Open the door, have Jedlix register it, and wait for its test message."""
-        if self._trial is None:
-            chosen = await choose_url(self.hass, self._data)
-            assert chosen is not None  # noqa: S101  the step before has seen to it
-            old = self._get_reconfigure_entry() if self.source == SOURCE_RECONFIGURE else None
-            client = make_client(self.hass, self._data)
-            self._trial = Trial(self.hass, client, self._data, chosen, replaces=old)
-            self._trial.start()
-        task = self._trial.task
+        """Have Jedlix register the webhook, and wait for its test message."""
+        if self._url is None:
+            return await self.async_step_webhook()
+        if self._test is None:
+            self._test = ConnectionTest(
+                self.hass,
+                make_client(self.hass, self._data),
+                self._data,
+                self._url,
+                replaces=self._replaced_registration(),
+            )
+            self._test.start()
+        task = self._test.task
         if not task.done():
             return self.async_show_progress(
                 step_id="connect", progress_action="connect", progress_task=task
@@ -308,24 +316,33 @@ class JedlixConfigFlow(ConfigFlow, domain=DOMAIN):
         self._connect_error = task.result()
         if self._connect_error is None:
             return self.async_show_progress_done(next_step_id="finish")
-        self._trial.close()
-        self._trial = None
+        self._test.close()
+        self._test = None
         return self.async_show_progress_done(next_step_id="webhook")
+
+    def _replaced_registration(self) -> Registration | None:
+        """Return the registration of the entry that is reconfigured, where it is loaded."""
+        if self.source != SOURCE_RECONFIGURE:
+            return None
+        entry: JedlixConfigEntry = self._get_reconfigure_entry()
+        if entry.state is not ConfigEntryState.LOADED:
+            return None
+        return entry.runtime_data.push.registration
 
     async def async_step_finish(
         self, _user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Keep what was entered and tried."""
+        """Create or update the entry with what was entered and tested."""
         return await self._finish()
 
     async def _finish(self) -> ConfigFlowResult:
-        if self._trial is not None:
-            self._trial.hand_over()
+        if self._test is not None:
+            self._test.hand_over()
         if self._data[CONF_CALLBACK] in (Callback.AUTO, Callback.CLOUD):
             self._spare_webhook_id = None
         if self.source == SOURCE_RECONFIGURE:
             entry = self._get_reconfigure_entry()
-            await self._leave_old_callback(entry)
+            await self._delete_old_callback(entry)
             return self._update(entry, "reconfigure_successful")
         return self.async_create_entry(
             title=account_title(self._data),
@@ -348,38 +365,38 @@ class JedlixConfigFlow(ConfigFlow, domain=DOMAIN):
     @callback
     @override
     def async_remove(self) -> None:
-        """Shut the trial's door when the dialog is closed; one that was handed over is the entry's.
+        """Undo the connection test when the dialog is closed, unless it was handed over to the entry.
 
-        So is the cloudhook, which comes into being as soon as its address is shown.
+        The same holds for the cloudhook, which is created as soon as its address is shown.
         """
-        if self._trial is not None:
-            self._trial.close()
+        if self._test is not None:
+            self._test.close()
         if self._spare_webhook_id is not None:
             self.hass.async_create_task(
                 delete_cloudhook(self.hass, self._spare_webhook_id), "jedlix delete cloudhook"
             )
 
-    async def _leave_old_callback(self, entry: ConfigEntry) -> None:
-        """Give back what the old callback had: nobody would know of it once the new one has its place."""
+    async def _delete_old_callback(self, entry: JedlixConfigEntry) -> None:
+        """Delete the subscriptions and the cloudhook of the old callback, which the new one replaces."""
         if entry.state is ConfigEntryState.LOADED:
-            memory: Memory = entry.runtime_data.memory
+            store = entry.runtime_data.store
         else:
-            memory = Memory(self.hass, entry.entry_id)
-            await memory.load()
+            store = JedlixStore(self.hass, entry.entry_id)
+            await store.load()
         webhook_id = entry.data[CONF_WEBHOOK_ID]
         try:
             await unsubscribe_all(
-                make_client(self.hass, self._data), memory.subscriptions, webhook_id
+                make_client(self.hass, self._data), store.push.subscriptions, webhook_id
             )
         except JedlixError as err:
             _LOGGER.warning("The old webhook subscriptions could not be deleted at Jedlix: %s", err)
         await delete_cloudhook(self.hass, webhook_id)
 
     def _update(self, entry: ConfigEntry, reason: str) -> ConfigFlowResult:
-        """Keep the new data and begin anew with them.
+        """Update the entry and reload it.
 
-        A loaded entry reloads by its listener, though only where something differs; without a reload, polling
-        that an AuthError has ended would not begin again.
+        A loaded entry is reloaded by its listener, but only where something differs. Without a reload,
+        polling that refused credentials have ended would not start again.
         """
         reloads = entry.state is ConfigEntryState.LOADED and dict(entry.data) != self._data
         result = self.async_update_and_abort(entry, data=self._data, reason=reason)
@@ -390,7 +407,7 @@ class JedlixConfigFlow(ConfigFlow, domain=DOMAIN):
     # -- reauth and reconfigure ----------------------------------------------------------------------------
 
     async def async_step_reauth(self, entry_data: Mapping[str, Any]) -> ConfigFlowResult:
-        """Begin again with what is known; only the secrets are asked for."""
+        """Start with what is known; only the secrets are asked for."""
         self._data = dict(entry_data)
         return await self.async_step_reauth_confirm()
 
@@ -400,12 +417,12 @@ class JedlixConfigFlow(ConfigFlow, domain=DOMAIN):
         """Ask for the secret and the API key of the same tenant."""
         errors: dict[str, str] = {}
         if user_input is not None:
-            self._data |= {CONF_API_KEY: None} | without_blanks(user_input)
+            self._data |= {CONF_API_KEY: None} | stripped(user_input)
             if not (errors := await self._try_credentials()):
                 return self._update(self._get_reauth_entry(), "reauth_successful")
         return self.async_show_form(
             step_id="reauth_confirm",
-            data_schema=reauth_form(),
+            data_schema=reauth_schema(),
             errors=errors,
             description_placeholders={"client_id": self._data[CONF_CLIENT_ID]},
         )
@@ -413,6 +430,6 @@ class JedlixConfigFlow(ConfigFlow, domain=DOMAIN):
     async def async_step_reconfigure(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Go through everything again, with what is known filled in."""
+        """Go through all steps again, with what is known filled in."""
         self._data = dict(self._get_reconfigure_entry().data)
         return await self.async_step_user(user_input)

@@ -1,4 +1,4 @@
-"""Names that more than one room uses: domain, configuration keys, defaults."""
+"""Constants that more than one module uses: domain, configuration keys, defaults, bus events."""
 
 from typing import Final
 
@@ -27,7 +27,7 @@ CONF_FIND_EVENT_TYPES: Final = "find_event_types"
 CONF_FOLLOW_NEW_USERS: Final = "follow_new_users"
 CONF_IMPORT_ENERGY: Final = "import_energy"
 
-# what stands on the bus
+# events on the bus
 EVENT_WEBHOOK: Final = "jedlix_webhook"
 EVENT_CHANGE: Final = "jedlix_event"
 

@@ -1,7 +1,7 @@
-"""Polls, answers rings, catches up, keeps the snapshots and announces changes.
+"""Coordinator: polls, serves refresh requests, keeps the snapshots and has the changes published.
 
-The base class does what it does well: the schedule of the poll, the back-off, one log line when Jedlix goes
-away and one when it is back. What it does not do is tell cars apart; that is what the fleet is for.
+The base class has the schedule of the poll, the retry, one log line when Jedlix is away and one when it is
+back. It does not distinguish cars; the fleet does.
 """
 
 import asyncio
@@ -10,14 +10,14 @@ from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 import logging
-from typing import TYPE_CHECKING, Any, Final, override
+from typing import Any, Final, override
 
+from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import ConfigEntryAuthFailed
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
 from homeassistant.util import dt as dt_util
 
-from .announcer import Announcer, Source
 from .api import (
     AuthError,
     JedlixClient,
@@ -28,41 +28,40 @@ from .api import (
     Vehicle,
     WebhookMessage,
 )
-from .catch_up import CatchUp
-from .changes import Change, compare
+from .api.offered import OfferedCalls
 from .const import CONF_POLL_MINUTES, DEFAULT_POLL_MINUTES, DOMAIN
-from .details import Details
-from .fetching import FIRST_LOOK, OVERLAP, Truth
-from .fleet import Fleet, Key
-from .memory import Memory
+from .devices import DeviceKey
+from .fleet import Fleet
+from .publisher import Publisher, Source
 from .push.health import PushHealth
-from .rings import Rings
-from .rota import A_TURN, Rota, with_news
-from .snapshot import UserSnapshot, VehicleSnapshot
-
-if TYPE_CHECKING:
-    from .runtime import JedlixConfigEntry
+from .push.history import WebhookHistory
+from .state.changes import Change, compare
+from .state.fetcher import FIRST_REFRESH_PERIOD, LISTING_DELAY, Fetcher
+from .state.refresh_queue import RefreshQueue
+from .state.schedule import USERS_PER_POLL, DetailSchedule, PollSchedule, users_with_new_sessions
+from .state.snapshot import UserSnapshot, VehicleSnapshot
+from .store import JedlixStore
 
 _LOGGER = logging.getLogger(__name__)
 
-# How long set-up waits for the first look at all users; the rest come while Home Assistant already runs.
-_FIRST_LOOK_PATIENCE: Final = 10.0
-# When a poll that failed is tried again, in seconds: until then the cars are unavailable.
-_RETRY_AFTER: Final = 60.0
+# How long set-up waits for the first refresh of all users, in seconds. The rest goes on in the background.
+FIRST_REFRESH_TIMEOUT: Final = 10.0
+# When a poll that failed is tried again, in seconds. The cars are unavailable until then.
+_RETRY_INTERVAL: Final = 60.0
 
 
 class JedlixCoordinator(DataUpdateCoordinator[None]):
-    """The truth about the followed users of one entry."""
+    """The coordinator of one entry."""
 
-    config_entry: JedlixConfigEntry
+    config_entry: ConfigEntry[Any]
 
     def __init__(
         self,
         hass: HomeAssistant,
-        entry: JedlixConfigEntry,
+        entry: ConfigEntry[Any],
         client: JedlixClient,
         *,
-        memory: Memory,
+        store: JedlixStore,
         health: PushHealth,
         followed: Iterable[str],
     ) -> None:
@@ -76,104 +75,115 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
             update_interval=timedelta(minutes=minutes),
             always_update=False,
         )
-        self._memory = memory
+        self._store = store
         self._health = health
-        self.truth = Truth(client)
-        self.fleet = Fleet(memory)
-        self._details = Details()
-        self._catch_up = CatchUp(client, self.truth, memory, self._tell_missed)
-        self.announcer = Announcer(hass, entry.entry_id)
-        self._rings = Rings(self._answer_ring, self._in_background)
-        self.locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._rota = Rota(followed, dt_util.utcnow())
-        # whom a command is to blame for a ring of ours, and whom Jedlix did not know at the last look
+        self.offered = OfferedCalls()
+        self.fleet = Fleet(store)
+        self.publisher = Publisher(hass, entry.entry_id)
+        self.user_locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._fetcher = Fetcher(client, self.offered)
+        self._history = WebhookHistory(
+            client, self.offered, store.push, self._publish_missed_delivery
+        )
+        self._history.note_missed(store.last_poll)
+        self._queue = RefreshQueue(self._serve_request, self._in_background)
+        self._schedule = PollSchedule(followed, dt_util.utcnow())
+        self._details = DetailSchedule()
+        # users whose next requested refresh follows a command of ours, and those that Jedlix just did not
+        # know
         self._commanded: set[str] = set()
-        self._missing: set[str] = set()
-        for gone in memory.users.keys() - self.followed:
-            del memory.users[gone]
+        self._not_found: set[str] = set()
+        for unfollowed in store.users.keys() - self.followed:
+            del store.users[unfollowed]
 
     # -- who is followed -----------------------------------------------------------------------------------
 
     @property
     def followed(self) -> frozenset[str]:
         """Return the ids of the followed users."""
-        return self._rota.followed
+        return self._schedule.followed
 
     @property
-    def not_yet_seen(self) -> frozenset[str]:
+    def never_refreshed(self) -> frozenset[str]:
         """Return the followed users whose cars or chargers are not known yet."""
         return frozenset(
             user_id
             for user_id in self.followed
-            if (user := self._memory.users.get(user_id)) is None or user.chargers is None
+            if (user := self._store.users.get(user_id)) is None or user.chargers is None
         )
 
     @callback
     def follow(self, user_id: str) -> None:
-        """Follow one more user, from a first look on."""
-        self._rota.follow(user_id)
-        self._rings.ring(user_id)
+        """Follow one more user, and refresh them."""
+        self._schedule.follow(user_id)
+        self._queue.request(user_id)
 
     @callback
     def unfollow(self, user_id: str) -> None:
-        """Forget a user and all that is theirs, without a word: nothing happened to the cars."""
-        self._rota.unfollow(user_id)
+        """Forget a user with all cars and chargers. Nothing is published: nothing happened to them."""
+        self._schedule.unfollow(user_id)
         self.fleet.drop(user_id)
 
-    # -- rings and polls -----------------------------------------------------------------------------------
+    # -- refresh requests ----------------------------------------------------------------------------------
 
     @callback
-    def ring(self, message: WebhookMessage) -> None:
-        """Fetch the truth about the user whom a delivery names.
+    def handle_delivery(self, message: WebhookMessage) -> None:
+        """Request a refresh of the user that a delivery names.
 
-        One that names nobody rings for all of a household; in a fleet it only brings the poll forward. That
-        the name of a type tells whether it is about settings is a guess, and only decides what is read.
+        A delivery that names nobody refreshes all users of a household. In a fleet it brings the poll
+        forward.
         """
-        if (rung_for := self._rung_for(message)) is None:
+        if (users := self._users_of_delivery(message)) is None:
             self.config_entry.async_create_task(self.hass, self.async_request_refresh())
             return
-        for user_id in rung_for:
-            self._rings.ring(user_id)
+        for user_id in users:
+            self._queue.request(user_id)
 
-    def _rung_for(self, message: WebhookMessage) -> Collection[str] | None:
-        """Return the followed users whom a delivery is about, None where it may be anybody of a fleet."""
+    def _users_of_delivery(self, message: WebhookMessage) -> Collection[str] | None:
+        """Return the followed users whom a delivery is about, None where it may be anybody of a fleet.
+
+        The name of an event type hints at settings (a guess); this only decides what is read.
+        """
         if (user_id := message.user_id or self.fleet.owner(message)) is not None:
-            rung_for = self.followed & {user_id}
-        elif len(self.followed) <= A_TURN:
-            rung_for = self.followed
+            users = self.followed & {user_id}
+        elif len(self.followed) <= USERS_PER_POLL:
+            users = self.followed
         else:
             return None
         if "setting" in message.event_type.lower():
-            for followed in rung_for:
-                self._details.owe_settings(followed)
-        return rung_for
+            for followed in users:
+                self._details.request_settings(followed)
+        return users
 
-    async def _answer_ring(self, user_id: str) -> bool:
+    async def _serve_request(self, user_id: str) -> bool:
+        """Refresh a user on request; returns false when it failed and is to be tried again."""
         source = Source.COMMAND if user_id in self._commanded else Source.WEBHOOK
-        error = await self._try_to_look(user_id, source)
+        error = await self._try_refresh(user_id, source)
         if isinstance(error, AuthError):
-            # the next try would be refused as well, and new credentials bring a reload
+            # The next try would be refused as well, and new credentials reload the entry.
             self.config_entry.async_start_reauth(self.hass)
         elif error is not None:
-            _LOGGER.debug("A look at %s failed and will be tried again: %s", user_id, error)
+            _LOGGER.debug("The refresh of Jedlix user %s is tried again: %s", user_id, error)
             return False
         self._commanded.discard(user_id)
         return True
 
+    # -- the poll ------------------------------------------------------------------------------------------
+
     @override
     async def _async_update_data(self) -> None:
-        """Poll: what began or ended in the tenant, then the users for whom that or the turn asks."""
+        """Poll: read what began or ended in the tenant, then refresh the users who are due."""
         now = dt_util.utcnow()
-        if self._was_away(now):
-            self._rota.was_away(now)
-            self._catch_up.owe(self._memory.checkpoint)
-        named = await self._named_by_history(now)
+        if self._is_after_gap(now):
+            self._schedule.note_gap(now)
+            self._history.note_missed(self._store.last_poll)
+        named = await self._publish_missed_deliveries(now)
         try:
-            changed = await self._sessions_since(self._memory.checkpoint)
-            due = self._rota.due(
-                self._memory.users, changed, lists_tenant=self.truth.serves("sessions")
+            sessions = await self._tenant_sessions(self._store.last_poll)
+            due = self._schedule.take_due(
+                self._store.users, sessions, lists_tenant=self.offered.is_offered("sessions")
             )
-            await self._look_at_all(due, changed, named)
+            await self._refresh_users(due, sessions, named)
         except AuthError as err:
             raise ConfigEntryAuthFailed(
                 translation_domain=DOMAIN, translation_key="auth_failed"
@@ -183,86 +193,115 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
                 translation_domain=DOMAIN,
                 translation_key="update_failed",
                 translation_placeholders={"error": str(err)},
-                retry_after=(isinstance(err, RateLimited) and err.retry_after) or _RETRY_AFTER,
+                retry_after=(isinstance(err, RateLimited) and err.retry_after) or _RETRY_INTERVAL,
             ) from err
-        self._memory.checkpoint = now
-        self._memory.changed()
+        self._store.last_poll = now
+        self._store.schedule_save()
         self._health.review(now)
 
-    def _was_away(self, now: datetime) -> bool:
-        """Return whether Jedlix or we were away since the last good poll."""
-        checkpoint, interval = self._memory.checkpoint, self.update_interval
+    def _is_after_gap(self, now: datetime) -> bool:
+        """Return whether Jedlix, or Home Assistant, was away since the last good poll."""
+        last_poll, interval = self._store.last_poll, self.update_interval
         return not self.last_update_success or (
-            checkpoint is not None and interval is not None and now - checkpoint > 3 * interval
+            last_poll is not None and interval is not None and now - last_poll > 3 * interval
         )
 
     async def catch_up(self, since: datetime) -> None:
-        """Tell as late what was missed since a moment, at most 7 days ago; raises a JedlixError."""
+        """Publish as late what was missed since a moment, at most 7 days ago; raises a JedlixError."""
         now = dt_util.utcnow()
-        named = await self._catch_up.tell_since(since, now)
-        changed = await self._sessions_since(since)
-        missed = named | with_news(self._memory.users, changed)
-        if not self.truth.serves("sessions"):
+        named = await self._history.publish_since(since, now)
+        sessions = await self._tenant_sessions(since)
+        missed = named | users_with_new_sessions(self._store.users, sessions)
+        if not self.offered.is_offered("sessions"):
             missed |= self.followed
-        self._rota.missed(missed, since, now)
-        await self._look_at_all(dict.fromkeys(missed, True), changed, missed)
+        self._schedule.note_missed(missed, since, now)
+        await self._refresh_users(dict.fromkeys(missed, True), sessions, missed)
 
-    async def _named_by_history(self, now: datetime) -> Collection[str]:
-        """Tell the deliveries that are owed; returns the users they are about.
+    async def _publish_missed_deliveries(self, now: datetime) -> Collection[str]:
+        """Publish the missed deliveries of the history; returns the users they are about.
 
-        What takes longer than set-up can wait for goes on in the background: everybody is looked at anyway.
+        What takes longer than set-up can wait goes on in the background: everybody is refreshed anyway.
         """
-        telling = self._in_background(self._catch_up.tell_owed(now), "jedlix webhook history")
-        done, _ = await asyncio.wait([telling], timeout=_FIRST_LOOK_PATIENCE)
-        return telling.result() if done else ()
+        publishing = self._in_background(
+            self._history.publish_missed(now), "jedlix webhook history"
+        )
+        done, _ = await asyncio.wait([publishing], timeout=FIRST_REFRESH_TIMEOUT)
+        return publishing.result() if done else ()
 
     @callback
-    def _tell_missed(self, message: WebhookMessage) -> Collection[str]:
+    def _publish_missed_delivery(self, message: WebhookMessage) -> Collection[str]:
         followed = message.user_id in self.followed
-        self.announcer.tell_webhook(message, Source.HISTORY, followed=followed, late=True)
-        return self._rung_for(message) or ()
+        self.publisher.publish_delivery(message, Source.HISTORY, followed=followed, late=True)
+        return self._users_of_delivery(message) or ()
 
-    async def _sessions_since(self, moment: datetime | None) -> dict[str, list[Session]]:
-        """Return the sessions of followed users since a moment; none where there is no moment yet."""
+    async def _tenant_sessions(self, since: datetime | None) -> dict[str, list[Session]]:
+        """Return the sessions of the followed users since a moment, by user; none before the first poll."""
         found: dict[str, list[Session]] = {}
-        if moment is not None:
-            for session in await self.truth.tenant_sessions(moment - OVERLAP):
+        if since is not None:
+            for session in await self._fetcher.tenant_sessions(since - LISTING_DELAY):
                 if session.user_id in self.followed:
                     found.setdefault(session.user_id, []).append(session)
         return found
 
-    async def _look_at_all(
+    async def _refresh_users(
         self,
         due: Mapping[str, bool],
-        changed: Mapping[str, list[Session]],
+        sessions: Mapping[str, list[Session]],
         named: Collection[str],
     ) -> None:
-        """Look at users side by side; raises the failure when no look succeeded.
+        """Refresh users side by side; raises the failure when every refresh failed.
 
-        Those whom the history named are looked at because of it. The first round of a large fleet goes on in
-        the background once set-up has waited long enough.
+        `named` are the users whom the history named. The first refresh of a large fleet goes on in the
+        background once set-up has waited long enough.
         """
-        looks = [
+        refreshes = [
             self._in_background(
-                self._try_to_look(
+                self._try_refresh(
                     user_id,
                     Source.HISTORY if user_id in named else Source.POLL,
-                    changed.get(user_id, ()),
+                    sessions.get(user_id, ()),
                     thorough=thorough,
                 ),
                 f"jedlix poll of {user_id}",
             )
             for user_id, thorough in due.items()
         ]
-        if not looks:
+        if not refreshes:
             return
-        done, _ = await asyncio.wait(looks, timeout=_FIRST_LOOK_PATIENCE)
-        failures = [look.result() for look in done]
+        done, _ = await asyncio.wait(refreshes, timeout=FIRST_REFRESH_TIMEOUT)
+        failures = [refresh.result() for refresh in done]
         for failure in failures:
             if failure is not None and (isinstance(failure, AuthError) or None not in failures):
                 raise failure
 
-    async def _try_to_look(
+    # -- commands ------------------------------------------------------------------------------------------
+
+    @callback
+    def apply_command(
+        self, key: DeviceKey, edit: Callable[[VehicleSnapshot], VehicleSnapshot]
+    ) -> None:
+        """Apply what a command of ours changed at a car, and publish it."""
+        user_id, vehicle_id = key
+        if (user := self._store.users.get(user_id)) is None or vehicle_id not in user.vehicles:
+            return
+        after = user.with_vehicle(edit(user.vehicles[vehicle_id]))
+        self._put_and_publish(user, after, Source.COMMAND)
+
+    async def refresh_after_command(self, user_id: str) -> None:
+        """Refresh a user after a write of ours. A refresh that fails is requested again."""
+        if await self._try_refresh(user_id, Source.COMMAND) is not None:
+            self.request_after_failed_command(user_id)
+
+    @callback
+    def request_after_failed_command(self, user_id: str) -> None:
+        """Request a refresh after a write without an answer: Jedlix may have carried it out."""
+        self._details.request_settings(user_id)
+        self._commanded.add(user_id)
+        self._queue.request(user_id)
+
+    # -- the refresh of one user ---------------------------------------------------------------------------
+
+    async def _try_refresh(
         self,
         user_id: str,
         source: Source,
@@ -270,150 +309,142 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         *,
         thorough: bool = True,
     ) -> JedlixError | None:
-        """Look, and owe a look that fails: everything since the last good poll; returns the failure."""
-        since = self._memory.checkpoint or dt_util.utcnow()
+        """Refresh a user; returns the failure, after which everything since the last good poll is missed."""
+        since = self._store.last_poll or dt_util.utcnow()
         try:
-            await self._look(user_id, source, sessions, thorough=thorough)
+            await self._refresh(user_id, source, sessions, thorough=thorough)
         except JedlixError as err:
-            self._rota.owe(user_id, since)
+            self._schedule.note_failed(user_id, since)
             return err
         return None
 
-    @callback
-    def commanded(self, key: Key, edit: Callable[[VehicleSnapshot], VehicleSnapshot]) -> None:
-        """Take what a command of ours made true of a car, and tell it."""
-        user_id, vehicle_id = key
-        if (user := self._memory.users.get(user_id)) is None or vehicle_id not in user.vehicles:
-            return
-        after = user.with_vehicle(edit(user.vehicles[vehicle_id]))
-        self._settle(user, after, Source.COMMAND)
-
-    async def look_after_command(self, user_id: str) -> None:
-        """Read the truth again after a write of ours; where that fails it is tried again, as for a ring."""
-        if await self._try_to_look(user_id, Source.COMMAND) is not None:
-            self.look_after_failure(user_id)
-
-    @callback
-    def look_after_failure(self, user_id: str) -> None:
-        """Read the truth once Jedlix answers again: a write whose answer was lost may have been done."""
-        self._details.owe_settings(user_id)
-        self._commanded.add(user_id)
-        self._rings.ring(user_id)
-
-    async def _look(
+    async def _refresh(
         self, user_id: str, source: Source, sessions: Iterable[Session], *, thorough: bool
     ) -> None:
-        """Fetch what is true about a user and tell what changed; raises a JedlixError."""
-        async with self.locks[user_id]:
+        """Fetch a user's state and publish what changed; raises a JedlixError."""
+        async with self.user_locks[user_id]:
             if user_id not in self.followed:
                 return
-            known = self._memory.users.get(user_id)
+            known = self._store.users.get(user_id)
             now = dt_util.utcnow()
             before = known or UserSnapshot.unknown(user_id, now)
             try:
                 vehicles: Iterable[Vehicle]
                 fetched: Iterable[Session] = ()
                 if not thorough:
-                    vehicles = await self.truth.vehicles(user_id)
-                    thorough = before.has_moved(vehicles)
+                    vehicles = await self._fetcher.vehicles(user_id)
+                    thorough = before.needs_sessions(vehicles)
                 if thorough:
-                    vehicles, fetched = await self.truth.user(user_id, self._since(known, now))
+                    vehicles, fetched = await self._fetcher.user(
+                        user_id, self._sessions_since(known, now)
+                    )
             except NotFound:
-                # the user is gone at Jedlix, and the cars with it, if two polls say so
-                is_sure = source is Source.POLL and user_id in self._missing
-                if before.vehicles and not is_sure:
-                    if source is Source.POLL:
-                        self._missing.add(user_id)
+                if before.vehicles and not self._note_not_found(user_id, source):
                     raise
                 vehicles = ()
-            self._missing.discard(user_id)
-            if user_id not in self.followed:  # let go meanwhile
+            self._not_found.discard(user_id)
+            if user_id not in self.followed:  # unfollowed meanwhile
                 return
-            late_before = (
-                self._rota.watching_since if self._rota.is_unwatched(user_id) and known else None
+            gap_ended_at = (
+                self._schedule.gap_ended_at
+                if self._schedule.is_after_gap(user_id) and known
+                else None
             )
-            self._rota.looked_at(user_id)
+            self._schedule.note_refreshed(user_id)
             after = before.advance(vehicles, [*sessions, *fetched], dt_util.utcnow())
-            changes = self._settle(before, after, source, late_before)
-            if late_before is None:
-                self._weigh(user_id, changes, source)
-            if not self._memory.is_closed:
-                await self._look_closer(after, changes, source, late_before)
+            changes = self._put_and_publish(before, after, source, gap_ended_at)
+            if gap_ended_at is None:
+                self._note_push_evidence(user_id, changes, source)
+            if not self._store.is_closed:
+                await self._refresh_details(after, changes, source, gap_ended_at)
 
-    async def _look_closer(
+    def _note_not_found(self, user_id: str, source: Source) -> bool:
+        """Note that Jedlix does not know a user; returns whether two polls in a row say so."""
+        if source is not Source.POLL:
+            return False
+        is_second = user_id in self._not_found
+        self._not_found.add(user_id)
+        return is_second
+
+    def _sessions_since(self, known: UserSnapshot | None, now: datetime) -> datetime:
+        """Return since when a user's sessions are read: the last good poll, or the oldest open session."""
+        if known is None:
+            return now - FIRST_REFRESH_PERIOD
+        missed_since = self._schedule.missed_since(known.user_id)
+        since = (missed_since or self._store.last_poll or now) - LISTING_DELAY
+        return min(known.oldest_open_start or since, since)
+
+    async def _refresh_details(
         self,
         user: UserSnapshot,
         changes: Iterable[Change],
         source: Source,
-        late_before: datetime | None,
+        gap_ended_at: datetime | None,
     ) -> None:
-        """Read what is read rarely, where it is its turn; what fails is read at the next look."""
+        """Read settings and chargers where they are due. A read that fails is made at the next refresh."""
         now, user_id = dt_util.utcnow(), user.user_id
         after = user
-        if self._details.settings_due(user, changes, now):
+        if self._details.take_settings_due(user, changes, now):
             try:
                 for vehicle_id, car in user.vehicles.items():
-                    settings = await self.truth.settings(user_id, vehicle_id)
+                    settings = await self._fetcher.settings(user_id, vehicle_id)
                     after = after.with_vehicle(replace(car, settings=settings))
                     if settings is None and car.settings is not None:
-                        self._details.owe_settings(user_id)  # it may have been a slip of Jedlix's
+                        self._details.request_settings(user_id)  # it may have been a slip of Jedlix
             except JedlixError as err:
-                _LOGGER.debug("The settings of %s are read later: %s", user_id, err)
-                self._details.owe_settings(user_id)
-        if self._details.chargers_due(user, changes, now, polled=source is Source.POLL):
+                _LOGGER.debug("The settings of Jedlix user %s are read later: %s", user_id, err)
+                self._details.request_settings(user_id)
+        if self._details.take_chargers_due(user, changes, now, polled=source is Source.POLL):
             try:
-                if (chargers := await self.truth.chargers(user_id)) is None:
+                if (chargers := await self._fetcher.chargers(user_id)) is None:
                     after = replace(after, chargers=after.chargers or {})
                 else:
                     after = replace(after, chargers={item.id: item for item in chargers})
             except JedlixError as err:
-                _LOGGER.debug("The chargers of %s are read later: %s", user_id, err)
-                self._details.owe_chargers(user_id)
+                _LOGGER.debug("The chargers of Jedlix user %s are read later: %s", user_id, err)
+                self._details.request_chargers(user_id)
         if after is not user and user_id in self.followed:
-            self._settle(user, after, source, late_before)
-
-    def _since(self, known: UserSnapshot | None, now: datetime) -> datetime:
-        """Return from when on a user's sessions are needed: the oldest open one, or the last good poll."""
-        if known is None:
-            return now - FIRST_LOOK
-        owed_since = self._rota.owed_since(known.user_id)
-        since = (owed_since or self._memory.checkpoint or now) - OVERLAP
-        return min(known.oldest_open_start or since, since)
+            self._put_and_publish(user, after, source, gap_ended_at)
 
     @callback
-    def _settle(
+    def _put_and_publish(
         self,
         before: UserSnapshot,
         after: UserSnapshot,
         source: Source,
-        late_before: datetime | None = None,
+        gap_ended_at: datetime | None = None,
     ) -> list[Change]:
-        """Put the new in the place of the old: states are written, then changes told and returned.
+        """Replace a user's snapshot, write the states, then publish the changes and return them.
 
-        What happened before `late_before` happened while nobody was watching, and so did what has no time.
-        What could no longer be remembered is left to be told by the next life.
+        After a gap, a change is late when it happened before the gap ended, or has no time of its own. Once
+        the store is closed nothing is published: the next set-up finds the change again.
         """
-        if self._memory.is_closed:
+        if self._store.is_closed:
             return []
         self.fleet.put(before, after)
-        now = dt_util.utcnow()
-        untimed = now if late_before is None else late_before - timedelta(milliseconds=1)
-        changes = compare(before, after, untimed, watched=late_before is None)
+        is_after_gap = gap_ended_at is not None
+        now = dt_util.utcnow() if gap_ended_at is None else _just_before(gap_ended_at)
+        changes = compare(before, after, now, after_gap=is_after_gap)
         for change in changes:
-            late = late_before is not None and change.occurred_at < late_before
-            self.announcer.tell(change, source, late=late)
+            late = gap_ended_at is not None and change.occurred_at < gap_ended_at
+            self.publisher.publish(change, source, late=late)
         return changes
 
     @callback
-    def _weigh(self, user_id: str, changes: Iterable[Change], source: Source) -> None:
-        """Take changes as evidence for or against push; settings are none, a tenant need not tell of them."""
+    def _note_push_evidence(self, user_id: str, changes: Iterable[Change], source: Source) -> None:
+        """Note changes as evidence for or against push. Settings are none: a tenant need not report them."""
         if not changes:
             return
         if source is Source.WEBHOOK:
-            self._health.announced()
-            self._memory.push_announces = True
+            self._health.note_change_after_delivery()
+            self._store.push.reports_changes = True
         elif source is Source.POLL:
-            self._health.found_by_poll(user_id, dt_util.utcnow())
+            self._health.note_change_found_by_poll(user_id, dt_util.utcnow())
 
     def _in_background[T](self, work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
         return self.config_entry.async_create_background_task(self.hass, work, name)
+
+
+def _just_before(moment: datetime) -> datetime:
+    """Return the time of a change that has none and happened in a gap: the last millisecond of the gap."""
+    return moment - timedelta(milliseconds=1)

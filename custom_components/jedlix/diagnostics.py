@@ -1,24 +1,22 @@
-"""Diagnostics: what helps to find a fault, and nothing that names a person, a place or a secret.
+"""Diagnostics: data that help to find a fault, without persons, places and secrets.
 
-Everything here is chosen, not filtered: what is not named is not in the file. Ids are cut to their beginning.
+Everything here is chosen, not filtered: a field that is not named here is not in the file. Ids are shortened.
 """
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.device_registry import DeviceEntry
 from homeassistant.util import dt as dt_util
 
-from .announcer import identifier_of
 from .api import Charger, Session
 from .const import CONF_CALLBACK, CONF_ENVIRONMENT, DOMAIN
-from .push.receiver import Arrival
-from .snapshot import VehicleSnapshot
+from .data import JedlixConfigEntry
+from .devices import identifier_of
+from .push.handler import Arrival
+from .state.snapshot import VehicleSnapshot
 
-if TYPE_CHECKING:
-    from .runtime import JedlixConfigEntry
-
-_SHORT: Final = 8
+_ID_LENGTH: Final = 8
 
 
 async def async_get_config_entry_diagnostics(
@@ -26,34 +24,34 @@ async def async_get_config_entry_diagnostics(
 ) -> dict[str, Any]:
     """Return the state of push, of the poll and of all cars."""
     data = entry.runtime_data
-    health, memory, coordinator = data.push.health, data.memory, data.coordinator
+    health, record, coordinator = data.push.health, data.store.push, data.coordinator
     return {
         "environment": entry.data[CONF_ENVIRONMENT],
         "options": dict(entry.options),
         "push": {
             "wanted": entry.data[CONF_CALLBACK],
-            "callback": data.push.registrar.callback.value,
+            "callback": data.push.registration.callback.value,
             "state": data.push.state.value,
             "registration": health.registration.value,
-            "problem": data.push.registrar.problem,
+            "problem": data.push.registration.problem,
             "received": health.received,
             "rejected": health.rejected,
             "missed_by_push": health.missed_by_push,
             "last_delivery": health.last_delivery,
             "last_delay": health.last_delay,
-            "announces_changes": health.announces,
+            "announces_changes": health.reports_changes,
             "subscriptions": {
                 event_type: {"id_known": held.id is not None}
-                for event_type, held in memory.subscriptions.items()
+                for event_type, held in record.subscriptions.items()
             },
-            "remembered_deliveries": len(memory.inbox),
+            "remembered_deliveries": len(record.inbox),
             "last_deliveries": [_arrival(arrival) for arrival in data.push.arrivals],
         },
         "poll": {
             "last_one_succeeded": coordinator.last_update_success,
-            "checkpoint": memory.checkpoint,
+            "checkpoint": data.store.last_poll,
             "users_followed": len(coordinator.followed),
-            "users_not_yet_seen": len(coordinator.not_yet_seen),
+            "users_not_yet_seen": len(coordinator.never_refreshed),
         },
         "vehicles": [_vehicle(car) for car in coordinator.fleet.vehicles.values()],
         "chargers": [_charger(charger) for charger in coordinator.fleet.chargers.values()],
@@ -63,13 +61,13 @@ async def async_get_config_entry_diagnostics(
 async def async_get_device_diagnostics(
     hass: HomeAssistant, entry: JedlixConfigEntry, device: DeviceEntry
 ) -> dict[str, Any]:
-    """Return what is known of one car or charger; for the account's device that is all of it."""
+    """Return the data of one car or charger, and all data for the account's device."""
     fleet = entry.runtime_data.coordinator.fleet
     for key, car in fleet.vehicles.items():
-        if (DOMAIN, identifier_of(*key)) in device.identifiers:
+        if (DOMAIN, identifier_of(key)) in device.identifiers:
             return _vehicle(car)
     for key, charger in fleet.chargers.items():
-        if (DOMAIN, identifier_of(*key)) in device.identifiers:
+        if (DOMAIN, identifier_of(key)) in device.identifiers:
             return _charger(charger)
     return await async_get_config_entry_diagnostics(hass, entry)
 
@@ -81,8 +79,8 @@ def _arrival(arrival: Arrival) -> dict[str, Any]:
 def _vehicle(car: VehicleSnapshot) -> dict[str, Any]:
     vehicle = car.vehicle
     return {
-        "id": vehicle.id[:_SHORT],
-        "user_id": vehicle.user_id[:_SHORT],
+        "id": vehicle.id[:_ID_LENGTH],
+        "user_id": vehicle.user_id[:_ID_LENGTH],
         "brand": vehicle.brand,
         "model": vehicle.model,
         "version": vehicle.version,
@@ -111,8 +109,8 @@ def _vehicle(car: VehicleSnapshot) -> dict[str, Any]:
 
 def _charger(charger: Charger) -> dict[str, Any]:
     return {
-        "id": charger.id[:_SHORT],
-        "user_id": charger.user_id[:_SHORT],
+        "id": charger.id[:_ID_LENGTH],
+        "user_id": charger.user_id[:_ID_LENGTH],
         "brand": charger.brand,
         "model": charger.model,
         "charge_state": charger.status.value,
@@ -123,7 +121,7 @@ def _charger(charger: Charger) -> dict[str, Any]:
 
 def _session(session: Session) -> dict[str, Any]:
     return {
-        "id": session.id[:_SHORT],
+        "id": session.id[:_ID_LENGTH],
         "is_managed": session.is_managed,
         "at_known_location": session.charging_location_id is not None,
         "started_at": session.started_at,

@@ -1,19 +1,17 @@
-"""What a user reads when a command or an action cannot be carried out, in words of the user's language."""
+"""Errors in words of the user's language: those of commands and actions, and those of forms."""
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import Any, NoReturn
 
+from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 
-from .api import AuthError, Forbidden, JedlixError, NotFound, Rejected
+from .api import AuthError, ConnectionFailed, Forbidden, JedlixError, NotFound, Rejected
 from .const import DOMAIN
-
-if TYPE_CHECKING:
-    from .runtime import JedlixConfigEntry
 
 
 def refuse(translation_key: str, **placeholders: str) -> NoReturn:
-    """Raise the error for what the user asked and cannot have."""
+    """Raise the error for something that the user asked for and cannot have."""
     raise ServiceValidationError(
         translation_domain=DOMAIN,
         translation_key=translation_key,
@@ -22,7 +20,7 @@ def refuse(translation_key: str, **placeholders: str) -> NoReturn:
 
 
 def failure(translation_key: str, **placeholders: str) -> HomeAssistantError:
-    """Return the error for what is nobody's fault here."""
+    """Return the error for something that failed at Jedlix or on the way."""
     return HomeAssistantError(
         translation_domain=DOMAIN,
         translation_key=translation_key,
@@ -31,9 +29,9 @@ def failure(translation_key: str, **placeholders: str) -> HomeAssistantError:
 
 
 def failure_of(
-    hass: HomeAssistant, entry: JedlixConfigEntry, err: JedlixError
+    hass: HomeAssistant, entry: ConfigEntry[Any], err: JedlixError
 ) -> HomeAssistantError:
-    """Return the error for a call that failed; asks for new credentials where Jedlix refuses the old ones."""
+    """Return the error for a call that failed; requests new credentials where Jedlix refuses the old ones."""
     match err:
         case AuthError():
             entry.async_start_reauth(hass)
@@ -43,3 +41,23 @@ def failure_of(
         case Rejected():
             return failure("command_refused", error=str(err))
     return failure("command_failed", error=str(err))
+
+
+def account_form_error(err: JedlixError) -> str:
+    """Return the form error, a key of the translations, for credentials that were tried."""
+    match err:
+        case AuthError():
+            return "invalid_auth"
+        case Forbidden():
+            return "forbidden"
+        case ConnectionFailed():
+            return "cannot_connect"
+    return "not_jedlix"  # something else answers, or not as Jedlix does
+
+
+def user_form_error(err: JedlixError) -> str:
+    """Return the form error, a key of the translations, for a user who cannot be followed.
+
+    Jedlix may refuse an id that is no UUID before it looks for the user (inferred).
+    """
+    return "unknown_user" if isinstance(err, NotFound | Rejected) else account_form_error(err)

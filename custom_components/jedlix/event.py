@@ -1,24 +1,23 @@
-"""Event entities: what happens to a car, and what arrives at the account. They are always available.
+"""Event entities: the changes of a car, and the deliveries to the account. They are always available.
 
-An event entity that went away and came back would look like a new event to every state trigger.
+An event entity that becomes unavailable and comes back looks like a new event to every state trigger.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, override
+from typing import Any, Final, override
 
 from homeassistant.components.event import EventEntity, EventEntityDescription
 from homeassistant.const import EntityCategory
 from homeassistant.core import Context, HomeAssistant, callback
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .changes import Change, ChangeType
 from .const import DOCUMENTED_EVENT_TYPES
-from .entity import AccountEntity, VehicleDescription, VehicleEntity, add_for_vehicles
-
-if TYPE_CHECKING:
-    from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
-
-    from .runtime import JedlixConfigEntry
+from .data import JedlixConfigEntry
+from .entity import AccountEntity, FleetEntity, JedlixEntityDescription, add_entities
+from .fleet import FleetMember
+from .state.changes import Change, ChangeType
+from .state.snapshot import VehicleSnapshot
 
 PARALLEL_UPDATES = 0
 
@@ -26,7 +25,7 @@ _OTHER: Final = "other"
 
 
 @dataclass(frozen=True, kw_only=True)
-class VehicleEventDescription(VehicleDescription, EventEntityDescription):
+class VehicleEventDescription(JedlixEntityDescription[VehicleSnapshot], EventEntityDescription):
     """An event entity of a car."""
 
     event_types: list[str]
@@ -68,13 +67,13 @@ async def async_setup_entry(
     entry: JedlixConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Make the event entities."""
+    """Add the event entities."""
     async_add_entities([WebhookEvent(entry)])
-    add_for_vehicles(entry, async_add_entities, VEHICLE_EVENTS, VehicleEvent)
+    add_entities(entry, async_add_entities, VehicleSnapshot, VEHICLE_EVENTS, VehicleEvent)
 
 
-class VehicleEvent(VehicleEntity, EventEntity):
-    """What happens to a car."""
+class VehicleEvent(FleetEntity[VehicleSnapshot], EventEntity):
+    """The changes of a car."""
 
     entity_description: VehicleEventDescription
 
@@ -89,16 +88,16 @@ class VehicleEvent(VehicleEntity, EventEntity):
         """Listen to the changes of this car."""
         await super().async_added_to_hass()
         self.async_on_remove(
-            self.coordinator.announcer.listen_to_changes(self._key, self._announced)
+            self.coordinator.publisher.listen_to_changes(self._key, self._change_published)
         )
 
     @callback
     @override
-    def _thing_changed(self) -> None:
-        """Write nothing: this entity tells events, not states."""
+    def _member_changed(self, member: FleetMember | None) -> None:
+        """Write nothing: this entity shows events, not states."""
 
     @callback
-    def _announced(self, change: Change, context: Context) -> None:
+    def _change_published(self, change: Change, context: Context) -> None:
         if change.type not in self.entity_description.event_types:
             return
         self._trigger_event(
@@ -114,31 +113,31 @@ class VehicleEvent(VehicleEntity, EventEntity):
 
 
 class WebhookEvent(AccountEntity, EventEntity):
-    """What arrives from Jedlix, as it came. Types that nobody asked for are told as `other`."""
+    """The deliveries of Jedlix as they came. Event types that are not subscribed are shown as `other`."""
 
-    # They differ each time, and the recorder keeps them with the event on the bus already.
+    # They differ each time, and the recorder keeps them with the event on the bus.
     _unrecorded_attributes = frozenset({"event_id", "user_id", "occurred_at"})
 
     def __init__(self, entry: JedlixConfigEntry) -> None:
-        """Know the types that are asked for."""
+        """Show the event types that are subscribed."""
         super().__init__(entry, WEBHOOK)
-        self._know_types()
+        self._update_event_types()
 
     @override
     async def async_added_to_hass(self) -> None:
         """Listen to the deliveries, and to nothing else of push."""
-        self.async_on_remove(self._announcer.listen_to_webhooks(self._arrived))
+        self.async_on_remove(self._publisher.listen_to_deliveries(self._delivery_published))
 
     @callback
-    def _know_types(self) -> None:
-        wanted = self._push.registrar.event_types
+    def _update_event_types(self) -> None:
+        wanted = self._push.registration.event_types
         self._attr_event_types = [*dict.fromkeys([*DOCUMENTED_EVENT_TYPES, *wanted]), _OTHER]
 
     @callback
-    def _arrived(self, delivery: Mapping[str, Any], context: Context) -> None:
+    def _delivery_published(self, delivery: Mapping[str, Any], context: Context) -> None:
         event_type = delivery["event_type"]
         if event_type not in self.event_types:
-            self._know_types()  # it may have been found meanwhile
+            self._update_event_types()  # it may have been found meanwhile
         self._trigger_event(
             event_type if event_type in self.event_types else _OTHER,
             {

@@ -1,6 +1,6 @@
-"""The cars and chargers that are known, and who is to hear when one of them changes.
+"""Fleet: the known cars and chargers, and who listens when one of them changes.
 
-Entities of a car listen to that car alone, so an event never touches another.
+The entities of a car listen to that car alone, so one change never touches another car.
 """
 
 from collections import defaultdict
@@ -8,100 +8,106 @@ from collections.abc import Callable, Mapping
 
 from homeassistant.core import CALLBACK_TYPE, callback
 
-from .announcer import tell_each
 from .api import Charger, WebhookMessage
-from .memory import Memory
-from .snapshot import UserSnapshot, VehicleSnapshot
+from .devices import DeviceKey
+from .listeners import Listeners
+from .state.snapshot import UserSnapshot, VehicleSnapshot
+from .store import JedlixStore
 
-# A car or a charger: the user's id and its own.
-type Key = tuple[str, str]
+type FleetMember = VehicleSnapshot | Charger
 
 
 class Fleet:
     """All cars and chargers of the followed users of one entry."""
 
-    def __init__(self, memory: Memory) -> None:
-        """Begin with what is remembered and nobody listening."""
-        self._memory = memory
-        self._listeners_of: defaultdict[Key, list[CALLBACK_TYPE]] = defaultdict(list)
-        self._listeners: list[Callable[[Key], None]] = []
+    def __init__(self, store: JedlixStore) -> None:
+        """Start with what is stored, and without a listener."""
+        self._store = store
+        self._listeners_of: defaultdict[DeviceKey, Listeners[FleetMember | None]] = defaultdict(
+            Listeners
+        )
+        self._listeners: Listeners[DeviceKey, FleetMember | None] = Listeners()
 
-    def vehicle(self, key: Key) -> VehicleSnapshot | None:
-        """Return a car by user and vehicle id, None once it is gone."""
+    def vehicle(self, key: DeviceKey) -> VehicleSnapshot | None:
+        """Return a car by user and vehicle id, None when it is gone."""
         user_id, vehicle_id = key
-        user = self._memory.users.get(user_id)
+        user = self._store.users.get(user_id)
         return None if user is None else user.vehicles.get(vehicle_id)
 
-    def charger(self, key: Key) -> Charger | None:
-        """Return a charger by user and charger id, None once it is gone or where none was read."""
-        user_id, charger_id = key
-        user = self._memory.users.get(user_id)
-        return None if user is None or user.chargers is None else user.chargers.get(charger_id)
-
     @property
-    def vehicles(self) -> dict[Key, VehicleSnapshot]:
+    def vehicles(self) -> dict[DeviceKey, VehicleSnapshot]:
         """Return all known cars."""
         return {
             (user_id, vehicle_id): vehicle
-            for user_id, user in self._memory.users.items()
+            for user_id, user in self._store.users.items()
             for vehicle_id, vehicle in user.vehicles.items()
         }
 
     @property
-    def chargers(self) -> dict[Key, Charger]:
+    def chargers(self) -> dict[DeviceKey, Charger]:
         """Return all known chargers."""
         return {
             (user_id, charger_id): charger
-            for user_id, user in self._memory.users.items()
+            for user_id, user in self._store.users.items()
             for charger_id, charger in (user.chargers or {}).items()
         }
 
+    @property
+    def members(self) -> dict[DeviceKey, FleetMember]:
+        """Return all known cars and chargers."""
+        return {**self.vehicles, **self.chargers}
+
     def owner(self, message: WebhookMessage) -> str | None:
-        """Return the user whose car or running session a delivery without a user names."""
-        named_vehicle, named_session = message.vehicle_id, message.session_id
-        if named_vehicle is None and named_session is None:
+        """Return the user whose car or open session a delivery without a user names."""
+        if message.vehicle_id is None and message.session_id is None:
             return None
         for (user_id, vehicle_id), car in self.vehicles.items():
-            if named_vehicle == vehicle_id or named_session in car.open_sessions:
+            if message.vehicle_id == vehicle_id or message.session_id in car.open_sessions:
                 return user_id
         return None
 
     @callback
-    def listen_to(self, key: Key, listener: CALLBACK_TYPE) -> CALLBACK_TYPE:
-        """Call the listener whenever this one car or charger changed; returns what ends it."""
-        self._listeners_of[key].append(listener)
+    def listen_to(
+        self, key: DeviceKey, listener: Callable[[FleetMember | None], None]
+    ) -> CALLBACK_TYPE:
+        """Call the listener with this car or charger when it changed, with None when it is gone.
 
-        def stop() -> None:
-            self._listeners_of[key].remove(listener)
-
-        return stop
+        Returns what ends it.
+        """
+        return self._listeners_of[key].add(listener)
 
     @callback
-    def listen(self, listener: Callable[[Key], None]) -> CALLBACK_TYPE:
-        """Call the listener with each car or charger that is new, changed or gone; returns what ends it."""
-        self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
+    def listen(self, listener: Callable[[DeviceKey, FleetMember | None], None]) -> CALLBACK_TYPE:
+        """Call the listener with each car or charger that is new or changed, with None for one that is gone.
+
+        Returns what ends it.
+        """
+        return self._listeners.add(listener)
 
     @callback
     def put(self, before: UserSnapshot, after: UserSnapshot) -> None:
-        """Put the new in the place of the old, and have the states of what differs written."""
-        self._memory.users[after.user_id] = after
-        self._memory.changed()
-        self._tell(after.user_id, before.vehicles, after.vehicles)
-        self._tell(after.user_id, before.chargers or {}, after.chargers or {})
+        """Replace a user's snapshot, and call the listeners of what differs."""
+        self._store.users[after.user_id] = after
+        self._store.schedule_save()
+        self._call_listeners(after.user_id, before.vehicles, after.vehicles)
+        self._call_listeners(after.user_id, before.chargers or {}, after.chargers or {})
 
     @callback
     def drop(self, user_id: str) -> None:
-        """Forget a user and all that is theirs."""
-        if (user := self._memory.users.pop(user_id, None)) is not None:
-            self._memory.changed()
-            self._tell(user_id, user.vehicles, {})
-            self._tell(user_id, user.chargers or {}, {})
+        """Forget a user with all cars and chargers."""
+        if (user := self._store.users.pop(user_id, None)) is not None:
+            self._store.schedule_save()
+            self._call_listeners(user_id, user.vehicles, {})
+            self._call_listeners(user_id, user.chargers or {}, {})
 
-    def _tell[T](self, user_id: str, before: Mapping[str, T], after: Mapping[str, T]) -> None:
-        for thing_id in before.keys() | after.keys():
-            if before.get(thing_id) == after.get(thing_id):
-                continue
-            key = (user_id, thing_id)
-            tell_each(self._listeners_of.get(key, ()))
-            tell_each(self._listeners, key)
+    def _call_listeners(
+        self,
+        user_id: str,
+        before: Mapping[str, FleetMember],
+        after: Mapping[str, FleetMember],
+    ) -> None:
+        for own_id in before.keys() | after.keys():
+            member = after.get(own_id)
+            if before.get(own_id) != member:
+                self._listeners_of[user_id, own_id].call(member)
+                self._listeners.call((user_id, own_id), member)

@@ -1,4 +1,4 @@
-"""What the logbook says of a change."""
+"""Logbook: the text of each change."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -10,7 +10,7 @@ from homeassistant.helpers import device_registry as dr
 
 from .const import DOMAIN, EVENT_CHANGE
 
-# The logbook has no translations for integrations, so these are the only texts that are English everywhere.
+# The logbook has no translations for integrations, so these texts are English in every language.
 _MESSAGES: Final = {
     "plugged_in": "was plugged in",
     "unplugged": "was unplugged",
@@ -48,7 +48,7 @@ def async_describe_events(
         name = None if device is None else device.name_by_user or device.name
         message = _MESSAGES.get(event.data.get("type", ""), "changed")
         if event.data.get("late"):
-            message += " (told late)"
+            message += " (reported late)"
         return {LOGBOOK_ENTRY_NAME: name or "Jedlix", LOGBOOK_ENTRY_MESSAGE: message}
 
     async_describe_event(DOMAIN, EVENT_CHANGE, describe)

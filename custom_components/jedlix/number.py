@@ -1,28 +1,25 @@
-"""Battery levels of cars: what to charge to, what to charge to at once, and what a mute car has now."""
+"""Numbers of cars: the desired and the minimum battery level, and the current one where no car reports it."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, override
+from typing import override
 
 from homeassistant.components.number import NumberEntity, NumberEntityDescription, NumberMode
 from homeassistant.const import PERCENTAGE
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .commands import Commands
-from .entity import VehicleDescription, VehicleEntity, add_for_vehicles
-from .fleet import Key
-from .snapshot import VehicleSnapshot
-
-if TYPE_CHECKING:
-    from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
-
-    from .runtime import JedlixConfigEntry
+from .data import JedlixConfigEntry
+from .devices import DeviceKey
+from .entity import FleetEntity, JedlixEntityDescription, add_entities
+from .state.snapshot import VehicleSnapshot
 
 PARALLEL_UPDATES = 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class VehicleNumberDescription(VehicleDescription, NumberEntityDescription):
+class VehicleNumberDescription(JedlixEntityDescription[VehicleSnapshot], NumberEntityDescription):
     """A battery level of a car in %."""
 
     native_unit_of_measurement: str = PERCENTAGE
@@ -31,7 +28,7 @@ class VehicleNumberDescription(VehicleDescription, NumberEntityDescription):
     mode: NumberMode = NumberMode.SLIDER
     value_fn: Callable[[VehicleSnapshot], int | None]
     max_fn: Callable[[VehicleSnapshot], int | None] = lambda _: None
-    set_fn: Callable[[Commands, Key, int], Awaitable[None]]
+    set_fn: Callable[[Commands, DeviceKey, int], Awaitable[None]]
 
 
 def _desired(car: VehicleSnapshot) -> int | None:
@@ -45,7 +42,7 @@ def _minimum(car: VehicleSnapshot) -> int | None:
 VEHICLE_NUMBERS = (
     VehicleNumberDescription(
         key="desired_battery_level",
-        needs="update_charge_settings",
+        requires="update_charge_settings",
         native_min_value=50,  # documented
         exists_fn=lambda car: _desired(car) is not None,
         value_fn=_desired,
@@ -53,7 +50,7 @@ VEHICLE_NUMBERS = (
     ),
     VehicleNumberDescription(
         key="minimum_battery_level",
-        needs="update_charge_settings",
+        requires="update_charge_settings",
         native_min_value=0,
         exists_fn=lambda car: _minimum(car) is not None,
         value_fn=_minimum,
@@ -62,12 +59,14 @@ VEHICLE_NUMBERS = (
     ),
     VehicleNumberDescription(
         key="current_battery_level",
-        needs="session_settings",
+        requires="session_settings",
         native_min_value=0,
-        exists_fn=lambda car: not car.tells_battery_level,
-        value_fn=lambda car: None if car.session is None else car.told_levels.get(car.session.id),
+        exists_fn=lambda car: not car.reports_battery_level,
+        value_fn=lambda car: (
+            None if car.session is None else car.entered_levels.get(car.session.id)
+        ),
         available_fn=lambda car: car.session is not None,
-        set_fn=lambda commands, key, level: commands.tell_battery_level(key, level),
+        set_fn=lambda commands, key, level: commands.set_current_battery_level(key, level),
     ),
 )
 
@@ -77,11 +76,11 @@ async def async_setup_entry(
     entry: JedlixConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Make the numbers."""
-    add_for_vehicles(entry, async_add_entities, VEHICLE_NUMBERS, VehicleNumber)
+    """Add the numbers."""
+    add_entities(entry, async_add_entities, VehicleSnapshot, VEHICLE_NUMBERS, VehicleNumber)
 
 
-class VehicleNumber(VehicleEntity, NumberEntity):
+class VehicleNumber(FleetEntity[VehicleSnapshot], NumberEntity):
     """A battery level of a car."""
 
     entity_description: VehicleNumberDescription
@@ -89,16 +88,18 @@ class VehicleNumber(VehicleEntity, NumberEntity):
     @property
     @override
     def native_value(self) -> float | None:
-        """Return what the snapshot says."""
-        return self.entity_description.value_fn(self._car)
+        """Return the level."""
+        return self.entity_description.value_fn(self._member)
 
     @property
     @override
     def native_max_value(self) -> float:
         """Return the highest level that may be set."""
-        return self.entity_description.max_fn(self._car) or self.entity_description.native_max_value
+        return (
+            self.entity_description.max_fn(self._member) or self.entity_description.native_max_value
+        )
 
     @override
     async def async_set_native_value(self, value: float) -> None:
         """Set it at Jedlix."""
-        await self.entity_description.set_fn(self._commands, self._key, round(value))
+        await self.entity_description.set_fn(self._data.commands, self._key, round(value))

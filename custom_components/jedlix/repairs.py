@@ -1,4 +1,4 @@
-"""The fix flow of the push repairs: how is Jedlix to reach us? The answer is tried at once."""
+"""Repairs: the fix flow of the push repairs, which asks for a callback and tries it at once."""
 
 from typing import Any
 
@@ -6,19 +6,19 @@ from homeassistant.components.repairs import RepairsFlow, RepairsFlowResult
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 
-from .flow_forms import callback_choice, webhook_form
-from .runtime import JedlixConfigEntry
+from .data import JedlixConfigEntry
+from .flows.schemas import callback_data, webhook_schema
 
 
 class PushRepairFlow(RepairsFlow):
-    """Asks for the callback until one works, or none is wanted."""
+    """Asks for the callback until one works, or push is switched off."""
 
     def __init__(self, entry: JedlixConfigEntry) -> None:
         """Repair the push of this entry."""
         self._entry = entry
 
     async def async_step_init(self, _user_input: dict[str, Any] | None = None) -> RepairsFlowResult:
-        """Begin."""
+        """Start with the callback."""
         return await self.async_step_callback()
 
     async def async_step_callback(
@@ -28,18 +28,18 @@ class PushRepairFlow(RepairsFlow):
         entry, errors = self._entry, {}
         data = dict(entry.data)
         if user_input is not None:
-            data |= callback_choice(user_input)
+            data |= callback_data(user_input)
             push = entry.runtime_data.push if entry.state is ConfigEntryState.LOADED else None
-            problem = None if push is None else await push.attempt(data)
+            problem = None if push is None else await push.try_callback(data)
             if problem is None:
-                # a change reloads the entry, and that registers the rest
+                # A change reloads the entry, which registers the other event types.
                 if not self.hass.config_entries.async_update_entry(entry, data=data) and push:
                     push.resubscribe()
                 return self.async_create_entry(data={})
             errors["base"] = problem
         return self.async_show_form(
             step_id="callback",
-            data_schema=self.add_suggested_values_to_schema(webhook_form(), data),
+            data_schema=self.add_suggested_values_to_schema(webhook_schema(), data),
             errors=errors,
             description_placeholders={"account": entry.title},
         )
@@ -49,5 +49,5 @@ async def async_create_fix_flow(
     hass: HomeAssistant, _issue_id: str, data: dict[str, str | int | float | None] | None
 ) -> RepairsFlow:
     """Return the flow for an entry's repair; it carries the entry's id."""
-    assert data is not None  # noqa: S101  see push/issues.py
-    return PushRepairFlow(hass.config_entries.async_get_known_entry(str(data["entry_id"])))
+    entry_id = str((data or {})["entry_id"])  # push/issues.py puts it there
+    return PushRepairFlow(hass.config_entries.async_get_known_entry(entry_id))

@@ -1,9 +1,9 @@
-"""Sensors of cars and of the account, as tables."""
+"""Sensors of cars, chargers and the account."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, override
+from typing import override
 
 from homeassistant.components.sensor import (
     SensorDeviceClass,
@@ -20,52 +20,35 @@ from homeassistant.const import (
     UnitOfTime,
 )
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.typing import StateType
 
-from .api import Charger, ChargeStatus
-from .entity import (
-    AccountEntity,
-    ChargerDescription,
-    ChargerEntity,
-    VehicleDescription,
-    VehicleEntity,
-    add_for_chargers,
-    add_for_vehicles,
-)
+from .api import Charger, ChargeStatus, Session
+from .data import JedlixConfigEntry
+from .entity import AccountEntity, FleetEntity, JedlixEntityDescription, add_entities
+from .fleet import FleetMember
 from .push.callback_url import Callback
 from .push.health import PushState
-from .push.link import PushLink
-from .snapshot import VehicleSnapshot
-
-if TYPE_CHECKING:
-    from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
-
-    from .runtime import JedlixConfigEntry
+from .state.snapshot import VehicleSnapshot
+from .webhook import JedlixPush
 
 PARALLEL_UPDATES = 0
 
 
 @dataclass(frozen=True, kw_only=True)
-class VehicleSensorDescription(VehicleDescription, SensorEntityDescription):
-    """A sensor of a car."""
+class JedlixSensorDescription[T: FleetMember](JedlixEntityDescription[T], SensorEntityDescription):
+    """A sensor of a car or charger."""
 
-    value_fn: Callable[[VehicleSnapshot], StateType | datetime]
-    last_reset_fn: Callable[[VehicleSnapshot], datetime | None] = lambda _: None
-    currency_fn: Callable[[VehicleSnapshot], str | None] = lambda _: None
-
-
-@dataclass(frozen=True, kw_only=True)
-class ChargerSensorDescription(ChargerDescription, SensorEntityDescription):
-    """A sensor of a charger."""
-
-    value_fn: Callable[[Charger], StateType | datetime]
+    value_fn: Callable[[T], StateType | datetime]
+    last_reset_fn: Callable[[T], datetime | None] = lambda _: None
+    currency_fn: Callable[[T], str | None] = lambda _: None
 
 
 @dataclass(frozen=True, kw_only=True)
 class AccountSensorDescription(SensorEntityDescription):
     """A sensor of the account."""
 
-    value_fn: Callable[[PushLink], StateType | datetime]
+    value_fn: Callable[[JedlixPush], StateType | datetime]
 
 
 _CHARGE_STATES = [status.value for status in ChargeStatus if status is not ChargeStatus.UNKNOWN]
@@ -81,24 +64,27 @@ def _session_kind(car: VehicleSnapshot) -> str | None:
     return {True: "smart", False: "unmanaged", None: None}[session.is_managed]
 
 
-def _of_latest[T](name: str) -> Callable[[VehicleSnapshot], T | None]:
+def _of_latest_session[T](
+    read: Callable[[Session], T | None],
+) -> Callable[[VehicleSnapshot], T | None]:
     """Return a function that reads a field of the running session, or of the last one."""
-
-    def read(car: VehicleSnapshot) -> T | None:
-        return None if car.latest_session is None else getattr(car.latest_session, name)
-
-    return read
+    return lambda car: None if car.latest_session is None else read(car.latest_session)
 
 
-VEHICLE_SENSORS = (
-    VehicleSensorDescription(
+_energy = _of_latest_session(lambda session: session.energy_kwh)
+_cost = _of_latest_session(lambda session: session.cost)
+_savings = _of_latest_session(lambda session: session.savings)
+_currency = _of_latest_session(lambda session: session.currency)
+
+VEHICLE_SENSORS: tuple[JedlixSensorDescription[VehicleSnapshot], ...] = (
+    JedlixSensorDescription(
         key="charge_state",
         is_essential=True,
         device_class=SensorDeviceClass.ENUM,
         options=_CHARGE_STATES,
         value_fn=lambda car: _known(car.vehicle.charge_state.status),
     ),
-    VehicleSensorDescription(
+    JedlixSensorDescription(
         key="battery_level",
         is_essential=True,
         device_class=SensorDeviceClass.BATTERY,
@@ -107,7 +93,7 @@ VEHICLE_SENSORS = (
         exists_fn=lambda car: car.vehicle.charge_state.battery_level is not None,
         value_fn=lambda car: car.vehicle.charge_state.battery_level,
     ),
-    VehicleSensorDescription(
+    JedlixSensorDescription(
         key="range",
         device_class=SensorDeviceClass.DISTANCE,
         state_class=SensorStateClass.MEASUREMENT,
@@ -116,50 +102,50 @@ VEHICLE_SENSORS = (
         exists_fn=lambda car: car.vehicle.charge_state.range_km is not None,
         value_fn=lambda car: car.vehicle.charge_state.range_km,
     ),
-    VehicleSensorDescription(
+    JedlixSensorDescription(
         key="session",
         device_class=SensorDeviceClass.ENUM,
         options=["none", "smart", "unmanaged"],
         value_fn=_session_kind,
     ),
-    VehicleSensorDescription(
+    JedlixSensorDescription(
         key="session_started",
         device_class=SensorDeviceClass.TIMESTAMP,
         value_fn=lambda car: None if car.session is None else car.session.started_at,
     ),
-    VehicleSensorDescription(
+    JedlixSensorDescription(
         key="session_energy",
         device_class=SensorDeviceClass.ENERGY,
         state_class=SensorStateClass.TOTAL,
         native_unit_of_measurement=UnitOfEnergy.KILO_WATT_HOUR,
         suggested_display_precision=1,
-        exists_fn=lambda car: _of_latest("energy_kwh")(car) is not None,
-        value_fn=_of_latest("energy_kwh"),
-        last_reset_fn=_of_latest("started_at"),
+        exists_fn=lambda car: _energy(car) is not None,
+        value_fn=_energy,
+        last_reset_fn=_of_latest_session(lambda session: session.started_at),
     ),
-    VehicleSensorDescription(
+    JedlixSensorDescription(
         key="session_cost",
         device_class=SensorDeviceClass.MONETARY,
         suggested_display_precision=2,
-        exists_fn=lambda car: _of_latest("cost")(car) is not None,
-        value_fn=_of_latest("cost"),
-        currency_fn=_of_latest("currency"),
+        exists_fn=lambda car: _cost(car) is not None,
+        value_fn=_cost,
+        currency_fn=_currency,
     ),
-    VehicleSensorDescription(
+    JedlixSensorDescription(
         key="session_savings",
         device_class=SensorDeviceClass.MONETARY,
         suggested_display_precision=2,
-        exists_fn=lambda car: _of_latest("savings")(car) is not None,
-        value_fn=_of_latest("savings"),
-        currency_fn=_of_latest("currency"),
+        exists_fn=lambda car: _savings(car) is not None,
+        value_fn=_savings,
+        currency_fn=_currency,
     ),
-    VehicleSensorDescription(
+    JedlixSensorDescription(
         key="smart_charging_resumes_at",
         device_class=SensorDeviceClass.TIMESTAMP,
         exists_fn=lambda car: car.settings is not None,
         value_fn=lambda car: None if car.settings is None else car.settings.resumes_at,
     ),
-    VehicleSensorDescription(
+    JedlixSensorDescription(
         key="telemetry_updated",
         device_class=SensorDeviceClass.TIMESTAMP,
         entity_category=EntityCategory.DIAGNOSTIC,
@@ -168,15 +154,15 @@ VEHICLE_SENSORS = (
     ),
 )
 
-CHARGER_SENSORS = (
-    ChargerSensorDescription(
+CHARGER_SENSORS: tuple[JedlixSensorDescription[Charger], ...] = (
+    JedlixSensorDescription(
         key="charge_state",
         is_essential=True,
         device_class=SensorDeviceClass.ENUM,
         options=_CHARGE_STATES,
         value_fn=lambda charger: _known(charger.status),
     ),
-    ChargerSensorDescription(
+    JedlixSensorDescription(
         key="power",
         device_class=SensorDeviceClass.POWER,
         state_class=SensorStateClass.MEASUREMENT,
@@ -185,7 +171,7 @@ CHARGER_SENSORS = (
         exists_fn=lambda charger: charger.power_kw is not None,
         value_fn=lambda charger: charger.power_kw,
     ),
-    ChargerSensorDescription(
+    JedlixSensorDescription(
         key="state_updated",
         device_class=SensorDeviceClass.TIMESTAMP,
         entity_category=EntityCategory.DIAGNOSTIC,
@@ -205,7 +191,7 @@ ACCOUNT_SENSORS = (
         key="callback",
         device_class=SensorDeviceClass.ENUM,
         options=[way.value for way in Callback if way is not Callback.AUTO],
-        value_fn=lambda push: push.registrar.callback.value,
+        value_fn=lambda push: push.registration.callback.value,
     ),
     AccountSensorDescription(
         key="last_webhook",
@@ -244,46 +230,35 @@ async def async_setup_entry(
     entry: JedlixConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Make the sensors."""
+    """Add the sensors."""
     async_add_entities(AccountSensor(entry, item) for item in ACCOUNT_SENSORS)
-    add_for_vehicles(entry, async_add_entities, VEHICLE_SENSORS, VehicleSensor)
-    add_for_chargers(entry, async_add_entities, CHARGER_SENSORS, ChargerSensor)
+    add_entities(entry, async_add_entities, VehicleSnapshot, VEHICLE_SENSORS, JedlixSensor)
+    add_entities(entry, async_add_entities, Charger, CHARGER_SENSORS, JedlixSensor)
 
 
-class VehicleSensor(VehicleEntity, SensorEntity):
-    """A sensor of a car."""
+class JedlixSensor[T: FleetMember](FleetEntity[T], SensorEntity):
+    """A sensor of a car or charger."""
 
-    entity_description: VehicleSensorDescription
+    entity_description: JedlixSensorDescription[T]
 
     @property
     @override
     def native_value(self) -> StateType | datetime:
-        """Return what the snapshot says."""
-        return self.entity_description.value_fn(self._car)
+        """Return the value."""
+        return self.entity_description.value_fn(self._member)
 
     @property
     @override
     def last_reset(self) -> datetime | None:
-        """Return the start of the session that a meter belongs to."""
-        return self.entity_description.last_reset_fn(self._car)
+        """Return the start of the session that a total belongs to."""
+        return self.entity_description.last_reset_fn(self._member)
 
     @property
     @override
     def native_unit_of_measurement(self) -> str | None:
-        """Return the unit; money comes in the currency of the API."""
-        return self.entity_description.currency_fn(self._car) or super().native_unit_of_measurement
-
-
-class ChargerSensor(ChargerEntity, SensorEntity):
-    """A sensor of a charger."""
-
-    entity_description: ChargerSensorDescription
-
-    @property
-    @override
-    def native_value(self) -> StateType | datetime:
-        """Return what Jedlix says."""
-        return self.entity_description.value_fn(self._thing)
+        """Return the unit; money has the currency of the API."""
+        currency = self.entity_description.currency_fn(self._member)
+        return currency or super().native_unit_of_measurement
 
 
 class AccountSensor(AccountEntity, SensorEntity):
@@ -295,5 +270,5 @@ class AccountSensor(AccountEntity, SensorEntity):
     @property
     @override
     def native_value(self) -> StateType | datetime:
-        """Return what push says."""
+        """Return the value."""
         return self.entity_description.value_fn(self._push)

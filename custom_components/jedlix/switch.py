@@ -2,31 +2,28 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, override
+from typing import Any, override
 
 from homeassistant.components.switch import SwitchEntity, SwitchEntityDescription
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .commands import Commands
-from .entity import VehicleDescription, VehicleEntity, add_for_vehicles
-from .fleet import Key
-from .snapshot import VehicleSnapshot
-
-if TYPE_CHECKING:
-    from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
-
-    from .runtime import JedlixConfigEntry
+from .data import JedlixConfigEntry
+from .devices import DeviceKey
+from .entity import FleetEntity, JedlixEntityDescription, add_entities
+from .state.snapshot import VehicleSnapshot
 
 PARALLEL_UPDATES = 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class VehicleSwitchDescription(VehicleDescription, SwitchEntityDescription):
+class VehicleSwitchDescription(JedlixEntityDescription[VehicleSnapshot], SwitchEntityDescription):
     """A switch of a car."""
 
     is_on_fn: Callable[[VehicleSnapshot], bool | None]
-    on_fn: Callable[[Commands, Key], Awaitable[None]]
-    off_fn: Callable[[Commands, Key], Awaitable[None]]
+    on_fn: Callable[[Commands, DeviceKey], Awaitable[None]]
+    off_fn: Callable[[Commands, DeviceKey], Awaitable[None]]
 
 
 def _smart_charging(car: VehicleSnapshot) -> bool | None:
@@ -37,7 +34,7 @@ VEHICLE_SWITCHES = (
     VehicleSwitchDescription(
         key="smart_charging",
         is_essential=True,
-        needs="update_charge_settings",
+        requires="update_charge_settings",
         exists_fn=lambda car: _smart_charging(car) is not None,
         is_on_fn=_smart_charging,
         on_fn=lambda commands, key: commands.set_smart_charging(key, enabled=True),
@@ -45,7 +42,7 @@ VEHICLE_SWITCHES = (
     ),
     VehicleSwitchDescription(
         key="boost",
-        needs="session_settings",
+        requires="session_settings",
         exists_fn=lambda car: car.can_be_smart,
         is_on_fn=lambda car: car.is_boosted,
         available_fn=lambda car: car.is_smart,
@@ -60,11 +57,11 @@ async def async_setup_entry(
     entry: JedlixConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Make the switches."""
-    add_for_vehicles(entry, async_add_entities, VEHICLE_SWITCHES, VehicleSwitch)
+    """Add the switches."""
+    add_entities(entry, async_add_entities, VehicleSnapshot, VEHICLE_SWITCHES, VehicleSwitch)
 
 
-class VehicleSwitch(VehicleEntity, SwitchEntity):
+class VehicleSwitch(FleetEntity[VehicleSnapshot], SwitchEntity):
     """A switch of a car."""
 
     entity_description: VehicleSwitchDescription
@@ -72,15 +69,15 @@ class VehicleSwitch(VehicleEntity, SwitchEntity):
     @property
     @override
     def is_on(self) -> bool | None:
-        """Return what the snapshot says."""
-        return self.entity_description.is_on_fn(self._car)
+        """Return the state."""
+        return self.entity_description.is_on_fn(self._member)
 
     @override
     async def async_turn_on(self, **_kwargs: Any) -> None:
         """Turn it on at Jedlix."""
-        await self.entity_description.on_fn(self._commands, self._key)
+        await self.entity_description.on_fn(self._data.commands, self._key)
 
     @override
     async def async_turn_off(self, **_kwargs: Any) -> None:
         """Turn it off at Jedlix."""
-        await self.entity_description.off_fn(self._commands, self._key)
+        await self.entity_description.off_fn(self._data.commands, self._key)

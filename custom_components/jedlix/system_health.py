@@ -1,4 +1,4 @@
-"""System health: whether Jedlix answers, the credentials are good, and push works."""
+"""System health: whether Jedlix answers, the credentials are valid, and push works."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -9,19 +9,19 @@ from homeassistant.core import HomeAssistant, callback
 
 from .api import JedlixClient, JedlixError
 from .const import DOMAIN
-from .runtime import JedlixConfigEntry, make_client
+from .data import JedlixConfigEntry, make_client
 
 
 @callback
 def async_register(_hass: HomeAssistant, register: SystemHealthRegistration) -> None:
-    """Tell how to ask for our health."""
+    """Register the information page."""
     register.async_register_info(system_health_info)
 
 
 async def system_health_info(hass: HomeAssistant) -> dict[str, Any]:
-    """Return the health of all accounts; that of the API is asked for while the page shows the rest.
+    """Return the health of all accounts; the page shows the rest while the API is still asked.
 
-    An account that could not be loaded has no push, but whether Jedlix answers matters most there.
+    The API is asked for an account that is not loaded, too. It has no push to show.
     """
     clients = [
         entry.runtime_data.client
@@ -35,16 +35,16 @@ async def system_health_info(hass: HomeAssistant) -> dict[str, Any]:
     return {
         "api_reachable": _reach(clients),
         "push_state": ", ".join(push.state.value for push in pushes),
-        "subscriptions_wanted": sum(len(push.registrar.event_types) for push in pushes),
+        "subscriptions_wanted": sum(len(push.registration.event_types) for push in pushes),
         "subscriptions_held": sum(
-            len(entry.runtime_data.memory.subscriptions) for entry in entries
+            len(entry.runtime_data.store.push.subscriptions) for entry in entries
         ),
         "last_delivery": max(deliveries).isoformat() if deliveries else "-",
     }
 
 
 async def _reach(clients: Iterable[JedlixClient]) -> str | dict[str, str]:
-    """Try the credentials of every account; the first failure is what counts."""
+    """Try the credentials of every account; return the first failure."""
     for client in clients:
         try:
             await client.check_access()

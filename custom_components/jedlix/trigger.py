@@ -1,7 +1,7 @@
-"""Triggers of our own: one plain trigger over each of our two bus events.
+"""Triggers: one plain trigger over each of our two bus events.
 
-What is announced on the bus is what bus listeners, triggers and the logbook hear, so the three cannot differ,
-and an automation can be tried by firing the event by hand.
+Bus listeners, triggers and the logbook get the same event, so they cannot differ. An automation can be
+tried by firing the event by hand.
 """
 
 from abc import abstractmethod
@@ -20,9 +20,9 @@ from homeassistant.helpers.trigger import (
 from homeassistant.helpers.typing import ConfigType
 import voluptuous as vol
 
-from .changes import ChangeType
 from .const import CONF_EVENT_TYPES, EVENT_CHANGE, EVENT_WEBHOOK
-from .target_devices import TargetDevices
+from .state.changes import ChangeType
+from .target import TargetDevices
 
 CONF_INCLUDE_LATE: Final = "include_late"
 
@@ -54,11 +54,11 @@ class JedlixTrigger(Trigger):
     @override
     @classmethod
     async def async_validate_config(cls, hass: HomeAssistant, config: ConfigType) -> ConfigType:
-        """Check options and target; what a target names need not exist yet."""
+        """Validate options and target. The devices of a target need not exist yet."""
         return cls._schema(config)  # type: ignore[no-any-return]
 
     def __init__(self, hass: HomeAssistant, config: TriggerConfig) -> None:
-        """Take the options, which validation has made complete."""
+        """Take the validated options."""
         super().__init__(hass, config)
         self._options: Mapping[str, Any] = config.options or {}
 
@@ -68,26 +68,26 @@ class JedlixTrigger(Trigger):
         run_action: TriggerActionRunner,
         did_not_trigger: TriggerNotTriggeredReporter | None = None,
     ) -> CALLBACK_TYPE:
-        """Run the action whenever the event tells what is asked for; returns what ends it."""
+        """Run the action when a wanted event is fired; returns what ends it."""
 
         @callback
-        def told(event: Event) -> None:
+        def event_fired(event: Event) -> None:
             if self._wants(event.data):
                 run_action(dict(event.data), self._describe(event.data), event.context)
 
-        return self._hass.bus.async_listen(self._event, told)
+        return self._hass.bus.async_listen(self._event, event_fired)
 
     @abstractmethod
     def _wants(self, data: Mapping[str, Any]) -> bool:
-        """Return whether this event is one to run for; one fired by hand may lack any key."""
+        """Return whether to run for this event; one that is fired by hand may lack any key."""
 
     @abstractmethod
     def _describe(self, data: Mapping[str, Any]) -> str:
-        """Return what happened, for the trace."""
+        """Return a description of the event, for the trace."""
 
 
 class ChangeTrigger(JedlixTrigger):
-    """Something happened to a car of the target."""
+    """A change of a car of the target."""
 
     _event = EVENT_CHANGE
     _schema = _CHANGE_SCHEMA
@@ -128,7 +128,7 @@ class ChangeTrigger(JedlixTrigger):
 
 
 class WebhookTrigger(JedlixTrigger):
-    """Jedlix delivered something, to any account of ours."""
+    """A delivery from Jedlix, to any account."""
 
     _event = EVENT_WEBHOOK
     _schema = _WEBHOOK_SCHEMA

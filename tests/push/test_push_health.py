@@ -6,7 +6,12 @@ from typing import Final
 
 import pytest
 
-from custom_components.jedlix.push.health import GRACE, PushHealth, PushState, Registration
+from custom_components.jedlix.push.health import (
+    DELIVERY_TOLERANCE,
+    PushHealth,
+    PushState,
+    Registration,
+)
 
 NOON: Final = datetime(2030, 1, 1, 12, tzinfo=UTC)
 SECOND: Final = timedelta(seconds=1)
@@ -26,7 +31,7 @@ def delivered(user_id: str | None = "u-1") -> Step:
 
 
 def missed(user_id: str = "u-1") -> Step:
-    return lambda health, now: health.found_by_poll(user_id, now)
+    return lambda health, now: health.note_change_found_by_poll(user_id, now)
 
 
 def announced(health: PushHealth, _now: datetime) -> None:
@@ -38,11 +43,11 @@ def renewed(health: PushHealth, now: datetime) -> None:
 
 
 def wrong_key(health: PushHealth, now: datetime) -> None:
-    health.refused_key(now)
+    health.note_wrong_key(now)
 
 
 def bad_body(health: PushHealth, _now: datetime) -> None:
-    health.refused_body()
+    health.note_bad_body()
 
 
 OFF = registered(Registration.OFF)
@@ -147,30 +152,30 @@ def test_the_state_follows_from_the_evidence(evidence: str) -> None:
 
 
 def test_the_grace_is_fifteen_minutes_to_the_second() -> None:
-    assert timedelta(minutes=15) == GRACE
+    assert timedelta(minutes=15) == DELIVERY_TOLERANCE
     health = PushHealth(registration=Registration.DONE, announces=True)
-    health.found_by_poll("u-1", NOON)
-    health.review(NOON + GRACE)
+    health.note_change_found_by_poll("u-1", NOON)
+    health.review(NOON + DELIVERY_TOLERANCE)
     assert (health.missed_by_push, health.state(NOON)) == (0, PushState.WAITING)
-    health.review(NOON + GRACE + SECOND)
+    health.review(NOON + DELIVERY_TOLERANCE + SECOND)
     assert (health.missed_by_push, health.state(NOON)) == (1, PushState.SILENT)
-    health.review(NOON + GRACE + 2 * SECOND)
+    health.review(NOON + DELIVERY_TOLERANCE + 2 * SECOND)
     assert health.missed_by_push == 1
 
 
 def test_each_missed_change_counts_also_where_it_is_no_trouble() -> None:
     health = PushHealth(registration=Registration.DONE)
     for minute in range(3):
-        health.found_by_poll("u-1", NOON + timedelta(minutes=minute))
-    health.review(NOON + GRACE + timedelta(minutes=1, seconds=1))
+        health.note_change_found_by_poll("u-1", NOON + timedelta(minutes=minute))
+    health.review(NOON + DELIVERY_TOLERANCE + timedelta(minutes=1, seconds=1))
     assert health.missed_by_push == 2
     assert health.state(NOON) is PushState.WAITING
 
 
 def test_who_wants_no_push_misses_nothing_by_it() -> None:
     health = PushHealth(registration=Registration.OFF)
-    health.found_by_poll("u-1", NOON)
-    health.review(NOON + GRACE + SECOND)
+    health.note_change_found_by_poll("u-1", NOON)
+    health.review(NOON + DELIVERY_TOLERANCE + SECOND)
     assert health.missed_by_push == 0
 
 
@@ -182,8 +187,8 @@ def test_deliveries_and_refusals_are_counted() -> None:
     assert (health.received, health.last_delay) == (2, 3.0)
     health.delivered("u-1", NOON + timedelta(hours=1), NOON)  # their clock is ahead
     assert (health.received, health.last_delay) == (3, 0.0)
-    health.refused_key(NOON)
-    health.refused_body()
+    health.note_wrong_key(NOON)
+    health.note_bad_body()
     assert (health.received, health.rejected) == (3, 2)
 
 
@@ -192,17 +197,17 @@ def test_only_those_who_were_named_lately_are_kept_in_mind() -> None:
     for number in range(1000):
         health.delivered(f"u-{number}", NOON, NOON + number * SECOND)
     health.delivered("u-0", NOON, NOON + 1000 * SECOND)
-    health.review(NOON + 1000 * SECOND + GRACE - 10 * SECOND)
+    health.review(NOON + 1000 * SECOND + DELIVERY_TOLERANCE - 10 * SECOND)
     assert list(health._last_by_user) == [*(f"u-{number}" for number in range(990, 1000)), "u-0"]
 
 
 def test_each_silence_since_the_last_delivery_counts_once() -> None:
     health = PushHealth(registration=Registration.DONE, announces=True)
-    silent_at = NOON + GRACE + SECOND
+    silent_at = NOON + DELIVERY_TOLERANCE + SECOND
 
     def miss(after: timedelta) -> datetime:
-        health.found_by_poll("u-1", NOON + after)
-        health.found_by_poll("u-2", NOON + after)
+        health.note_change_found_by_poll("u-1", NOON + after)
+        health.note_change_found_by_poll("u-2", NOON + after)
         health.review(silent_at + after)
         return silent_at + after
 
@@ -211,7 +216,7 @@ def test_each_silence_since_the_last_delivery_counts_once() -> None:
     miss(timedelta(hours=1))
     assert (health.silences, health.missed_by_push) == (1, 4)
     # written anew: what was found before that says nothing about what is now
-    health.found_by_poll("u-1", NOON + timedelta(hours=2))
+    health.note_change_found_by_poll("u-1", NOON + timedelta(hours=2))
     health.renewed(NOON + timedelta(hours=2, minutes=1))
     health.review(NOON + timedelta(hours=3))
     assert (health.silences, health.missed_by_push) == (1, 5)
@@ -233,6 +238,6 @@ def test_whoever_wants_to_know_is_told_of_each_review() -> None:
     health, told = PushHealth(registration=Registration.DONE), []
     health.review(NOON)
     health.reviewed = lambda: told.append(health.missed_by_push)
-    health.found_by_poll("u-1", NOON)
-    health.review(NOON + GRACE + SECOND)
+    health.note_change_found_by_poll("u-1", NOON)
+    health.review(NOON + DELIVERY_TOLERANCE + SECOND)
     assert told == [1]

@@ -19,14 +19,14 @@ from custom_components.jedlix.api import (
     Rejected,
     Subscription,
 )
+from custom_components.jedlix.data import make_client
 from custom_components.jedlix.push.subscriptions import (
     Held,
     HeldSubscriptions,
-    key_print,
+    hash_of_key,
     reconcile,
     unsubscribe_all,
 )
-from custom_components.jedlix.runtime import make_client
 from simulator.app import Simulator
 from tests.tools import WEBHOOK_ID, WEBHOOK_KEY, make_entry
 
@@ -138,7 +138,7 @@ async def test_where_there_is_no_list_we_live_with_what_we_remember(strict: Tena
     assert await strict.reconcile() == [NO_LIST, *["POST 201"] * 3]
     assert await strict.reconcile() == [NO_LIST]
     assert strict.here == strict.ours()
-    # after a restart the memory is read from the disk
+    # after a restart the store is read from the disk
     strict.held = {key: Held.from_json(held.as_json()) for key, held in strict.held.items()}
     assert await strict.reconcile() == [NO_LIST]
 
@@ -442,6 +442,6 @@ def test_a_damaged_one_is_not_read(damaged: object) -> None:
 
 
 def test_a_print_tells_keys_apart_and_nothing_else() -> None:
-    assert key_print("one") == key_print("one") != key_print("two")
-    assert "one" not in key_print("one")
-    assert len(key_print("x" * 1000)) == 16
+    assert hash_of_key("one") == hash_of_key("one") != hash_of_key("two")
+    assert "one" not in hash_of_key("one")
+    assert len(hash_of_key("x" * 1000)) == 16

@@ -320,13 +320,16 @@ class WebhookMessage:
     payload: Mapping[str, Json]
 
     @classmethod
-    def from_json(cls, data: object) -> Self:
-        """Read an envelope; raises BadAnswer without an object, event type or id."""
+    def from_json(cls, data: object, *, fallback_id: str | None = None) -> Self:
+        """Read an envelope; raises BadAnswer without an object, event type or id.
+
+        `fallback_id` is the id of a message that has none.
+        """
         fields = Fields(data)
         assert isinstance(data, dict)  # noqa: S101  Fields has checked it
         return cls(
             event_type=fields.required_id("eventtype"),
-            id=fields.required_id("id", "eventid"),
+            id=text(fields.get("id", "eventid")) or fallback_id or fields.required_id("id"),
             user_id=text(fields.get("userid")),
             occurred_at=moment(fields.get("timestamp")),
             is_test=boolean(fields.get("istest")) is True,

@@ -1,6 +1,6 @@
-"""Which public URL Jedlix is to call, and why not another."""
+"""Callback URL: the public URL that Jedlix calls, which ways there are to one, and when it may change."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import ip_address
@@ -8,8 +8,8 @@ import logging
 from typing import Any, Final
 
 from homeassistant.components import webhook
-from homeassistant.const import CONF_WEBHOOK_ID
-from homeassistant.core import HomeAssistant
+from homeassistant.const import CONF_WEBHOOK_ID, EVENT_CORE_CONFIG_UPDATE
+from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
 from homeassistant.helpers.network import NoURLAvailableError, get_url
 from yarl import URL
 
@@ -79,7 +79,7 @@ def is_valid_url(text: str, *, allow_http: bool) -> bool:
 
 
 def allows_http(data: Mapping[str, Any]) -> bool:
-    """Return whether plain http will do for the callback: only where the API is next door itself."""
+    """Return whether plain http is allowed for the callback: only where the API is on a private host."""
     return is_private_host(URL(data[CONF_BASE_URL]).host)
 
 
@@ -88,18 +88,19 @@ async def choose_url(
 ) -> ChosenUrl | None:
     """Return the URL to register for an entry's data, None when no push is wanted.
 
-    Raises NoCallback with the reason when the wanted way is not there. `has_cloudhook` tells that Jedlix
-    knows a cloudhook of ours: a cloud that is away is then waited for, and `auto` goes no other way.
+    Raises NoCallback with the reason when the wanted way is not available. `has_cloudhook` says that a
+    cloudhook of ours is registered at Jedlix. A disconnected cloud is then waited for, and `auto` takes no
+    other way.
     """
     wanted = Callback(data[CONF_CALLBACK])
     if wanted is Callback.NONE:
         return None
     webhook_id: str = data[CONF_WEBHOOK_ID]
-    lacking = "no_url"
+    missing = "no_url"
     if wanted in (Callback.AUTO, Callback.CLOUD):
         if (url := await _cloudhook(hass, webhook_id)) is not None:
             return ChosenUrl(Callback.CLOUD, url)
-        lacking = "cloud_away" if (is_away := has_cloud(hass)) else "no_url"
+        missing = "cloud_away" if (is_away := has_cloud(hass)) else "no_url"
         if wanted is Callback.CLOUD or (is_away and has_cloudhook):
             raise NoCallback("cloud_away" if is_away else "no_cloud")
     if wanted is Callback.CUSTOM:
@@ -108,7 +109,7 @@ async def choose_url(
         wanted = Callback.EXTERNAL
         base = external_url(hass) or ""
     if not base:
-        raise NoCallback(lacking)
+        raise NoCallback(missing)
     if not is_valid_url(base, allow_http=True):
         raise NoCallback("invalid_url")
     if not is_valid_url(base, allow_http=allows_http(data)):
@@ -154,7 +155,7 @@ async def _cloudhook(hass: HomeAssistant, webhook_id: str) -> str | None:
 
 
 async def delete_cloudhook(hass: HomeAssistant, webhook_id: str) -> None:
-    """Give the cloudhook back, where there is one."""
+    """Delete the cloudhook, where there is one."""
     if "cloud" not in hass.config.components:
         return
     from homeassistant.components import cloud  # noqa: PLC0415  only where it is loaded: it is heavy
@@ -163,3 +164,38 @@ async def delete_cloudhook(hass: HomeAssistant, webhook_id: str) -> None:
         await cloud.async_delete_cloudhook(hass, webhook_id)
     except cloud.CloudNotAvailable, ValueError:
         return
+
+
+@callback
+def track_callback_url(
+    hass: HomeAssistant, webhook_id: str, changed: Callable[[], None]
+) -> CALLBACK_TYPE:
+    """Call `changed` when the external URL or the cloud changes; returns what stops that.
+
+    A sign-out from the cloud shows as a cloud that disconnects.
+    """
+
+    @callback
+    def core_config_updated(event: Event) -> None:
+        if "external_url" in event.data:
+            changed()
+
+    @callback
+    def cloud_changed(_: object) -> None:
+        changed()
+
+    stops = [hass.bus.async_listen(EVENT_CORE_CONFIG_UPDATE, core_config_updated)]
+    if "cloud" in hass.config.components:
+        from homeassistant.components import cloud  # noqa: PLC0415  only where it is loaded: it is heavy
+
+        stops += [
+            cloud.async_listen_connection_change(hass, cloud_changed),
+            cloud.async_listen_cloudhook_change(hass, webhook_id, cloud_changed),
+        ]
+
+    @callback
+    def stop() -> None:
+        for stop_one in stops:
+            stop_one()
+
+    return stop

@@ -1,45 +1,48 @@
-"""Each delivery once: the ids that were seen, for as long as Jedlix may send them again. Pure."""
+"""Inbox: the ids of deliveries that were seen, for as long as Jedlix may send them again. Pure."""
 
 from collections import deque
 from collections.abc import Mapping
 from typing import Final
 
-# Jedlix can replay a week of deliveries (documented); a day more allows for clocks that differ.
-_MEMORY: Final = 8 * 86_400.0
-_MOST: Final = 50_000
+# Jedlix can replay a week of deliveries (documented). A day more allows for clocks that differ.
+SECONDS_REMEMBERED: Final = 8 * 86_400.0
+MAX_DELIVERIES: Final = 50_000
 
 
 class Inbox:
     """The ids of deliveries, oldest first, with the time of arrival in seconds since the epoch."""
 
     def __init__(self, seen: Mapping[str, float] | None = None) -> None:
-        """Begin with what was remembered."""
-        self._seen = dict(seen or {})
-        # a dict that loses its first key again and again takes ever longer to find the next
-        self._in_order = deque(self._seen)
+        """Start with what was remembered."""
+        self._arrivals = dict(seen or {})
+        # A dict that loses its first key again and again takes ever longer to find the next.
+        self._in_order = deque(self._arrivals)
 
     def __len__(self) -> int:
         """Return how many deliveries are remembered."""
-        return len(self._seen)
+        return len(self._arrivals)
 
     def __contains__(self, delivery_id: str) -> bool:
         """Return whether a delivery is remembered."""
-        return delivery_id in self._seen
+        return delivery_id in self._arrivals
 
     def add(self, delivery_id: str, now: float) -> bool:
         """Remember a delivery and return whether it is new."""
-        if delivery_id in self._seen:
+        if delivery_id in self._arrivals:
             return False
-        self._seen[delivery_id] = now
+        self._arrivals[delivery_id] = now
         self._in_order.append(delivery_id)
-        self._forget(now)
+        self._forget_oldest(now)
         return True
 
     def as_json(self) -> dict[str, int]:
-        """Return what is to be remembered over a restart; whole seconds are enough. Safe in any thread."""
-        return {key: int(arrived) for key, arrived in self._seen.copy().items()}
+        """Return what is remembered over a restart; whole seconds are enough. Safe in any thread."""
+        return {key: int(arrived) for key, arrived in self._arrivals.copy().items()}
 
-    def _forget(self, now: float) -> None:
-        """Drop what is too old or too much."""
-        while self._seen[self._in_order[0]] <= now - _MEMORY or len(self._seen) > _MOST:
-            del self._seen[self._in_order.popleft()]
+    def _forget_oldest(self, now: float) -> None:
+        """Forget deliveries that are too old, or too many."""
+        while (
+            self._arrivals[self._in_order[0]] <= now - SECONDS_REMEMBERED
+            or len(self._arrivals) > MAX_DELIVERIES
+        ):
+            del self._arrivals[self._in_order.popleft()]

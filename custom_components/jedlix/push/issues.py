@@ -1,4 +1,4 @@
-"""The one repair that push needs, shown once the trouble has lasted, and gone with it."""
+"""Issues of push: the one repair that is shown once a problem has lasted, and disappears with it."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -24,10 +24,10 @@ _REPAIR_OF: Final = {
 }
 REPAIRS: Final = tuple(dict.fromkeys(_REPAIR_OF.values()))
 
-# What may be over by itself is not worth a message: a cloud that connects after the start, a proxy that
-# restarts. A cloud that is away tells so itself, and silence has lasted before it shows.
-_LASTING: Final = timedelta(minutes=5)
-_LASTING_OF: Final = {"cloud_away": timedelta(hours=1), "silent": timedelta(0)}
+# A problem that may end by itself is not worth a message: a cloud that connects after the start, a proxy that
+# restarts. The cloud shows itself that it is away, and a silence has lasted before it is noticed.
+_SHOWN_AFTER: Final = timedelta(minutes=5)
+_SHOWN_AFTER_OF: Final = {"cloud_away": timedelta(hours=1), "silent": timedelta(0)}
 
 _PAGE: Final = "/blob/main/docs/push-and-repairs.md#"
 
@@ -36,29 +36,29 @@ class PushIssues:
     """The repairs of one entry."""
 
     def __init__(self, hass: HomeAssistant, entry_id: str, title: str) -> None:
-        """Begin with no trouble; the title names the account in the texts."""
+        """Start without a problem; the title names the account in the texts."""
         self._hass = hass
         self._entry_id = entry_id
         self._title = title
-        self._trouble: str | None = None
+        self._problem: str | None = None
         self._since: datetime | None = None
         self._shown: str | None = None
 
     @callback
-    def note(self, trouble: str | None, now: datetime) -> None:
-        """Take what is wrong now, None for nothing, and show it if it has lasted."""
-        if trouble is None:
+    def note(self, problem: str | None, now: datetime) -> None:
+        """Note what is wrong now, None for nothing, and show it if it has lasted."""
+        if problem is None:
             self.clear()
             return
-        if self._since is None or trouble != self._trouble:
-            self._trouble, self._since = trouble, now
-        if now - self._since >= _LASTING_OF.get(trouble, _LASTING):
-            self._show(_REPAIR_OF[trouble])
+        if self._since is None or problem != self._problem:
+            self._problem, self._since = problem, now
+        if now - self._since >= _SHOWN_AFTER_OF.get(problem, _SHOWN_AFTER):
+            self._show(_REPAIR_OF[problem])
 
     @callback
     def clear(self) -> None:
-        """Forget the trouble and take its repair away."""
-        self._trouble = self._since = None
+        """Forget the problem and delete its repair."""
+        self._problem = self._since = None
         if self._shown is not None:
             ir.async_delete_issue(self._hass, DOMAIN, self._issue_id(self._shown))
             self._shown = None

@@ -1,7 +1,7 @@
-"""Makes Jedlix's webhook subscriptions equal to the wanted ones, and touches nobody else's.
+"""Subscriptions: makes ours at Jedlix equal to the wanted ones, and never touches another party's.
 
-Only creating one is documented. List, update and delete are assumed (A10): where the tenant lacks them, we
-live with what we remember to have made.
+Only creating one is documented. List, update and delete are assumed (A10). Where the tenant does not offer
+them, the subscriptions that we remember count.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
@@ -23,38 +23,38 @@ from ..api import (
 )
 from ..api.reading import Fields, Json, text
 
-_LACKING: Final = (NotFound, Forbidden, BadAnswer)
+_NOT_OFFERED: Final = (NotFound, Forbidden, BadAnswer)
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A subscription that we made: its URL, the print of its key, and its id where Jedlix told one."""
+    """A subscription that we made: its URL, the hash of its key, and its id where Jedlix gave one."""
 
     url: str
-    key_print: str
+    key_hash: str
     id: str | None = None
 
     @classmethod
     def from_json(cls, data: object) -> Self:
-        """Read one from the Store; raises BadAnswer when it is not one."""
+        """Read one from the store; raises BadAnswer when it is not one."""
         fields = Fields(data)
         return cls(
             url=fields.required_id("url"),
-            key_print=text(fields.get("keyprint")) or "",
+            key_hash=text(fields.get("keyprint")) or "",
             id=text(fields.get("id")),
         )
 
     def as_json(self) -> dict[str, Json]:
-        """Write one for the Store."""
-        return {"url": self.url, "key_print": self.key_print, "id": self.id}
+        """Return one for the store."""
+        return {"url": self.url, "key_print": self.key_hash, "id": self.id}
 
 
 # by event type: Jedlix takes one type per subscription (documented)
 type HeldSubscriptions = dict[str, Held]
 
 
-def key_print(key: str) -> str:
-    """Return a print of a key that tells whether it changed and nothing else."""
+def hash_of_key(key: str) -> str:
+    """Return a hash of a key. It shows whether the key changed and nothing else."""
     return sha256(key.encode()).hexdigest()[:16]
 
 
@@ -70,17 +70,17 @@ async def reconcile(
 ) -> dict[str, JedlixError]:
     """Subscribe each event type once at this URL with this key, and drop ours that are no longer wanted.
 
-    `held` is what we know to have made; it is kept up to date step by step, so that a pass that breaks off
-    forgets nothing. `renew` writes all anew, also those that look right. Returns the types that Jedlix
-    refused; they do not stop the others. Raises what the API raises when it cannot be reached.
+    `held` is what we have made. It is kept up to date step by step, so that nothing is forgotten when the
+    pass ends early. `renew` writes all of them again, also those that look right. Returns the types that
+    Jedlix refused; they do not stop the others. Raises what the API raises when it cannot be reached.
     """
     wanted = list(dict.fromkeys(event_types))
     ours = await _ours(client, held, webhook_id, url)
     refused: dict[str, JedlixError] = {}
-    print_now = key_print(key)
+    key_hash = hash_of_key(key)
     for event_type in wanted:
         known = held.get(event_type)
-        same_key = known is not None and known.key_print == print_now and not renew
+        same_key = known is not None and known.key_hash == key_hash and not renew
         matches = [item for item in ours if item.event_type == event_type]
         keep = next((item for item in matches if item.endpoint_url == url and item.is_active), None)
         try:
@@ -91,9 +91,9 @@ async def reconcile(
             if keep is None:
                 held.pop(event_type, None)
                 continue
-            # what could not be renewed may still work, so it stays as it is
+            # A subscription that could not be renewed may still work, so it stays.
         else:
-            held[event_type] = Held(url, print_now, keep.id)
+            held[event_type] = Held(url, key_hash, keep.id)
         ours = [item for item in ours if item.id != keep.id or item.event_type != event_type]
     await unsubscribe(client, ours)
     for event_type in held.keys() - set(wanted):
@@ -110,39 +110,39 @@ async def register(
     key: str,
     webhook_id: str,
 ) -> None:
-    """Write one type's subscription anew, at this URL with this key; raises what the API raises."""
+    """Write the subscription of one type again, at this URL with this key; raises what the API raises."""
     ours = await _ours(client, held, webhook_id, url)
     matches = [item for item in ours if item.event_type == event_type]
     made = await _write(client, held, matches, event_type=event_type, url=url, key=key)
-    held[event_type] = Held(url, key_print(key), made.id)
+    held[event_type] = Held(url, hash_of_key(key), made.id)
 
 
 async def give_up(
     client: JedlixClient, held: HeldSubscriptions, webhook_id: str, event_type: str
 ) -> None:
-    """Delete what is ours of one type, as far as it can be found and deleted."""
+    """Delete our subscriptions of one type, as far as they can be found and deleted."""
     ours = await _ours(client, held, webhook_id)
     await unsubscribe(client, [item for item in ours if item.event_type == event_type])
     held.pop(event_type, None)
 
 
 async def unsubscribe(client: JedlixClient, subscriptions: Iterable[Subscription]) -> None:
-    """Delete subscriptions that we made; one that is gone, or cannot be deleted, is no trouble."""
+    """Delete subscriptions that we made. One that is gone, or cannot be deleted, is no error."""
     for item in subscriptions:
         if item.id is not None:
             with suppress(Rejected):
-                await _lives(client.unsubscribe, item.id)
+                await _is_done(client.unsubscribe, item.id)
 
 
 async def unsubscribe_all(client: JedlixClient, held: HeldSubscriptions, webhook_id: str) -> None:
-    """Delete everything at Jedlix that is ours, as far as it can be found."""
+    """Delete all our subscriptions at Jedlix, as far as they can be found."""
     await unsubscribe(client, await _ours(client, held, webhook_id))
 
 
 async def _ours(
     client: JedlixClient, held: HeldSubscriptions, webhook_id: str, url: str | None = None
 ) -> list[Subscription]:
-    """Return our subscriptions as Jedlix lists them, or as we remember them where it has no list.
+    """Return our subscriptions as Jedlix lists them, or as we remember them where it offers no list.
 
     A cloudhook's URL does not carry the webhook id, so the one in use is named by `url`.
     """
@@ -166,9 +166,9 @@ async def _write(
     url: str,
     key: str,
 ) -> Subscription:
-    """Write one of our subscriptions anew in its place, or make a new one."""
+    """Update one of our subscriptions, or create a new one."""
     for item in matches:
-        if item.id is not None and await _lives(
+        if item.id is not None and await _is_done(
             client.update_subscription, item.id, event_type, url, key
         ):
             return Subscription(id=item.id, event_type=event_type, endpoint_url=url)
@@ -177,16 +177,16 @@ async def _write(
     except Conflict:
         if not matches:
             raise
-    # a tenant may have one slot for each type, and then our own is what stands in the way
+    # A tenant may allow one subscription per type, and then our own is in the way.
     held.pop(event_type, None)
     await unsubscribe(client, matches)
     return await client.subscribe(event_type, url, key)
 
 
-async def _lives[*Args](call: Callable[[*Args], Awaitable[None]], *args: *Args) -> bool:
-    """Make an assumed call and return whether the tenant has it and knows the thing."""
+async def _is_done[*Args](call: Callable[[*Args], Awaitable[None]], *args: *Args) -> bool:
+    """Make an assumed call; returns whether the tenant offers it and knows the subscription."""
     try:
         await call(*args)
-    except _LACKING:
+    except _NOT_OFFERED:
         return False
     return True

@@ -1,0 +1,58 @@
+"""Data of a loaded entry, and the API client that an entry's data describe."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.const import CONF_API_KEY, CONF_CLIENT_ID, CONF_CLIENT_SECRET, __version__
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.aiohttp_client import async_get_clientsession
+
+from .api import JedlixClient, TokenSource
+from .commands import Commands
+from .const import CONF_AUDIENCE, CONF_BASE_URL, CONF_TOKEN_URL
+from .coordinator import JedlixCoordinator
+from .session_history import SessionHistory
+from .store import JedlixStore
+from .webhook import JedlixPush
+
+# How Jedlix may recognise the caller in its traces (header: SDK).
+_CLIENT_NAME: Final = "home-assistant-jedlix"
+
+type JedlixConfigEntry = ConfigEntry[JedlixData]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JedlixData:
+    """The parts of a loaded entry."""
+
+    client: JedlixClient
+    store: JedlixStore
+    coordinator: JedlixCoordinator
+    commands: Commands
+    session_history: SessionHistory
+    push: JedlixPush
+    # the subentry of each followed user
+    subentry_of: dict[str, str]
+    # the entry's data, options and title in use
+    loaded_with: tuple[Mapping[str, Any], Mapping[str, Any], str]
+
+
+def make_client(hass: HomeAssistant, data: Mapping[str, Any]) -> JedlixClient:
+    """Return a client for the credentials and addresses of an entry's data."""
+    session = async_get_clientsession(hass)
+    return JedlixClient(
+        session,
+        base_url=data[CONF_BASE_URL],
+        auth=TokenSource(
+            session,
+            token_url=data[CONF_TOKEN_URL],
+            client_id=data[CONF_CLIENT_ID],
+            client_secret=data[CONF_CLIENT_SECRET],
+            audience=data[CONF_AUDIENCE],
+        ),
+        api_key=data.get(CONF_API_KEY),
+        client_name=_CLIENT_NAME,
+        client_version=__version__,
+    )

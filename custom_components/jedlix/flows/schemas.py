@@ -1,0 +1,188 @@
+"""Schemas of the forms, readers of what is entered in them, and the environments that Jedlix documents."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from homeassistant.const import CONF_API_KEY, CONF_CLIENT_ID, CONF_CLIENT_SECRET
+from homeassistant.helpers.selector import (
+    BooleanSelector,
+    NumberSelector,
+    NumberSelectorConfig,
+    NumberSelectorMode,
+    SelectOptionDict,
+    SelectSelector,
+    SelectSelectorConfig,
+    SelectSelectorMode,
+    TextSelector,
+    TextSelectorConfig,
+    TextSelectorType,
+)
+import voluptuous as vol
+from yarl import URL
+
+from ..const import (
+    CONF_AUDIENCE,
+    CONF_BASE_URL,
+    CONF_CALLBACK,
+    CONF_CALLBACK_URL,
+    CONF_ENVIRONMENT,
+    CONF_EVENT_TYPES,
+    CONF_FIND_EVENT_TYPES,
+    CONF_FOLLOW_NEW_USERS,
+    CONF_IMPORT_ENERGY,
+    CONF_POLL_MINUTES,
+    CONF_TOKEN_URL,
+    CONF_USER_ID,
+    CONF_USERS,
+    DEFAULT_POLL_MINUTES,
+    DOCUMENTED_EVENT_TYPES,
+)
+from ..push.callback_url import Callback
+from ..users import TenantUser
+
+PRODUCTION: Final = "production"
+DEMO: Final = "demo"
+CUSTOM: Final = "custom"
+
+# Hosts and token address are documented; that the demo's audience is its own URL is inferred.
+ENVIRONMENTS: Final = {
+    PRODUCTION: "https://smartcharging.jedlix.com",
+    DEMO: "https://demo-smartcharging.jedlix.com",
+}
+TOKEN_URL: Final = "https://jedlix-b2e.eu.auth0.com/oauth/token"  # noqa: S105  an address, no secret
+
+_TEXT = TextSelector()
+_URL = TextSelector(TextSelectorConfig(type=TextSelectorType.URL))
+_SECRET = TextSelector(
+    TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="current-password")
+)
+
+
+def _one_of(options: Iterable[str], translation_key: str) -> SelectSelector:
+    return SelectSelector(
+        SelectSelectorConfig(
+            options=list(options),
+            translation_key=translation_key,
+            mode=SelectSelectorMode.LIST,
+        )
+    )
+
+
+def credentials_schema() -> vol.Schema:
+    """Return the schema of the step `user`."""
+    return vol.Schema(
+        {
+            vol.Required(CONF_ENVIRONMENT, default=PRODUCTION): _one_of(
+                (PRODUCTION, DEMO, CUSTOM), CONF_ENVIRONMENT
+            ),
+            vol.Required(CONF_CLIENT_ID): _TEXT,
+            vol.Required(CONF_CLIENT_SECRET): _SECRET,
+            vol.Optional(CONF_API_KEY): _SECRET,
+        }
+    )
+
+
+def custom_schema() -> vol.Schema:
+    """Return the schema of the step `custom`."""
+    return vol.Schema(
+        {
+            vol.Required(CONF_BASE_URL): _URL,
+            vol.Required(CONF_TOKEN_URL): _URL,
+            vol.Optional(CONF_AUDIENCE): _TEXT,
+        }
+    )
+
+
+def users_schema(found: Mapping[str, TenantUser]) -> vol.Schema:
+    """Return the schema of the step `users`: the users that were found, and any other by id."""
+    options = [
+        SelectOptionDict(value=user.user_id, label=user.label)
+        for user in sorted(found.values(), key=lambda user: user.label)
+    ]
+    return vol.Schema(
+        {
+            vol.Required(CONF_USERS, default=[]): SelectSelector(
+                SelectSelectorConfig(
+                    options=options,
+                    multiple=True,
+                    custom_value=True,
+                    mode=SelectSelectorMode.DROPDOWN,
+                )
+            )
+        }
+    )
+
+
+def webhook_schema() -> vol.Schema:
+    """Return the schema of the step `webhook`."""
+    return vol.Schema(
+        {
+            vol.Required(CONF_CALLBACK, default=Callback.AUTO.value): _one_of(
+                [way.value for way in Callback], CONF_CALLBACK
+            ),
+            vol.Optional(CONF_CALLBACK_URL): _URL,
+        }
+    )
+
+
+def callback_data(user_input: Mapping[str, Any]) -> dict[str, str | None]:
+    """Return the choice of that form as an entry's data have it."""
+    url = (user_input.get(CONF_CALLBACK_URL) or "").strip().rstrip("/")
+    return {CONF_CALLBACK: user_input[CONF_CALLBACK], CONF_CALLBACK_URL: url or None}
+
+
+def reauth_schema() -> vol.Schema:
+    """Return the schema of the step `reauth_confirm`."""
+    return vol.Schema(
+        {vol.Required(CONF_CLIENT_SECRET): _SECRET, vol.Optional(CONF_API_KEY): _SECRET}
+    )
+
+
+def user_schema() -> vol.Schema:
+    """Return the schema of the step that adds one user."""
+    return vol.Schema({vol.Required(CONF_USER_ID): _TEXT})
+
+
+def options_schema(event_types: Iterable[str]) -> vol.Schema:
+    """Return the schema of the options: the documented event types, those in use, and any other by name."""
+    return vol.Schema(
+        {
+            vol.Required(CONF_EVENT_TYPES, default=list(DOCUMENTED_EVENT_TYPES)): SelectSelector(
+                SelectSelectorConfig(
+                    options=list(dict.fromkeys([*DOCUMENTED_EVENT_TYPES, *event_types])),
+                    multiple=True,
+                    custom_value=True,
+                    mode=SelectSelectorMode.DROPDOWN,
+                )
+            ),
+            vol.Required(CONF_FIND_EVENT_TYPES, default=False): BooleanSelector(),
+            vol.Required(CONF_POLL_MINUTES, default=DEFAULT_POLL_MINUTES): NumberSelector(
+                NumberSelectorConfig(
+                    min=1,
+                    max=60,
+                    step=1,
+                    unit_of_measurement="min",
+                    mode=NumberSelectorMode.BOX,
+                )
+            ),
+            vol.Required(CONF_FOLLOW_NEW_USERS, default=False): BooleanSelector(),
+            vol.Required(CONF_IMPORT_ENERGY, default=False): BooleanSelector(),
+        }
+    )
+
+
+def stripped(user_input: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was entered, without the spaces around it that copying adds."""
+    return {
+        key: value.strip() if isinstance(value, str) else value for key, value in user_input.items()
+    }
+
+
+def account_title(data: Mapping[str, Any]) -> str:
+    """Return the title of an account: Jedlix, with the environment where it is not production."""
+    environment = data[CONF_ENVIRONMENT]
+    if environment == PRODUCTION:
+        return "Jedlix"
+    return (
+        f"Jedlix {DEMO}" if environment == DEMO else f"Jedlix {URL(data[CONF_BASE_URL]).authority}"
+    )

@@ -1,0 +1,113 @@
+"""Publisher: fires changes and deliveries, first for the event entities, then on the bus.
+
+Triggers, the logbook and people listen on the bus. All states are written before a change is published, so
+that a condition in the same automation sees the new ones.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Any
+
+from homeassistant.core import CALLBACK_TYPE, Context, HomeAssistant, callback
+from homeassistant.helpers import device_registry as dr
+from homeassistant.util import dt as dt_util
+
+from .api import WebhookMessage
+from .const import DOMAIN, EVENT_CHANGE, EVENT_WEBHOOK
+from .devices import DeviceKey, identifier_of
+from .listeners import Listeners
+from .state.changes import Change, change_of_delivery
+
+
+class Source(StrEnum):
+    """How the news came."""
+
+    WEBHOOK = "webhook"
+    POLL = "poll"
+    HISTORY = "history"
+    COMMAND = "command"
+
+
+class Publisher:
+    """Publishes the changes and deliveries of one entry."""
+
+    def __init__(self, hass: HomeAssistant, entry_id: str) -> None:
+        """Start without a listener."""
+        self._hass = hass
+        self._entry_id = entry_id
+        self._devices = dr.async_get(hass)
+        self._change_listeners: defaultdict[DeviceKey, Listeners[Change, Context]] = defaultdict(
+            Listeners
+        )
+        self._delivery_listeners: Listeners[Mapping[str, Any], Context] = Listeners()
+
+    @callback
+    def listen_to_changes(
+        self, key: DeviceKey, listener: Callable[[Change, Context], None]
+    ) -> CALLBACK_TYPE:
+        """Call the listener with each change of a car that is not late; returns what ends it."""
+        return self._change_listeners[key].add(listener)
+
+    @callback
+    def listen_to_deliveries(
+        self, listener: Callable[[Mapping[str, Any], Context], None]
+    ) -> CALLBACK_TYPE:
+        """Call the listener with the event of each new delivery that is not late; returns what ends it."""
+        return self._delivery_listeners.add(listener)
+
+    @callback
+    def publish(self, change: Change, source: Source, *, late: bool) -> None:
+        """Publish a change as `jedlix_event`."""
+        context = Context()
+        if change.vehicle_id is not None and not late:
+            self._change_listeners[change.user_id, change.vehicle_id].call(change, context)
+        data: dict[str, Any] = {
+            "entry_id": self._entry_id,
+            "device_id": self._device_id(change),
+            "type": change.type.value,
+            "user_id": change.user_id,
+            "vehicle_id": change.vehicle_id,
+            "session_id": change.session_id,
+            "occurred_at": change.occurred_at.isoformat(),
+            "source": source.value,
+            "late": late,
+            **change.details,
+        }
+        self._hass.bus.async_fire(EVENT_CHANGE, data, context=context)
+
+    @callback
+    def publish_delivery(
+        self, message: WebhookMessage, source: Source, *, followed: bool, late: bool
+    ) -> None:
+        """Publish a delivery as it came, as `jedlix_webhook`, and the change that it reports by itself."""
+        context = Context()
+        data = {
+            "entry_id": self._entry_id,
+            "event_type": message.event_type,
+            "event_id": message.id,
+            "user_id": message.user_id,
+            "followed": followed,
+            "occurred_at": message.occurred_at and message.occurred_at.isoformat(),
+            "source": source.value,
+            "late": late,
+            "payload": message.payload,
+        }
+        if not late:
+            self._delivery_listeners.call(data, context)
+        self._hass.bus.async_fire(EVENT_WEBHOOK, data, context=context)
+        if (change := change_of_delivery(message, dt_util.utcnow())) is not None:
+            self.publish(change, source, late=late)
+
+    def _device_id(self, change: Change) -> str | None:
+        """Return the device of the car, or of the account where the change names no known car."""
+        identifiers = [self._entry_id]
+        if change.vehicle_id is not None:
+            identifiers.insert(0, identifier_of((change.user_id, change.vehicle_id)))
+        for identifier in identifiers:
+            device = self._devices.async_get_device_by_identifier(
+                (DOMAIN, identifier), self._entry_id
+            )
+            if device is not None:
+                return device.id
+        return None

@@ -1,0 +1,188 @@
+"""Webhook handler: verifies, parses, remembers and answers a delivery. It is processed after the answer.
+
+Jedlix sends `Authorization: Basic <key>` with the raw key (documented). Nothing else proves who calls. The
+key is compared in constant time and before the body is read, so a refusal costs next to nothing.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from enum import StrEnum
+from hashlib import sha256
+from hmac import compare_digest
+from http import HTTPStatus
+import logging
+import time
+from typing import Final, NamedTuple
+
+from aiohttp.web import Request, RequestPayloadError, Response
+from homeassistant.components import webhook
+from homeassistant.core import HomeAssistant
+import orjson
+
+from ..api import BadAnswer, WebhookMessage
+from ..api.reading import read_json
+from ..const import DOMAIN
+from .inbox import Inbox
+
+_LOGGER = logging.getLogger(__name__)
+
+MAX_BODY_BYTES: Final = 64 * 1024
+REFUSAL_LOG_INTERVAL: Final = 300.0
+# How long the body may take to arrive, in seconds.
+BODY_TIMEOUT: Final = 30.0
+
+
+class Refusal(StrEnum):
+    """Why a delivery was not accepted."""
+
+    WRONG_KEY = "wrong_key"
+    BAD_BODY = "bad_body"
+    TOO_LARGE = "too_large"
+    TOO_SLOW = "too_slow"
+    NOT_READY = "not_ready"
+
+
+class Arrival(NamedTuple):
+    """One of the last deliveries.
+
+    `at` is its arrival in seconds since the epoch, `verdict` what became of it, `delay` its age on arrival in
+    seconds, by its own timestamp.
+    """
+
+    at: float
+    event_type: str | None
+    verdict: str
+    delay: float | None
+
+
+MAX_ARRIVALS: Final = 50
+
+_STATUS: Final = {
+    Refusal.WRONG_KEY: HTTPStatus.UNAUTHORIZED,
+    Refusal.BAD_BODY: HTTPStatus.BAD_REQUEST,
+    Refusal.TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    Refusal.TOO_SLOW: HTTPStatus.REQUEST_TIMEOUT,
+    Refusal.NOT_READY: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+
+
+class WebhookHandler:
+    """The handler of one webhook id.
+
+    `on_delivery` gets each new message, `on_test` each test message, `on_refusal` each refusal. Without
+    `on_delivery` only test messages are accepted, as the connection test needs it. Everything else is
+    answered 503, so that Jedlix tries again later.
+    """
+
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        webhook_id: str,
+        key: str,
+        *,
+        inbox: Inbox | None = None,
+        on_delivery: Callable[[WebhookMessage], None] | None = None,
+        on_test: Callable[[WebhookMessage], None] | None = None,
+        on_refusal: Callable[[Refusal], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Take the key; nothing is answered before `register`."""
+        self._hass = hass
+        self._webhook_id = webhook_id
+        self._key = key.encode()
+        self._inbox = inbox if inbox is not None else Inbox()
+        self._on_delivery = on_delivery
+        self._on_test = on_test
+        self._on_refusal = on_refusal
+        self._clock = clock
+        self._next_refusal_log = 0.0
+        self.arrivals: deque[Arrival] = deque(maxlen=MAX_ARRIVALS)
+
+    def register(self) -> None:
+        """Register at Home Assistant, in the place of any other handler of this webhook id, without a gap."""
+        webhook.async_unregister(self._hass, self._webhook_id)
+        webhook.async_register(
+            self._hass,
+            DOMAIN,
+            "Jedlix",
+            self._webhook_id,
+            self._handle,
+            local_only=False,
+            allowed_methods=("POST",),
+        )
+
+    def unregister(self) -> None:
+        """Unregister: Home Assistant then answers by itself, with 200."""
+        webhook.async_unregister(self._hass, self._webhook_id)
+
+    async def _handle(self, _hass: HomeAssistant, _webhook_id: str, request: Request) -> Response:
+        """Answer one request. An exception that left this method would become a silent 200."""
+        try:
+            return await self._answer(request)
+        except Exception:
+            _LOGGER.exception(
+                "A delivery from Jedlix could not be handled and was answered with 500"
+            )
+            return Response(status=HTTPStatus.INTERNAL_SERVER_ERROR)
+
+    async def _answer(self, request: Request) -> Response:
+        if not self._is_jedlix(request.headers.get("Authorization", "")):
+            return self._refuse(Refusal.WRONG_KEY)
+        try:
+            async with asyncio.timeout(BODY_TIMEOUT):
+                body = await _read(request)
+            if body is None:
+                return self._refuse(Refusal.TOO_LARGE)
+            message = _message(body)
+        except TimeoutError:
+            return self._refuse(Refusal.TOO_SLOW)
+        except (RequestPayloadError, orjson.JSONDecodeError, BadAnswer) as err:
+            return self._refuse(Refusal.BAD_BODY, str(err))
+        now = time.time()
+        if message.is_test:
+            verdict = "test"
+            if self._on_test is not None:
+                self._on_test(message)
+        elif self._on_delivery is None:
+            return self._refuse(Refusal.NOT_READY)
+        elif self._inbox.add(message.id, now):
+            verdict = "accepted"
+            self._hass.loop.call_soon(self._on_delivery, message)
+        else:
+            verdict = "duplicate"
+        occurred_at = message.occurred_at
+        delay = None if occurred_at is None else round(now - occurred_at.timestamp(), 3)
+        self.arrivals.append(Arrival(now, message.event_type, verdict, delay))
+        return Response(body=b"{}", content_type="application/json")
+
+    def _is_jedlix(self, authorization: str) -> bool:
+        scheme, _, key = authorization.partition(" ")
+        matches = compare_digest(key.strip().encode("utf-8", "surrogatepass"), self._key)
+        return matches and scheme.lower() == "basic"
+
+    def _refuse(self, why: Refusal, words: str = "") -> Response:
+        """Refuse a delivery; at most one line in the log every five minutes."""
+        self.arrivals.append(Arrival(time.time(), None, why, None))
+        if self._on_refusal is not None:
+            self._on_refusal(why)
+        if (now := self._clock()) >= self._next_refusal_log:
+            self._next_refusal_log = now + REFUSAL_LOG_INTERVAL
+            _LOGGER.warning("A delivery to the Jedlix webhook was refused (%s) %s", why, words)
+        return Response(status=_STATUS[why])
+
+
+async def _read(request: Request) -> bytes | None:
+    """Read the body of a plain or a cloudhook request, None when it is larger than allowed."""
+    stream = request.content
+    body = bytearray()
+    while chunk := await stream.read(MAX_BODY_BYTES + 1 - len(body)):
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            return None
+    return bytes(body)
+
+
+def _message(body: bytes) -> WebhookMessage:
+    """Read the envelope. A message without an id gets a hash of its content, so that it is not lost."""
+    return WebhookMessage.from_json(read_json(body), fallback_id=sha256(body).hexdigest())

@@ -1,0 +1,114 @@
+"""Webhook history: the deliveries that were missed, each once, in the order of their time.
+
+Jedlix keeps its deliveries for seven days (documented). That the history can be read is assumed (A11).
+Where it cannot, the sessions say what happened.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+import logging
+import time
+from typing import Final
+
+from ..api import REFUSALS, JedlixClient, JedlixError, WebhookMessage
+from ..api.offered import OfferedCalls
+from .record import PushRecord
+
+_LOGGER = logging.getLogger(__name__)
+
+HISTORY_KEPT: Final = timedelta(days=7)
+# How far Jedlix's clock may differ from ours.
+_CLOCK_TOLERANCE: Final = timedelta(hours=1)
+_CALL: Final = "webhook_history"
+# How long the event loop may be kept from other work, in seconds.
+_MAX_BLOCKING: Final = 0.005
+
+
+class WebhookHistory:
+    """Reads the history since the moment from which deliveries may be missing; a restart does not forget it.
+
+    `publish` gets each delivery that was missed, and returns the followed users whom it is about.
+    """
+
+    def __init__(
+        self,
+        client: JedlixClient,
+        offered: OfferedCalls,
+        record: PushRecord,
+        publish: Callable[[WebhookMessage], Iterable[str]],
+    ) -> None:
+        """Read what the record has not seen."""
+        self._client = client
+        self._offered = offered
+        self._record = record
+        self._publish = publish
+        self._one_at_a_time = asyncio.Lock()
+
+    def note_missed(self, since: datetime | None) -> None:
+        """Note that deliveries may have been missed since a moment."""
+        known = self._record.missed_since
+        self._record.missed_since = min(filter(None, (since, known)), default=None)
+
+    async def publish_missed(self, now: datetime) -> set[str]:
+        """Publish what was missed and return the users it is about.
+
+        While Jedlix cannot be asked, it stays missed.
+        """
+        async with self._one_at_a_time:
+            if (since := self._record.missed_since) is None:
+                return set()
+            try:
+                users = await self._publish_since(since - _CLOCK_TOLERANCE, now)
+            except JedlixError as err:
+                _LOGGER.debug("The webhook history of Jedlix is read at the next poll: %s", err)
+                return set()
+            self._record.missed_since = None
+            self._record.schedule_save()
+            return users
+
+    async def publish_since(self, since: datetime, now: datetime) -> set[str]:
+        """Publish what was missed since a moment, return the users it is about; raises a JedlixError."""
+        async with self._one_at_a_time:
+            return await self._publish_since(since, now)
+
+    async def _publish_since(self, since: datetime, now: datetime) -> set[str]:
+        """Publish each missed delivery once, the oldest first."""
+        users: set[str] = set()
+
+        def publish_once(message: WebhookMessage) -> None:
+            # It may have been delivered meanwhile.
+            if self._record.inbox.add(message.id, time.time()):
+                self._record.schedule_save()
+                users.update(self._publish(message))
+
+        missed = await self._read(max(since, now - HISTORY_KEPT), now + _CLOCK_TOLERANCE)
+        missed.sort(key=lambda message: message.occurred_at or since)
+        await _for_each(missed, publish_once)
+        return users
+
+    async def _read(self, since: datetime, until: datetime) -> list[WebhookMessage]:
+        """Return the deliveries of a period that were not seen; none where the call is not offered."""
+        missed: list[WebhookMessage] = []
+        if not self._offered.is_offered(_CALL):
+            return missed
+        try:
+            async for page in self._client.webhook_history_pages(since, until):
+                missed += [
+                    item for item in page if not item.is_test and item.id not in self._record.inbox
+                ]
+        except REFUSALS as err:
+            self._offered.note_refusal(_CALL, err)
+        else:
+            self._offered.note_answer(_CALL)
+        return missed
+
+
+async def _for_each[T](items: Iterable[T], do: Callable[[T], None]) -> None:
+    """Call `do` with each item, and let other work run every few milliseconds."""
+    pause_at = time.monotonic() + _MAX_BLOCKING
+    for item in items:
+        do(item)
+        if time.monotonic() >= pause_at:
+            await asyncio.sleep(0)
+            pause_at = time.monotonic() + _MAX_BLOCKING

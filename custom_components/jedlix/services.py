@@ -1,0 +1,306 @@
+"""Actions of cars and of accounts, and what they answer."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Final
+
+from homeassistant.config_entries import ConfigEntryState
+from homeassistant.const import ATTR_DEVICE_ID, ENTITY_MATCH_NONE
+from homeassistant.core import (
+    HomeAssistant,
+    ServiceCall,
+    ServiceResponse,
+    SupportsResponse,
+    callback,
+)
+from homeassistant.helpers import config_validation as cv, device_registry as dr
+from homeassistant.util import dt as dt_util
+from homeassistant.util.json import JsonObjectType
+import voluptuous as vol
+
+from .api import JedlixError, Session
+from .const import DOMAIN
+from .data import JedlixConfigEntry
+from .devices import DeviceKey, identifier_of
+from .errors import failure_of, refuse
+from .push.history import HISTORY_KEPT
+from .session_history import TooManySessions
+from .target import devices_of
+
+_ENABLED: Final = "enabled"
+_UNTIL: Final = "until"
+_LEVEL: Final = "level"
+_START: Final = "start"
+_END: Final = "end"
+_SINCE: Final = "since"
+
+_TARGET: Final = cv.TARGET_SERVICE_FIELDS
+_TARGET_KEYS: Final = frozenset(str(key) for key in _TARGET)
+_PERIOD: Final = {vol.Required(_START): cv.datetime, vol.Optional(_END): cv.datetime}
+
+
+@callback
+def async_setup_services(hass: HomeAssistant) -> None:
+    """Register all actions; they are there whether or not an account is loaded."""
+    answers = SupportsResponse.ONLY
+    for name, handler, fields, response in (
+        ("boost", _boost, {vol.Optional(_ENABLED, default=True): cv.boolean}, None),
+        ("pause_smart_charging", _pause, {vol.Optional(_UNTIL): cv.datetime}, None),
+        ("resume_smart_charging", _resume, {}, None),
+        (
+            "set_current_battery_level",
+            _set_current_battery_level,
+            {vol.Required(_LEVEL): vol.Coerce(int)},
+            None,
+        ),
+        ("get_sessions", _get_sessions, _PERIOD, answers),
+        ("get_costs", _get_costs, _PERIOD, answers),
+        ("catch_up", _catch_up, {vol.Optional(_SINCE): cv.datetime}, None),
+        ("resubscribe", _resubscribe, {}, None),
+    ):
+        hass.services.async_register(
+            DOMAIN,
+            name,
+            handler,
+            schema=vol.Schema({**_TARGET, **fields}),
+            supports_response=response or SupportsResponse.NONE,
+        )
+
+
+# -- cars --------------------------------------------------------------------------------------------------
+
+
+async def _boost(call: ServiceCall) -> None:
+    await _command(
+        call,
+        lambda entry, key: entry.runtime_data.commands.boost(key, enabled=call.data[_ENABLED]),
+    )
+
+
+async def _pause(call: ServiceCall) -> None:
+    until = _moment(call, _UNTIL)
+    await _command(
+        call,
+        lambda entry, key: entry.runtime_data.commands.set_smart_charging(
+            key, enabled=False, until=until
+        ),
+    )
+
+
+async def _resume(call: ServiceCall) -> None:
+    await _command(
+        call,
+        lambda entry, key: entry.runtime_data.commands.set_smart_charging(key, enabled=True),
+    )
+
+
+async def _set_current_battery_level(call: ServiceCall) -> None:
+    level: int = call.data[_LEVEL]
+    if not 0 <= level <= 100:  # noqa: PLR2004  percent
+        refuse("level_out_of_range", level=str(level))
+    await _command(
+        call, lambda entry, key: entry.runtime_data.commands.set_current_battery_level(key, level)
+    )
+
+
+async def _command(
+    call: ServiceCall, do: Callable[[JedlixConfigEntry, DeviceKey], Awaitable[None]]
+) -> None:
+    """Run a command for all cars of the target side by side; raises the first error after all were tried."""
+    cars = _cars(call)
+    results = await asyncio.gather(
+        *(do(entry, key) for entry, key in cars.values()), return_exceptions=True
+    )
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+
+
+async def _get_sessions(call: ServiceCall) -> ServiceResponse:
+    start, end = _period(call)
+    return {
+        device_id: {"sessions": list(map(session_as_json, await _between(call, *car, start, end)))}
+        for device_id, car in _cars(call).items()
+    }
+
+
+async def _get_costs(call: ServiceCall) -> ServiceResponse:
+    start, end = _period(call)
+    return {
+        device_id: {"costs": [*costs_as_json(await _between(call, *car, start, end), start)]}
+        for device_id, car in _cars(call).items()
+    }
+
+
+async def _between(
+    call: ServiceCall, entry: JedlixConfigEntry, key: DeviceKey, start: datetime, end: datetime
+) -> list[Session]:
+    try:
+        return await entry.runtime_data.session_history.between(key, start, end)
+    except TooManySessions:
+        refuse("too_many_sessions")
+    except JedlixError as err:
+        raise failure_of(call.hass, entry, err) from err
+
+
+# -- accounts ----------------------------------------------------------------------------------------------
+
+
+async def _catch_up(call: ServiceCall) -> None:
+    now = dt_util.utcnow()
+    since = _moment(call, _SINCE) or now - HISTORY_KEPT
+    if since > now:
+        refuse("time_in_the_future")
+    if now - since > HISTORY_KEPT:
+        refuse("too_long_ago")
+    for entry in _accounts(call):
+        try:
+            await entry.runtime_data.coordinator.catch_up(since)
+        except JedlixError as err:
+            raise failure_of(call.hass, entry, err) from err
+
+
+async def _resubscribe(call: ServiceCall) -> None:
+    for entry in _accounts(call):
+        entry.runtime_data.push.resubscribe()
+
+
+# -- answers -----------------------------------------------------------------------------------------------
+
+
+def session_as_json(session: Session) -> JsonObjectType:
+    """Return a session as `get_sessions` answers it: local times, kWh, null for what Jedlix leaves out."""
+    return {
+        "session_id": session.id,
+        "vehicle_id": session.vehicle_id,
+        "is_managed": session.is_managed,
+        "charging_location_id": session.charging_location_id,
+        "started_at": _local(session.started_at),
+        "ended_at": _local(session.ended_at),
+        "energy_kwh": session.energy_kwh,
+        "cost": session.cost,
+        "savings": session.savings,
+        "currency": session.currency,
+    }
+
+
+def costs_as_json(sessions: Iterable[Session], start: datetime) -> list[JsonObjectType]:
+    """Return totals by currency as `get_costs` answers them: energy in kWh, null where no figure is known.
+
+    A session counts in the period in which it began, so that the totals of months add up to that of the year.
+    Sessions that began before `start` are left out.
+    """
+    by_currency: defaultdict[str | None, list[Session]] = defaultdict(list)
+    for session in sessions:
+        if session.started_at is not None and session.started_at >= start:
+            by_currency[session.currency].append(session)
+    return [
+        {
+            "currency": currency,
+            "sessions": len(counted),
+            "smart_sessions": sum(session.is_managed is True for session in counted),
+            "unmanaged_sessions": sum(session.is_managed is False for session in counted),
+            "energy_kwh": _total((session.energy_kwh for session in counted), 3),
+            "cost": _total((session.cost for session in counted), 2),
+            "savings": _total((session.savings for session in counted), 2),
+        }
+        for currency, counted in by_currency.items()
+    ]
+
+
+def _local(moment: datetime | None) -> str | None:
+    return None if moment is None else dt_util.as_local(moment).isoformat()
+
+
+def _total(figures: Iterable[float | None], digits: int) -> float | None:
+    known = [figure for figure in figures if figure is not None]
+    return round(sum(known), digits) if known else None
+
+
+# -- data and target of a call -------------------------------------------------------------------------------
+
+
+def _moment(call: ServiceCall, name: str) -> datetime | None:
+    """Return a time of the call in UTC. Without a zone it is local."""
+    moment: datetime | None = call.data.get(name)
+    return None if moment is None else dt_util.as_utc(moment)
+
+
+def _period(call: ServiceCall) -> tuple[datetime, datetime]:
+    start, end = _moment(call, _START), _moment(call, _END) or dt_util.utcnow()
+    if start is None or end <= start:
+        refuse("end_before_start")
+    return start, end
+
+
+def _named_ids(call: ServiceCall) -> list[str]:
+    """Return the ids of the devices that the target names. A target may also say "none"."""
+    named: list[str] | str = call.data.get(ATTR_DEVICE_ID, ENTITY_MATCH_NONE)
+    return named if isinstance(named, list) else []
+
+
+def _named(call: ServiceCall) -> dict[str, tuple[JedlixConfigEntry, dr.AnyDeviceEntry]]:
+    """Return our devices that the target means.
+
+    A device that is named must exist and be ours. An area or label may hold other devices.
+    """
+    devices = dr.async_get(call.hass)
+    target = {key: value for key, value in call.data.items() if key in _TARGET_KEYS}
+    named = _named_ids(call)
+    found: dict[str, tuple[JedlixConfigEntry, dr.AnyDeviceEntry]] = {}
+    for device_id in {**dict.fromkeys(named), **dict.fromkeys(devices_of(call.hass, target))}:
+        device = devices.async_get(device_id)
+        entry = None if device is None else _entry_of(call.hass, device)
+        if device is not None and entry is not None:
+            if entry.state is not ConfigEntryState.LOADED:
+                refuse("not_loaded", account=entry.title)
+            found[device_id] = (entry, device)
+        elif device_id in named:
+            if device is None:
+                refuse("unknown_device", device=device_id)
+            refuse("foreign_device", device=_name_of(device))
+    return found
+
+
+def _name_of(device: dr.AnyDeviceEntry) -> str:
+    return device.name_by_user or device.name or device.id
+
+
+def _entry_of(hass: HomeAssistant, device: dr.AnyDeviceEntry) -> JedlixConfigEntry | None:
+    entry = hass.config_entries.async_get_entry(device.config_entry_id)
+    return entry if entry is not None and entry.domain == DOMAIN else None
+
+
+def _cars(call: ServiceCall) -> Mapping[str, tuple[JedlixConfigEntry, DeviceKey]]:
+    """Return the cars of the target by device id; without one it is an error."""
+    cars: dict[str, tuple[JedlixConfigEntry, DeviceKey]] = {}
+    targeted, named = _named(call), _named_ids(call)
+    keys = {
+        (entry.entry_id, identifier_of(key)): key
+        for entry in {entry.entry_id: entry for entry, _ in targeted.values()}.values()
+        for key in entry.runtime_data.coordinator.fleet.vehicles
+    }
+    for device_id, (entry, device) in targeted.items():
+        for domain, identifier in device.identifiers:
+            if domain == DOMAIN and (key := keys.get((entry.entry_id, identifier))) is not None:
+                cars[device_id] = (entry, key)
+        if device_id not in cars and device_id in named:
+            refuse("not_a_vehicle", device=_name_of(device))
+    if not cars:
+        refuse("no_vehicle")
+    return cars
+
+
+def _accounts(call: ServiceCall) -> list[JedlixConfigEntry]:
+    """Return the accounts whose devices the target means, all loaded ones where there is no target."""
+    if any(call.data.get(key) for key in _TARGET_KEYS):
+        accounts = {entry.entry_id: entry for entry, _ in _named(call).values()}
+    else:
+        accounts = {
+            entry.entry_id: entry for entry in call.hass.config_entries.async_loaded_entries(DOMAIN)
+        }
+    if not accounts:
+        refuse("no_account")
+    return list(accounts.values())

@@ -1,0 +1,234 @@
+"""Session history: the sessions of a car in any period, with few calls however a calendar is scrolled.
+
+They come from the user's own list (assumed, A4), or from the tenant's (documented) where there is none.
+Energy and money that a session leaves out are taken from the financials (assumed, A7), where the tenant
+offers them.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+import logging
+from typing import Final
+
+from homeassistant.util import dt as dt_util
+
+from .api import (
+    REFUSALS,
+    BadAnswer,
+    Forbidden,
+    JedlixClient,
+    JedlixError,
+    NotFound,
+    Session,
+)
+from .coordinator import JedlixCoordinator
+from .devices import DeviceKey
+
+_LOGGER = logging.getLogger(__name__)
+
+# How long before a period a session may have begun that reaches into it: some cars stay plugged in for weeks.
+_MAX_SESSION_LENGTH: Final = timedelta(days=31)
+# An end is listed later than its own time (documented), and the final energy and money perhaps later still.
+_SETTLED_AFTER: Final = timedelta(days=2)
+MAX_PAGES: Final = 100
+_LOCATIONS_KEPT: Final = timedelta(days=1)
+
+
+class TooManySessions(BadAnswer):
+    """The tenant has no list of one user or car, and its own is too long for the period."""
+
+    def __init__(self) -> None:
+        """Name the way out."""
+        super().__init__("there are too many sessions in this period; ask for a shorter one")
+
+
+@dataclass(frozen=True, slots=True)
+class _SettledPeriod:
+    """All sessions of a car that began from `start` up to `end`; none of them changes any more."""
+
+    start: datetime
+    end: datetime
+    sessions: Mapping[str, Session] = field(default_factory=dict)
+
+
+class SessionHistory:
+    """The past sessions of the cars of one entry; `places` are the addresses of locations by id.
+
+    Every session that is returned has a start. A session without one belongs to no period.
+    """
+
+    def __init__(self, client: JedlixClient, coordinator: JedlixCoordinator) -> None:
+        """Start with nothing read."""
+        self._client = client
+        self._fleet = coordinator.fleet
+        self._offered = coordinator.offered
+        self._locks: defaultdict[DeviceKey, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._settled: dict[DeviceKey, _SettledPeriod] = {}
+        self._places_read_at: dict[str, datetime] = {}
+        self.places: dict[str, str] = {}
+
+    async def between(self, key: DeviceKey, start: datetime, end: datetime) -> list[Session]:
+        """Return a car's sessions that overlap a period, oldest first, a running one included.
+
+        One settled period is kept per car: a period that touches it costs what it adds. Younger sessions
+        are read each time. Raises a JedlixError.
+        """
+        now = dt_util.utcnow()
+        found: dict[str, Session] = {}
+        if (car := self._fleet.vehicle(key)) is not None:
+            found |= car.open_sessions
+        if start <= now:
+            async with self._locks[key]:
+                found |= await self._read_and_keep(
+                    key, start - _MAX_SESSION_LENGTH, min(end, now), now
+                )
+        overlapping = [session for session in found.values() if _overlaps(session, start, end, now)]
+        return sorted(overlapping, key=_start_of)
+
+    async def began_since(self, key: DeviceKey, start: datetime) -> list[Session]:
+        """Return a car's sessions that began since a moment, oldest first; raises a JedlixError."""
+        return sorted(await self._fetch(key, start, None), key=_start_of)
+
+    async def read_places(self, user_id: str) -> None:
+        """Read the addresses of a user's charging locations (SDK), as far as the tenant offers them."""
+        now = dt_util.utcnow()
+        read_at = self._places_read_at.get(user_id)
+        if read_at is not None and now - read_at <= _LOCATIONS_KEPT:
+            return
+        if not self._offered.is_offered("user_locations"):
+            return
+        try:
+            locations = await self._client.user_locations(user_id)
+        except REFUSALS as err:
+            self._offered.note_refusal("user_locations", err)
+        except JedlixError as err:
+            _LOGGER.debug("The locations of Jedlix user %s are read later: %s", user_id, err)
+        else:
+            self._offered.note_answer("user_locations")
+            self._places_read_at[user_id] = now
+            self.places |= {place.id: place.label for place in locations if place.label}
+
+    async def _read_and_keep(
+        self, key: DeviceKey, start: datetime, end: datetime, now: datetime
+    ) -> dict[str, Session]:
+        """Return the sessions that began in a period, and perhaps more; keep those that are settled."""
+        known = self._settled.get(key)
+        if known is None or start > known.end or end < known.start:
+            known = _SettledPeriod(start, start)
+        fetched: list[Session] = []
+        if start < known.start:
+            fetched += await self._fetch(key, start, known.start)
+        if end > known.end:
+            fetched += await self._fetch(key, known.end, None if end == now else end)
+        found = {**known.sessions, **{session.id: session for session in fetched}}
+        settled = now - _SETTLED_AFTER
+        start = min(start, known.start)
+        end = min(
+            max(end, known.end),
+            settled,
+            *(
+                _start_of(session)
+                for session in fetched
+                if session.ended_at is None or session.ended_at > settled
+            ),
+        )
+        self._settled[key] = _SettledPeriod(
+            start,
+            max(start, end),
+            {name: session for name, session in found.items() if _start_of(session) < end},
+        )
+        return found
+
+    async def _fetch(self, key: DeviceKey, start: datetime, end: datetime | None) -> list[Session]:
+        """Return the sessions that began in a period (None: up to now), completed from the financials."""
+        sessions = await self._list(key, start, end)
+        if not self._offered.is_offered("financials") or not any(map(_is_incomplete, sessions)):
+            return sessions
+        try:
+            financials = await self._client.financials(
+                key[0], started_from=start, started_to=end or dt_util.utcnow()
+            )
+        except REFUSALS as err:
+            self._offered.note_refusal("financials", err)
+            return sessions
+        self._offered.note_answer("financials")
+        figures = {session.id: session for session in financials}
+        return [_completed(session, figures.get(session.id)) for session in sessions]
+
+    async def _list(self, key: DeviceKey, start: datetime, end: datetime | None) -> list[Session]:
+        user_id, _ = key
+        for name, owner in (("user_sessions", user_id), ("sessions", None)):
+            if self._offered.is_offered(name):
+                try:
+                    sessions = await self._read_pages(owner, key, start, end)
+                except (NotFound, Forbidden) as err:
+                    self._offered.note_refusal(name, err)
+                else:
+                    self._offered.note_answer(name)
+                    return sessions
+        raise NotFound("this tenant lists no sessions")
+
+    async def _read_pages(
+        self, owner: str | None, key: DeviceKey, start: datetime, end: datetime | None
+    ) -> list[Session]:
+        """Read pages, newest first, until one is older than what was asked for.
+
+        The end and the car are inferred filters. Where they are not understood, more pages are read, and
+        sessions after the end are returned.
+        """
+        found: list[Session] = []
+        pages = self._client.session_pages(
+            user_id=owner, vehicle_id=key[1], started_from=start, started_to=end
+        )
+        count = 0
+        async for page in pages:
+            if (count := count + 1) > MAX_PAGES:
+                raise TooManySessions
+            began = [session for session in page if session.started_at is not None]
+            found += [session for session in began if _is_of(session, key)]
+            if began and max(map(_start_of, began)) < start:
+                break
+        return found
+
+
+def _is_of(session: Session, key: DeviceKey) -> bool:
+    """Return whether a session is of this car. One car per user is documented, so the user's id is enough."""
+    named = (session.user_id, session.vehicle_id)
+    return named != (None, None) and all(
+        name in (None, own_id) for name, own_id in zip(named, key, strict=True)
+    )
+
+
+def _start_of(session: Session) -> datetime:
+    """Return when a session began, to order sessions by; one without a start sorts first."""
+    return session.started_at or dt_util.utc_from_timestamp(0)
+
+
+def _overlaps(session: Session, start: datetime, end: datetime, now: datetime) -> bool:
+    """Return whether a session was running at any time from `start` up to `end`."""
+    return (
+        session.started_at is not None
+        and session.started_at < end
+        and (session.started_at >= start or (session.ended_at or now) > start)
+    )
+
+
+def _is_incomplete(session: Session) -> bool:
+    """Return whether an ended session leaves out figures that the financials may have."""
+    return session.ended_at is not None and None in (session.cost, session.savings)
+
+
+def _completed(session: Session, figures: Session | None) -> Session:
+    """Return a session with what it leaves out taken from its line in the financials."""
+    if figures is None:
+        return session
+    return replace(
+        session,
+        energy_kwh=figures.energy_kwh if session.energy_kwh is None else session.energy_kwh,
+        cost=figures.cost if session.cost is None else session.cost,
+        savings=figures.savings if session.savings is None else session.savings,
+        currency=session.currency or figures.currency,
+    )

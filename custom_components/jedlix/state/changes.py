@@ -1,0 +1,246 @@
+"""Changes: what happened to a user's cars between two snapshots.
+
+A change is published exactly once, however its news came. Comparing a snapshot with itself gives nothing,
+and a change between two snapshots is not found again between the second and a third.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from ..api import ChargeStatus, Session, WebhookMessage
+from ..const import USER_CREATED, VEHICLE_READY
+from .snapshot import UserSnapshot, VehicleSnapshot
+
+
+class ChangeType(StrEnum):
+    """The types of changes, in the order in which those of one moment are published."""
+
+    USER_CREATED = "user_created"
+    VEHICLE_READY_TO_CONTINUE = "vehicle_ready_to_continue"
+    VEHICLE_ADDED = "vehicle_added"
+    VEHICLE_LINK_RESTORED = "vehicle_link_restored"
+    SMART_CHARGING_ENABLED = "smart_charging_enabled"
+    SMART_CHARGING_DISABLED = "smart_charging_disabled"
+    PLUGGED_IN = "plugged_in"
+    SESSION_STARTED = "session_started"
+    SESSION_BECAME_SMART = "session_became_smart"
+    SESSION_BECAME_UNMANAGED = "session_became_unmanaged"
+    BOOST_STARTED = "boost_started"
+    CHARGING_STARTED = "charging_started"
+    CHARGING_PAUSED = "charging_paused"
+    CHARGING_COMPLETED = "charging_completed"
+    BOOST_ENDED = "boost_ended"
+    SESSION_ENDED = "session_ended"
+    UNPLUGGED = "unplugged"
+    VEHICLE_LINK_LOST = "vehicle_link_lost"
+    VEHICLE_REMOVED = "vehicle_removed"
+
+
+_ORDER: Final = {change_type: place for place, change_type in enumerate(ChangeType)}
+
+type Detail = str | bool | float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One change. Levels in %, energy in kWh, times in UTC; `details` is what its type adds."""
+
+    type: ChangeType
+    user_id: str
+    vehicle_id: str | None = None
+    session_id: str | None = None
+    occurred_at: datetime
+    details: Mapping[str, Detail] = field(default_factory=dict)
+
+
+def compare(
+    before: UserSnapshot, after: UserSnapshot, now: datetime, *, after_gap: bool = False
+) -> list[Change]:
+    """Return what happened to a user's cars between two snapshots, oldest first.
+
+    The first refresh of a user gives no changes. `after_gap` says that the snapshots lie so far apart that an
+    unplug between them may have been missed. Two sessions then count as two plug-ins, not as one session that
+    became smart or unmanaged.
+    """
+    if before.first_refresh is not None:
+        return []
+    changes: list[Change] = []
+    for vehicle_id, new in after.vehicles.items():
+        if (old := before.vehicles.get(vehicle_id)) is None:
+            changes.append(_change(ChangeType.VEHICLE_ADDED, new, now))
+        elif old is not new:
+            changes += _charge_state_changes(old, new, now)
+            changes += _link_changes(old, new, now)
+            changes += _settings_changes(old, new, now)
+            changes += _session_changes(old, new, now, after_gap=after_gap)
+            changes += _boost_changes(old, new, now)
+    changes += [
+        _change(ChangeType.VEHICLE_REMOVED, old, now)
+        for vehicle_id, old in before.vehicles.items()
+        if vehicle_id not in after.vehicles
+    ]
+    changes.sort(key=lambda change: (change.occurred_at, _ORDER[change.type]))
+    return changes
+
+
+_REPORTED_BY: Final = {
+    USER_CREATED: ChangeType.USER_CREATED,
+    VEHICLE_READY: ChangeType.VEHICLE_READY_TO_CONTINUE,
+}
+
+
+def change_of_delivery(message: WebhookMessage, now: datetime) -> Change | None:
+    """Return the change that a delivery of a documented type reports by itself, None for other types."""
+    change_type = _REPORTED_BY.get(message.event_type)
+    if change_type is None or message.user_id is None:
+        return None
+    return Change(
+        type=change_type,
+        user_id=message.user_id,
+        vehicle_id=message.vehicle_id,
+        occurred_at=message.occurred_at or now,
+    )
+
+
+def _charge_state_changes(
+    old: VehicleSnapshot, new: VehicleSnapshot, now: datetime
+) -> Iterator[Change]:
+    """Yield what the charge state says; `unknown` is no change (SDK)."""
+    if old.status is new.status or ChargeStatus.UNKNOWN in (old.status, new.status):
+        return
+    read_at = new.vehicle.charge_state.updated_at or now
+    level: dict[str, Detail] = {"battery_level": new.vehicle.charge_state.battery_level}
+    running = new.plug_session or old.plug_session
+    level_and_location = level | {
+        "charging_location_id": None if running is None else running.charging_location_id
+    }
+    if old.status is ChargeStatus.DISCONNECTED:
+        yield _change(ChangeType.PLUGGED_IN, new, read_at, details=level_and_location)
+    match new.status:
+        case ChargeStatus.DISCONNECTED:
+            yield _change(ChangeType.UNPLUGGED, new, read_at, details=level_and_location)
+        case ChargeStatus.CHARGING:
+            yield _change(ChangeType.CHARGING_STARTED, new, read_at, details=level)
+        case ChargeStatus.COMPLETE:
+            yield _change(ChangeType.CHARGING_COMPLETED, new, read_at, details=level)
+        case ChargeStatus.STOPPED if old.status is ChargeStatus.CHARGING:
+            yield _change(ChangeType.CHARGING_PAUSED, new, read_at, details=level)
+
+
+def _link_changes(old: VehicleSnapshot, new: VehicleSnapshot, now: datetime) -> Iterator[Change]:
+    """Yield that the link to the car's maker was lost or restored."""
+    match old.vehicle.is_connected, new.vehicle.is_connected:
+        case True, False:
+            yield _change(ChangeType.VEHICLE_LINK_LOST, new, now)
+        case False, True:
+            yield _change(ChangeType.VEHICLE_LINK_RESTORED, new, now)
+
+
+def _settings_changes(
+    old: VehicleSnapshot, new: VehicleSnapshot, now: datetime
+) -> Iterator[Change]:
+    """Yield that smart charging was switched on or off."""
+    if old.settings is None or new.settings is None:
+        return
+    details: dict[str, Detail] = {"resumes_at": _text(new.settings.resumes_at)}
+    match old.settings.is_smart_charging_enabled, new.settings.is_smart_charging_enabled:
+        case False, True:
+            yield _change(ChangeType.SMART_CHARGING_ENABLED, new, now, details=details)
+        case True, False:
+            yield _change(ChangeType.SMART_CHARGING_DISABLED, new, now, details=details)
+
+
+def _session_changes(
+    old: VehicleSnapshot, new: VehicleSnapshot, now: datetime, *, after_gap: bool
+) -> Iterator[Change]:
+    """Yield sessions that appeared, ended, or became smart or unmanaged."""
+    for session_id, session in new.open_sessions.items():
+        if (known := old.open_sessions.get(session_id)) is not None:
+            yield from _management_changes(new, known, session, now)
+        elif session.started_at is None or session.started_at >= old.known_since:
+            started_at = session.started_at or now
+            yield _session_change(ChangeType.SESSION_STARTED, new, session, started_at)
+            if not after_gap and old.plug_session is not None:
+                yield from _management_changes(new, old.plug_session, session, started_at)
+    for session in new.fetched:
+        ended_at = session.ended_at
+        if ended_at is None or session.id in old.ended_sessions:
+            continue
+        if session.id not in old.open_sessions:
+            if ended_at <= old.known_since:
+                continue
+            started_at = max(session.started_at or ended_at, old.known_since)
+            yield _session_change(ChangeType.SESSION_STARTED, new, session, started_at)
+        yield _session_change(ChangeType.SESSION_ENDED, new, session, ended_at)
+
+
+def _boost_changes(old: VehicleSnapshot, new: VehicleSnapshot, now: datetime) -> Iterator[Change]:
+    """Yield a boost that ended, by itself or with its session, and one that started."""
+    ended, started = old.boost_session_id, new.boost_session_id
+    if ended == started:
+        return
+    if ended is not None:
+        yield _change(ChangeType.BOOST_ENDED, new, new.ended_sessions.get(ended, now), ended)
+    if started is not None:
+        yield _change(ChangeType.BOOST_STARTED, new, now, started)
+
+
+def _management_changes(
+    car: VehicleSnapshot, previous: Session, session: Session, at: datetime
+) -> Iterator[Change]:
+    """Yield that Jedlix took over the charging, or stopped managing it, between two sessions."""
+    if previous.is_managed == session.is_managed or None in (
+        previous.is_managed,
+        session.is_managed,
+    ):
+        return
+    change_type = (
+        ChangeType.SESSION_BECAME_SMART
+        if session.is_managed
+        else ChangeType.SESSION_BECAME_UNMANAGED
+    )
+    yield _change(change_type, car, at, session.id, {"previous_session_id": previous.id})
+
+
+def _session_change(
+    change_type: ChangeType, car: VehicleSnapshot, session: Session, at: datetime
+) -> Change:
+    details: dict[str, Detail] = {
+        "is_managed": session.is_managed,
+        "charging_location_id": session.charging_location_id,
+        "started_at": _text(session.started_at),
+    }
+    if change_type is ChangeType.SESSION_ENDED:
+        figures: dict[str, Detail] = {
+            "energy_kwh": session.energy_kwh,
+            "cost": session.cost,
+            "savings": session.savings,
+            "currency": session.currency,
+        }
+        details["ended_at"] = _text(session.ended_at)
+        details |= {name: value for name, value in figures.items() if value is not None}
+    return _change(change_type, car, at, session.id, details)
+
+
+def _change(
+    change_type: ChangeType,
+    car: VehicleSnapshot,
+    at: datetime,
+    session_id: str | None = None,
+    details: Mapping[str, Detail] | None = None,
+) -> Change:
+    return Change(
+        type=change_type,
+        user_id=car.vehicle.user_id,
+        vehicle_id=car.vehicle.id,
+        session_id=session_id or (car.plug_session.id if car.plug_session else None),
+        occurred_at=at,
+        details=details or {},
+    )
+
+
+def _text(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()

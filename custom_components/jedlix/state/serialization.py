@@ -1,0 +1,100 @@
+"""Serialization: a user's snapshot as JSON for the store, and back.
+
+The lenient readers of the API read our own spelling as well.
+"""
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from ..api import BadAnswer, ChargeSettings, Session, Vehicle
+from ..api.models import read_status
+from ..api.reading import Fields, Json, moment, percent, text
+from .snapshot import UserSnapshot, VehicleSnapshot
+
+# Stored under the name that a field had when the first file was written.
+_STORED_NAMES: Final = {
+    "known_since": "watched_since",
+    "first_refresh": "first_look",
+    "entered_levels": "told_levels",
+}
+_NOT_STORED: Final = frozenset({"fetched", "chargers"})
+
+
+def snapshot_as_json(user: UserSnapshot) -> dict[str, Json]:
+    """Return a user as JSON. Empty fields are left out, so that the file stays small."""
+    return _as_json(user)  # type: ignore[return-value]
+
+
+def snapshot_from_json(data: object) -> UserSnapshot:
+    """Return a user from JSON; raises BadAnswer when it is not one."""
+    user = Fields(data)
+    user_id = user.required_id("userid")
+    return UserSnapshot(
+        user_id=user_id,
+        first_refresh=moment(user.get("firstlook")),
+        vehicles={
+            key: _vehicle_from_json(value, user_id) for key, value in _items(user, "vehicles")
+        },
+    )
+
+
+def _vehicle_from_json(data: object, user_id: str) -> VehicleSnapshot:
+    car = Fields(data)
+    stored = car.get("vehicle")
+    if (known_since := moment(car.get("watchedsince"))) is None:
+        raise BadAnswer("a stored car without watched_since")
+    settings, latest, plug = (
+        car.get(name) for name in ("settings", "latestsession", "plugsession")
+    )
+    raw = Fields(settings).get("raw") if isinstance(settings, dict) else None
+    return VehicleSnapshot(
+        # The API reports the version among the details only, the store beside brand and model.
+        vehicle=replace(
+            Vehicle.from_json(stored, user_id), version=text(Fields(stored).get("version"))
+        ),
+        known_since=known_since,
+        status=read_status(car.get("status")),
+        settings=None if raw is None else ChargeSettings.from_json(raw),
+        open_sessions={key: Session.from_json(value) for key, value in _items(car, "opensessions")},
+        ended_sessions={
+            key: end
+            for key, value in _items(car, "endedsessions")
+            if (end := moment(value)) is not None
+        },
+        latest_session=None if latest is None else Session.from_json(latest),
+        plug_session=None if plug is None else Session.from_json(plug),
+        boost_session_id=text(car.get("boostsessionid")),
+        entered_levels={
+            key: level
+            for key, value in _items(car, "toldlevels")
+            if (level := percent(value)) is not None
+        },
+    )
+
+
+def _items(fields_of: Fields, name: str) -> list[tuple[str, object]]:
+    """Return the items of a stored mapping, none where there is none."""
+    stored = fields_of.get(name)
+    return list(stored.items()) if isinstance(stored, dict) else []
+
+
+def _as_json(value: object) -> Json:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, StrEnum):
+        return value.value
+    if is_dataclass(value):
+        parts = {item.name: getattr(value, item.name) for item in fields(value)}
+        return {
+            _STORED_NAMES.get(name, name): _as_json(part)
+            for name, part in parts.items()
+            if part is not None and name not in _NOT_STORED
+        }
+    if isinstance(value, Mapping):
+        return {str(key): _as_json(item) for key, item in value.items()}
+    if isinstance(value, frozenset):
+        return sorted(value)
+    return value  # type: ignore[return-value]

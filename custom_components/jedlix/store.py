@@ -1,0 +1,191 @@
+"""Store: what survives a restart: snapshots, seen deliveries, subscriptions, the time of the last good poll.
+
+One file per entry. A change schedules a save, which happens some seconds later however many changes follow,
+and at a normal stop. What a kill loses is fetched from Jedlix again. Reading and writing happen in threads,
+and only the users that changed are serialized again.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+import logging
+from pathlib import Path
+import time
+from typing import Any, Final
+
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers import issue_registry as ir
+from homeassistant.helpers.storage import Store
+import orjson
+
+from .api import BadAnswer
+from .api.reading import Fields, boolean, moment
+from .const import DOMAIN
+from .push.inbox import Inbox
+from .push.record import PushRecord
+from .push.subscriptions import Held
+from .state.serialization import snapshot_as_json, snapshot_from_json
+from .state.snapshot import UserSnapshot
+
+_LOGGER = logging.getLogger(__name__)
+
+_VERSION: Final = 1
+SAVE_DELAY: Final = 5.0
+ISSUE_DAMAGED: Final = "memory_damaged"
+
+
+class JedlixStore:
+    """The store of one entry."""
+
+    def __init__(self, hass: HomeAssistant, entry_id: str) -> None:
+        """Start empty; `load` reads what was saved."""
+        self._hass = hass
+        self._entry_id = entry_id
+        self._issue_id = f"{ISSUE_DAMAGED}_{entry_id}"
+        self._file = self._new_file()
+        self._is_save_scheduled = False
+        self._serialized: dict[str, tuple[UserSnapshot, orjson.Fragment]] = {}
+        self.is_closed = False
+        self.users: dict[str, UserSnapshot] = {}
+        self.last_poll: datetime | None = None
+        self.push = PushRecord(schedule_save=self.schedule_save)
+
+    async def load(self) -> None:
+        """Read the file. One that cannot be read is set aside with a repair, and the store starts empty."""
+        try:
+            if (data := await self._load_file()) is not None:
+                await self._hass.async_add_executor_job(self._read, data)
+        except BadAnswer as err:
+            _LOGGER.warning("The file of Jedlix %s was set aside: %s", self._file.path, err)
+            await self._hass.async_add_executor_job(self._set_aside)
+            ir.async_create_issue(
+                self._hass,
+                DOMAIN,
+                self._issue_id,
+                is_fixable=False,
+                severity=ir.IssueSeverity.WARNING,
+                translation_key=ISSUE_DAMAGED,
+            )
+            # A Store that failed to load keeps the failure.
+            self._file = self._new_file()
+
+    @callback
+    def schedule_save(self) -> None:
+        """Save in some seconds. More calls until then cost nothing, and do not push it back."""
+        if not self._is_save_scheduled and not self.is_closed:
+            self._is_save_scheduled = True
+            self._file.async_delay_save(self._as_json, SAVE_DELAY)
+
+    async def close(self) -> None:
+        """Save for the last time. A later change must not overwrite what the next set-up saves."""
+        self.is_closed = True
+        await self.save()
+
+    async def save(self) -> None:
+        """Save now."""
+        await self._file.async_save(await self._hass.async_add_executor_job(self._as_json))
+
+    async def remove(self) -> None:
+        """Delete the file, the files that were set aside, and the repair."""
+        await self._file.async_remove()
+        await self._hass.async_add_executor_job(self._delete_set_aside)
+        ir.async_delete_issue(self._hass, DOMAIN, self._issue_id)
+
+    def _new_file(self) -> Store[dict[str, Any]]:
+        return Store(
+            self._hass,
+            _VERSION,
+            f"{DOMAIN}.{self._entry_id}",
+            private=True,
+            atomic_writes=True,
+            serialize_in_event_loop=False,
+        )
+
+    async def _load_file(self) -> object:
+        """Return the content of the file, None where there is none; raises BadAnswer when it is not ours."""
+        try:
+            return await self._file.async_load()
+        except (HomeAssistantError, KeyError, NotImplementedError, TypeError) as err:
+            # Home Assistant expects a file of its own shape and version, and raises these for another.
+            raise BadAnswer(f"it is not a store: {err!r}") from err
+
+    # -- the content of the file ---------------------------------------------------------------------------
+
+    def _as_json(self) -> dict[str, Any]:
+        """Return what is saved. Runs in a thread, so whatever may change meanwhile is copied first."""
+        self._is_save_scheduled = False
+        return {
+            "inbox": self.push.inbox.as_json(),
+            "checkpoint": _text(self.last_poll),
+            "missed_since": _text(self.push.missed_since),
+            "users": self._users_as_json(),
+            "subscriptions": {
+                event_type: held.as_json()
+                for event_type, held in self.push.subscriptions.copy().items()
+            },
+            "guesses": self.push.tried_event_types.copy(),
+            "push_announces": self.push.reports_changes,
+            "last_delivery": _text(self.push.last_delivery),
+        }
+
+    def _users_as_json(self) -> list[orjson.Fragment]:
+        """Return each user as JSON. A snapshot never changes, so the same one is serialized once."""
+        before, self._serialized = self._serialized, {}
+        for user_id, user in self.users.copy().items():
+            known, fragment = before.get(user_id, (None, None))
+            if fragment is None or known is not user:
+                fragment = orjson.Fragment(orjson.dumps(snapshot_as_json(user)))
+            self._serialized[user_id] = (user, fragment)
+        return [fragment for _, fragment in self._serialized.values()]
+
+    def _read(self, data: object) -> None:
+        """Read all before any of it is kept; raises BadAnswer, so that a damaged file leaves nothing."""
+        fields = Fields(data)
+        users = fields.get("users")
+        snapshots = [
+            snapshot_from_json(user) for user in (users if isinstance(users, list) else ())
+        ]
+        record = PushRecord(
+            schedule_save=self.schedule_save,
+            inbox=Inbox({key: _seconds(at) for key, at in _mapping(fields.get("inbox")).items()}),
+            missed_since=moment(fields.get("missedsince")),
+            subscriptions={
+                event_type: Held.from_json(item)
+                for event_type, item in _mapping(fields.get("subscriptions")).items()
+            },
+            tried_event_types={
+                name: is_accepted is True
+                for name, is_accepted in _mapping(fields.get("guesses")).items()
+            },
+            reports_changes=boolean(fields.get("pushannounces")) is True,
+            last_delivery=moment(fields.get("lastdelivery")),
+        )
+        self.users = {user.user_id: user for user in snapshots}
+        self.last_poll = moment(fields.get("checkpoint"))
+        self.push = record
+
+    def _set_aside(self) -> None:
+        path = Path(self._file.path)
+        if path.exists():
+            path.rename(path.with_name(f"{path.name}.damaged.{int(time.time())}"))
+
+    def _delete_set_aside(self) -> None:
+        path = Path(self._file.path)
+        for aside in path.parent.glob(f"{path.name}.damaged.*"):
+            aside.unlink(missing_ok=True)
+
+
+def _text(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    """Return a stored mapping, an empty one where there is none."""
+    return value if isinstance(value, dict) else {}
+
+
+def _seconds(value: object) -> float:
+    """Return a stored time in seconds; raises BadAnswer when it is no number."""
+    if isinstance(value, int | float):
+        return float(value)
+    raise BadAnswer("a stored delivery without a time")

@@ -1,0 +1,170 @@
+"""Who is in a tenant, and by what a person knows them."""
+
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+from homeassistant.core import HomeAssistant
+import pytest
+
+from custom_components.jedlix.api import Forbidden, JedlixClient, NotFound
+from custom_components.jedlix.data import make_client
+from custom_components.jedlix.users import TenantUser, check_users, find_users, normalize_user_id
+from simulator.app import Simulator
+from tests.flows import hurry, listening
+from tests.tools import make_entry
+
+type StartSimulator = Callable[..., Awaitable[Simulator]]
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    hurry(monkeypatch)
+
+
+def client_of(hass: HomeAssistant, sim: Simulator) -> JedlixClient:
+    return make_client(hass, make_entry(sim, None).data)
+
+
+@pytest.mark.parametrize(
+    ("user", "label"),
+    [
+        (TenantUser("12345678-9"), "12345678"),
+        (TenantUser("12345678-9", "Kerkstraat 1, Gent"), "Kerkstraat 1, Gent · 12345678"),
+        (TenantUser("12345678-9", None, ("Kia EV6", "Fiat 500e")), "Kia EV6, Fiat 500e · 12345678"),
+        (TenantUser("u-1", "Lille", ("Fiat 500e",)), "Fiat 500e · Lille · u-1"),
+    ],
+)
+def test_a_label_tells_cars_place_and_the_beginning_of_the_id(user: TenantUser, label: str) -> None:
+    assert user.label == label
+
+
+@pytest.mark.parametrize(
+    ("entered", "written"),
+    [
+        ("67f6ce94-096e-4ca0-9c16-e12805f22f0f", "67f6ce94-096e-4ca0-9c16-e12805f22f0f"),
+        (" 67F6CE94-096E-4CA0-9C16-E12805F22F0F\n", "67f6ce94-096e-4ca0-9c16-e12805f22f0f"),
+        ("Fleet-7", "Fleet-7"),
+        ("67F6CE94096E4CA09C16E12805F22F0F", "67F6CE94096E4CA09C16E12805F22F0F"),
+        ("  ", ""),
+    ],
+)
+def test_an_id_in_capitals_is_written_as_jedlix_writes_it(entered: str, written: str) -> None:
+    assert normalize_user_id(entered) == written
+
+
+async def test_users_are_found_by_their_locations_and_sessions(
+    hass: HomeAssistant, start_simulator: StartSimulator
+) -> None:
+    sim = await start_simulator(users=3)
+    found = await find_users(client_of(hass, sim))
+    assert sorted(found) == sorted(sim.user_ids)
+    for user_id, user in found.items():
+        truth = sim.world.users[user_id]
+        assert truth.vehicle is not None
+        assert user.cars == (f"{truth.vehicle.brand} {truth.vehicle.model}",)
+        assert user.place is not None
+        assert truth.locations[0].city in user.place
+
+
+@pytest.mark.parametrize(
+    ("absent", "places", "found_anyway"),
+    [
+        (["locations"], False, True),
+        (["sessions"], True, True),
+        (["locations", "sessions"], False, False),
+    ],
+)
+async def test_a_tenant_may_lack_either_list(
+    hass: HomeAssistant,
+    start_simulator: StartSimulator,
+    absent: list[str],
+    places: bool,
+    found_anyway: bool,
+) -> None:
+    sim = await start_simulator(users=2)
+    for vehicle_id in sim.vehicle_ids:
+        sim.plug(vehicle_id)
+    sim.strike({"absent": absent})
+    found = await find_users(client_of(hass, sim))
+    assert sorted(found) == (sorted(sim.user_ids) if found_anyway else [])
+    assert all((user.place is not None) is places for user in found.values())
+    assert all(user.cars for user in found.values())
+
+
+async def test_lists_that_name_nobody_find_nobody(hass: HomeAssistant, sim: Simulator) -> None:
+    """Locations and sessions are read leniently: an owner may be missing."""
+
+    async def lists(_request: web.Request) -> web.Response:
+        return web.json_response([{"id": "1", "vehicleId": "v-1"}, {"id": "2", "userId": None}])
+
+    async with listening(lists) as address:
+        data = {**make_entry(sim, None).data, "base_url": address}
+        assert await find_users(make_client(hass, data)) == {}
+
+
+async def test_a_car_that_may_not_be_seen_is_left_out_of_the_label(
+    hass: HomeAssistant, sim: Simulator
+) -> None:
+    sim.strike({"forbidden": ["vehicles"]})
+    found = await find_users(client_of(hass, sim))
+    assert [user.cars for user in found.values()] == [()]
+    assert all(user.place for user in found.values())
+
+
+@pytest.mark.parametrize(("users", "looked_up"), [(20, True), (21, False)])
+async def test_in_a_large_tenant_cars_are_not_looked_up(
+    hass: HomeAssistant,
+    start_simulator: StartSimulator,
+    users: int,
+    looked_up: bool,
+) -> None:
+    sim = await start_simulator(users=users, history_days=0)
+    found = await find_users(client_of(hass, sim))
+    assert len(found) == users
+    assert all(bool(user.cars) is looked_up for user in found.values())
+    asked = [request for request in sim.requests if "/vehicles" in request.path]
+    assert len(asked) == (users if looked_up else 0)
+
+
+async def test_only_the_newest_pages_are_looked_through(
+    hass: HomeAssistant, start_simulator: StartSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("custom_components.jedlix.api.client.PAGE_SIZE", 5)
+    monkeypatch.setattr("custom_components.jedlix.users.MAX_PAGES", 2)
+    sim = await start_simulator(users=12, history_days=0)
+    assert len(await find_users(client_of(hass, sim))) == 10
+    assert len([request for request in sim.requests if "locations" in request.path]) == 2
+
+
+async def test_each_user_is_checked_and_each_failure_is_its_own(
+    hass: HomeAssistant, start_simulator: StartSimulator
+) -> None:
+    sim = await start_simulator(users=2)
+    with_car, without = sim.user_ids
+    sim.remove(sim.vehicle_ids[1])
+    checked = await check_users(client_of(hass, sim), [without, "nobody", with_car])
+    assert list(checked) == [without, "nobody", with_car]
+    cars = checked[with_car]
+    assert checked[without] == ()
+    assert isinstance(checked["nobody"], NotFound)
+    assert isinstance(cars, tuple)
+    assert len(cars) == 1
+    sim.strike({"forbidden": ["vehicles"]})
+    assert isinstance((await check_users(client_of(hass, sim), [with_car]))[with_car], Forbidden)
+
+
+@pytest.mark.parametrize("odd", ["", ".", ".."])
+async def test_an_id_that_would_change_the_path_is_nobody(
+    hass: HomeAssistant, sim: Simulator, odd: str
+) -> None:
+    """`/users/../vehicles` is another call, and its answer says nothing about a user."""
+    called: list[str] = []
+
+    async def everything(request: web.Request) -> web.Response:
+        called.append(request.path)
+        return web.json_response([])
+
+    async with listening(everything) as url:
+        client = make_client(hass, {**make_entry(sim, None).data, "base_url": url})
+        assert isinstance((await check_users(client, [odd]))[odd], NotFound)
+    assert not called
