@@ -2,7 +2,7 @@
 
 import logging
 
-from homeassistant.components import webhook
+from homeassistant.components.webhook import async_unregister as async_unregister_webhook
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import CONF_WEBHOOK_ID, Platform
 from homeassistant.core import HomeAssistant, callback
@@ -123,7 +123,7 @@ async def async_remove_entry(hass: HomeAssistant, entry: JedlixConfigEntry) -> N
         await unsubscribe_all(make_client(hass, entry.data), store.push.subscriptions, webhook_id)
     except JedlixError as err:
         _LOGGER.warning("The webhook subscriptions could not be deleted at Jedlix: %s", err)
-    webhook.async_unregister(hass, webhook_id)
+    async_unregister_webhook(hass, webhook_id)
     await delete_cloudhook(hass, webhook_id)
     await store.remove()
 

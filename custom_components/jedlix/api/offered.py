@@ -54,4 +54,4 @@ class OfferedCalls:
         """Note that the tenant does not have a call; one line in the log says so."""
         if name not in self._not_offered:
             self._not_offered.add(name)
-            _LOGGER.info("This Jedlix tenant does not offer the call %s: %s", name, err)
+            _LOGGER.info("This Jedlix tenant does not offer %s: %s", name, err)

@@ -37,6 +37,7 @@ class ConnectionTest:
     """One attempt to connect. Its task ends with None, or with the key of the text that says why not."""
 
     task: asyncio.Task[str | None]
+    _registration: asyncio.Task[str | None]
 
     def __init__(
         self,
@@ -69,6 +70,7 @@ class ConnectionTest:
     def start(self) -> None:
         """Register the handler and begin."""
         self._handler.register()
+        self._registration = self._hass.async_create_task(self._register(), "jedlix register")
         self.task = self._hass.async_create_task(self._run(), "jedlix connection test")
 
     def hand_over(self) -> None:
@@ -84,31 +86,32 @@ class ConnectionTest:
         if not self.task.done():
             self.task.cancel()
         elif self.task.result() is None:
-            self._handler.unregister()
-            self._hass.async_create_task(self._undo(), "jedlix undo connection test")
+            self._undo_soon()
 
     async def _run(self) -> str | None:
-        """Test, for a second at least. A test that fails or is cancelled is undone.
-
-        A registration that is on its way cannot be called back. So it is waited for, then undone.
-        """
-        registration = self._hass.async_create_task(self._register(), "jedlix register")
+        """Test, for a second at least. A test that fails or is cancelled is undone."""
         is_connected = False
         try:
             problem, _ = await asyncio.gather(
-                asyncio.shield(registration), asyncio.sleep(MIN_DURATION)
+                asyncio.shield(self._registration), asyncio.sleep(MIN_DURATION)
             )
             problem = problem or await self._await_test_message()
             is_connected = problem is None
         finally:
             if not is_connected:
-                self._handler.unregister()
-                await registration
-                await self._undo()
+                self._undo_soon()
         return problem
 
+    def _undo_soon(self) -> None:
+        self._handler.unregister()
+        self._hass.async_create_task(self._undo(), "jedlix undo connection test")
+
     async def _undo(self) -> None:
-        """Delete the subscription, and have the replaced registration restore its own."""
+        """Delete the subscription, and have the replaced registration restore its own.
+
+        A registration that is on its way cannot be called back, so it is waited for.
+        """
+        await self._registration
         try:
             if self._held:
                 await unsubscribe_all(self._client, self._held, self._webhook_id)
