@@ -45,7 +45,7 @@ async def test_an_entity_is_added_in_ten_lines(
 
 @pytest.mark.parametrize("page", ["architecture", "contributing", "api"])
 def test_every_file_and_script_that_is_named_is_there(page: str) -> None:
-    """`push/inbox.py` belongs to the integration, `tests/test_house.py` to the whole repository."""
+    """`push/inbox.py` belongs to the integration, `tests/test_architecture.py` to the whole repository."""
     text = (ROOT / f"docs/{page}.md").read_text()
     named = set(re.findall(r"[\w./-]*\w\.(?:py|yaml|json|md)\b", text))
     named |= set(re.findall(r"scripts/\w+", text))
