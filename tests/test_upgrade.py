@@ -1,7 +1,8 @@
 """Upgrade: an entry, a store file and an entity registry of an earlier version load unchanged.
 
-tests/samples/ was written by version 0.1.0 in development, before its modules got their present names: two users,
-an open session each, a boost, an entered battery level, charge settings, subscriptions and tried event types.
+tests/samples/ was written by version 0.1.0 in development, before its modules got their present names: two
+users, an open session each, a boost, an entered battery level, charge settings, subscriptions and tried
+event types.
 """
 
 import json
