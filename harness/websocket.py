@@ -1,4 +1,4 @@
-"""Home Assistant's websocket API: commands, and events with the time at which they came."""
+"""Websocket connection to Home Assistant: commands, and events with the time at which they came."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -28,7 +28,7 @@ class Disconnected(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One event as it came in; `at` is our wall clock in seconds, so other clocks compare."""
+    """One event as it came in; `at` is the wall clock in seconds, which other processes have as well."""
 
     at: float
     event: dict[str, Any]
@@ -96,7 +96,7 @@ class WebSocket:
     ) -> Subscription:
         """Send a command that answers with events; none that follows the answer is missed.
 
-        With `into`, they join those of another subscription, in the order of coming.
+        With `into`, the events join those of another subscription, in the order in which they come.
         """
         number = self._next_id()
         subscription = self._subscriptions[number] = into or Subscription()
@@ -104,7 +104,7 @@ class WebSocket:
         return subscription
 
     async def subscribe_events(self, *event_types: str) -> Subscription:
-        """Subscribe to these types of bus events, in one queue, in the order of coming."""
+        """Subscribe to these types of bus events, in one queue, in the order in which they come."""
         subscription = Subscription()
         for event_type in event_types:
             await self.subscribe("subscribe_events", into=subscription, event_type=event_type)

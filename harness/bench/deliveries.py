@@ -1,4 +1,4 @@
-"""Deliveries: what each costs, side by side with the peers, round by round."""
+"""Deliveries: what each costs beside the peers, round by round."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -10,13 +10,13 @@ from uuid import uuid4
 import orjson
 
 from .figures import Figures
-from .stage import BARE, EMPTY, Account, BenchFailed, Stage, delivery
+from .testbed import BARE, EMPTY, Account, BenchFailed, Testbed, delivery
 
 _ALARMS = (
     *("alarm_rescheduled", "alarm_skip_next", "alarm_snooze_canceled", "alarm_snooze_clicked"),
     "show_skip_next_alarm",
 )
-"""What Sleep as Android says of an alarm with its time and label."""
+"""What Sleep as Android sends with the time and the label of an alarm."""
 _NIGHT = (
     *("sleep_tracking_started", "sleep_tracking_paused", "sleep_tracking_resumed"),
     *("sleep_tracking_stopped", "alarm_alert_start", "alarm_alert_dismiss", "alarm_wake_up_check"),
@@ -26,14 +26,14 @@ _NIGHT = (
     *("sound_event_talk", "lullaby_start", "lullaby_stop", "lullaby_volume_down"),
     *("antisnoring", "apnea_alarm"),
 )
-"""What it says of everything else."""
+"""What it sends with nothing else."""
 _POSTS = 2 * (len(_ALARMS) + len(_NIGHT))
-"""Two nights of Sleep as Android: so many POSTs to each door at a time."""
+"""The POSTs to each webhook at a time: two nights of Sleep as Android."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Door:
-    """One kind of POST and the status that it must be answered with."""
+class _Webhook:
+    """One kind of POST, and the status that it must be answered with."""
 
     webhook_id: str
     bodies: Iterator[bytes]
@@ -42,44 +42,46 @@ class _Door:
 
 
 async def measure_deliveries(
-    stage: Stage,
+    testbed: Testbed,
     figures: Figures,
     *,
     one: Account,
     fleet: Account,
     sleep_webhook_id: str,
     rounds: int,
-    turns: int,
+    repeats: int,
     suffix: str = "",
 ) -> None:
-    """Post to all doors in turn, some turns a round, each in another order.
+    """Post to all webhooks one after the other, several times a round, each time in another order.
 
-    Nobody follows the users of these deliveries: they are verified, remembered, told on the bus and by the
-    event entity, and ring for nobody, since the peers ask no API either. What a ring adds is `ring`, where
-    each delivery names another user of the fleet.
+    Nobody follows the users of these deliveries. They are verified, remembered, and published on the bus
+    and by the event entity, but nobody is refreshed, since the peers call no API either. In `ring` each
+    delivery names another user of the fleet, who is refreshed.
     """
     random = Random(1)
-    strangers = iter(lambda: delivery(str(uuid4())), None)
+    not_followed = iter(lambda: delivery(str(uuid4())), None)
     followed = (delivery(user_id) for user_id in cycle(fleet.users))
     night = cycle(_night())
-    doors = {
-        "sleep": _Door(webhook_id=sleep_webhook_id, bodies=night, status=204),
-        "empty": _Door(webhook_id=EMPTY, bodies=night),
-        "bare": _Door(webhook_id=BARE, bodies=strangers),
-        "one": _Door(webhook_id=one.webhook_id, key=one.key, bodies=strangers),
-        "fleet": _Door(webhook_id=fleet.webhook_id, key=fleet.key, bodies=strangers),
-        "refused": _Door(webhook_id=one.webhook_id, key="wrong", bodies=strangers, status=401),
-        "ring": _Door(webhook_id=fleet.webhook_id, key=fleet.key, bodies=followed),
+    webhooks = {
+        "sleep": _Webhook(webhook_id=sleep_webhook_id, bodies=night, status=204),
+        "empty": _Webhook(webhook_id=EMPTY, bodies=night),
+        "bare": _Webhook(webhook_id=BARE, bodies=not_followed),
+        "one": _Webhook(webhook_id=one.webhook_id, key=one.key, bodies=not_followed),
+        "fleet": _Webhook(webhook_id=fleet.webhook_id, key=fleet.key, bodies=not_followed),
+        "refused": _Webhook(
+            webhook_id=one.webhook_id, key="wrong", bodies=not_followed, status=401
+        ),
+        "ring": _Webhook(webhook_id=fleet.webhook_id, key=fleet.key, bodies=followed),
     }
     costs: defaultdict[str, list[float]] = defaultdict(list)
     for is_warm in (False, *(True,) * rounds):
-        spent = dict.fromkeys(doors, 0.0)
-        for _ in range(turns):
-            for name in random.sample(list(doors), k=len(doors)):
-                spent[name] += await _cost(stage, doors[name])
+        spent = dict.fromkeys(webhooks, 0.0)
+        for _ in range(repeats):
+            for name in random.sample(list(webhooks), k=len(webhooks)):
+                spent[name] += await _cost(testbed, webhooks[name])
         if is_warm:
             for name, cost in spent.items():
-                costs[name].append(cost / turns)
+                costs[name].append(cost / repeats)
 
     def ratio(name: str, what: str, to: str) -> None:
         pairs = zip(costs[what], costs[to], strict=True)
@@ -91,12 +93,12 @@ async def measure_deliveries(
     ratio("refused_vs_delivery", "refused", "one")
     ratio(f"delivery_{len(fleet.users)}_cars_vs_1", "fleet", "one")
     ratio("delivery_with_its_ring_vs_delivery", "ring", "fleet")
-    for name in doors:
+    for name in webhooks:
         figures.add(f"post_us_{name}{suffix}", [cost * 1e6 for cost in costs[name]])
 
 
 def _night() -> Iterator[bytes]:
-    """Yield each message of the app once, as the app writes it."""
+    """Yield each message of the app once, as the app sends it."""
     for event in _NIGHT:
         yield orjson.dumps({"event": event})
     for hour, event in enumerate(_ALARMS):
@@ -104,12 +106,12 @@ def _night() -> Iterator[bytes]:
         yield orjson.dumps({"event": event, "value1": at, "value2": "Work"})
 
 
-async def _cost(stage: Stage, door: _Door) -> float:
-    """Return the CPU seconds of the process for one POST and all that follows from it."""
-    bodies = [next(door.bodies) for _ in range(_POSTS)]
-    before = await stage.ask("clocks")
+async def _cost(testbed: Testbed, webhook: _Webhook) -> float:
+    """Return the CPU seconds of the process for one POST and everything that follows from it."""
+    bodies = [next(webhook.bodies) for _ in range(_POSTS)]
+    before = await testbed.ask("clocks")
     for body in bodies:
-        if (status := await stage.post(door.webhook_id, body, door.key)) != door.status:
-            raise BenchFailed(f"a POST was answered {status}, not {door.status}")
-    after = await stage.ask("clocks")
+        if (status := await testbed.post(webhook.webhook_id, body, webhook.key)) != webhook.status:
+            raise BenchFailed(f"a POST was answered {status}, not {webhook.status}")
+    after = await testbed.ask("clocks")
     return float(after["process"] - before["process"]) / _POSTS

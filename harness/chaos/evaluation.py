@@ -1,4 +1,4 @@
-"""Counts: what was announced by now and what is shown, against the simulator's truth."""
+"""Evaluation: what was published and what is shown, against the simulator's truth."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -8,14 +8,14 @@ from typing import Any
 from ..entities import find, our_devices, our_entities
 from ..home import Home
 from ..process import ProcessFailed
-from . import record
-from .compare import compare, compare_deliveries, expected_states
+from . import recording
+from .comparison import compare, compare_deliveries, expected_states
 from .promise import Happened, Promises
 from .timeline import Timeline
 from .verdict import Verdict
 
 
-def count(
+def evaluate(
     verdict: Verdict,
     folder: Path,
     timeline: Timeline,
@@ -24,48 +24,48 @@ def count(
     before: dict[str, Any],
     truth: dict[str, Any],
 ) -> Promises:
-    """Fill in the verdict from what the recorder wrote in `folder`; returns what was promised.
+    """Fill in the verdict from the recording in `folder`; returns what was promised.
 
-    `before` and `truth` are the world as /control/truth told it at the beginning and tells it now.
+    `before` and `truth` are the answers of /control/truth at the beginning and now.
     """
     first = before["changes"][-1]["n"] if before["changes"] else 0
     journal = [Happened.read(line) for line in truth["changes"] if line["n"] > first]
     cars = {car["id"]: car for user in before["users"] for car in user["vehicles"]}
     is_strict = truth["mode"] == "strict"
-    promises = Promises.of(journal, deliveries, timeline, cars, tells_settings=not is_strict)
-    promised, announced = promises.lines, record.changes(folder)
-    if late := record.late_starts(folder):
-        raise ProcessFailed(f"the recorder came after the integration in {late} of the lives")
+    promises = Promises.of(journal, deliveries, timeline, cars, reports_settings=not is_strict)
+    promised, published = promises.lines, recording.changes(folder)
+    if late := recording.late_starts(folder):
+        raise ProcessFailed(f"the recorder came after the integration in {late} starts")
 
-    found = compare(journal, announced, promises, timeline)
-    lost = [line for line in journal if line.n in promised - found.told]
-    unseeable = [line for line in journal if line.n not in promised | found.told]
+    found = compare(journal, published, promises, timeline)
+    lost = [line for line in journal if line.n in promised - found.published]
+    unseeable = [line for line in journal if line.n not in promised | found.published]
     verdict.truth = len(promised)
-    verdict.announced = len(promised & found.told)
+    verdict.announced = len(promised & found.published)
     verdict.lost = len(lost)
     verdict.repeated = len(found.repeated)
     verdict.invented = len(found.invented)
     verdict.read_otherwise = len(found.read_otherwise)
-    verdict.unpromised = len(found.told - promised)
+    verdict.unpromised = len(found.published - promised)
     verdict.unseeable = dict(Counter(line.type for line in unseeable))
-    verdict.by_source = dict(Counter(_source(change) for change in announced))
+    verdict.by_source = dict(Counter(_source(change) for change in published))
     verdict.kills = len(timeline.kills)
-    verdict.blocked_ms = record.longest_block(folder, timeline)
+    verdict.blocked_ms = recording.longest_block(folder, timeline)
 
-    told = record.webhooks(folder)
-    webhooks = compare_deliveries(deliveries, told, timeline, has_history=not is_strict)
-    verdict.webhooks = len(told)
+    passed_on = recording.webhooks(folder)
+    webhooks = compare_deliveries(deliveries, passed_on, timeline, has_history=not is_strict)
+    verdict.webhooks = len(passed_on)
     verdict.webhooks_lost = len(webhooks.lost)
     verdict.webhooks_repeated = len(webhooks.repeated)
-    verdict.webhooks_told_twice = len(webhooks.told_twice)
+    verdict.webhooks_told_twice = len(webhooks.passed_on_twice)
 
     verdict.details |= {
-        "lost": [_shown(line) for line in lost],
-        "repeated": [_told(change) for change in found.repeated],
-        "invented": [_told(change) for change in found.invented],
-        "read_otherwise": [_told(change) for change in found.read_otherwise],
+        "lost": [_line(line) for line in lost],
+        "repeated": [_change(change) for change in found.repeated],
+        "invented": [_change(change) for change in found.invented],
+        "read_otherwise": [_change(change) for change in found.read_otherwise],
         "webhooks_lost": list(webhooks.lost),
-        "webhooks_told_twice": list(webhooks.told_twice),
+        "webhooks_told_twice": list(webhooks.passed_on_twice),
         "lives": [[life.began, life.ready, life.ended] for life in timeline.lives],
         "troubles": [list(each) for each in timeline.troubles],
     }
@@ -73,7 +73,7 @@ def count(
 
 
 async def wrong_states(home: Home, truth: dict[str, Any], promises: Promises) -> list[str]:
-    """Return the entities that do not show the truth, in words."""
+    """Return a line for each entity that does not show the truth."""
     async with await home.api.websocket() as socket:
         devices, entities = await our_devices(socket), await our_entities(socket)
     states = await home.api.states()
@@ -89,14 +89,14 @@ async def wrong_states(home: Home, truth: dict[str, Any], promises: Promises) ->
     return wrong
 
 
-def _source(change: record.Announced) -> str:
+def _source(change: recording.Published) -> str:
     return f"{change.data['source']}{' late' if change.data['late'] else ''}"
 
 
-def _shown(line: Happened) -> dict[str, Any]:
+def _line(line: Happened) -> dict[str, Any]:
     names = ("n", "type", "vehicle_id", "session_id", "known_at")
     return {name: getattr(line, name) for name in names}
 
 
-def _told(change: record.Announced) -> dict[str, Any]:
-    return {"told_at": change.told_at, **change.data}
+def _change(change: recording.Published) -> dict[str, Any]:
+    return {"told_at": change.at, **change.data}

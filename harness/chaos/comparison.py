@@ -1,4 +1,4 @@
-"""Compares what was announced with what happened, change by change."""
+"""Comparison of what was published with what happened, change by change."""
 
 from collections import defaultdict
 from collections.abc import Container, Mapping, Sequence
@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .promise import KINDS, SESSIONS, Happened, Promises
-from .record import Announced
+from .recording import Published
 from .timeline import Timeline
 
 BEFORE_A_KILL = 8.0
-"""Seconds. What was told in them may be told again: the memory is written five seconds after a change."""
+"""Seconds. What was published in them may be repeated: the store is written five seconds after a change."""
 
 AT_A_KILL = 0.1
 """Seconds between an answer and what follows from it, on a busy machine."""
@@ -18,74 +18,74 @@ AT_A_KILL = 0.1
 
 @dataclass(slots=True)
 class Comparison:
-    """What came of it. `told` are the lines that were announced, promised or not."""
+    """The result. `published` are the lines of the journal that were published, promised or not."""
 
-    told: set[int] = field(default_factory=set)
-    repeated: list[Announced] = field(default_factory=list)
-    read_otherwise: list[Announced] = field(default_factory=list)
-    """It did not happen so, but that is how it looks to whoever missed a state in between."""
-    invented: list[Announced] = field(default_factory=list)
-    """Announced, but it never happened, or was told again without a kill."""
+    published: set[int] = field(default_factory=set)
+    repeated: list[Published] = field(default_factory=list)
+    read_otherwise: list[Published] = field(default_factory=list)
+    """It did not happen like this, but follows from a state that was missed."""
+    invented: list[Published] = field(default_factory=list)
+    """Published, but it never happened, or was repeated without a kill."""
 
 
 def compare(
     journal: Sequence[Happened],
-    announced: Sequence[Announced],
+    published: Sequence[Published],
     promises: Promises,
     timeline: Timeline,
 ) -> Comparison:
-    """Give each announced change the line of the journal that it tells, and none twice."""
+    """Find the line of the journal for each published change; no line is found twice."""
     found = Comparison()
     open_lines: defaultdict[tuple[str, ...], list[Happened]] = defaultdict(list)
     for line in journal:
         open_lines[_key(line.type, line.vehicle_id, line.session_id)].append(line)
-    first_told: defaultdict[tuple[str, ...], list[float]] = defaultdict(list)
-    for change in announced:
+    first_published: defaultdict[tuple[str, ...], list[float]] = defaultdict(list)
+    for change in published:
         key = _key(change.type, change.vehicle_id, change.data.get("session_id"))
-        # The newest that had happened by then: of two that nobody saw apart, one is told.
-        lines = [line for line in open_lines[key] if line.known_at <= change.told_at]
+        # The newest that had happened by then: of two within one refresh, one is published.
+        lines = [line for line in open_lines[key] if line.known_at <= change.at]
         if lines:
             open_lines[key].remove(lines[-1])
-            found.told.add(lines[-1].n)
-        elif _is_repeated(first_told[key], change.told_at, timeline):
+            found.published.add(lines[-1].n)
+        elif _is_repeated(first_published[key], change.at, timeline):
             found.repeated.append(change)
-        elif promises.may_be_read(change.type, change.vehicle_id, change.told_at):
+        elif promises.may_be_read(change.type, change.vehicle_id, change.at):
             found.read_otherwise.append(change)
         else:
             found.invented.append(change)
-        first_told[key].append(change.told_at)
+        first_published[key].append(change.at)
     return found
 
 
 @dataclass(slots=True)
 class Deliveries:
-    """What became of the deliveries, by their ids: each that was accepted is told once."""
+    """What became of the deliveries, by their ids: each accepted one is passed on once."""
 
     lost: list[str] = field(default_factory=list)
     repeated: list[str] = field(default_factory=list)
-    told_twice: list[str] = field(default_factory=list)
-    """Again though no kill lies between."""
+    passed_on_twice: list[str] = field(default_factory=list)
+    """Without a kill in between."""
 
 
 def compare_deliveries(
     deliveries: Sequence[Mapping[str, Any]],
-    told: Sequence[tuple[float, str]],
+    passed_on: Sequence[tuple[float, str]],
     timeline: Timeline,
     *,
     has_history: bool,
 ) -> Deliveries:
     """Compare the simulator's log with the `jedlix_webhook` events.
 
-    One that was answered in the very moment of a kill is told only where the history can be asked for it.
+    One that was answered in the moment of a kill is passed on only where the tenant offers the history.
     """
     moment = 0.0 if has_history else AT_A_KILL
     found = Deliveries()
     times: defaultdict[str, list[float]] = defaultdict(list)
-    for at, delivery_id in told:
+    for at, delivery_id in passed_on:
         if _is_repeated(times[delivery_id], at, timeline):
             found.repeated.append(delivery_id)
         elif times[delivery_id]:
-            found.told_twice.append(delivery_id)
+            found.passed_on_twice.append(delivery_id)
         times[delivery_id].append(at)
     accepted = {
         delivery["id"]
@@ -99,14 +99,16 @@ def compare_deliveries(
 
 
 def _key(kind: str, vehicle_id: str, session_id: str | None) -> tuple[str, ...]:
-    """Return what makes two tellings the same: a session's are told once for each session."""
+    """Return what two repeated changes have in common: their type, and the session or the car."""
     return (kind, session_id or "") if kind in SESSIONS + KINDS else (kind, vehicle_id)
 
 
 def _is_repeated(before: Sequence[float], at: float, timeline: Timeline) -> bool:
-    """Return whether the same was told in the seconds before a kill that lies between."""
+    """Return whether it was published before, in the seconds before a kill that lies in between."""
     return any(
-        kill - BEFORE_A_KILL <= told <= kill < at for told in before for kill in timeline.kills
+        kill - BEFORE_A_KILL <= earlier <= kill < at
+        for earlier in before
+        for kill in timeline.kills
     )
 
 
@@ -122,9 +124,9 @@ class Expected:
 
 
 def expected_states(truth: dict[str, Any], unsure_settings: Container[str]) -> list[Expected]:
-    """Return what the entities of all cars must show once the world is calm.
+    """Return what the entities of all cars must show once nothing changes any more.
 
-    Whether smart charging is on is left out where nobody was certain to be told: it is read rarely.
+    Whether smart charging is on is left out where that was not certainly seen: it is read rarely.
     """
     found = []
     for user in truth["users"]:
