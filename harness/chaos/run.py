@@ -15,7 +15,7 @@ from ..home import Home
 from ..paths import INTEGRATION, run_folder
 from ..process import ProcessFailed
 from ..simulator import Simulator
-from .driver import Drivers
+from .drivers import Drivers
 from .evaluation import evaluate, wrong_states
 from .faults import DELIVERIES, ApiFaults
 from .recording import RECORDER
@@ -81,9 +81,9 @@ class Chaos:
             "--history-days": 1,
             "--retries": ",".join(f"{pause:g}" for pause in RETRIES),
         }
-        words = [str(word) for pair in arguments.items() for word in pair]
+        command = [str(part) for pair in arguments.items() for part in pair]
         async with AsyncExitStack() as stack:
-            simulator = await stack.enter_async_context(Simulator.ours(folder, *words))
+            simulator = await stack.enter_async_context(Simulator.ours(folder, *command))
             home = Home(folder / "home", integration=options.integration)
             add_component(home.folder, RECORDER)
             stack.push_async_callback(home.close)
