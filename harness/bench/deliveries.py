@@ -27,7 +27,7 @@ _NIGHT = (
     *("antisnoring", "apnea_alarm"),
 )
 """What it sends with nothing else."""
-_POSTS = 2 * (len(_ALARMS) + len(_NIGHT))
+_POSTS_AT_A_TIME = 2 * (len(_ALARMS) + len(_NIGHT))
 """The POSTs to each webhook at a time: two nights of Sleep as Android."""
 
 
@@ -108,10 +108,10 @@ def _night() -> Iterator[bytes]:
 
 async def _cost(testbed: Testbed, webhook: _Webhook) -> float:
     """Return the CPU seconds of the process for one POST and everything that follows from it."""
-    bodies = [next(webhook.bodies) for _ in range(_POSTS)]
+    bodies = [next(webhook.bodies) for _ in range(_POSTS_AT_A_TIME)]
     before = await testbed.ask("clocks")
     for body in bodies:
         if (status := await testbed.post(webhook.webhook_id, body, webhook.key)) != webhook.status:
             raise BenchFailed(f"a POST was answered {status}, not {webhook.status}")
     after = await testbed.ask("clocks")
-    return float(after["process"] - before["process"]) / _POSTS
+    return float(after["process"] - before["process"]) / _POSTS_AT_A_TIME

@@ -5,7 +5,7 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .promise import KINDS, SESSIONS, Happened, Promises
+from .promise import SESSION_KINDS, SESSIONS, Happened, Promises
 from .recording import Published
 from .timeline import Timeline
 
@@ -100,7 +100,7 @@ def compare_deliveries(
 
 def _key(kind: str, vehicle_id: str, session_id: str | None) -> tuple[str, ...]:
     """Return what two repeated changes have in common: their type, and the session or the car."""
-    return (kind, session_id or "") if kind in SESSIONS + KINDS else (kind, vehicle_id)
+    return (kind, session_id or "") if kind in SESSIONS + SESSION_KINDS else (kind, vehicle_id)
 
 
 def _is_repeated(before: Sequence[float], at: float, timeline: Timeline) -> bool:

@@ -40,7 +40,7 @@ POLL = 80.0
 """Seconds: an interval of a minute, with its jitter and its calls."""
 
 SESSIONS = ("session_started", "session_ended")
-KINDS = ("session_became_smart", "session_became_unmanaged")
+SESSION_KINDS = ("session_became_smart", "session_became_unmanaged")
 
 _CHARGE = {
     "plugged_in": "stopped",
@@ -160,41 +160,41 @@ class Promises:
             car = before[vehicle_id]
             promises._add_states(_steps(lines, _CHARGE, car["charge_state"]), promises._seen_at)
             link = "linked" if car["is_connected"] else "lost"
-            promises._add_states(_steps(lines, _LINK, link), promises._seen_unpolled_at)
+            promises._add_states(_steps(lines, _LINK, link), promises._seen_without_poll_at)
             smart = "smart" if car["settings"]["isSmartChargingEnabled"] else "off"
-            switched = _steps(lines, _SMART, smart)
-            if not reports_settings or not promises._add_states(
-                switched, promises._settings_seen_at
-            ):
+            switches = _steps(lines, _SMART, smart)
+            is_seen = promises._add_states(switches, promises._settings_seen_at)
+            if not (reports_settings and is_seen):
                 promises.unsure_settings.add(vehicle_id)
-            promises._add_kinds(lines)
+            promises._add_session_kinds(lines)
         return promises
 
-    def may_be_read(self, kind: str, vehicle_id: str, published_at: float) -> bool:
+    def may_be_read(self, event_type: str, vehicle_id: str, published_at: float) -> bool:
         """Return whether a change that never happened follows from states that may have been seen."""
         return any(
             reading.vehicle_id == vehicle_id
-            and kind in reading.types
+            and event_type in reading.types
             and reading.begin <= published_at <= reading.end + REFRESH
             for reading in self.readings
         )
 
     def _seen_at(self, user_id: str, begin: float) -> float:
         """Return by when a state that began at `begin` was certainly seen."""
-        return min(self._seen_unpolled_at(user_id, begin), self.timeline.settled(begin, POLL))
+        return min(self._seen_without_poll_at(user_id, begin), self.timeline.settled(begin, POLL))
 
-    def _seen_unpolled_at(self, user_id: str, begin: float) -> float:
+    def _seen_without_poll_at(self, user_id: str, begin: float) -> float:
         delivered = self.timeline.settled(self.accepted.first(user_id, begin), REFRESH)
-        return min(delivered, self._started_at(begin))
+        return min(delivered, self._seen_at_start(begin))
 
     def _settings_seen_at(self, user_id: str, begin: float) -> float:
         accepted = self.accepted_settings.first(user_id, begin)
         is_calm = self.timeline.was_calm(accepted, accepted + REFRESH)
         return min(
-            self.timeline.settled(accepted, REFRESH if is_calm else POLL), self._started_at(begin)
+            self.timeline.settled(accepted, REFRESH if is_calm else POLL),
+            self._seen_at_start(begin),
         )
 
-    def _started_at(self, begin: float) -> float:
+    def _seen_at_start(self, begin: float) -> float:
         """Return by when the first refresh of the next life is over."""
         timeline = self.timeline
         refreshed = (
@@ -222,7 +222,7 @@ class Promises:
                 candidates.append(step.state)
         return len(candidates) == 1
 
-    def _add_kinds(self, lines: Sequence[Happened]) -> None:
+    def _add_session_kinds(self, lines: Sequence[Happened]) -> None:
         """Add the changes between smart and unmanaged where both sessions were certainly seen.
 
         Where the unplug between two sessions was not certainly seen, they may be read as such a change.
@@ -232,7 +232,7 @@ class Promises:
             previous = starts[place - 1]
             end = starts[place + 1].known_at if place + 1 < len(starts) else math.inf
             of_session = [item for item in lines if item.session_id == start.session_id]
-            became = {item.n for item in of_session if item.type in KINDS}
+            became = {item.n for item in of_session if item.type in SESSION_KINDS}
             if not became:
                 unplugs = {
                     item.n
@@ -240,7 +240,7 @@ class Promises:
                     if item.type == "unplugged" and previous.n < item.n < start.n
                 }
                 if not unplugs & self.lines:
-                    kinds = frozenset(KINDS)
+                    kinds = frozenset(SESSION_KINDS)
                     self.readings.append(Reading(start.vehicle_id, kinds, start.known_at, end))
                 continue
             ends = (item.known_at for item in of_session if item.type == "session_ended")

@@ -107,9 +107,9 @@ class Chaos:
         await simulator.clock(speed=SPEED)
         tasks = [asyncio.create_task(drivers.run()), asyncio.create_task(faults.run())]
         try:
-            for count, how in self._interruptions():
+            for count, kind in self._interruptions():
                 await self._until_delivered(home, simulator, tasks, count)
-                await self._interrupt(home, how=how)
+                await self._interrupt(home, kind)
             await self._until_delivered(home, simulator, tasks, self._options.events)
         finally:
             for task in tasks:
@@ -122,13 +122,10 @@ class Chaos:
 
     def _interruptions(self) -> list[tuple[int, str]]:
         """Return after how many deliveries Home Assistant is killed or stopped, and which of both."""
-        hows = ["kill"] * self._options.kills + ["stop"]
-        self._random.shuffle(hows)
-        places = sorted(self._random.uniform(0.08, 0.92) for _ in hows)
-        return [
-            (int(place * self._options.events), how)
-            for place, how in zip(places, hows, strict=True)
-        ]
+        kinds = ["kill"] * self._options.kills + ["stop"]
+        self._random.shuffle(kinds)
+        counts = sorted(self._options.events * self._random.uniform(0.08, 0.92) for _ in kinds)
+        return [(int(count), kind) for count, kind in zip(counts, kinds, strict=True)]
 
     async def _until_delivered(
         self, home: Home, simulator: Simulator, tasks: list[asyncio.Task[None]], wanted: int
@@ -150,10 +147,10 @@ class Chaos:
                 return
             await asyncio.sleep(self._random.uniform(0.3, 1.0))
 
-    async def _interrupt(self, home: Home, *, how: str) -> None:
+    async def _interrupt(self, home: Home, kind: str) -> None:
         life = self._timeline.lives[-1]
-        self._note(f"{self.verdict.deliveries} deliveries: {how}")
-        life.ended, life.was_killed = time.time(), how == "kill"
+        self._note(f"{self.verdict.deliveries} deliveries: {kind}")
+        life.ended, life.was_killed = time.time(), kind == "kill"
         if life.was_killed:
             await home.kill()
             await asyncio.sleep(self._random.uniform(0.0, 5.0))

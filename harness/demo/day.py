@@ -12,7 +12,7 @@ from .listener import Listener
 from .screen import Screen
 
 ARRIVES_AT = 18
-"""O'clock: electricity is dear until midnight."""
+"""O'clock: electricity is expensive until midnight."""
 ARRIVES_WITH = 12
 """Percent: below the minimum level, so that charging starts at once."""
 ENTERED_LEVEL = 45
@@ -94,7 +94,7 @@ class Day:
             ),
             Step(
                 vehicle=vehicle,
-                text="It charges to the minimum level. Then electricity is dear, and Jedlix waits.",
+                text="It charges to the minimum level. Then electricity is expensive, and Jedlix waits.",
                 brings=("charging_paused",),
                 speed=600,
             ),
