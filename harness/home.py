@@ -32,10 +32,10 @@ class Home:
     ) -> None:
         """Prepare `folder`, which must be new; nothing is started yet. Port 0: any free one."""
         self.folder = folder
-        self.port = port or free_port()
-        self.api = HomeApi(f"http://127.0.0.1:{self.port}")
+        port = port or free_port()
+        self.api = HomeApi(f"http://127.0.0.1:{port}")
         self._child: Child | None = None
-        config_folder.prepare(folder, integration, port=self.port, log_levels=log_levels)
+        config_folder.prepare(folder, integration, port=port, log_levels=log_levels)
 
     async def start(self) -> None:
         """Start it and wait until everything is set up and `api` is signed in.

@@ -15,9 +15,8 @@ class RestFailed(Exception):
     """Home Assistant answered a REST call with an error."""
 
     def __init__(self, method: str, path: str, status: int, body: str) -> None:
-        """Keep the status, for callers that expect one."""
+        """Make the message."""
         super().__init__(f"{method} {path}: {status} {body[:500]}")
-        self.status = status
 
 
 class HomeApi:

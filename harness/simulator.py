@@ -31,7 +31,7 @@ class Simulator:
         self._arguments = arguments
         self._log = log
         self._child: Child | None = None
-        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=15))
+        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60))
 
     @classmethod
     def ours(cls, folder: Path, *arguments: str) -> Self:
@@ -91,6 +91,12 @@ class Simulator:
         deliveries: list[dict[str, Any]] = answer["deliveries"]
         return deliveries
 
+    async def requests(self, after: int = 0) -> list[dict[str, Any]]:
+        """Return the API calls with a number above `after` that were answered."""
+        answer = await self._ask("GET", f"requests?after={after}")
+        requests: list[dict[str, Any]] = answer["requests"]
+        return requests
+
     async def tested_types(self, after: int = 0) -> set[str]:
         """Return the event types whose test message was answered well, in a delivery above `after`.
 
@@ -141,6 +147,11 @@ class Simulator:
     async def link(self, vehicle_id: str, *, connected: bool) -> None:
         """Lose or restore the link to the car's maker."""
         await self._ask("POST", f"vehicles/{vehicle_id}/link", {"connected": connected})
+
+    async def deliver(self, user_id: str, event_type: str, count: int) -> None:
+        """Let this many events about a user happen."""
+        body = {"event_type": event_type, "user_id": user_id, "count": count}
+        await self._ask("POST", "deliver", body)
 
     async def set_faults(self, **faults: Any) -> None:
         """Set these faults by their names and leave the others."""

@@ -16,11 +16,6 @@ MAX_MESSAGE = 64 * 1024 * 1024
 class CommandFailed(Exception):
     """Home Assistant refused a websocket command."""
 
-    def __init__(self, command: str, code: str, message: str) -> None:
-        """Keep Home Assistant's code, for callers that expect one of them."""
-        super().__init__(f"{command}: {message} ({code})")
-        self.code = code
-
 
 class Disconnected(Exception):
     """The connection to Home Assistant has ended."""
@@ -148,7 +143,7 @@ class WebSocket:
             self._answers.pop(number, None)
         if not message["success"]:
             refusal = message["error"]
-            raise CommandFailed(command, refusal["code"], refusal["message"])
+            raise CommandFailed(f"{command}: {refusal['message']} ({refusal['code']})")
         return message["result"]
 
     async def _read(self) -> None:

@@ -6,7 +6,7 @@ from statistics import median
 import time
 
 from .figures import Figures
-from .testbed import Account, Testbed, delivery, now
+from .testbed import SESSION_STARTED, Account, Testbed, delivery, now
 
 _DELIVERIES = 100
 _REFRESH_TIME = 3.0
@@ -26,7 +26,7 @@ async def measure_idle_polls(
             await testbed.ask("listen", event_type="state_changed")
             await testbed.ask("poll", entry_id=account.entry_id)
             written.append(len(await testbed.ask("event_times")))
-            calls.append(len(await testbed.requests(last)))
+            calls.append(len(await testbed.simulator.requests(last)))
         figures.add(f"idle_poll_calls_{name}", calls)
         figures.add(f"states_written_per_idle_poll_{name}", written)
 
@@ -44,7 +44,7 @@ async def measure_requests(
         if time.monotonic() - began > 1:
             continue  # the machine is too slow to measure this
         await asyncio.sleep(_REFRESH_TIME)
-        calls.append(len(await testbed.requests(last)))
+        calls.append(len(await testbed.simulator.requests(last)))
     if calls:
         figures.add(f"calls_per_{_DELIVERIES}_rings", calls)
 
@@ -88,7 +88,7 @@ async def measure_catch_up(
     for _ in range(rounds):
         since = now()
         await asyncio.sleep(0.01)
-        await testbed.drop_deliveries(account.users[0], missed)
+        await testbed.simulator.deliver(account.users[0], SESSION_STARTED, missed)
         span = {"entry_id": account.entry_id, "since": since}
         plain.append(await testbed.ask("read_history", **span, until=now()))
         costs.append(await testbed.ask("catch_up", **span))

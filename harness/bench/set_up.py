@@ -17,14 +17,12 @@ async def measure_adding(
     testbed: Testbed, figures: Figures, users: list[str], label: str
 ) -> Account:
     """Add users as a person would, and measure time, calls, memory, and the file on the disk."""
-    before, last, began = (
-        await testbed.ask("memory"),
-        await testbed.last_request(),
-        time.monotonic(),
-    )
+    before = await testbed.ask("memory")
+    last = await testbed.last_request()
+    began = time.monotonic()
     account = await testbed.add_account(label, users)
     figures.add(f"add_{label}_s", [time.monotonic() - began])
-    figures.add(f"add_{label}_calls", [len(await testbed.requests(last))])
+    figures.add(f"add_{label}_calls", [len(await testbed.simulator.requests(last))])
     figures.add(f"add_{label}_kib", [await testbed.ask("memory") - before])
     figures.add(f"entities_{label}", [await testbed.ask("entities", entry_id=account.entry_id)])
     await testbed.subscribe_to_everything(account)
@@ -41,7 +39,7 @@ async def measure_set_up(
     for _ in range(rounds):
         last = await testbed.last_request()
         costs.append(await testbed.ask("set_up", entry_id=account.entry_id))
-        calls.append(len(await testbed.requests(last)))
+        calls.append(len(await testbed.simulator.requests(last)))
     figures.add(f"setup_{label}_ready_s", [cost["ready"] for cost in costs])
     figures.add(f"setup_{label}_all_looked_at_s", [cost["time"] for cost in costs])
     figures.add(f"setup_{label}_cpu_s", [cost["process"] for cost in costs])

@@ -1,6 +1,5 @@
 """Testbed of the bench: a simulator, a Home Assistant with the probe, and the webhooks that are measured."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -108,24 +107,10 @@ class Testbed:
             await response.read()
             return response.status
 
-    async def requests(self, after: int) -> list[Mapping[str, Any]]:
-        """Return the API calls that the simulator answered after the one with the number `after`."""
-        url = f"{self.simulator.url}/control/requests?after={after}"
-        async with self._http.get(url) as response:
-            answer: dict[str, list[Mapping[str, Any]]] = await response.json()
-            return answer["requests"]
-
     async def last_request(self) -> int:
         """Return the number of the last API call that the simulator answered."""
-        requests = await self.requests(0)
+        requests = await self.simulator.requests()
         return int(requests[-1]["n"]) if requests else 0
-
-    async def drop_deliveries(self, user_id: str, count: int) -> None:
-        """Let this many events happen at Jedlix; none is delivered while the fault `drop` is 1."""
-        body = {"event_type": SESSION_STARTED, "user_id": user_id, "count": count}
-        async with self._http.post(f"{self.simulator.url}/control/deliver", json=body) as response:
-            response.raise_for_status()
-            await response.read()
 
 
 def delivery(user_id: str) -> bytes:

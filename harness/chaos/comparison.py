@@ -1,7 +1,7 @@
 """Comparison of what was published with what happened, change by change."""
 
 from collections import defaultdict
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -110,48 +110,3 @@ def _is_repeated(before: Sequence[float], at: float, timeline: Timeline) -> bool
         for earlier in before
         for kill in timeline.kills
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """What one entity must show in the end."""
-
-    user_id: str
-    vehicle_id: str
-    domain: str
-    key: str
-    state: str
-
-
-def expected_states(truth: dict[str, Any], unsure_settings: Container[str]) -> list[Expected]:
-    """Return what the entities of all cars must show once nothing changes any more.
-
-    Whether smart charging is on is left out where that was not certainly seen: it is read rarely.
-    """
-    found = []
-    for user in truth["users"]:
-        for car in user["vehicles"]:
-            session = car["session"]
-            kind = "none" if session is None else "smart" if session["is_managed"] else "unmanaged"
-            states = {
-                ("sensor", "charge_state"): car["charge_state"],
-                ("sensor", "session"): kind,
-                ("binary_sensor", "plugged_in"): _on(car["plugged_in"]),
-                ("binary_sensor", "charging"): _on(car["charge_state"] == "charging"),
-                ("binary_sensor", "smart_session"): _on(kind == "smart"),
-                ("binary_sensor", "vehicle_link"): _on(car["is_connected"]),
-            }
-            if car["id"] not in unsure_settings:
-                states["switch", "smart_charging"] = _on(car["settings"]["isSmartChargingEnabled"])
-            if car["reads_battery"]:
-                states["sensor", "battery_level"] = str(car["battery_level"])
-                states["sensor", "range"] = str(car["range"])
-            found += [
-                Expected(user["id"], car["id"], domain, key, state)
-                for (domain, key), state in states.items()
-            ]
-    return found
-
-
-def _on(value: object) -> str:
-    return "on" if value else "off"

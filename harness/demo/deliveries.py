@@ -15,7 +15,6 @@ class Delivery:
     subscription that it concerns.
     """
 
-    event_id: str
     event_type: str
     attempts: tuple[float, ...]
 
@@ -53,13 +52,12 @@ class Deliveries:
         sent_by_id: dict[str, list[dict[str, Any]]] = defaultdict(list)
         for sent in await self._simulator.deliveries(self._after):
             sent_by_id[str(sent["id"])].append(sent)
-        self._known = {event_id: _read(event_id, sent) for event_id, sent in sent_by_id.items()}
+        self._known = {event_id: _read(sent) for event_id, sent in sent_by_id.items()}
 
 
-def _read(event_id: str, sent: list[dict[str, Any]]) -> Delivery:
+def _read(sent: list[dict[str, Any]]) -> Delivery:
     left = [float(attempt["at"]) for one in sent for attempt in one["attempts"]]
     return Delivery(
-        event_id=event_id,
         event_type=str(sent[0]["event_type"]),
         # An attempt that is still under way is not in the log yet.
         attempts=tuple(left) or (float(sent[0]["created_at"]),),

@@ -31,13 +31,8 @@ All of them are written before the first event of the same refresh is published.
 MAX_STATES = 3
 """The states on one line; of the others only the number is printed."""
 
-_NEVER_PRINTED = {
-    "telemetry_updated",
-    "last_webhook",
-    "webhooks_received",
-    "delivery_delay",
-    "range",
-}
+_IGNORED = {"telemetry_updated", "last_webhook", "webhooks_received", "delivery_delay", "range"}
+"""The keys of states that are not printed."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -154,12 +149,10 @@ class Listener:
     def _take_event(self, received: Received) -> None:
         data = received.data
         webhook = self._last_webhook.get(data.get("user_id"))
-        by_webhook = data.get("source") == "webhook" and webhook is not None
-        event = PublishedEvent(
-            at=received.at,
-            data=data,
-            webhook_id=webhook.data["event_id"] if by_webhook and webhook else None,
-        )
+        webhook_id = None
+        if data.get("source") == "webhook" and webhook is not None:
+            webhook_id = webhook.data["event_id"]
+        event = PublishedEvent(at=received.at, data=data, webhook_id=webhook_id)
         self.events.append(event)
         self._unprinted.append(event)
         self._last_event_at = received.at
@@ -183,12 +176,7 @@ class Listener:
         states: list[dict[str, str]] = [{} for _ in events]
         for entity_id, (old, new) in list(self._states.items()):
             entity = self._entities.get(entity_id)
-            if (
-                entity is None
-                or entity.domain == "event"
-                or entity.key in _NEVER_PRINTED
-                or old == new
-            ):
+            if entity is None or entity.domain == "event" or entity.key in _IGNORED or old == new:
                 del self._states[entity_id]
                 continue
             candidates = [
