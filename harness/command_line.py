@@ -48,7 +48,7 @@ async def _until_stopped(work: Callable[[], Coroutine[Any, Any, int]]) -> int:
         raise RuntimeError("not in a task")
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # Whoever stops the run: its children end first, then the run.
+        # The children of the run end first, then the run.
         loop.add_signal_handler(number, task.cancel)
     return await work()
 

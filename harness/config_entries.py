@@ -59,7 +59,6 @@ async def add_for_all_users(api: HomeApi, simulator: Simulator, **options: Any) 
 async def until_subscribed(api: HomeApi, simulator: Simulator, event_types: Sequence[str]) -> None:
     """Wait until the entries are loaded and these event types are subscribed; else raises `FlowFailed`."""
     missing = set(event_types)
-    missing = set(event_types)
     try:
         async with asyncio.timeout(_PATIENCE):
             while missing := set(event_types) - await simulator.tested_types():  # noqa: ASYNC110

@@ -117,7 +117,7 @@ class Home:
         environment = dict(os.environ)
         # Without its bytecode, every start takes three times as long.
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
-        # Ours names the project, whose custom_components would come in beside the linked one.
+        # With ours, the custom_components of the project would be found beside the linked one.
         environment.pop("PYTHONPATH", None)
         return environment
 

@@ -32,7 +32,7 @@ def _read_options() -> Options:
     parser = argparse.ArgumentParser(
         prog="scripts/bench",
         description=(
-            "Measures what the integration costs a real Home Assistant, beside its peers in the same process."
+            "Measures what the integration costs a real Home Assistant, and its peers in the same process."
             " What is measured, and why it is fair: docs/performance.md."
         ),
     )

@@ -1,4 +1,4 @@
-"""Deliveries: what each costs beside the peers, round by round."""
+"""Deliveries: what each costs, compared with the peers round by round."""
 
 from collections import defaultdict
 from collections.abc import Iterator

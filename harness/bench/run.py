@@ -22,7 +22,7 @@ from .refreshes import (
     measure_idle_polls,
     measure_requests,
 )
-from .set_up import measure_adding, measure_set_up, measure_set_up_beside_templates
+from .set_up import compare_set_up_with_templates, measure_adding, measure_set_up
 from .testbed import BenchFailed, Testbed, prepare
 
 NEAR_API = 0.02
@@ -124,7 +124,7 @@ class Bench:
         part("idle polls")
         named = {"1_car": one, f"{options.cars}_cars": fleet}
         await measure_idle_polls(testbed, figures, named, rounds=options.rounds)
-        part("deliveries, beside sleep_as_android and a bare handler")
+        part("deliveries, compared with sleep_as_android and a bare handler")
         await deliveries()
         part("many deliveries about one user")
         await measure_requests(
@@ -142,8 +142,8 @@ class Bench:
             testbed, figures, one, missed=1000 if options.quick else 10_000, rounds=rounds
         )
         if not options.quick:
-            part("set-up, beside template entities")
-            await measure_set_up_beside_templates(testbed, figures, fleet, rounds=options.rounds)
+            part("set-up, compared with template entities")
+            await compare_set_up_with_templates(testbed, figures, fleet, rounds=options.rounds)
             part("deliveries once more, with the recorder")
             await testbed.restart_with_recorder()
             for account in (one, fleet):

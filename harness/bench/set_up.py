@@ -1,4 +1,4 @@
-"""Set-up: what a house and a fleet cost at the start and in memory, beside entities of core."""
+"""Set-up: what a house and a fleet cost at the start and in memory, compared with entities of core."""
 
 import time
 
@@ -47,7 +47,7 @@ async def measure_set_up(
     figures.add(f"setup_{label}_loop_blocked_ms", [cost["blocked"] * 1000 for cost in costs])
 
 
-async def measure_set_up_beside_templates(
+async def compare_set_up_with_templates(
     testbed: Testbed, figures: Figures, fleet: Account, *, rounds: int
 ) -> None:
     """Set up the fleet and as many devices of core's template entities in turn; compare per entity.

@@ -36,7 +36,7 @@ def _read_options() -> Options:
     add("--json", type=output_file, metavar="FILE", help="write the figures as JSON")
     add("--events", type=count, default=2000, metavar="N", help="deliveries to be made (2000)")
     add("--seed", type=int, default=1, metavar="N", help="decides what fails, and when (1)")
-    add("--kills", type=count, default=3, metavar="N", help="kill -9s, beside one clean stop (3)")
+    add("--kills", type=count, default=3, metavar="N", help="kill -9s, and one clean stop (3)")
     add("--cars", type=count, default=36, metavar="N", help="users with a car each (36)")
     add(
         "--calm",

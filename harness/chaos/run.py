@@ -1,4 +1,4 @@
-"""Chaos run: the processes, the drivers, the faults, the kills; then a calm time, and the count."""
+"""Chaos run: the processes, the drivers, the faults, the kills; then a time without faults, and the count."""
 
 import asyncio
 from collections.abc import Callable
@@ -89,8 +89,8 @@ class Chaos:
             stack.push_async_callback(home.close)
             await self._begin(home, simulator)
             before = await simulator.truth()
-            await self._storm(home, simulator, before)
-            await self._calm(home, simulator, before)
+            await self._disturb(home, simulator, before)
+            await self._count(home, simulator, before)
 
     async def _begin(self, home: Home, simulator: Simulator) -> None:
         """Start Home Assistant and add the integration as a person would, without any fault."""
@@ -99,7 +99,7 @@ class Chaos:
         await add_for_all_users(home.api, simulator, poll_minutes=1)
         self._timeline.lives[-1].ready = time.time()
 
-    async def _storm(self, home: Home, simulator: Simulator, before: dict[str, Any]) -> None:
+    async def _disturb(self, home: Home, simulator: Simulator, before: dict[str, Any]) -> None:
         """Make faults until so many deliveries were made and all kills are done."""
         drivers = Drivers(simulator, before, self._options.seed)
         faults = ApiFaults(simulator, self._timeline, self._options.seed)
@@ -165,7 +165,7 @@ class Chaos:
         self._timeline.lives.append(Life(time.time()))
         await home.start()
 
-    async def _calm(self, home: Home, simulator: Simulator, before: dict[str, Any]) -> None:
+    async def _count(self, home: Home, simulator: Simulator, before: dict[str, Any]) -> None:
         """Wait until everything was published that still can be, then count."""
         self._note(f"{self.verdict.deliveries} deliveries: calm")
         began = time.monotonic()

@@ -193,10 +193,10 @@ class Day:
         vehicle = step.vehicle
         self._expected[vehicle].update(step.brings)
         came = await self._listener.until(lambda: not self._missing(vehicle), step.patience)
-        missing = (
-            [] if came else [await self._explain(kind, step) for kind in self._missing(vehicle)]
-        )
-        if not came:  # the next step does not wait for them again
+        missing = []
+        if not came:
+            missing = [await self._explain(item, step) for item in self._missing(vehicle)]
+            # The next step does not wait for them again.
             self._expected[vehicle] = Counter(self._listener.types(vehicle))
         await self._listener.until_printed()
         await self._simulator.clock(speed=1)
@@ -206,10 +206,13 @@ class Day:
     def _missing(self, vehicle: str) -> list[str]:
         return list((self._expected[vehicle] - Counter(self._listener.types(vehicle))).elements())
 
-    async def _explain(self, kind: str, step: Step) -> str:
+    async def _explain(self, event_type: str, step: Step) -> str:
         truth = await self._simulator.truth()
         happened = [
             change["type"] for change in truth["changes"] if change["vehicle_id"] == step.vehicle
         ]
-        known = "it happened at the simulator" if kind in happened else "nor at the simulator"
-        return f"{kind} did not come within {step.patience:.0f} s ({known}): {step.text}"
+        cause = "it happened" if event_type in happened else "it did not happen"
+        return (
+            f"{event_type} did not come within {step.patience:.0f} s "
+            f"({cause} at the simulator): {step.text}"
+        )
