@@ -1,4 +1,4 @@
-"""Drives the cars at random: plugs, drives off, boosts, changes settings, loses links. All by its seed."""
+"""Drivers: plug cars in and out, boost, change settings, lose links. The seed decides when and what."""
 
 import asyncio
 from random import Random
@@ -8,16 +8,16 @@ from typing import Any
 from ..simulator import Simulator, SimulatorFailed
 
 QUIET = 6.0
-"""Seconds that a car is left alone after each deed."""
+"""Seconds that a car is left alone after each act."""
 _PAUSE = 0.3
-"""Mean seconds between two deeds."""
+"""Mean seconds between two acts."""
 
 
-class Driver:
+class Drivers:
     """The drivers of all cars."""
 
     def __init__(self, simulator: Simulator, truth: dict[str, Any], seed: int) -> None:
-        """Know where the cars are; do nothing yet."""
+        """Take the cars as `truth` has them; do nothing yet."""
         self._simulator = simulator
         self._random = Random(f"{seed}/driver")
         self._cars = {
@@ -31,8 +31,8 @@ class Driver:
         }
         self._last: dict[str, float] = {}
 
-    async def drive(self) -> None:
-        """Go on for ever."""
+    async def run(self) -> None:
+        """Let one car after the other do something, until cancelled."""
         while True:
             await asyncio.sleep(self._random.expovariate(1 / _PAUSE))
             now = time.monotonic()
@@ -42,8 +42,8 @@ class Driver:
                 await self._act(car)
                 self._last[car] = time.monotonic()
 
-    async def rest(self) -> None:
-        """Restore the links: a car that tells nothing has no final state to compare."""
+    async def restore_links(self) -> None:
+        """Restore all links: a car that reports nothing has no final state to compare."""
         for vehicle_id, car in self._cars.items():
             if not car["linked"]:
                 await self._link(vehicle_id, car)
@@ -76,14 +76,14 @@ class Driver:
         else:
             await self._simulator.unplug(vehicle_id)
             car["plugged"] = False
-            # From the road, with less in the battery: else it would be full for ever after.
+            # It comes back with less in the battery: else it would stay full.
             await self._simulator.telemetry(vehicle_id, battery_level=self._random.randrange(5, 75))
 
     async def _boost(self, vehicle_id: str) -> None:
         try:
             await self._simulator.boost(vehicle_id, enabled=self._random.random() < 0.7)
         except SimulatorFailed:
-            return  # no smart session: the app would not have offered it
+            return  # there is no smart session, so the app would not offer it
 
     async def _link(self, vehicle_id: str, car: dict[str, Any]) -> None:
         car["linked"] = not car["linked"]

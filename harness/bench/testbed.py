@@ -1,6 +1,5 @@
-"""The stage of a run: a simulator, a Home Assistant with the probe, and the doors that are posted to."""
+"""Testbed of the bench: a simulator, a Home Assistant with the probe, and the webhooks that are measured."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,8 +9,9 @@ from uuid import uuid4
 import aiohttp
 import orjson
 
+from ..config_entries import add_jedlix, remove, set_options
 from ..config_folder import add_component
-from ..flows import CONFIG, Flow, add_jedlix, set_options
+from ..flows import CONFIG, Flow
 from ..home import Home
 from ..simulator import Simulator
 from ..websocket import WebSocket
@@ -21,16 +21,16 @@ BARE = "bare" * 16
 EMPTY = "void" * 16
 TEMPLATES = "templates.yaml"
 SESSION_STARTED = "simSessionStarted"
-"""A type that nothing but the ring follows from (the documented two are told as changes as well)."""
+"""A type that only requests a refresh (the documented two are published as changes as well)."""
 _RECORDED = "\nhistory:\nlogbook:\n"
 
 
 def prepare(home: Home) -> None:
-    """Give a Home that is not started the probe, an empty file of templates, and no recorder yet."""
+    """Add the probe and an empty file of templates to a Home that is not started, and remove the recorder."""
     configuration = home.folder / "configuration.yaml"
-    words = configuration.read_text(encoding="utf-8").replace(_RECORDED, "\n")
-    words += f"\ntemplate: !include {TEMPLATES}\n"
-    configuration.write_text(words, encoding="utf-8")
+    text = configuration.read_text(encoding="utf-8").replace(_RECORDED, "\n")
+    text += f"\ntemplate: !include {TEMPLATES}\n"
+    configuration.write_text(text, encoding="utf-8")
     (home.folder / TEMPLATES).write_text("[]\n", encoding="utf-8")
     add_component(home.folder, PROBE)
 
@@ -49,20 +49,20 @@ class Account:
     key: str
 
 
-class Stage:
-    """What the measurements talk to."""
+class Testbed:
+    """What the measurements use."""
 
     def __init__(
         self, home: Home, socket: WebSocket, simulator: Simulator, http: aiohttp.ClientSession
     ) -> None:
-        """Take what runs."""
+        """Take what is running."""
         self.home = home
         self.simulator = simulator
         self._socket = socket
         self._http = http
 
     async def restart_with_recorder(self) -> None:
-        """Start Home Assistant anew, with a recorder from now on."""
+        """Restart Home Assistant, with a recorder from now on."""
         await self._socket.close()
         with (self.home.folder / "configuration.yaml").open("a", encoding="utf-8") as configuration:
             configuration.write(_RECORDED)
@@ -80,10 +80,9 @@ class Stage:
         await self.ask("settle", entry_id=entry_id)
         return Account(entry_id=entry_id, users=users, **await self.ask("entry", entry_id=entry_id))
 
-    async def ask_for_all_types(self, account: Account) -> None:
-        """Have an account subscribe to all types that the simulator has."""
-        info = await self.simulator.info()
-        event_types = [*info["documented_event_types"], *info["own_event_types"]]
+    async def subscribe_to_everything(self, account: Account) -> None:
+        """Subscribe an account to all event types of the simulator."""
+        event_types = await self.simulator.event_types()
         await set_options(self.home.api, account.entry_id, event_types=event_types)
         await self.ask("settle", entry_id=account.entry_id)
 
@@ -95,12 +94,11 @@ class Stage:
         return str((await self.ask("entry", entry_id=entry_id))["webhook_id"])
 
     async def remove(self, account: Account) -> None:
-        """Remove an entry with all that belongs to it."""
-        path = f"config/config_entries/entry/{account.entry_id}"
-        await self.home.api.rest("DELETE", path)
+        """Remove an entry with everything that belongs to it."""
+        await remove(self.home.api, account.entry_id)
 
     async def post(self, webhook_id: str, body: bytes, key: str = "") -> int:
-        """POST to a door and return the status, over a connection that stays open."""
+        """POST to a webhook over a connection that stays open, and return the status."""
         headers = {"Content-Type": "application/json"}
         if key:
             headers["Authorization"] = f"Basic {key}"
@@ -109,24 +107,10 @@ class Stage:
             await response.read()
             return response.status
 
-    async def requests(self, after: int) -> list[Mapping[str, Any]]:
-        """Return the API calls that the simulator answered after one with a number."""
-        url = f"{self.simulator.url}/control/requests?after={after}"
-        async with self._http.get(url) as response:
-            answer: dict[str, list[Mapping[str, Any]]] = await response.json()
-            return answer["requests"]
-
     async def last_request(self) -> int:
         """Return the number of the last API call that the simulator answered."""
-        requests = await self.requests(0)
+        requests = await self.simulator.requests()
         return int(requests[-1]["n"]) if requests else 0
-
-    async def deliver_unheard(self, user_id: str, count: int) -> None:
-        """Let that many events happen at Jedlix, none of which is delivered while `drop` is 1."""
-        body = {"event_type": SESSION_STARTED, "user_id": user_id, "count": count}
-        async with self._http.post(f"{self.simulator.url}/control/deliver", json=body) as response:
-            response.raise_for_status()
-            await response.read()
 
 
 def delivery(user_id: str) -> bytes:

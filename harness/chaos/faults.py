@@ -1,4 +1,4 @@
-"""What goes wrong: deliveries all the time, the API in bursts. All by its seed."""
+"""Faults: deliveries fail all the time, the API fails in bursts. The seed decides when and how."""
 
 import asyncio
 from random import Random
@@ -19,28 +19,29 @@ BURSTS: tuple[dict[str, Any], ...] = (
     {"token_expiry": True, "api_slow_seconds": 1.5},
 )
 _FINE = {"api_500": 0.0, "api_429": 0.0, "api_slow_seconds": 0.0, "outage_seconds": 0.0}
-_LASTS = (2.0, 6.0)
+_DURATION = (2.0, 6.0)
 _PAUSE = (15.0, 45.0)
+"""Seconds, from and to."""
 
 
-class Trouble:
-    """The bursts of API trouble, noted in the timeline."""
+class ApiFaults:
+    """Bursts of API trouble, noted in the timeline."""
 
     def __init__(self, simulator: Simulator, timeline: Timeline, seed: int) -> None:
-        """Make no trouble yet."""
+        """Begin with an API that works."""
         self._simulator = simulator
         self._timeline = timeline
         self._random = Random(f"{seed}/trouble")
         self.bursts = 0
 
-    async def make(self) -> None:
-        """Go on for ever."""
+    async def run(self) -> None:
+        """Make one burst after the other, until cancelled."""
         while True:
             await asyncio.sleep(self._random.uniform(*_PAUSE))
             began = time.time()
             try:
                 await self._simulator.set_faults(**self._random.choice(BURSTS))
-                await asyncio.sleep(self._random.uniform(*_LASTS))
+                await asyncio.sleep(self._random.uniform(*_DURATION))
             finally:
                 await self._simulator.set_faults(**_FINE)
                 self._timeline.troubles.append((began, time.time()))

@@ -1,10 +1,9 @@
-"""The integration's own pictures, in the sizes and for the themes that Home Assistant asks for.
+"""Brand pictures of the integration, in the sizes and for the themes that Home Assistant needs.
 
-Both are in one drawing: the icon is the left square of the logo.
+Icon and logo are one drawing: the icon is the left square of the logo.
 """
 
 from argparse import ArgumentParser
-import asyncio
 from base64 import b64encode
 from pathlib import Path
 import sys
@@ -12,14 +11,16 @@ import sys
 import hass_frontend
 from playwright.async_api import Browser
 
-from .browser.chromium import chromium, find_chromium
-from .paths import INTEGRATION, ROOT
+from ..browser.chromium import chromium, require_chromium
+from ..command_line import run
+from ..paths import INTEGRATION, ROOT
 
 DRAWING = ROOT / "docs" / "brand" / "logo.svg"
 BRAND = INTEGRATION / "brand"
 HEIGHT = 256
+"""Pixels of icon and logo; twice that in the pictures named `@2x`."""
 WIDTH = 972
-"""Of both and of the logo, in pixels; twice that in the pictures named `@2x`."""
+"""Pixels of the logo."""
 _FONTS = {400: "Roboto-Regular.woff2", 500: "Roboto-Medium.woff2"}
 
 
@@ -50,7 +51,7 @@ async def _draw(browser: Browser, folder: Path, *, dark: bool, scale: int) -> No
 
 
 def _font_faces() -> str:
-    """Return the frontend's own letters as a style sheet, so that every machine draws the same."""
+    """Return the frontend's own fonts as a style sheet, so that every machine draws the same."""
     folder = Path(hass_frontend.where()) / "static/fonts/roboto"
     return "".join(
         f"@font-face {{ font-family: Roboto; font-weight: {weight};"
@@ -59,24 +60,21 @@ def _font_faces() -> str:
     )
 
 
-async def _run(path: str) -> None:
+async def _run(path: str) -> int:
     BRAND.mkdir(exist_ok=True)
     async with chromium(path) as browser:
         await draw(browser, BRAND)
+    return 0
 
 
 def main() -> int:
-    """Draw them where the integration has them, and return the exit code."""
+    """Draw the pictures into the folder of the integration, and return the exit code."""
     ArgumentParser(
         prog="scripts/brand",
         description="Draws custom_components/jedlix/brand/*.png from docs/brand/logo.svg, with Chromium.",
     ).parse_args()
-    path = find_chromium()
-    if path is None:
-        print("There is no Chromium; on Debian: apt-get install chromium", file=sys.stderr)
-        return 1
-    asyncio.run(_run(path))
-    return 0
+    path = require_chromium()
+    return run(lambda: _run(path))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Reads what the recorder inside Home Assistant wrote, over all its lives."""
+"""Recording: what the recorder inside Home Assistant wrote, over all starts."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,37 +9,29 @@ from typing import Any
 from .timeline import Timeline
 
 RECORDER = Path(__file__).parent / "chaos_recorder"
-_FILE = "announced.jsonl"
+_FILE = "published.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
-class Announced:
-    """One `jedlix_event`, with the moment of its telling in Unix seconds."""
+class Published:
+    """One `jedlix_event`, with the moment at which it was published, in Unix seconds."""
 
-    told_at: float
+    at: float
     data: dict[str, Any]
 
     @property
     def type(self) -> str:
-        """The kind of change."""
+        """The type of the change."""
         return str(self.data["type"])
 
     @property
     def vehicle_id(self) -> str:
-        """The car, or nothing for what only names a user."""
+        """The car; empty where the event only names a user."""
         return str(self.data.get("vehicle_id") or "")
 
 
-def install(folder: Path) -> None:
-    """Put the recorder into a configuration folder that was prepared but never started."""
-    target = folder / "custom_components" / RECORDER.name
-    target.symlink_to(RECORDER, target_is_directory=True)
-    with (folder / "configuration.yaml").open("a", encoding="utf-8") as configuration:
-        configuration.write(f"\n{RECORDER.name}:\n")
-
-
 def lines(folder: Path) -> list[dict[str, Any]]:
-    """Return all lines; the last one of a life that was killed may be cut short."""
+    """Return all lines. The last one before a kill may be incomplete and is left out."""
     path = folder / _FILE
     if not path.exists():
         return []
@@ -52,17 +44,17 @@ def lines(folder: Path) -> list[dict[str, Any]]:
     return found
 
 
-def changes(folder: Path) -> list[Announced]:
-    """Return what was announced, in the order of telling."""
+def changes(folder: Path) -> list[Published]:
+    """Return the changes in the order in which they were published."""
     return [
-        Announced(line["at"], line["data"])
+        Published(line["at"], line["data"])
         for line in lines(folder)
         if line["kind"] == "jedlix_event"
     ]
 
 
 def webhooks(folder: Path) -> list[tuple[float, str]]:
-    """Return when each `jedlix_webhook` was told, and the id of its delivery."""
+    """Return when each `jedlix_webhook` was published, and the id of its delivery."""
     return [
         (line["at"], str(line["data"]["event_id"]))
         for line in lines(folder)
@@ -83,7 +75,7 @@ def longest_block(folder: Path, timeline: Timeline) -> float:
 
 
 def late_starts(folder: Path) -> int:
-    """Return in how many lives the recorder came after the integration: then the count is worthless."""
+    """Return in how many starts the recorder came after the integration: they make the count worthless."""
     starts = [line["data"] for line in lines(folder) if line["kind"] == "start"]
     return sum("loaded" in states for states in starts)
 
