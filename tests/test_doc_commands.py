@@ -87,11 +87,12 @@ TOOLS: Final = (
     *("mkdir", "mktemp", "rm", "sed", "sh", "xargs"),
 )
 """What a script finds of the system: no python3, no apt-get, no Chromium."""
-UV: Final = Path(sys.executable).with_name("uv")
+PYTHON: Final = shlex.quote(sys.executable)
+UV: Final = shlex.quote(str(Path(sys.executable).with_name("uv")))
 STUBS: Final = {
     "ruff": ":",
     "mypy": ":",
-    "python": f"""[ "$1 $2" != "-m pytest" ] && exec {sys.executable} "$@"; echo "pytest $*" """,
+    "python": f"""[ "$1 $2" != "-m pytest" ] && exec {PYTHON} "$@"; echo "pytest $*" """,
     "uv": f"""{UV} "$@" --help >/dev/null || exit
 for last; do :; done
 if [ "$1" = venv ]; then mkdir -p "$last/bin"; cp .venv/bin/python "$last/bin"; fi""",
