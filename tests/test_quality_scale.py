@@ -22,7 +22,7 @@ from custom_components.jedlix.const import DEFAULT_POLL_MINUTES, DOMAIN
 from custom_components.jedlix.trigger import TRIGGERS
 from simulator.app import Simulator
 from tests.coverage_floors import FLOORS
-from tests.hassfest.house import house, read_form, read_json
+from tests.integration_files import house, read_form, read_json
 
 ROOT: Final = Path(__file__).parents[1]
 HOUSE: Final = house(ROOT)
