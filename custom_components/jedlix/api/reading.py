@@ -38,7 +38,7 @@ def read_json(body: bytes) -> object:
             # orjson reads deeper than it writes, and a message is later put into other objects.
             orjson.dumps([[[[[[[[data]]]]]]]])
         except orjson.JSONEncodeError as err:
-            raise BadAnswer("what is nested so deep cannot be passed on") from err
+            raise BadAnswer("the JSON is nested too deep") from err
     return data
 
 
