@@ -23,6 +23,7 @@ def test_the_same_folder_makes_the_same_bytes(folder: Path, tmp_path: Path) -> N
     package.pack(INTEGRATION, tmp_path / "one.zip")
     for path in folder.rglob("*"):
         path.touch()  # copied and touched: other dates, another order on the disk
+    (folder / "__pycache__").mkdir(exist_ok=True)
     (folder / "__pycache__/left_over.pyc").write_bytes(b"of an earlier run")
     package.pack(folder, tmp_path / "two.zip")
     assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
