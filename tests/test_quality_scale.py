@@ -155,7 +155,7 @@ def subscribed_outside_of_added_to_hass() -> list[str]:
 
 def actions_without_a_failing_test() -> set[str]:
     """Return the actions that no test with an expected error calls."""
-    tree = ast.parse((ROOT / "tests/test_actions.py").read_text())
+    tree = ast.parse((ROOT / "tests/test_services.py").read_text())
     tables = {
         ast.unparse(node.target if isinstance(node, ast.AnnAssign) else node.targets[0]): node.value
         for node in tree.body
@@ -195,8 +195,8 @@ FLOW: Final = tree_of("config_flow.py")
 # Each must be true if the file says that its rule is done.
 CHECKS: Final[dict[str, Callable[[], bool]]] = {
     "action-setup": lambda: (
-        "register_actions(" in function(INIT, "async_setup")
-        and list(files_with(r"services\.async_register\(")) == ["actions.py"]
+        "async_setup_services(" in function(INIT, "async_setup")
+        and list(files_with(r"services\.async_register\(")) == ["services.py"]
     ),
     "appropriate-polling": lambda: 1 <= DEFAULT_POLL_MINUTES <= 60,
     "config-flow": lambda: MANIFEST["config_flow"] is True,
@@ -234,7 +234,7 @@ CHECKS: Final[dict[str, Callable[[], bool]]] = {
     ),
     "repair-issues": lambda: list(files_with(r"async_create_issue\(")) != [],
     "inject-websession": lambda: (
-        "async_get_clientsession(hass)" in ast.unparse(tree_of("runtime.py"))
+        "async_get_clientsession(hass)" in ast.unparse(tree_of("data.py"))
         and not list(files_with(r"ClientSession\("))
     ),
     "strict-typing": lambda: (

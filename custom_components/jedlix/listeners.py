@@ -28,5 +28,5 @@ class Listeners[*Args]:
             try:
                 listener(*args)
             except Exception:
-                # The listener is not named here: the name of an entity reads its state, which may be what failed.
+                # The listener is not logged: the text of an entity reads its state, which may have failed.
                 _LOGGER.exception("A listener to a Jedlix change failed")
