@@ -1,4 +1,4 @@
-"""The command: `python -m simulator`."""
+"""Command line: `python -m simulator`."""
 
 import argparse
 import asyncio
@@ -26,7 +26,7 @@ What is Jedlix's and what is ours
 
 Modes
   default   documented and SDK shapes exactly, assumed endpoints beside them
-  strict    nothing assumed: assumed endpoints are 404, energy and money are not told
+  strict    nothing assumed: assumed endpoints are 404, energy and money are not reported
   noisy     unknown keys, values and events, nulls, mixed dates and lists, duplicated and late deliveries
 
 Faults are those of GET /control/faults, for example:
@@ -155,17 +155,18 @@ def _json_object(text: str) -> dict[str, object]:
     return value
 
 
-def _welcome(sim: Simulator) -> str:
+def _welcome(simulator: Simulator) -> str:
     """Say where everything is."""
-    settings = sim.settings
+    settings = simulator.settings
     own = ", ".join(settings.session_events.values()) or "none"
+    users = f"{len(simulator.world.users)} users"
     return f"""\
-A simulator of Jedlix, not Jedlix. Mode {settings.mode}, {len(sim.world.users)} users, speed {sim.speed:g}.
+A simulator of Jedlix, not Jedlix. Mode {settings.mode}, {users}, speed {simulator.speed:g}.
 
-  page           {sim.url}/
-  base URL       {sim.url}
-  token URL      {sim.url}/oauth/token
-  audience       {settings.audience or sim.url}
+  page           {simulator.url}/
+  base URL       {simulator.url}
+  token URL      {simulator.url}/oauth/token
+  audience       {settings.audience or simulator.url}
   client id      any
   client secret  {settings.client_secret}
   API key        {settings.api_key}
@@ -181,9 +182,9 @@ def _reason(err: OSError) -> str:
 
 
 async def _run(settings: Settings, port: int) -> int:
-    sim = Simulator(settings)
+    simulator = Simulator(settings)
     try:
-        await sim.start(port)
+        await simulator.start(port)
     except OSError as err:
         print(
             f"Cannot listen on {settings.host}:{port}: {_reason(err)}.\n"
@@ -198,9 +199,9 @@ async def _run(settings: Settings, port: int) -> int:
     loop = asyncio.get_running_loop()
     for sign in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(sign, stop.set)
-    print(_welcome(sim), flush=True)
+    print(_welcome(simulator), flush=True)
     await stop.wait()
-    await sim.stop()
+    await simulator.stop()
     print("\nStopped.", flush=True)
     return 0
 

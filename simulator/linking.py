@@ -9,7 +9,7 @@ from .world import Refused, World
 
 
 class Linking:
-    """All connect sessions of the tenant. Do not confuse them with charge sessions."""
+    """Connect sessions of the tenant. Do not confuse them with charge sessions."""
 
     def __init__(self, world: World) -> None:
         """Begin with none."""

@@ -1,4 +1,4 @@
-"""What exists in the simulated world: users, cars, places, sessions. Data only."""
+"""Model of the simulated world: users, cars, places, sessions. Data only."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -28,7 +28,7 @@ CAPABILITIES = (
     "departureTimes",
     "pullTelemetry",
 )
-"""What an ordinary car can do (SDK names)."""
+"""Capabilities of an ordinary car (SDK names)."""
 
 POSITION = frozenset({"geoLocation", "geoFencing"})
 START_STOP = "startStopCharging"
@@ -122,10 +122,10 @@ class Charger:
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class Vehicle:
-    """A car: what it is, what it truly does, and what it last told.
+    """A car: what it is, what it truly does, and what it last reported.
 
     `level` is the true battery level in percent at simulated second `level_at`; it moves by `rate`
-    percent an hour until the next settling.
+    percent an hour until `physics.settle` is called again.
     """
 
     id: str
@@ -156,12 +156,12 @@ class Vehicle:
 
     @property
     def plugged_in(self) -> bool:
-        """Whether the cable is in, told or not."""
+        """Whether the cable is in, reported or not."""
         return self.state is not ChargeState.DISCONNECTED
 
     @property
     def reads_battery(self) -> bool:
-        """Whether the car can tell its level (documented: some cannot)."""
+        """Whether the car can report its level (documented: some cannot)."""
         return BATTERY_READING in self.capabilities
 
     @property
@@ -199,7 +199,7 @@ class User:
 class Change:
     """A line of the journal of what truly happened, with the type names of the design's section 6.
 
-    `occurred_at` is the time that the API tells; `known_at` is when Jedlix could first know it.
+    `occurred_at` is the time that the API reports; `known_at` is when Jedlix could first know it.
     """
 
     n: int
@@ -213,7 +213,7 @@ class Change:
 
 @dataclass(slots=True, frozen=True)
 class Signal:
-    """Something that a webhook may announce. `kind` is a key of `webhooks.EVENT_TYPES`."""
+    """Something that a webhook may report. `kind` is a key of the event types in `webhooks`."""
 
     kind: str
     user_id: str

@@ -1,4 +1,4 @@
-"""All sessions of the tenant, sorted so that a filter need not look at each."""
+"""Sessions of the tenant, sorted so that a filter need not check each."""
 
 from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict

@@ -442,7 +442,7 @@ async def test_an_import_that_would_ask_for_too_much_is_given_up(
 ) -> None:
     monkeypatch.setattr("custom_components.jedlix.past_sessions._MOST_PAGES", 1)
     house = await start_house(users=3, history_days=200, faults={"absent": ["user_sessions"]})
-    monkeypatch.setattr(charging, "_find", lambda call, _: call.sim.world.sessions.find(Filter()))
+    monkeypatch.setattr(charging, "_find", lambda call, _: call.cloud.world.sessions.find(Filter()))
     await house.begin()
     assert caplog.text.count("The energy of past sessions is not imported") == 1
     before = house.asked_for_the_past

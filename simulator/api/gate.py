@@ -1,4 +1,4 @@
-"""The door of the API: faults first, then token and key, then the endpoint; errors in one shape."""
+"""Gate of the API: faults first, then token and key, then the endpoint; errors in one shape."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -6,37 +6,26 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 import logging
 import time
-from typing import TYPE_CHECKING, NamedTuple
 
 from aiohttp import web
 import orjson
 
+from simulator.cloud import Cloud
+from simulator.messages import Request
 from simulator.model import JsonObject
 
 from . import token
 from .http import Call, Endpoint, Problem
 
-if TYPE_CHECKING:
-    from simulator.app import Simulator
-
 _LOGGER = logging.getLogger(__name__)
-
-
-class Request(NamedTuple):
-    """An API call that was answered, in real time; `path` has the query with it."""
-
-    time: datetime
-    method: str
-    path: str
-    status: int
 
 
 class Gate:
     """Lets API calls in: outages and faults first, then token, key, and the mode's rules."""
 
-    def __init__(self, sim: Simulator) -> None:
-        """Guard this simulator."""
-        self._sim = sim
+    def __init__(self, cloud: Cloud) -> None:
+        """Guard the API of this cloud."""
+        self._cloud = cloud
 
     @web.middleware
     async def guard(
@@ -44,12 +33,12 @@ class Gate:
         request: web.Request,
         handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
     ) -> web.StreamResponse:
-        """Strike with faults, turn errors into problem details, and log the call."""
+        """Apply faults, turn errors into problem details, and record the call."""
         if not request.path.startswith(("/api/", "/oauth/")):
             return await handler(request)
         response: web.StreamResponse
         try:
-            await self._strike_call(request)
+            await self._apply_faults(request)
             response = await handler(request)
         except Problem as problem:
             response = problem.response(request.path)
@@ -64,31 +53,31 @@ class Gate:
             response = Problem(500, "The simulator has a bug; see its output.").response(
                 request.path
             )
-        if self._sim.faults.clock_skew_seconds:
-            response.headers["Date"] = format_datetime(self._sim.now(), usegmt=True)
-        self._sim.requests_answered += 1
-        self._sim.requests.append(
+        if self._cloud.faults.clock_skew_seconds:
+            response.headers["Date"] = format_datetime(self._cloud.now(), usegmt=True)
+        self._cloud.requests_answered += 1
+        self._cloud.requests.append(
             Request(datetime.now(UTC), request.method, request.path_qs, response.status)
         )
         return response
 
-    async def _strike_call(self, request: web.Request) -> None:
-        faults = self._sim.faults
-        if time.monotonic() < self._sim.outage_until:
+    async def _apply_faults(self, request: web.Request) -> None:
+        faults = self._cloud.faults
+        if time.monotonic() < self._cloud.outage_until:
             if faults.outage_how == "refuse" and request.transport is not None:
                 request.transport.abort()
             raise Problem(503, "The API is away (a fault).")
         if faults.api_slow_seconds:
             await asyncio.sleep(faults.api_slow_seconds)
-        if self._sim.dice.happens(faults.api_429):
+        if self._cloud.dice.happens(faults.api_429):
             headers = {"Retry-After": str(faults.retry_after)}
             raise Problem(429, "Too many requests (a fault).", headers)
-        if self._sim.dice.happens(faults.api_500):
+        if self._cloud.dice.happens(faults.api_500):
             raise Problem(500, "Something broke (a fault).")
 
     async def token(self, request: web.Request) -> web.Response:
         """Answer a request for a token."""
-        return await token.answer(self._sim, request)
+        return await token.answer(self._cloud, request)
 
     def entrance(self, endpoint: Endpoint, version: str) -> Callable[..., Awaitable[web.Response]]:
         """Return the handler of an endpoint under one version prefix."""
@@ -99,23 +88,23 @@ class Gate:
         return serve
 
     async def _serve(self, endpoint: Endpoint, version: str, request: web.Request) -> web.Response:
-        sim = self._sim
+        cloud = self._cloud
         self._check_credentials(request)
-        if endpoint.name in sim.faults.absent or (sim.is_strict and endpoint.is_assumed):
+        if endpoint.name in cloud.faults.absent or (cloud.is_strict and endpoint.is_assumed):
             raise Problem(404, "There is no such endpoint.")
-        if endpoint.name in sim.faults.forbidden:
+        if endpoint.name in cloud.faults.forbidden:
             raise Problem(403, "The scope or the plan does not allow this.")
         body = await _read_body(request)
-        call = Call(sim=sim, request=request, version=version, now=sim.catch_up(), body=body)
+        call = Call(cloud=cloud, request=request, version=version, now=cloud.catch_up(), body=body)
         try:
             return await endpoint.handler(call)
         finally:
-            sim.settle()
+            cloud.settle()
 
     def _check_credentials(self, request: web.Request) -> None:
-        settings = self._sim.settings
+        settings = self._cloud.settings
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not self._sim.tokens.is_valid(token, self._sim.now()):
+        if scheme.lower() != "bearer" or not self._cloud.tokens.is_valid(token, self._cloud.now()):
             raise Problem(
                 401, "The token is missing, unknown or has expired.", {"WWW-Authenticate": "Bearer"}
             )

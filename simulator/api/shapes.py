@@ -1,4 +1,4 @@
-"""The world as the API writes it."""
+"""Shapes of the answers: how the API writes users, cars, sessions and the rest."""
 
 from datetime import datetime
 
@@ -27,7 +27,7 @@ def user(item: User) -> JsonObject:
 
 
 def vehicle(item: Vehicle, style: dates.Style, now: datetime, noise: Noise | None) -> JsonObject:
-    """Return a vehicle (SDK; null for what the car cannot tell)."""
+    """Return a vehicle (SDK; null for what the car cannot report)."""
     report = item.report
     state = report.state.value
     if noise and (now - report.at).total_seconds() > _UNKNOWN_STATE_AFTER:

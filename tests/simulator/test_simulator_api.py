@@ -1,4 +1,4 @@
-"""The API over real sockets: shapes, rules and errors, documented ones by one, in all modes."""
+"""API over real sockets: shapes, rules and errors, documented ones by one, in all modes."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -469,7 +469,7 @@ def items(body: Any) -> list[Any]:
 
 
 @pytest.mark.parametrize("mode", MODES)
-async def test_a_tolerant_client_reads_the_truth(start: Start, mode: str) -> None:
+async def test_a_tolerant_client_reads_the_true_state(start: Start, mode: str) -> None:
     api = await start(mode=mode, users=2, history_days=10)
     sim, car = api.sim, api.sim.vehicle(api.sim.vehicle_ids[0])
     sim.plug(car.id)

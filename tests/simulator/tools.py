@@ -1,4 +1,4 @@
-"""What the tests of the simulator share: a client of its API and an endpoint for its webhooks."""
+"""Tools of these tests: a client of the simulator's API and an endpoint for its webhooks."""
 
 import asyncio
 from collections.abc import Callable
@@ -67,7 +67,7 @@ class Api:
 
 @dataclass
 class Hook:
-    """An endpoint that remembers what it was sent and answers as it is told."""
+    """An endpoint that keeps what it was sent and answers with `status`."""
 
     status: int = 200
     received: list[dict[str, Any]] = field(default_factory=list)
