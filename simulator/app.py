@@ -22,6 +22,7 @@ API_VERSIONS = ("v1", "v2")
 class Simulator(Cloud):
     """A Jedlix cloud of one tenant. In tests: `await start()`, then its methods, then `await stop()`."""
 
+    endpoint_names = frozenset(row.name for row in TABLE)
     _runner: web.AppRunner | None = None
     _ticker: asyncio.Task[None] | None = None
 
@@ -35,6 +36,7 @@ class Simulator(Cloud):
                 path = f"/api/{version}{row.path}"
                 app.router.add_route(row.method, path, gate.entrance(row, version))
         app.router.add_post("/oauth/token", gate.token)
+        app.on_response_prepare.append(gate.date)
         control.add_routes(app.router, self)
         pages.add_routes(app.router, self)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)

@@ -7,10 +7,14 @@ what a person or a test may do. It imports nothing of `api`, `control`, `pages` 
 from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 import time
 from typing import Any
 
-from .faults import ACTIONS, Dice, Faults
+from .faults import aimed, events
+from .faults.general import ACTIONS, Dice, Faults
+from .faults.kinds import TOKEN
+from .faults.parameters import Names
 from .linking import Linking
 from .messages import Request
 from .model import ChargeState, User, Vehicle
@@ -27,6 +31,9 @@ MAX_KEPT_REQUESTS = 100_000
 class Cloud:
     """One tenant: its world, its webhooks, its tokens, its clock, its faults."""
 
+    endpoint_names: frozenset[str] = frozenset()
+    """Names of the API's endpoints, which faults may name; the server fills it."""
+
     def __init__(
         self,
         settings: Settings | None = None,
@@ -37,6 +44,7 @@ class Cloud:
         self.settings = settings = settings or Settings()
         self.clock = clock
         self.faults = Faults()
+        self.aimed = aimed.AimedFaults()
         self.noise = Noise(settings.seed) if settings.mode == "noisy" else None
         self.world = World(
             self.now(),
@@ -96,10 +104,18 @@ class Cloud:
 
     def now(self) -> datetime:
         """Return the time by Jedlix's clock: the real one, unless a fault has set it wrong."""
-        return self.clock() + timedelta(seconds=self.faults.clock_skew_seconds)
+        return self.clock() + self.clock_ahead
+
+    @property
+    def clock_ahead(self) -> timedelta:
+        """How far faults set Jedlix's clock ahead of the real one."""
+        skew = timedelta(seconds=self.faults.clock_skew_seconds)
+        return skew + self.aimed.clock_ahead(self.clock())
 
     def catch_up(self) -> datetime:
-        """Bring the world to the present and return the time."""
+        """Bring the world to the present, end the faults whose time is over, and return the time."""
+        for fault in self.aimed.take_ended(self.clock(), self.now()):
+            self._undo(fault)
         now, moment = self.now(), time.monotonic()
         elapsed, self._moved_at = moment - self._moved_at, moment
         self._move(now, elapsed * self.speed if self.settings.ticking else 0.0)
@@ -222,12 +238,23 @@ class Cloud:
 
     # --- faults -------------------------------------------------------------------------------------
 
-    def strike(self, changes: Mapping[str, Any]) -> None:
-        """Set faults, and do those that happen once. Raises ValueError in words."""
-        once = {name: changes[name] for name in ACTIONS if name in changes}
+    def strike(self, changes: Mapping[str, Any]) -> list[int]:
+        """Set faults, and do those that happen once. Raises ValueError in words, and then changes nothing.
+
+        `changes` has general faults by name, aimed ones in a list under `faults`, and the numbers of those to
+        end under `remove`; or it is one aimed fault, with its `kind`. Returns the numbers of the new ones.
+        """
+        if "kind" in changes:
+            changes = {"faults": [changes]}
+        changes = dict(changes)
+        wishes = [
+            aimed.read(item, self._names) for item in _list(changes.pop("faults", []), "faults")
+        ]
+        ended = [self.aimed.get(number) for number in _list(changes.pop("remove", []), "remove")]
+        once = {name: changes.pop(name) for name in ACTIONS if name in changes}
         if any(not isinstance(value, bool) for value in once.values()):
             raise ValueError(f"{', '.join(once)} must be true or false")
-        self.faults.merge({name: value for name, value in changes.items() if name not in once})
+        self.faults.merge(changes)
         if "outage_seconds" in changes:
             self.outage_until = time.monotonic() + self.faults.outage_seconds
         if once.get("token_expiry"):
@@ -237,8 +264,65 @@ class Cloud:
                 self.webhooks.delete(subscription)
             elif once.get("subscriptions_inactive"):
                 subscription.is_active = False
+        for fault in ended:
+            self._end(fault)
+        return [self._begin(wish) for wish in wishes]
 
     def clear_faults(self) -> None:
-        """Switch all faults off."""
+        """Switch all faults off. What an aimed one has done to the world is undone."""
         self.faults.clear()
         self.outage_until = 0.0
+        for fault in list(self.aimed):
+            self._end(fault)
+
+    @property
+    def _names(self) -> Names:
+        users, vehicles, sessions = (
+            self.world.users,
+            self.world.vehicles,
+            self.world.sessions.by_id,
+        )
+        return Names(
+            endpoints=self.endpoint_names | {TOKEN},
+            user=lambda value: _find(users, value),
+            vehicle=lambda value: _find(vehicles, value),
+            session=lambda value: str(value).lower() if str(value).lower() in sessions else None,
+        )
+
+    def _begin(self, wish: aimed.Wish) -> int:
+        def happen(now: datetime) -> int:
+            fault = self.aimed.add(wish, self.clock(), now)
+            ended = self.world.sessions.newest_ended(fault.users).values()
+            fault.sessions = frozenset(session.id for session in ended)
+            try:
+                fault.undo = events.begin(fault, self.world, now)
+            except ValueError:
+                self.aimed.remove(fault)
+                raise
+            return fault.number
+
+        return self.act(happen)
+
+    def _end(self, fault: aimed.Fault) -> None:
+        self.aimed.remove(fault)
+        self._undo(fault)
+        self.settle()
+
+    def _undo(self, fault: aimed.Fault) -> None:
+        if fault.undo is not None:
+            fault.undo(self.now())
+
+
+def _list(value: object, name: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise ValueError(f"{name}: must be a list, not {value!r}")  # noqa: TRY004
+    return value
+
+
+def _find(known: Mapping[str, object], value: object) -> str | None:
+    """Return the id that `value` is, or that stands at this number; the first is 1."""
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        value = int(value)
+    if type(value) is int:
+        return next(islice(known, value - 1, value), None) if 0 < value <= len(known) else None
+    return value.lower() if isinstance(value, str) and value.lower() in known else None

@@ -14,6 +14,8 @@ from .api.charging import check_settings
 from .api.http import Problem, json_response
 from .api.table import TABLE
 from .cloud import Cloud
+from .faults import general
+from .faults.kinds import KINDS
 from .model import ChargeState, JsonObject, Vehicle
 from .webhooks import DOCUMENTED_EVENTS
 from .world import Refused
@@ -101,16 +103,30 @@ class Control:
         return {"requests": rows}
 
     def get_faults(self, _request: web.Request, _body: JsonObject) -> JsonObject:
-        """Return all faults, and how long the outage still lasts."""
-        left = max(0.0, self._cloud.outage_until - time.monotonic())
-        return self._cloud.faults.as_json() | {"outage_seconds_left": round(left, 2)}
+        """Return the general faults, the aimed ones in force, and how long the outage still lasts."""
+        cloud = self._cloud
+        cloud.catch_up()
+        cloud.settle()
+        left = max(0.0, cloud.outage_until - time.monotonic())
+        return cloud.faults.as_json() | {
+            "outage_seconds_left": round(left, 2),
+            "faults": [fault.as_json(cloud.clock()) for fault in cloud.aimed],
+        }
+
+    def fault_kinds(self, _request: web.Request, _body: JsonObject) -> JsonObject:
+        """Return the tables of faults: units, sentences, limits and defaults."""
+        return {
+            "general": general.describe(),
+            "actions": general.ACTIONS,
+            "kinds": [kind.describe() for kind in KINDS.values()],
+        }
 
     # --- changing -----------------------------------------------------------------------------------
 
     def set_faults(self, request: web.Request, body: JsonObject) -> JsonObject:
-        """Set some faults and leave the others."""
-        self._cloud.strike(body)
-        return self.get_faults(request, body)
+        """Set some faults, or end some aimed ones, and leave the others."""
+        added = self._cloud.strike(body)
+        return self.get_faults(request, body) | {"added": added}
 
     def clear_faults(self, request: web.Request, body: JsonObject) -> JsonObject:
         """Switch all faults off."""
@@ -248,6 +264,7 @@ def add_routes(router: web.UrlDispatcher, cloud: Cloud) -> None:
         ("GET", "/control/deliveries", control.deliveries),
         ("GET", "/control/requests", control.requests),
         ("GET", "/control/faults", control.get_faults),
+        ("GET", "/control/faults/kinds", control.fault_kinds),
         ("POST", "/control/faults", control.set_faults),
         ("DELETE", "/control/faults", control.clear_faults),
         ("POST", "/control/clock", control.clock),

@@ -76,6 +76,7 @@ class Ledger:
             return
         if session.boost:
             self.note("boost_ended", vehicle, known_at)
+        session.end_known = known_at
         self.sessions.end(session)
         self.note("session_ended", vehicle, session.last_met, known_at)
         self.signal("session_ended", vehicle, known_at)

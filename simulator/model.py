@@ -49,7 +49,8 @@ class Telemetry:
 class Session:
     """From plug-in to unplug, or to a change of who is in control. Documented in 4.1 and 4.3.
 
-    `last_met` is the newest telemetry that still met the conditions: it becomes the end.
+    `last_met` is the newest telemetry that still met the conditions: it becomes the end. `end_known` is
+    when Jedlix learned of the end; None for sessions that had ended before the simulator started.
     Energy (kWh) and money are our own assumption (A12).
     """
 
@@ -61,6 +62,7 @@ class Session:
     start: datetime
     last_met: datetime
     end: datetime | None = None
+    end_known: datetime | None = None
     energy_kwh: float = 0.0
     cost: float = 0.0
     savings: float = 0.0
@@ -182,17 +184,22 @@ class Vehicle:
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class User:
-    """An end user of the tenant. Documented: at most one vehicle each."""
+    """An end user of the tenant. Documented: at most one vehicle each; a fault may give more."""
 
     id: str
     number: int
     country: str
     locale: str
     created_at: datetime
-    vehicle: Vehicle | None = None
+    vehicles: list[Vehicle] = field(default_factory=list)
     cars: int = 0
     locations: list[ChargingLocation] = field(default_factory=list)
     chargers: list[Charger] = field(default_factory=list)
+
+    @property
+    def vehicle(self) -> Vehicle | None:
+        """The car, where there is one; the first of several."""
+        return self.vehicles[0] if self.vehicles else None
 
 
 @dataclass(slots=True, frozen=True)

@@ -8,11 +8,11 @@ from .model import Change, JsonObject, User, Vehicle
 
 
 def user(item: User) -> JsonObject:
-    """Return a user and the car."""
+    """Return a user and the cars."""
     return {
         "id": item.id,
         "charging_location_id": item.locations[0].id if item.locations else None,
-        "vehicles": [vehicle(item.vehicle)] if item.vehicle else [],
+        "vehicles": [vehicle(car) for car in item.vehicles],
     }
 
 

@@ -14,7 +14,7 @@ import aiohttp
 import orjson
 
 from . import dates
-from .faults import Dice, Faults
+from .faults.general import Dice, Faults
 from .messages import Attempt, Delivery, Event, Subscription
 from .model import JsonObject, Signal
 from .noise import Noise

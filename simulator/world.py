@@ -159,12 +159,15 @@ class World:
         self.users[user.id] = user
         return user
 
-    def give_car(self, user: User, now: datetime) -> Vehicle:
-        """Link a new car to a user."""
+    def give_car(self, user: User, now: datetime, like: Vehicle | None = None) -> Vehicle:
+        """Link a new car to a user; `like` is a car whose model it shares."""
         random = Random(f"{self._seed}/car/{user.number}/{user.cars}")
         user.cars += 1
         vehicle = seeding.make_vehicle(user, random, now, self.second)
-        self.vehicles[vehicle.id] = user.vehicle = vehicle
+        if like is not None:
+            vehicle.brand, vehicle.model, vehicle.version = like.brand, like.model, like.version
+        self.vehicles[vehicle.id] = vehicle
+        user.vehicles.append(vehicle)
         at = self.ledger.stamp(now)
         self.ledger.journal("vehicle_added", user.id, vehicle.id, at)
         self.ledger.signal("state_changed", vehicle, at)
@@ -177,9 +180,27 @@ class World:
         self.ledger.end_session(vehicle, at)
         del self.vehicles[vehicle.id]
         self._resumes.pop(vehicle.id, None)
-        self.users[vehicle.user_id].vehicle = None
+        self.users[vehicle.user_id].vehicles.remove(vehicle)
         self.ledger.journal("vehicle_removed", vehicle.user_id, vehicle.id, at)
         self.ledger.signal("state_changed", vehicle, at)
+
+    def move_vehicle(self, vehicle: Vehicle, owner: User, now: datetime) -> None:
+        """Give a car to another user (a fault; unknown at Jedlix). Its session ends, its id stays."""
+        at, former = self.ledger.stamp(now), self.users[vehicle.user_id]
+        physics.settle(vehicle, self.second)
+        self.ledger.end_session(vehicle, at)
+        vehicle.previous_session = None
+        self.ledger.journal("vehicle_removed", former.id, vehicle.id, at)
+        self.ledger.signal("state_changed", vehicle, at)
+        former.vehicles.remove(vehicle)
+        owner.vehicles.append(vehicle)
+        vehicle.user_id = owner.id
+        if vehicle.location_id is not None:
+            vehicle.location_id = owner.locations[0].id if owner.locations else None
+        self.ledger.journal("vehicle_added", owner.id, vehicle.id, at)
+        self.ledger.signal("state_changed", vehicle, at)
+        if vehicle.plugged_in:
+            self._react(vehicle, report=True)
 
     def set_link(self, vehicle: Vehicle, now: datetime, *, connected: bool) -> None:
         """Lose or restore the link to the car's maker; without it there is no telemetry (4.9)."""

@@ -453,10 +453,10 @@ async def test_an_import_that_would_ask_for_too_much_is_given_up(
 async def test_a_car_that_comes_later_is_imported(start_house: StartHouse) -> None:
     house = await start_house(users=2)
     owner = house.sim.world.users[house.sim.user_ids[0]]
-    car, owner.vehicle = owner.vehicle, None
+    cars, owner.vehicles = owner.vehicles, []
     await house.begin()
     assert f"{house.car}_session_energy" not in await ids(house.hass)
-    owner.vehicle = car
+    owner.vehicles = cars
     await house.poll()
     await house.agrees()
 

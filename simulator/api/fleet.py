@@ -26,13 +26,20 @@ async def get_user(call: Call) -> web.Response:
 async def list_vehicles(call: Call) -> web.Response:
     """List the vehicles of a user: one at most (documented)."""
     user, style, noise = call.user(), call.style, call.cloud.noise
-    vehicles = [user.vehicle] if user.vehicle else []
-    return call.many(vehicles, lambda item: shapes.vehicle(item, style, call.now, noise))
+    reading_style = call.lies.reading_style(user.id, style)
+    return call.many(
+        call.lies.listed(user.id, user.vehicles),
+        lambda item: shapes.vehicle(item, style, call.now, noise, reading_style=reading_style),
+    )
 
 
 async def get_vehicle(call: Call) -> web.Response:
     """Return a vehicle (SDK)."""
-    return call.one(shapes.vehicle(call.vehicle(), call.style, call.now, call.cloud.noise))
+    vehicle, style = call.vehicle(), call.style
+    reading_style = call.lies.reading_style(vehicle.user_id, style)
+    return call.one(
+        shapes.vehicle(vehicle, style, call.now, call.cloud.noise, reading_style=reading_style)
+    )
 
 
 async def delete_vehicle(call: Call) -> web.Response:
@@ -43,7 +50,8 @@ async def delete_vehicle(call: Call) -> web.Response:
 
 async def all_locations(call: Call) -> web.Response:
     """List the charging locations of all users, newest first (documented)."""
-    locations = [item for user in call.cloud.world.users.values() for item in user.locations]
+    users = [user for user in call.cloud.world.users.values() if not call.lies.hides_user(user.id)]
+    locations = [item for user in users for item in user.locations]
     locations.sort(key=lambda item: item.created_at, reverse=True)
     style = call.style
     return call.many(locations, lambda item: shapes.location(item, style))
@@ -52,7 +60,8 @@ async def all_locations(call: Call) -> web.Response:
 def _detailed(call: Call, item: ChargingLocation, owner: User, style: dates.Style) -> object:
     if call.version == "v2":
         return shapes.location(item, style)
-    return shapes.location_with_details(item, owner, style, dates.v1_seconds)
+    seconds = call.lies.reading_style(owner.id, dates.v1_seconds)
+    return shapes.location_with_details(item, owner, style, seconds)
 
 
 async def list_locations(call: Call) -> web.Response:
@@ -67,7 +76,9 @@ async def get_location(call: Call) -> web.Response:
 
 
 def _seconds(call: Call) -> dates.Style:
-    return dates.v1_seconds if call.version == "v1" and not call.cloud.noise else call.style
+    is_plain = call.version == "v1" and not call.cloud.noise
+    style = dates.v1_seconds if is_plain else call.style
+    return call.lies.reading_style(call.user().id, style)
 
 
 async def list_chargers(call: Call) -> web.Response:

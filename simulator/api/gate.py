@@ -11,13 +11,17 @@ from aiohttp import web
 import orjson
 
 from simulator.cloud import Cloud
+from simulator.faults.kinds import TOKEN
+from simulator.faults.lies import Lies
 from simulator.messages import Request
 from simulator.model import JsonObject
 
-from . import token
+from . import answers, token
+from .answers import Perform
 from .http import Call, Endpoint, Problem
 
 _LOGGER = logging.getLogger(__name__)
+_API_PATHS = ("/api/", "/oauth/")
 
 
 class Gate:
@@ -34,7 +38,7 @@ class Gate:
         handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
     ) -> web.StreamResponse:
         """Apply faults, turn errors into problem details, and record the call."""
-        if not request.path.startswith(("/api/", "/oauth/")):
+        if not request.path.startswith(_API_PATHS):
             return await handler(request)
         response: web.StreamResponse
         try:
@@ -53,13 +57,16 @@ class Gate:
             response = Problem(500, "The simulator has a bug; see its output.").response(
                 request.path
             )
-        if self._cloud.faults.clock_skew_seconds:
-            response.headers["Date"] = format_datetime(self._cloud.now(), usegmt=True)
         self._cloud.requests_answered += 1
         self._cloud.requests.append(
             Request(datetime.now(UTC), request.method, request.path_qs, response.status)
         )
         return response
+
+    async def date(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Write the Date header by Jedlix's clock where a fault has set that wrong."""
+        if request.path.startswith(_API_PATHS) and self._cloud.clock_ahead:
+            response.headers["Date"] = format_datetime(self._cloud.now(), usegmt=True)
 
     async def _apply_faults(self, request: web.Request) -> None:
         faults = self._cloud.faults
@@ -75,19 +82,35 @@ class Gate:
         if self._cloud.dice.happens(faults.api_500):
             raise Problem(500, "Something broke (a fault).")
 
-    async def token(self, request: web.Request) -> web.Response:
+    async def token(self, request: web.Request) -> web.StreamResponse:
         """Answer a request for a token."""
-        return await token.answer(self._cloud, request)
+        return await self._answer(TOKEN, request, lambda: token.answer(self._cloud, request))
 
-    def entrance(self, endpoint: Endpoint, version: str) -> Callable[..., Awaitable[web.Response]]:
+    async def _answer(
+        self, name: str, request: web.Request, perform: Perform
+    ) -> web.StreamResponse:
+        """Perform a call, or let an aimed fault answer it."""
+        user_id = request.match_info.get("user")
+        cloud = self._cloud
+        fault = cloud.aimed.take_answer(name, user_id and user_id.lower(), cloud.clock())
+        if fault is None:
+            return await perform()
+        return await answers.answer(fault, request, perform, cloud.now())
+
+    def entrance(
+        self, endpoint: Endpoint, version: str
+    ) -> Callable[..., Awaitable[web.StreamResponse]]:
         """Return the handler of an endpoint under one version prefix."""
 
-        async def serve(request: web.Request) -> web.Response:
-            return await self._serve(endpoint, version, request)
+        async def serve(request: web.Request) -> web.StreamResponse:
+            return await self._answer(
+                endpoint.name, request, lambda: self._serve(endpoint, version, request)
+            )
 
         return serve
 
     async def _serve(self, endpoint: Endpoint, version: str, request: web.Request) -> web.Response:
+        """Check the credentials and perform the call."""
         cloud = self._cloud
         self._check_credentials(request)
         if endpoint.name in cloud.faults.absent or (cloud.is_strict and endpoint.is_assumed):
@@ -95,11 +118,25 @@ class Gate:
         if endpoint.name in cloud.faults.forbidden:
             raise Problem(403, "The scope or the plan does not allow this.")
         body = await _read_body(request)
-        call = Call(cloud=cloud, request=request, version=version, now=cloud.catch_up(), body=body)
+        now, clock = cloud.catch_up(), cloud.clock()
+        lies = Lies(cloud.aimed.lies(endpoint.name, clock), clock, now)
+        call = Call(cloud=cloud, request=request, version=version, now=now, body=body, lies=lies)
         try:
-            return await endpoint.handler(call)
+            return await self._perform(endpoint, call, clock)
         finally:
+            lies.count()
             cloud.settle()
+
+    async def _perform(self, endpoint: Endpoint, call: Call, clock: datetime) -> web.Response:
+        """Call the endpoint's function. Before a change, keep the user's state for stale reads."""
+        user = self._cloud.world.users.get(call.user_id or "")
+        if call.request.method == "GET" or user is None:
+            return await endpoint.handler(call)
+        stale = Lies(self._cloud.aimed.of_kind("stale_reads"), clock, call.now)
+        stale.before_change(user, self._cloud.world.sessions.of(user.id))
+        response = await endpoint.handler(call)
+        stale.after_change(user.id)
+        return response
 
     def _check_credentials(self, request: web.Request) -> None:
         settings = self._cloud.settings
