@@ -236,7 +236,7 @@ _ANSWERS = (
             Choice(name="status", unit="HTTP status", sentence="The status.", options=(429, 503)),
             Choice(
                 name="form",
-                sentence="How the header says it; epoch is the Unix time in seconds, unknown to the standard; "
+                sentence="How the header says it; epoch is the Unix time in seconds, not a standard form; "
                 "absurd is `text` as it stands.",
                 options=("seconds", "date", "epoch", "absurd"),
             ),

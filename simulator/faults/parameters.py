@@ -119,7 +119,7 @@ class Choice(Parameter):
 
     @override
     def read(self, value: object, names: Names) -> Any:
-        if isinstance(value, bool) or value not in self.options:
+        if type(value) not in {int, str} or value not in self.options:
             raise self._wrong(f"one of {', '.join(map(str, self.options))}", value)
         return value
 
@@ -194,11 +194,12 @@ class Users(Parameter):
             return None
         if not isinstance(value, list) or not value:
             raise self._wrong(f"{ALL!r} or a list of user ids or numbers", value)
-        found = {item: names.user(item) for item in value if isinstance(item, (str, int))}
-        unknown = [item for item in value if not found.get(item)]
-        if unknown:
-            raise ValueError(f"{self.name}: there is no user {unknown[0]!r}")
-        return frozenset(found.values())
+        found = set()
+        for item in value:
+            if (user_id := names.user(item)) is None:
+                raise ValueError(f"{self.name}: there is no user {item!r}")
+            found.add(user_id)
+        return frozenset(found)
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)

@@ -7,8 +7,8 @@ from uuid import UUID
 import pytest
 
 from tests.simulator.conftest import Start
-from tests.simulator.test_simulator_api import Clock, items
-from tests.simulator.tools import KEY, Api, Hook, until
+from tests.simulator.test_simulator_api import items
+from tests.simulator.tools import KEY, Api, Clock, Hook, until
 
 SUBSCRIPTIONS = "/api/v1/webhooks/subscriptions"
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 import aiohttp
@@ -18,6 +19,20 @@ async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110  what is waited for knows of no event
             await asyncio.sleep(0.01)
+
+
+class Clock:
+    """A clock that a test turns forward."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta()
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+    def turn(self, **step: float) -> None:
+        """Turn it forward, for example by `hours=1`."""
+        self.ahead += timedelta(**step)
 
 
 @dataclass
