@@ -553,6 +553,11 @@ async def test_late_start(api: Api, clock: Clock) -> None:
     assert (shown["id"], shown["endTime"]) == (new.id, None)
     assert shown["startTime"] == f"{new.start:%Y-%m-%dT%H:%M:%S.%f}"
     assert (await raw(api, path))[0] == 200
+    api.sim.unplug(api.sim.vehicle_ids[0])
+    api.sim.plug(api.sim.vehicle_ids[0])
+    assert len(await sessions(api)) == 2
+    await api.call("DELETE", "/control/faults")
+    assert len(await sessions(api)) == 3
 
 
 async def test_late_end(api: Api, clock: Clock) -> None:
@@ -569,6 +574,10 @@ async def test_late_end(api: Api, clock: Clock) -> None:
     clock.turn(hours=2)
     assert (await sessions(api))[0]["endTime"] == f"{true.end:%Y-%m-%dT%H:%M:%S.%f}"
     assert [item["id"] for item in await sessions(api, query=since)] == [ended, earlier]
+    last = a_session(api)
+    assert (await sessions(api))[0]["endTime"] is None
+    await api.call("DELETE", "/control/faults")
+    assert (await sessions(api, query=since))[0]["id"] == last
 
 
 async def test_session_gone(api: Api) -> None:
@@ -635,6 +644,8 @@ async def test_late_figures(api: Api, clock: Clock) -> None:
     await aim(api, "late_figures", until_then="missing")
     a_session(api)
     assert not figures & (await sessions(api))[0].keys()
+    await api.call("DELETE", "/control/faults")
+    assert figures <= (await sessions(api))[0].keys()
 
 
 async def test_figures_only_in_financials(api: Api) -> None:
