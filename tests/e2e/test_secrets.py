@@ -19,9 +19,9 @@ from harness.home import Home
 from harness.home_api import RestFailed
 from harness.paths import IMMEDIATE_REPAIRS
 from harness.websocket import CommandFailed, WebSocket
-from simulator.api.token import Tokens
 from simulator.app import Simulator
 from simulator.settings import Settings
+from simulator.tokens import Tokens
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400), pytest.mark.usefixtures("socket_enabled")]
 
