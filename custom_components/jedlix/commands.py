@@ -5,11 +5,12 @@ need it become unavailable, with one line in the log.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from functools import wraps
+from typing import Any, Concatenate, Final
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant
@@ -24,10 +25,12 @@ from .api import (
     Rejected,
     Session,
 )
+from .api.gate import wanted_by_person
 from .api.reading import Json
 from .coordinator import JedlixCoordinator
 from .devices import DeviceKey
 from .errors import failure, failure_of, refuse
+from .state.holds import Part
 from .state.snapshot import VehicleSnapshot
 
 # A car is asked at most once in 10 minutes, and a request is forgotten after 15 (documented).
@@ -36,6 +39,19 @@ _REFRESH_REMEMBERED: Final = timedelta(minutes=15)
 # How long to wait before the answer of the car is asked for again, in seconds.
 MIN_STATUS_INTERVAL: Final = 5.0
 MAX_STATUS_INTERVAL: Final = 60.0
+
+
+def _finished[**P](
+    command: Callable[Concatenate[Commands, P], Awaitable[None]],
+) -> Callable[Concatenate[Commands, P], Coroutine[Any, Any, None]]:
+    """Carry a command out to its end, although its caller was cancelled, or Jedlix asked to wait."""
+
+    @wraps(command)
+    async def finished(self: Commands, *args: P.args, **kwargs: P.kwargs) -> None:
+        with wanted_by_person():
+            await self.run_to_the_end(command(self, *args, **kwargs))
+
+    return finished
 
 
 class Commands:
@@ -59,6 +75,17 @@ class Commands:
         self._coordinator = coordinator
         self._refreshed_at: dict[DeviceKey, datetime] = {}
 
+    async def run_to_the_end(self, command: Awaitable[None]) -> None:
+        """Run a command in a task of its own, which a cancelled caller does not end."""
+
+        async def run() -> None:
+            await command
+
+        task = self._hass.async_create_task(run(), "jedlix command")
+        await asyncio.wait([task])
+        task.result()
+
+    @_finished
     async def set_smart_charging(
         self, key: DeviceKey, *, enabled: bool, until: datetime | None = None
     ) -> None:
@@ -66,8 +93,11 @@ class Commands:
         if until is not None and until <= dt_util.utcnow():
             refuse("time_in_the_past")
         async with self._settings(key) as settings:
-            await self._write(key, settings.changed(smart_charging=(enabled, until)))
+            await self._write(
+                key, settings, lambda known: known.changed(smart_charging=(enabled, until))
+            )
 
+    @_finished
     async def set_levels(
         self, key: DeviceKey, *, desired: int | None = None, minimum: int | None = None
     ) -> None:
@@ -84,9 +114,13 @@ class Commands:
                 minimum = desired
             await self._write(
                 key,
-                settings.changed(desired_battery_level=desired, minimum_battery_level=minimum),
+                settings,
+                lambda known: known.changed(
+                    desired_battery_level=desired, minimum_battery_level=minimum
+                ),
             )
 
+    @_finished
     async def boost(self, key: DeviceKey, *, enabled: bool) -> None:
         """Charge at once up to the desired level, or go back to smart charging; in a smart session only."""
         session = self._session(key)
@@ -95,8 +129,11 @@ class Commands:
         async with self._attempt(key, "session_settings", session):
             await self._client.boost(key[0], session.id, enabled=enabled)
             boosted = session.id if enabled else None
-            self._coordinator.apply_command(key, lambda car: replace(car, boost_session_id=boosted))
+            self._coordinator.apply_command(
+                key, Part.BOOST, lambda car: _with_boost(car, session.id, boosted)
+            )
 
+    @_finished
     async def set_current_battery_level(self, key: DeviceKey, level: int) -> None:
         """Report the battery level in % of a car that cannot report it; in a session only."""
         if (session := self._session(key)) is None:
@@ -105,9 +142,11 @@ class Commands:
             await self._client.set_current_battery_level(key[0], session.id, level)
             self._coordinator.apply_command(
                 key,
+                Part.LEVEL,
                 lambda car: replace(car, entered_levels={**car.entered_levels, session.id: level}),
             )
 
+    @_finished
     async def refresh(self, key: DeviceKey) -> None:
         """Have Jedlix ask the car; its answer is read as soon as Jedlix has it."""
         now = dt_util.utcnow()
@@ -150,16 +189,27 @@ class Commands:
 
     @asynccontextmanager
     async def _settings(self, key: DeviceKey) -> AsyncIterator[ChargeSettings]:
-        """Yield the newest settings of a car, to be changed and written back whole."""
-        if self._car(key).settings is None:
+        """Yield the newest settings of a car, to be changed and written back whole.
+
+        Jedlix may answer from before the last write. So what that wrote is on top.
+        """
+        if (car := self._car(key)).settings is None:
             refuse("not_offered")
         async with self._attempt(key, "update_charge_settings"):
-            yield await self._client.charge_settings(*key)
+            newest = replace(car, settings=await self._client.charge_settings(*key))
+            settings = self._coordinator.with_holds(key, newest).settings
+            yield settings or newest.settings or car.settings
 
-    async def _write(self, key: DeviceKey, settings: dict[str, Json]) -> None:
-        await self._client.update_charge_settings(*key, settings)
-        fresh = await self._client.charge_settings(*key)
-        self._coordinator.apply_command(key, lambda car: replace(car, settings=fresh))
+    async def _write(
+        self,
+        key: DeviceKey,
+        settings: ChargeSettings,
+        change: Callable[[ChargeSettings], dict[str, Json]],
+    ) -> None:
+        await self._client.update_charge_settings(*key, change(settings))
+        self._coordinator.apply_command(
+            key, Part.SETTINGS, lambda car: _with_settings(car, settings, change)
+        )
 
     @asynccontextmanager
     async def _attempt(
@@ -167,6 +217,8 @@ class Commands:
     ) -> AsyncIterator[None]:
         """Hold back refreshes during a command, then refresh; a failure becomes a translated error."""
         self._car(key)
+        if self._coordinator.is_closed:
+            refuse("not_loaded", account=self._entry.title)
         offered = self._coordinator.offered
         if not offered.is_offered(call):
             refuse("not_offered")
@@ -179,7 +231,7 @@ class Commands:
             refusal = err
         except JedlixError as err:
             self._coordinator.request_after_failed_command(key[0])
-            raise failure_of(self._hass, self._entry, err) from err
+            raise failure_of(err) from err
         await self._coordinator.refresh_after_command(key[0])
         if refusal is None:
             return
@@ -188,7 +240,20 @@ class Commands:
             refuse("no_session")
         if not isinstance(refusal, Rejected):
             offered.note_refusal(call, refusal)
-            self._coordinator.async_update_listeners()
             if not offered.is_offered(call):
                 raise failure("not_offered") from refusal
         raise failure("command_refused", error=str(refusal)) from refusal
+
+
+def _with_boost(car: VehicleSnapshot, session_id: str, boosted: str | None) -> VehicleSnapshot:
+    """Return a car with a session boosted, or not; one that has ended stays as it is."""
+    return replace(car, boost_session_id=boosted) if session_id in car.open_sessions else car
+
+
+def _with_settings(
+    car: VehicleSnapshot,
+    written: ChargeSettings,
+    change: Callable[[ChargeSettings], dict[str, Json]],
+) -> VehicleSnapshot:
+    """Return a car with its settings changed."""
+    return replace(car, settings=ChargeSettings.from_json(change(car.settings or written)))

@@ -1,33 +1,35 @@
 """Coordinator: polls, serves refresh requests, keeps the snapshots and has the changes published.
 
 The base class has the schedule of the poll, the retry, one log line when Jedlix is away and one when it is
-back. It does not distinguish cars; the fleet does.
+back. It does not distinguish users. What is known of each, and until when, stands in the user's own
+snapshot.
 """
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
+from collections.abc import Collection, Coroutine, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 import logging
 from typing import Any, Final, override
 
-from homeassistant.config_entries import ConfigEntry
+from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntry
 from homeassistant.core import HomeAssistant, callback
-from homeassistant.exceptions import ConfigEntryAuthFailed
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
-from homeassistant.util import dt as dt_util
 
 from .api import (
     AuthError,
+    ConnectionFailed,
+    Forbidden,
     JedlixClient,
     JedlixError,
     NotFound,
     RateLimited,
     Session,
-    Vehicle,
     WebhookMessage,
 )
+from .api.errors import TokenRefused
+from .api.gate import MAX_PAUSE
 from .api.offered import OfferedCalls
 from .const import CONF_POLL_MINUTES, DEFAULT_POLL_MINUTES, DOMAIN
 from .devices import DeviceKey
@@ -36,9 +38,17 @@ from .publisher import Publisher, Source
 from .push.health import PushHealth
 from .push.history import WebhookHistory
 from .state.changes import Change, compare
-from .state.fetcher import FIRST_REFRESH_PERIOD, LISTING_DELAY, Fetcher
+from .state.fetcher import Fetcher, UserAnswer
+from .state.holds import Edit, Holds, Part
+from .state.knowledge import Gap, known_until, max_age
 from .state.refresh_queue import RefreshQueue
-from .state.schedule import USERS_PER_POLL, DetailSchedule, PollSchedule, users_with_new_sessions
+from .state.schedule import (
+    USERS_PER_POLL,
+    DetailSchedule,
+    PollSchedule,
+    is_known,
+    users_with_new_sessions,
+)
 from .state.snapshot import UserSnapshot, VehicleSnapshot
 from .store import JedlixStore
 
@@ -46,8 +56,12 @@ _LOGGER = logging.getLogger(__name__)
 
 # How long set-up waits for the first refresh of all users, in seconds. The rest goes on in the background.
 FIRST_REFRESH_TIMEOUT: Final = 10.0
-# When a poll that failed is tried again, in seconds. The cars are unavailable until then.
+# A refresh that takes longer has failed, in seconds.
+REFRESH_TIMEOUT: Final = 60.0
+# When a poll that failed is tried again, in seconds.
 _RETRY_INTERVAL: Final = 60.0
+# How often is polled while the credentials are refused, in seconds.
+_REFUSED_RETRY_INTERVAL: Final = 300.0
 
 
 class JedlixCoordinator(DataUpdateCoordinator[None]):
@@ -67,17 +81,20 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
     ) -> None:
         """Follow these users."""
         minutes = entry.options.get(CONF_POLL_MINUTES, DEFAULT_POLL_MINUTES)
+        self._interval = timedelta(minutes=minutes)
         super().__init__(
             hass,
             _LOGGER,
             config_entry=entry,
             name=DOMAIN,
-            update_interval=timedelta(minutes=minutes),
+            update_interval=self._interval,
             always_update=False,
         )
+        self._client = client
         self._store = store
         self._health = health
-        self.offered = OfferedCalls()
+        self.now = client.clock.now
+        self.offered = OfferedCalls(store.learned_calls, self.now)
         self.fleet = Fleet(store)
         self.publisher = Publisher(hass, entry.entry_id)
         self.user_locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -85,16 +102,22 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         self._history = WebhookHistory(
             client, self.offered, store.push, self._publish_missed_delivery
         )
-        self._history.note_missed(store.last_poll)
+        self._history.note_missed(store.tenant_read_at)
         self._queue = RefreshQueue(self._serve_request, self._in_background)
-        self._schedule = PollSchedule(followed, dt_util.utcnow())
+        self._schedule = PollSchedule(followed)
         self._details = DetailSchedule()
-        # users whose next requested refresh follows a command of ours, and those that Jedlix just did not
-        # know
+        self._holds = Holds()
+        self._lists_tenant = True
+        self._is_start = not hass.is_running
+        # users whose next requested refresh follows a command of ours, who are being refreshed, and who were
+        # reported in the log as unreadable
         self._commanded: set[str] = set()
-        self._not_found: set[str] = set()
+        self._refreshing: set[str] = set()
+        self._reported: set[str] = set()
         for unfollowed in store.users.keys() - self.followed:
             del store.users[unfollowed]
+        for user_id in store.users:
+            self._wait_for_refresh(user_id, store.tenant_read_at)
 
     # -- who is followed -----------------------------------------------------------------------------------
 
@@ -159,12 +182,10 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         """Refresh a user on request; returns false when it failed and is to be tried again."""
         source = Source.COMMAND if user_id in self._commanded else Source.WEBHOOK
         error = await self._try_refresh(user_id, source)
-        if isinstance(error, AuthError):
-            # The next try would be refused as well, and new credentials reload the entry.
-            self.config_entry.async_start_reauth(self.hass)
-        elif error is not None:
+        if error is not None and not isinstance(error, AuthError):
             _LOGGER.debug("The refresh of Jedlix user %s is tried again: %s", user_id, error)
             return False
+        # Credentials that are refused are a matter of the poll.
         self._commanded.discard(user_id)
         return True
 
@@ -172,58 +193,105 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
 
     @override
     async def _async_update_data(self) -> None:
-        """Poll: read what began or ended in the tenant, then refresh the users who are due."""
-        now = dt_util.utcnow()
-        if self._is_after_gap(now):
-            self._schedule.note_gap(now)
-            self._history.note_missed(self._store.last_poll)
-        named = await self._publish_missed_deliveries(now)
+        """Poll, and note whether the credentials were accepted."""
         try:
-            sessions = await self._tenant_sessions(self._store.last_poll)
-            due = self._schedule.take_due(
-                self._store.users, sessions, lists_tenant=self.offered.is_offered("sessions")
-            )
-            await self._refresh_users(due, sessions, named)
-        except AuthError as err:
-            raise ConfigEntryAuthFailed(
-                translation_domain=DOMAIN, translation_key="auth_failed"
-            ) from err
+            failure = await self._poll()
         except JedlixError as err:
-            raise UpdateFailed(
-                translation_domain=DOMAIN,
-                translation_key="update_failed",
-                translation_placeholders={"error": str(err)},
-                retry_after=(isinstance(err, RateLimited) and err.retry_after) or _RETRY_INTERVAL,
-            ) from err
-        self._store.last_poll = now
-        self._store.schedule_save()
-        self._health.review(now)
+            failure = err
+        if isinstance(failure, AuthError) and not await self._is_account_refused(failure):
+            failure = None  # it is a matter of the users whose calls were refused
+        if failure is None:
+            self._note_good_poll()
+            return
+        self._update_availability()
+        interval = _RETRY_INTERVAL
+        if isinstance(failure, AuthError):
+            interval = min(self._interval.total_seconds(), _REFUSED_RETRY_INTERVAL)
+            if self._store.credentials.note_refusal(self.now()):
+                self.config_entry.async_start_reauth(self.hass)
+            self._store.schedule_save()
+        elif isinstance(failure, RateLimited) and failure.retry_after is not None:
+            interval = min(failure.retry_after, MAX_PAUSE)
+        raise UpdateFailed(
+            translation_domain=DOMAIN,
+            translation_key="update_failed",
+            translation_placeholders={"error": str(failure)},
+            retry_after=interval,
+        ) from failure
 
-    def _is_after_gap(self, now: datetime) -> bool:
-        """Return whether Jedlix, or Home Assistant, was away since the last good poll."""
-        last_poll, interval = self._store.last_poll, self.update_interval
-        return not self.last_update_success or (
-            last_poll is not None and interval is not None and now - last_poll > 3 * interval
+    async def _poll(self) -> JedlixError | None:
+        """Read what began or ended in the tenant, then refresh the users who are due.
+
+        Returns the failure when every refresh failed; raises a JedlixError when the tenant's list did.
+        """
+        named = await self._publish_missed_deliveries()
+        users = self._store.users
+        sessions = await self._tenant_sessions(self._store.tenant_read_at)
+        self._lists_tenant = sessions is not None
+        for user_id in self.followed:
+            if self._gap(user_id) is not None and not self._schedule.is_waiting(user_id):
+                self._wait_for_refresh(user_id, self._store.tenant_read_at)
+        due = self._schedule.take_due(
+            users,
+            with_news=users_with_new_sessions(users, sessions or {}),
+            lists_tenant=self._lists_tenant,
         )
+        failure = await self._refresh_users(due, sessions or {}, named)
+        if failure is None and sessions is not None:
+            self._store.tenant_read_at = self.now()
+        return failure
+
+    @callback
+    def _note_good_poll(self) -> None:
+        """Note that Jedlix answers: a request for new credentials is withdrawn."""
+        self._store.credentials.note_answer()
+        for flow in self.config_entry.async_get_active_flows(self.hass, {SOURCE_REAUTH}):
+            self.hass.config_entries.flow.async_abort(flow["flow_id"])
+        self._report_unreadable_users()
+        self._update_availability()
+        self._store.schedule_save()
+        self._health.review(self.now())
+
+    async def _is_account_refused(self, err: AuthError) -> bool:
+        """Return whether a second call agrees that the credentials are refused."""
+        if isinstance(err, TokenRefused):
+            return True
+        try:
+            await self._client.check_access()
+        except JedlixError as second:
+            return isinstance(second, AuthError)
+        return False
+
+    @callback
+    def _report_unreadable_users(self) -> None:
+        """Log once that a user cannot be read, while Jedlix answers others, and once that they can again."""
+        failing = {
+            user_id for user_id, user in self._store.users.items() if user.failing_since is not None
+        }
+        for user_id in failing - self._reported:
+            _LOGGER.warning("The Jedlix user %s cannot be read at the moment", user_id)
+        for user_id in self._reported - failing:
+            _LOGGER.info("The Jedlix user %s can be read again", user_id)
+        self._reported = failing
 
     async def catch_up(self, since: datetime) -> None:
-        """Publish as late what was missed since a moment, at most 7 days ago; raises a JedlixError."""
-        now = dt_util.utcnow()
-        named = await self._history.publish_since(since, now)
-        sessions = await self._tenant_sessions(since)
-        missed = named | users_with_new_sessions(self._store.users, sessions)
-        if not self.offered.is_offered("sessions"):
-            missed |= self.followed
-        self._schedule.note_missed(missed, since, now)
-        await self._refresh_users(dict.fromkeys(missed, True), sessions, missed)
+        """Publish what was missed since a moment, at most 7 days ago; raises a JedlixError."""
+        named = await self._history.publish_since(since, self.now())
+        sessions = await self._tenant_sessions(since) or {}
+        wanted = named | users_with_new_sessions(self._store.users, sessions)
+        if not self._lists_tenant or len(self.followed) <= USERS_PER_POLL:
+            wanted |= self.followed
+        failure = await self._refresh_users(dict.fromkeys(wanted, True), sessions, wanted)
+        if failure is not None:
+            raise failure
 
-    async def _publish_missed_deliveries(self, now: datetime) -> Collection[str]:
+    async def _publish_missed_deliveries(self) -> Collection[str]:
         """Publish the missed deliveries of the history; returns the users they are about.
 
         What takes longer than set-up can wait goes on in the background: everybody is refreshed anyway.
         """
         publishing = self._in_background(
-            self._history.publish_missed(now), "jedlix webhook history"
+            self._history.publish_missed(self.now()), "jedlix webhook history"
         )
         done, _ = await asyncio.wait([publishing], timeout=FIRST_REFRESH_TIMEOUT)
         return publishing.result() if done else ()
@@ -234,13 +302,21 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         self.publisher.publish_delivery(message, Source.HISTORY, followed=followed, late=True)
         return self._users_of_delivery(message) or ()
 
-    async def _tenant_sessions(self, since: datetime | None) -> dict[str, list[Session]]:
-        """Return the sessions of the followed users since a moment, by user; none before the first poll."""
+    async def _tenant_sessions(self, since: datetime | None) -> dict[str, list[Session]] | None:
+        """Return the new sessions of the followed users, by user; None where the tenant refuses its list."""
+        if since is None:
+            return {}
+        users, followed = self._store.users, self.followed
+        sessions = await self._fetcher.tenant_sessions(
+            min(since, self.now()),
+            lambda item: item.user_id not in followed or is_known(users.get(item.user_id), item),
+        )
+        if sessions is None:
+            return None
         found: dict[str, list[Session]] = {}
-        if since is not None:
-            for session in await self._fetcher.tenant_sessions(since - LISTING_DELAY):
-                if session.user_id in self.followed:
-                    found.setdefault(session.user_id, []).append(session)
+        for session in sessions:
+            if session.user_id in followed:
+                found.setdefault(session.user_id, []).append(session)
         return found
 
     async def _refresh_users(
@@ -248,47 +324,101 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         due: Mapping[str, bool],
         sessions: Mapping[str, list[Session]],
         named: Collection[str],
-    ) -> None:
-        """Refresh users side by side; raises the failure when every refresh failed.
+    ) -> JedlixError | None:
+        """Refresh users side by side; returns the failure when every refresh failed.
 
         `named` are the users whom the history named. The first refresh of a large fleet goes on in the
-        background once set-up has waited long enough.
+        background once set-up has waited long enough. A user whom Jedlix does not know, or does not allow
+        us, is no failure of the poll.
         """
-        refreshes = [
-            self._in_background(
-                self._try_refresh(
-                    user_id,
-                    Source.HISTORY if user_id in named else Source.POLL,
-                    sessions.get(user_id, ()),
-                    thorough=thorough,
-                ),
-                f"jedlix poll of {user_id}",
+        refreshes = []
+        for user_id, thorough in due.items():
+            if user_id in self._refreshing:
+                self._queue.request(user_id)
+                continue
+            work = self._try_refresh(
+                user_id,
+                Source.HISTORY if user_id in named else Source.POLL,
+                sessions.get(user_id, ()),
+                thorough=thorough,
             )
-            for user_id, thorough in due.items()
-        ]
+            refreshes.append(self._in_background(work, f"jedlix poll of {user_id}"))
         if not refreshes:
-            return
+            return None
         done, _ = await asyncio.wait(refreshes, timeout=FIRST_REFRESH_TIMEOUT)
         failures = [refresh.result() for refresh in done]
-        for failure in failures:
-            if failure is not None and (isinstance(failure, AuthError) or None not in failures):
-                raise failure
+        if None in failures or not failures:
+            return None
+        of_account = [err for err in failures if err is not None and not _is_of_one_user(err)]
+        return of_account[0] if of_account else None
+
+    # -- what is known, and since when ---------------------------------------------------------------------
+
+    def _known_until(self, user_id: str) -> datetime | None:
+        """Return until when a user is known; for one who waits, the tenant's list is no news."""
+        tenant_read_at = None if self._schedule.is_waiting(user_id) else self._store.tenant_read_at
+        return known_until(self._store.users.get(user_id), tenant_read_at, self.now())
+
+    @callback
+    def _wait_for_refresh(self, user_id: str, tenant_read_at: datetime | None) -> None:
+        """Have a user wait for a thorough refresh, and keep until when they are known."""
+        if (user := self._store.users.get(user_id)) is not None:
+            until = known_until(user, tenant_read_at, self.now())
+            self._store.users[user_id] = replace(user, refreshed_at=until)
+        self._schedule.wait(user_id)
+
+    def _gap(self, user_id: str) -> Gap | None:
+        """Return the time in which nobody read a user, None where it is too short to miss anything."""
+        now = self.now()
+        if (begin := self._known_until(user_id)) is None:
+            return None
+        is_after_stop = self._is_start and self._schedule.is_waiting(user_id)
+        return Gap(begin=begin, end=now) if is_after_stop or now - begin > self._max_age else None
+
+    @property
+    def _max_age(self) -> timedelta:
+        turns = self._schedule.polls_per_turn(lists_tenant=self._lists_tenant)
+        return max_age(self._interval, turns)
+
+    def _is_available(self, key: DeviceKey) -> bool:
+        """Return whether a car or charger was read lately."""
+        user, until, now = self._store.users.get(key[0]), self._known_until(key[0]), self.now()
+        if user is None or until is None:
+            return False
+        if (absent_since := user.absent_since(key[1])) is not None:
+            until = min(until, absent_since)
+        return now - until <= self._max_age
+
+    @callback
+    def _update_availability(self, user_id: str | None = None) -> None:
+        """Write the entities that become available or unavailable, of one user or of all."""
+        self.fleet.update_availability(self._is_available, user_id)
 
     # -- commands ------------------------------------------------------------------------------------------
 
+    @property
+    def is_closed(self) -> bool:
+        """Return whether the entry is unloaded: nothing more is written or published."""
+        return self._store.is_closed
+
     @callback
-    def apply_command(
-        self, key: DeviceKey, edit: Callable[[VehicleSnapshot], VehicleSnapshot]
-    ) -> None:
-        """Apply what a command of ours changed at a car, and publish it."""
+    def apply_command(self, key: DeviceKey, part: Part, edit: Edit) -> None:
+        """Hold what a command of ours wrote at a car, and publish what it changed."""
         user_id, vehicle_id = key
         if (user := self._store.users.get(user_id)) is None or vehicle_id not in user.vehicles:
             return
+        self._holds.add(key, part, edit, self.now())
         after = user.with_vehicle(edit(user.vehicles[vehicle_id]))
         self._put_and_publish(user, after, Source.COMMAND)
 
+    def with_holds(self, key: DeviceKey, car: VehicleSnapshot) -> VehicleSnapshot:
+        """Return a car with what earlier commands wrote on top, for the next command to start from."""
+        now = self.now()
+        return self._holds.apply(key, car, asked_at=now, now=now)
+
     async def refresh_after_command(self, user_id: str) -> None:
         """Refresh a user after a write of ours. A refresh that fails is requested again."""
+        self._details.request_settings(user_id)
         if await self._try_refresh(user_id, Source.COMMAND) is not None:
             self.request_after_failed_command(user_id)
 
@@ -309,14 +439,33 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         *,
         thorough: bool = True,
     ) -> JedlixError | None:
-        """Refresh a user; returns the failure, after which everything since the last good poll is missed."""
-        since = self._store.last_poll or dt_util.utcnow()
+        """Refresh a user; returns the failure. One that takes a minute has failed."""
+        self._refreshing.add(user_id)
         try:
-            await self._refresh(user_id, source, sessions, thorough=thorough)
+            async with asyncio.timeout(REFRESH_TIMEOUT):
+                await self._refresh(user_id, source, sessions, thorough=thorough)
+        except TimeoutError:
+            failure: JedlixError = ConnectionFailed("the refresh took longer than a minute")
         except JedlixError as err:
-            self._schedule.note_failed(user_id, since)
-            return err
-        return None
+            failure = err
+        else:
+            return None
+        finally:
+            self._refreshing.discard(user_id)
+        self._note_failed(user_id)
+        return failure
+
+    @callback
+    def _note_failed(self, user_id: str) -> None:
+        """Note since when a user cannot be read, and until when they are known."""
+        if user_id not in self.followed or self._store.is_closed:
+            return
+        now = self.now()
+        user = self._store.users.get(user_id) or UserSnapshot.unknown(user_id, now)
+        if user.failing_since is None:
+            until = self._known_until(user_id)
+            self._store.users[user_id] = replace(user, failing_since=now, refreshed_at=until)
+            self._store.schedule_save()
 
     async def _refresh(
         self, user_id: str, source: Source, sessions: Iterable[Session], *, thorough: bool
@@ -325,109 +474,109 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         async with self.user_locks[user_id]:
             if user_id not in self.followed:
                 return
-            known = self._store.users.get(user_id)
-            now = dt_util.utcnow()
-            before = known or UserSnapshot.unknown(user_id, now)
-            try:
-                vehicles: Iterable[Vehicle]
-                fetched: Iterable[Session] = ()
-                if not thorough:
-                    vehicles = await self._fetcher.vehicles(user_id)
-                    thorough = before.needs_sessions(vehicles)
-                if thorough:
-                    vehicles, fetched = await self._fetcher.user(
-                        user_id, self._sessions_since(known, now)
-                    )
-            except NotFound:
-                if before.vehicles and not self._note_not_found(user_id, source):
-                    raise
-                vehicles = ()
-            self._not_found.discard(user_id)
+            asked_at = self.now()
+            before = self._store.users.get(user_id) or UserSnapshot.unknown(user_id, asked_at)
+            answer = await self._fetch(before, thorough=thorough)
             if user_id not in self.followed:  # unfollowed meanwhile
                 return
-            gap_ended_at = (
-                self._schedule.gap_ended_at
-                if self._schedule.is_after_gap(user_id) and known
-                else None
+            now = self.now()
+            gap = self._gap(user_id)
+            after = before.advance(
+                answer.vehicles,
+                [*sessions, *answer.sessions],
+                now,
+                complete_since=answer.complete_since,
             )
+            if thorough or answer.complete_since is not None or before.first_refresh is not None:
+                after = replace(after, refreshed_at=now, failing_since=None)
+            else:
+                after = replace(after, failing_since=None)
+            after = self._with_holds(after, asked_at, {Part.BOOST})
             self._schedule.note_refreshed(user_id)
-            after = before.advance(vehicles, [*sessions, *fetched], dt_util.utcnow())
-            changes = self._put_and_publish(before, after, source, gap_ended_at)
-            if gap_ended_at is None:
+            changes = self._put_and_publish(before, after, source, gap)
+            if gap is None:
                 self._note_push_evidence(user_id, changes, source)
             if not self._store.is_closed:
-                await self._refresh_details(after, changes, source, gap_ended_at)
+                await self._refresh_details(after, changes, source, gap)
 
-    def _note_not_found(self, user_id: str, source: Source) -> bool:
-        """Note that Jedlix does not know a user; returns whether two polls in a row say so."""
-        if source is not Source.POLL:
-            return False
-        is_second = user_id in self._not_found
-        self._not_found.add(user_id)
-        return is_second
+    async def _fetch(self, before: UserSnapshot, *, thorough: bool) -> UserAnswer:
+        """Read a user's cars, and the sessions where they are wanted; raises a JedlixError.
 
-    def _sessions_since(self, known: UserSnapshot | None, now: datetime) -> datetime:
-        """Return since when a user's sessions are read: the last good poll, or the oldest open session."""
-        if known is None:
-            return now - FIRST_REFRESH_PERIOD
-        missed_since = self._schedule.missed_since(known.user_id)
-        since = (missed_since or self._store.last_poll or now) - LISTING_DELAY
-        return min(known.oldest_open_start or since, since)
+        A user whom Jedlix itself does not know has no cars.
+        """
+        user_id = before.user_id
+        try:
+            if not thorough:
+                vehicles = await self._fetcher.vehicles(user_id)
+                if not before.needs_sessions(vehicles):
+                    return UserAnswer(vehicles=vehicles)
+            return await self._fetcher.user(
+                user_id,
+                oldest_open=before.oldest_open_start,
+                known_until=self._known_until(user_id),
+            )
+        except NotFound as err:
+            if not err.is_answer or not before.vehicles:
+                raise
+            return UserAnswer(vehicles=())
+
+    def _with_holds(
+        self, user: UserSnapshot, asked_at: datetime, read: Collection[Part]
+    ) -> UserSnapshot:
+        """Return a user with what our commands wrote on top, where an answer does not know it yet."""
+        now = self.now()
+        for vehicle_id, car in user.vehicles.items():
+            key = (user.user_id, vehicle_id)
+            held = self._holds.apply(key, car, read=read, asked_at=asked_at, now=now)
+            if held is not car:
+                user = user.with_vehicle(held)
+        return user
 
     async def _refresh_details(
-        self,
-        user: UserSnapshot,
-        changes: Iterable[Change],
-        source: Source,
-        gap_ended_at: datetime | None,
+        self, user: UserSnapshot, changes: Iterable[Change], source: Source, gap: Gap | None
     ) -> None:
         """Read settings and chargers where they are due. A read that fails is made at the next refresh."""
-        now, user_id = dt_util.utcnow(), user.user_id
+        now, user_id = self.now(), user.user_id
         after = user
         if self._details.take_settings_due(user, changes, now):
             try:
                 for vehicle_id, car in user.vehicles.items():
                     settings = await self._fetcher.settings(user_id, vehicle_id)
-                    after = after.with_vehicle(replace(car, settings=settings))
-                    if settings is None and car.settings is not None:
+                    if settings is not None:
+                        after = after.with_vehicle(replace(car, settings=settings))
+                    elif car.settings is not None:
                         self._details.request_settings(user_id)  # it may have been a slip of Jedlix
             except JedlixError as err:
                 _LOGGER.debug("The settings of Jedlix user %s are read later: %s", user_id, err)
                 self._details.request_settings(user_id)
+            after = self._with_holds(after, now, {Part.SETTINGS})
         if self._details.take_chargers_due(user, changes, now, polled=source is Source.POLL):
             try:
                 if (chargers := await self._fetcher.chargers(user_id)) is None:
                     after = replace(after, chargers=after.chargers or {})
                 else:
-                    after = replace(after, chargers={item.id: item for item in chargers})
+                    after = after.with_chargers(chargers, self.now())
             except JedlixError as err:
                 _LOGGER.debug("The chargers of Jedlix user %s are read later: %s", user_id, err)
                 self._details.request_chargers(user_id)
         if after is not user and user_id in self.followed:
-            self._put_and_publish(user, after, source, gap_ended_at)
+            self._put_and_publish(user, after, source, gap)
 
     @callback
     def _put_and_publish(
-        self,
-        before: UserSnapshot,
-        after: UserSnapshot,
-        source: Source,
-        gap_ended_at: datetime | None = None,
+        self, before: UserSnapshot, after: UserSnapshot, source: Source, gap: Gap | None = None
     ) -> list[Change]:
         """Replace a user's snapshot, write the states, then publish the changes and return them.
 
-        After a gap, a change is late when it happened before the gap ended, or has no time of its own. Once
-        the store is closed nothing is published: the next set-up finds the change again.
+        Once the store is closed nothing is published: the next set-up finds the change again.
         """
         if self._store.is_closed:
             return []
         self.fleet.put(before, after)
-        is_after_gap = gap_ended_at is not None
-        now = dt_util.utcnow() if gap_ended_at is None else _just_before(gap_ended_at)
-        changes = compare(before, after, now, after_gap=is_after_gap)
+        self._update_availability(after.user_id)
+        changes = compare(before, after, self.now(), after_gap=gap is not None)
         for change in changes:
-            late = gap_ended_at is not None and change.occurred_at < gap_ended_at
-            self.publisher.publish(change, source, late=late)
+            self.publisher.publish(change, source, late=gap is not None and gap.is_late(change))
         return changes
 
     @callback
@@ -439,12 +588,12 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
             self._health.note_change_after_delivery()
             self._store.push.reports_changes = True
         elif source is Source.POLL:
-            self._health.note_change_found_by_poll(user_id, dt_util.utcnow())
+            self._health.note_change_found_by_poll(user_id, self.now())
 
     def _in_background[T](self, work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
         return self.config_entry.async_create_background_task(self.hass, work, name)
 
 
-def _just_before(moment: datetime) -> datetime:
-    """Return the time of a change that has none and happened in a gap: the last millisecond of the gap."""
-    return moment - timedelta(milliseconds=1)
+def _is_of_one_user(err: JedlixError) -> bool:
+    """Return whether a failure concerns one user only: Jedlix does not know them, or does not allow us."""
+    return isinstance(err, Forbidden) or (isinstance(err, NotFound) and err.is_answer)

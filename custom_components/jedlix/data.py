@@ -8,8 +8,10 @@ from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_API_KEY, CONF_CLIENT_ID, CONF_CLIENT_SECRET, __version__
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
+from homeassistant.util import dt as dt_util
 
 from .api import JedlixClient, TokenSource
+from .api.clock import JedlixClock
 from .commands import Commands
 from .const import CONF_AUDIENCE, CONF_BASE_URL, CONF_TOKEN_URL
 from .coordinator import JedlixCoordinator
@@ -55,4 +57,5 @@ def make_client(hass: HomeAssistant, data: Mapping[str, Any]) -> JedlixClient:
         api_key=data.get(CONF_API_KEY),
         client_name=_CLIENT_NAME,
         client_version=__version__,
+        clock=JedlixClock(lambda: dt_util.utcnow()),  # noqa: PLW0108  tests move the clock
     )

@@ -49,7 +49,7 @@ async def async_get_config_entry_diagnostics(
         },
         "poll": {
             "last_one_succeeded": coordinator.last_update_success,
-            "checkpoint": data.store.last_poll,
+            "checkpoint": data.store.tenant_read_at,
             "users_followed": len(coordinator.followed),
             "users_not_yet_seen": len(coordinator.never_refreshed),
         },

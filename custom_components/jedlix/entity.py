@@ -13,7 +13,6 @@ from homeassistant.helpers.entity_platform import (
     async_get_current_platform,
 )
 from homeassistant.helpers.typing import StateType
-from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
 from .const import DOMAIN
 from .coordinator import JedlixCoordinator
@@ -58,16 +57,17 @@ class JedlixEntity(Entity):
         return self.entity_description.key
 
 
-class FleetEntity[T: FleetMember](JedlixEntity, CoordinatorEntity[JedlixCoordinator]):
-    """An entity of one car or charger, written when that changes, and when Jedlix goes or comes back."""
+class FleetEntity[T: FleetMember](JedlixEntity):
+    """An entity of one car or charger, written when that changes or can no longer be read."""
 
+    _attr_should_poll = False
     entity_description: JedlixEntityDescription[T]
 
     def __init__(
         self, data: JedlixData, key: DeviceKey, member: T, description: JedlixEntityDescription[T]
     ) -> None:
         """Belong to this car or charger."""
-        super().__init__(data.coordinator)
+        self.coordinator = data.coordinator
         self.entity_description = description
         self._data = data
         self._key = key
@@ -83,11 +83,11 @@ class FleetEntity[T: FleetMember](JedlixEntity, CoordinatorEntity[JedlixCoordina
     @property
     @override
     def available(self) -> bool:
-        """Return whether Jedlix answers, the car or charger is there, and the entity makes sense."""
+        """Return whether the car or charger is there and was read lately, and the entity makes sense."""
         description = self.entity_description
         return (
-            super().available
-            and not self._is_gone
+            not self._is_gone
+            and self.coordinator.fleet.is_available(self._key)
             # A sensor stays where a value is missing for a while; a control needs what it writes to.
             and (
                 description.requires is None

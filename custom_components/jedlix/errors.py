@@ -1,12 +1,11 @@
 """Errors in words of the user's language: those of commands and actions, and those of forms."""
 
-from typing import Any, NoReturn
+from typing import NoReturn
 
-from homeassistant.config_entries import ConfigEntry
-from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 
 from .api import AuthError, ConnectionFailed, Forbidden, JedlixError, NotFound, Rejected
+from .api.errors import TokenForbidden
 from .const import DOMAIN
 
 
@@ -28,13 +27,10 @@ def failure(translation_key: str, **placeholders: str) -> HomeAssistantError:
     )
 
 
-def failure_of(
-    hass: HomeAssistant, entry: ConfigEntry[Any], err: JedlixError
-) -> HomeAssistantError:
-    """Return the error for a call that failed; requests new credentials where Jedlix refuses the old ones."""
+def failure_of(err: JedlixError) -> HomeAssistantError:
+    """Return the error for a call that failed."""
     match err:
         case AuthError():
-            entry.async_start_reauth(hass)
             return failure("auth_failed")
         case NotFound() | Forbidden():
             return failure("not_offered")
@@ -46,10 +42,10 @@ def failure_of(
 def account_form_error(err: JedlixError) -> str:
     """Return the form error, a key of the translations, for credentials that were tried."""
     match err:
+        case TokenForbidden() | Forbidden():
+            return "forbidden"
         case AuthError():
             return "invalid_auth"
-        case Forbidden():
-            return "forbidden"
         case ConnectionFailed():
             return "cannot_connect"
     return "not_jedlix"  # something else answers, or not as Jedlix does

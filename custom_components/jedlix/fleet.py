@@ -27,12 +27,17 @@ class Fleet:
             Listeners
         )
         self._listeners: Listeners[DeviceKey, FleetMember | None] = Listeners()
+        self._available: set[DeviceKey] = set()
 
     def vehicle(self, key: DeviceKey) -> VehicleSnapshot | None:
         """Return a car by user and vehicle id, None when it is gone."""
         user_id, vehicle_id = key
         user = self._store.users.get(user_id)
         return None if user is None else user.vehicles.get(vehicle_id)
+
+    def _members_of(self, user: UserSnapshot) -> dict[DeviceKey, FleetMember]:
+        members: dict[str, FleetMember] = {**user.vehicles, **(user.chargers or {})}
+        return {(user.user_id, own_id): member for own_id, member in members.items()}
 
     @property
     def vehicles(self) -> dict[DeviceKey, VehicleSnapshot]:
@@ -65,6 +70,22 @@ class Fleet:
             if message.vehicle_id == vehicle_id or message.session_id in car.open_sessions:
                 return user_id
         return None
+
+    def is_available(self, key: DeviceKey) -> bool:
+        """Return whether a car or charger was read lately."""
+        return key in self._available
+
+    @callback
+    def update_availability(
+        self, is_available: Callable[[DeviceKey], bool], user_id: str | None = None
+    ) -> None:
+        """Call the listeners of what becomes available or unavailable, of one user or of all."""
+        users = self._store.users
+        for user in list(users.values()) if user_id is None else [users[user_id]]:
+            for key, member in self._members_of(user).items():
+                if is_available(key) != (key in self._available):
+                    self._available ^= {key}
+                    self._listeners_of[key].call(member)
 
     @callback
     def listen_to(

@@ -121,7 +121,7 @@ async def _command(
 async def _get_sessions(call: ServiceCall) -> ServiceResponse:
     start, end = _period(call)
     return {
-        device_id: {"sessions": list(map(session_as_json, await _between(call, *car, start, end)))}
+        device_id: {"sessions": list(map(session_as_json, await _between(*car, start, end)))}
         for device_id, car in _cars(call).items()
     }
 
@@ -129,20 +129,20 @@ async def _get_sessions(call: ServiceCall) -> ServiceResponse:
 async def _get_costs(call: ServiceCall) -> ServiceResponse:
     start, end = _period(call)
     return {
-        device_id: {"costs": [*costs_as_json(await _between(call, *car, start, end), start)]}
+        device_id: {"costs": [*costs_as_json(await _between(*car, start, end), start)]}
         for device_id, car in _cars(call).items()
     }
 
 
 async def _between(
-    call: ServiceCall, entry: JedlixConfigEntry, key: DeviceKey, start: datetime, end: datetime
+    entry: JedlixConfigEntry, key: DeviceKey, start: datetime, end: datetime
 ) -> list[Session]:
     try:
         return await entry.runtime_data.session_history.between(key, start, end)
     except TooManySessions:
         refuse("too_many_sessions")
     except JedlixError as err:
-        raise failure_of(call.hass, entry, err) from err
+        raise failure_of(err) from err
 
 
 # -- accounts ----------------------------------------------------------------------------------------------
@@ -159,7 +159,7 @@ async def _catch_up(call: ServiceCall) -> None:
         try:
             await entry.runtime_data.coordinator.catch_up(since)
         except JedlixError as err:
-            raise failure_of(call.hass, entry, err) from err
+            raise failure_of(err) from err
 
 
 async def _resubscribe(call: ServiceCall) -> None:

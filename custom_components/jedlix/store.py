@@ -5,7 +5,8 @@ and at a normal stop. What a kill loses is fetched from Jedlix again. Reading an
 and only the users that changed are serialized again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 import logging
 from pathlib import Path
@@ -19,11 +20,13 @@ from homeassistant.helpers.storage import Store
 import orjson
 
 from .api import BadAnswer
-from .api.reading import Fields, boolean, moment
+from .api.offered import Experience
+from .api.reading import Fields, boolean, integer, moment
 from .const import DOMAIN
 from .push.inbox import Inbox
 from .push.record import PushRecord
 from .push.subscriptions import Held
+from .state.credentials import CredentialsCheck
 from .state.serialization import snapshot_as_json, snapshot_from_json
 from .state.snapshot import UserSnapshot
 
@@ -47,7 +50,9 @@ class JedlixStore:
         self._serialized: dict[str, tuple[UserSnapshot, orjson.Fragment]] = {}
         self.is_closed = False
         self.users: dict[str, UserSnapshot] = {}
-        self.last_poll: datetime | None = None
+        self.tenant_read_at: datetime | None = None
+        self.learned_calls: dict[str, Experience] = {}
+        self.credentials = CredentialsCheck()
         self.push = PushRecord(schedule_save=self.schedule_save)
 
     async def load(self) -> None:
@@ -116,7 +121,7 @@ class JedlixStore:
         self._is_save_scheduled = False
         return {
             "inbox": self.push.inbox.as_json(),
-            "checkpoint": _text(self.last_poll),
+            "checkpoint": _text(self.tenant_read_at),
             "missed_since": _text(self.push.missed_since),
             "users": self._users_as_json(),
             "subscriptions": {
@@ -126,6 +131,13 @@ class JedlixStore:
             "guesses": self.push.tried_event_types.copy(),
             "push_announces": self.push.reports_changes,
             "last_delivery": _text(self.push.last_delivery),
+            "learned_calls": {
+                name: experience.as_json() for name, experience in self.learned_calls.copy().items()
+            },
+            "credentials": {
+                "refused_since": _text(self.credentials.refused_since),
+                "refusals": self.credentials.refusals,
+            },
         }
 
     def _users_as_json(self) -> list[orjson.Fragment]:
@@ -139,20 +151,20 @@ class JedlixStore:
         return [fragment for _, fragment in self._serialized.values()]
 
     def _read(self, data: object) -> None:
-        """Read all before any of it is kept; raises BadAnswer, so that a damaged file leaves nothing."""
+        """Read each part by itself, so that one that cannot be read costs only itself; raises BadAnswer."""
         fields = Fields(data)
-        users = fields.get("users")
-        snapshots = [
-            snapshot_from_json(user) for user in (users if isinstance(users, list) else ())
-        ]
-        record = PushRecord(
+        self.tenant_read_at = moment(fields.get("checkpoint"))
+        self.users = {user.user_id: user for user in self._parts(_users(fields), _user)}
+        for user_id, user in self.users.items():
+            if user.refreshed_at is None and user.first_refresh is None:
+                self.users[user_id] = replace(user, refreshed_at=self.tenant_read_at)
+        self.push = PushRecord(
             schedule_save=self.schedule_save,
-            inbox=Inbox({key: _seconds(at) for key, at in _mapping(fields.get("inbox")).items()}),
+            inbox=Inbox(dict(self._parts(_mapping(fields.get("inbox")).items(), _delivery))),
             missed_since=moment(fields.get("missedsince")),
-            subscriptions={
-                event_type: Held.from_json(item)
-                for event_type, item in _mapping(fields.get("subscriptions")).items()
-            },
+            subscriptions=dict(
+                self._parts(_mapping(fields.get("subscriptions")).items(), _subscription)
+            ),
             tried_event_types={
                 name: is_accepted is True
                 for name, is_accepted in _mapping(fields.get("guesses")).items()
@@ -160,9 +172,21 @@ class JedlixStore:
             reports_changes=boolean(fields.get("pushannounces")) is True,
             last_delivery=moment(fields.get("lastdelivery")),
         )
-        self.users = {user.user_id: user for user in snapshots}
-        self.last_poll = moment(fields.get("checkpoint"))
-        self.push = record
+        self.learned_calls = dict(
+            self._parts(_mapping(fields.get("learnedcalls")).items(), _experience)
+        )
+        refused = Fields(_mapping(fields.get("credentials")))
+        self.credentials = CredentialsCheck(
+            moment(refused.get("refusedsince")), integer(refused.get("refusals")) or 0
+        )
+
+    def _parts[T, R](self, parts: Iterable[T], read: Callable[[T], R]) -> Iterator[R]:
+        """Yield the parts that can be read; what is lost is fetched again, and the log says so."""
+        for part in parts:
+            try:
+                yield read(part)
+            except BadAnswer as err:
+                _LOGGER.warning("A part of the file of Jedlix cannot be read: %s", err)
 
     def _set_aside(self) -> None:
         path = Path(self._file.path)
@@ -179,13 +203,30 @@ def _text(at: datetime | None) -> str | None:
     return None if at is None else at.isoformat()
 
 
-def _mapping(value: object) -> Mapping[str, object]:
+def _mapping(value: object) -> dict[str, object]:
     """Return a stored mapping, an empty one where there is none."""
     return value if isinstance(value, dict) else {}
 
 
-def _seconds(value: object) -> float:
-    """Return a stored time in seconds; raises BadAnswer when it is no number."""
-    if isinstance(value, int | float):
-        return float(value)
-    raise BadAnswer("a stored delivery without a time")
+def _users(fields: Fields) -> list[object]:
+    users = fields.get("users")
+    return users if isinstance(users, list) else []
+
+
+def _user(data: object) -> UserSnapshot:
+    return snapshot_from_json(data)
+
+
+def _delivery(item: tuple[str, object]) -> tuple[str, float]:
+    delivery_id, arrived = item
+    if not isinstance(arrived, int | float):
+        raise BadAnswer("a stored delivery without a time")
+    return delivery_id, float(arrived)
+
+
+def _subscription(item: tuple[str, object]) -> tuple[str, Held]:
+    return item[0], Held.from_json(item[1])
+
+
+def _experience(item: tuple[str, object]) -> tuple[str, Experience]:
+    return item[0], Experience.from_json(item[1])

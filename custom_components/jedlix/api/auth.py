@@ -1,5 +1,6 @@
 """Access token of the management API: OAuth2 client credentials, cached and renewed early."""
 
+from codecs import BOM_UTF8
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -9,7 +10,7 @@ from typing import Final
 from aiohttp import ClientSession
 import orjson
 
-from .errors import AuthError, BadAnswer, Forbidden
+from .errors import BadAnswer, ConnectionFailed, TokenForbidden, TokenRefused
 from .http import send
 from .reading import Fields, number, text
 from .shared_call import SharedCall
@@ -18,6 +19,7 @@ from .shared_call import SharedCall
 _DEFAULT_LIFETIME: Final = 600.0
 # A token is renewed this long before its end at most, in seconds.
 _MAX_RENEWAL_MARGIN: Final = 300.0
+_REFUSALS: Final = (HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +57,17 @@ class TokenSource:
         self._token: _Token | None = None
         self._renewal = SharedCall[_Token]()
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Return what must not stand in any text: the client secret and the token."""
+        token = () if self._token is None else (self._token.value,)
+        return (self._form["client_secret"], *token)
+
     async def token(self) -> str:
         """Return a token that is still good.
 
-        Raises AuthError for wrong credentials, Forbidden where they are not meant for this audience, and
-        ConnectionFailed, RateLimited or BadAnswer.
+        Raises TokenRefused for wrong credentials, TokenForbidden where they are not meant for this
+        audience, and ConnectionFailed, RateLimited or BadAnswer.
         """
         token = self._token
         if token is None or self._clock() >= token.renew_at:
@@ -73,18 +81,23 @@ class TokenSource:
 
     async def _renew(self) -> _Token:
         answer = await send(self._session, "POST", self._token_url, data=self._form)
-        if answer.status in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED):
-            raise AuthError(answer.problem or "the client id or secret is wrong")
-        if answer.status == HTTPStatus.FORBIDDEN:
-            raise Forbidden(answer.problem or "the client is not allowed for this audience")
-        answer.raise_unless_ok()
+        words = answer.problem(self.secrets)
+        if answer.status in _REFUSALS:
+            if not answer.is_oauth_error:
+                # Something in between, a proxy say: the token address would name the error.
+                raise ConnectionFailed(f"the token address answers with HTTP {answer.status}")
+            is_forbidden = answer.status == HTTPStatus.FORBIDDEN
+            raise (TokenForbidden if is_forbidden else TokenRefused)(str(words))
+        answer.raise_unless_ok(self.secrets)
         try:
-            fields = Fields(orjson.loads(answer.body))
+            fields = Fields(orjson.loads(answer.body.removeprefix(BOM_UTF8)))
         except orjson.JSONDecodeError as err:
             raise BadAnswer("the token address does not answer with JSON") from err
         if (value := text(fields.get("accesstoken"))) is None:
             raise BadAnswer("the token address gives no access_token")
-        lifetime = number(fields.get("expiresin")) or _DEFAULT_LIFETIME
+        lifetime = number(fields.get("expiresin")) or 0.0
+        if lifetime <= 0:
+            lifetime = _DEFAULT_LIFETIME
         margin = min(_MAX_RENEWAL_MARGIN, lifetime / 10)
         self._token = _Token(value, self._clock() + lifetime - margin)
         return self._token

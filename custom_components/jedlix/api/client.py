@@ -13,6 +13,7 @@ from aiohttp import ClientSession
 import orjson
 
 from .auth import TokenSource
+from .clock import JedlixClock
 from .endpoints import ENDPOINTS, Endpoints
 from .errors import (
     BadAnswer,
@@ -23,6 +24,7 @@ from .errors import (
     RateLimited,
     Rejected,
 )
+from .gate import CallGate
 from .http import send
 from .models import (
     Charger,
@@ -66,6 +68,8 @@ class JedlixClient:
         endpoints: Endpoints = ENDPOINTS,
         back_off: Sequence[float] = BACK_OFF,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        clock: JedlixClock | None = None,
+        gate: CallGate | None = None,
     ) -> None:
         """Use the host at `base_url`, which may have a path before /api (SDK)."""
         self._session = session
@@ -74,6 +78,9 @@ class JedlixClient:
         self._endpoints = endpoints
         self._back_off = back_off
         self._sleep = sleep
+        self._gate = gate or CallGate()
+        self._secrets = (api_key,) if api_key else ()
+        self.clock = clock or JedlixClock()
         self._headers = {
             "Accept": "application/json",
             "Jedlix-ClientName": client_name,
@@ -227,7 +234,10 @@ class JedlixClient:
         Raises Rejected when the address cannot be reached (documented) or the event type is not offered,
         Conflict when there is another subscription in its place (assumed). The answer's id is assumed (A10).
         """
-        data = await self._call("subscribe", body=_subscription(event_type, endpoint_url, key))
+        data = await self._call(
+            "subscribe",
+            body=_subscription(event_type, endpoint_url, key),
+        )
         try:
             return Subscription(
                 id=Subscription.from_json(data).id, event_type=event_type, endpoint_url=endpoint_url
@@ -287,7 +297,11 @@ class JedlixClient:
             seen.update(map(identity, new))
 
     async def _call(
-        self, name: str, params: _Params | None = None, body: Json = None, **ids: str
+        self,
+        name: str,
+        params: _Params | None = None,
+        body: Json = None,
+        **ids: str,
     ) -> object:
         """Call an endpoint of the table and return its JSON, or None for an empty answer."""
         if not all(value.strip(".") for value in ids.values()):
@@ -303,10 +317,14 @@ class JedlixClient:
             body = {}  # The API requires a body even for a DELETE (SDK).
         pauses = iter(self._back_off)
         while True:
+            self._gate.check()
             try:
-                return await self._exchange(endpoint.method, self._base_url + path, query, body)
+                async with self._gate.slot(ids.get("user_id")):
+                    return await self._exchange(endpoint.method, self._base_url + path, query, body)
             except ConnectionFailed as err:
                 limited = isinstance(err, RateLimited)
+                if isinstance(err, RateLimited) and err.retry_after is not None:
+                    self._gate.pause(err.retry_after)
                 pause = next(pauses, None)
                 # A POST may have been done although it failed; only after a 429 it was certainly not.
                 if pause is None or (endpoint.method == "POST" and not limited):
@@ -316,7 +334,13 @@ class JedlixClient:
                     raise
                 await self._sleep(wait * random.uniform(1.0, 1.25))  # noqa: S311
 
-    async def _exchange(self, method: str, url: str, query: dict[str, str], body: Json) -> object:
+    async def _exchange(
+        self,
+        method: str,
+        url: str,
+        query: dict[str, str],
+        body: Json,
+    ) -> object:
         headers = dict(self._headers)
         options: dict[str, object] = {"params": query}
         if body is not None:
@@ -327,10 +351,11 @@ class JedlixClient:
             headers["Authorization"] = f"Bearer {token}"
             headers["Jedlix-CorrelationId"] = str(uuid4())
             answer = await send(self._session, method, url, headers=headers, **options)
+            self.clock.note_date(answer.date)
             if answer.status != HTTPStatus.UNAUTHORIZED:
                 break
             self._auth.refuse(token)
-        answer.raise_unless_ok()
+        answer.raise_unless_ok((*self._secrets, *self._auth.secrets, token, *_secrets_in(body)))
         if not answer.body.strip():
             return None
         try:
@@ -349,3 +374,10 @@ def _subscription(event_type: str, endpoint_url: str, key: str) -> Json:
         "apiKey": key,
         "isActive": True,
     }
+
+
+def _secrets_in(body: Json) -> tuple[str, ...]:
+    """Return the secrets of a registration: the key, and the webhook id at the end of the URL."""
+    if not isinstance(body, dict) or "apiKey" not in body:
+        return ()
+    return str(body["apiKey"]), str(body["endpointUrl"]).rpartition("/")[2]

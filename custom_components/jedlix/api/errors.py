@@ -8,7 +8,15 @@ class JedlixError(Exception):
 
 
 class AuthError(JedlixError):
-    """The credentials are wrong or revoked (401 from the API, 400 or 401 from the token address)."""
+    """The credentials are not accepted (401). One such answer does not prove that they are wrong."""
+
+
+class TokenRefused(AuthError):
+    """The token address refuses the client in so many words (400, 401 or 403 with an OAuth error)."""
+
+
+class TokenForbidden(TokenRefused):
+    """The token address knows the client and does not allow it this audience (403)."""
 
 
 class Forbidden(JedlixError):
@@ -16,7 +24,16 @@ class Forbidden(JedlixError):
 
 
 class NotFound(JedlixError):
-    """No such user, vehicle or session, or the tenant does not offer the endpoint (404, 405, 410)."""
+    """No such user, vehicle or session, or the tenant does not offer the endpoint (404, 405, 410, 501).
+
+    `is_answer` says that Jedlix itself said so, by its problem JSON. Otherwise something in between may be
+    broken.
+    """
+
+    def __init__(self, message: str, *, is_answer: bool = False) -> None:
+        """Keep whether Jedlix said so."""
+        super().__init__(message)
+        self.is_answer = is_answer
 
 
 class Rejected(JedlixError):

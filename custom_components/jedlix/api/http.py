@@ -1,10 +1,11 @@
 """HTTP exchange: one request, its answer, and the error that its status stands for."""
 
+from codecs import BOM_UTF8
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-import re
 from typing import Any, Final
 
 from aiohttp import ClientError, ClientSession, ClientTimeout
@@ -28,8 +29,6 @@ TIMEOUT: Final = ClientTimeout(total=15)
 # A page of 100 sessions has about 100 KiB. In memory, JSON may take twenty times its size.
 MAX_ANSWER_BYTES: Final = 8 * 1024 * 1024
 MAX_PROBLEM_LENGTH: Final = 300
-# A refusal may quote what was sent. Keys, tokens and webhook ids look like this; words and UUIDs do not.
-_SECRET_PATTERN: Final = re.compile(r"[\w-]{37,}|(?=\w*\d)\w{32,}")
 
 _ERROR_BY_STATUS: Final[dict[int, type[JedlixError]]] = {
     HTTPStatus.UNAUTHORIZED: AuthError,
@@ -37,6 +36,7 @@ _ERROR_BY_STATUS: Final[dict[int, type[JedlixError]]] = {
     HTTPStatus.NOT_FOUND: NotFound,
     HTTPStatus.METHOD_NOT_ALLOWED: NotFound,
     HTTPStatus.GONE: NotFound,
+    HTTPStatus.NOT_IMPLEMENTED: NotFound,
     HTTPStatus.CONFLICT: Conflict,
 }
 
@@ -48,34 +48,54 @@ class Answer:
     status: int
     body: bytes
     retry_after: str | None
+    date: str | None = None
 
     @property
-    def problem(self) -> str | None:
+    def _fields(self) -> Fields:
+        """Return the fields of the body, none where it is no JSON object."""
+        try:
+            return Fields(orjson.loads(self.body.removeprefix(BOM_UTF8)))
+        except orjson.JSONDecodeError, BadAnswer:
+            return Fields({})
+
+    @property
+    def is_problem(self) -> bool:
+        """Return whether the body is Jedlix's problem JSON (SDK)."""
+        return self._fields.get("title", "detail", "type") is not None
+
+    @property
+    def is_oauth_error(self) -> bool:
+        """Return whether the body is an error of the token address (inferred: OAuth)."""
+        return text(self._fields.get("error")) is not None
+
+    def problem(self, secrets: Collection[str] = ()) -> str | None:
         """Return the words of an error answer: problem details (SDK) or an OAuth error (inferred).
 
-        They are shown and logged: one line, without anything that could be a secret.
+        They are shown and logged, so they are one line, and the secrets that were sent are replaced.
         """
-        try:
-            fields = Fields(orjson.loads(self.body))
-        except orjson.JSONDecodeError, BadAnswer:
+        words = text(self._fields.get("detail", "title", "errordescription", "error", "message"))
+        if words is None:
             return None
-        words = fields.get("detail", "title", "errordescription", "error", "message")
-        if (read := text(words)) is None:
-            return None
-        return _SECRET_PATTERN.sub("…", " ".join(read.split()))[:MAX_PROBLEM_LENGTH]
+        words = " ".join(words.split())
+        for secret in sorted(filter(None, secrets), key=len, reverse=True):
+            words = words.replace(secret, "…")
+        return words[:MAX_PROBLEM_LENGTH]
 
-    def raise_unless_ok(self) -> None:
-        """Raise the JedlixError that this status stands for."""
+    def raise_unless_ok(self, secrets: Collection[str] = ()) -> None:
+        """Raise the JedlixError that this status stands for; no text of it contains a secret."""
         if self.status < HTTPStatus.MULTIPLE_CHOICES:
             return
-        words = f"{self.problem or 'no reason given'} (HTTP {self.status})"
+        words = f"{self.problem(secrets) or 'no reason given'} (HTTP {self.status})"
         if self.status == HTTPStatus.TOO_MANY_REQUESTS:
             raise RateLimited(words, parse_retry_after(self.retry_after))
+        error = _ERROR_BY_STATUS.get(self.status)
+        if error is NotFound:
+            raise NotFound(words, is_answer=self.is_problem)
         if self.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise ConnectionFailed(words)
         if self.status < HTTPStatus.BAD_REQUEST:
             raise BadAnswer(f"the address redirects elsewhere (HTTP {self.status})")
-        raise _ERROR_BY_STATUS.get(self.status, Rejected)(words)
+        raise (error or Rejected)(words)
 
 
 async def send(session: ClientSession, method: str, url: str, **options: Any) -> Answer:
@@ -93,7 +113,10 @@ async def send(session: ClientSession, method: str, url: str, **options: Any) ->
                 body += chunk
                 if len(body) > MAX_ANSWER_BYTES:
                     raise BadAnswer("the answer is larger than 8 MiB")
-            return Answer(response.status, bytes(body), response.headers.get("Retry-After"))
+            headers = response.headers
+            return Answer(
+                response.status, bytes(body), headers.get("Retry-After"), headers.get("Date")
+            )
     except TimeoutError as err:
         raise ConnectionFailed("no answer within 15 seconds") from err
     except (ClientError, OSError, UnicodeError, ValueError) as err:

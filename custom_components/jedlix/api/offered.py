@@ -1,57 +1,137 @@
-"""Offered calls: which calls of the endpoint table this tenant has, as far as its answers show.
+"""Offered calls: which calls of the endpoint table this tenant offers.
 
-Most calls are assumed, and a tenant may lack some of the documented ones. A call that is not offered is not
-made again, until the entry is loaded again.
+Documented calls are always offered. An assumed call, or one that the SDKs have, is not offered after several
+refusals at different times, without an answer for long. It is tried again daily. One refusal decides nothing.
 """
 
-from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 import logging
-from typing import Final
+from typing import Final, Self
 
+from .endpoints import ENDPOINTS, Endpoints, Evidence
 from .errors import JedlixError
+from .reading import Fields, Json, integer, moment
 
 _LOGGER = logging.getLogger(__name__)
 
-# One car may lack what others have. After so many refusals without an answer the tenant lacks the call.
-REFUSALS_BEFORE_NOT_OFFERED: Final = 5
+REFUSALS_BEFORE_NOT_OFFERED: Final = 3
+TIME_BEFORE_NOT_OFFERED: Final = timedelta(minutes=10)
+ANSWER_COUNTS_FOR: Final = timedelta(days=30)
+RETRY_INTERVAL: Final = timedelta(days=1)
 # An assumed path that lies under another assumed path cannot be right where that one is wrong.
 _LIES_UNDER: Final = {"session_settings": "user_sessions"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Experience:
+    """What a tenant did with one call: its last answer, and its refusals since."""
+
+    answered_at: datetime | None = None
+    refusals: int = 0
+    refused_since: datetime | None = None
+    refused_at: datetime | None = None
+
+    @classmethod
+    def from_json(cls, data: object) -> Self:
+        """Read one from the store; raises BadAnswer when it is not one."""
+        fields = Fields(data)
+        return cls(
+            answered_at=moment(fields.get("answeredat")),
+            refusals=integer(fields.get("refusals")) or 0,
+            refused_since=moment(fields.get("refusedsince")),
+            refused_at=moment(fields.get("refusedat")),
+        )
+
+    def as_json(self) -> dict[str, Json]:
+        """Return one for the store."""
+        return {
+            "answered_at": _text(self.answered_at),
+            "refusals": self.refusals,
+            "refused_since": _text(self.refused_since),
+            "refused_at": _text(self.refused_at),
+        }
+
+    def after_refusal(self, now: datetime) -> Self:
+        """Return the experience after one more refusal."""
+        return replace(
+            self,
+            refusals=self.refusals + 1,
+            refused_since=self.refused_since or now,
+            refused_at=now,
+        )
+
+    def is_old(self, now: datetime, age: timedelta) -> bool:
+        """Return whether the last refusal is so old; one that lies in the future is not believed."""
+        return self.refused_at is None or not timedelta(0) <= now - self.refused_at < age
+
+    @property
+    def is_refused_for_good(self) -> bool:
+        """Return whether enough refusals over enough time agree, long after the last answer."""
+        if self.refused_since is None or self.refused_at is None:
+            return False
+        return (
+            self.refusals >= REFUSALS_BEFORE_NOT_OFFERED
+            and self.refused_at - self.refused_since >= TIME_BEFORE_NOT_OFFERED
+            and (self.answered_at is None or self.refused_at - self.answered_at > ANSWER_COUNTS_FOR)
+        )
 
 
 class OfferedCalls:
     """The calls of one tenant, by their names in the endpoint table."""
 
-    def __init__(self) -> None:
-        """Start with every call offered."""
-        self._not_offered: set[str] = set()
-        self._answered: set[str] = set()
-        self._refusals: Counter[str] = Counter()
+    def __init__(
+        self,
+        experiences: dict[str, Experience],
+        now: Callable[[], datetime],
+        endpoints: Endpoints = ENDPOINTS,
+    ) -> None:
+        """Start with what was learned before, and keep that up to date; `now` is Jedlix's time."""
+        self._experiences = experiences
+        self._now = now
+        self._endpoints = endpoints
 
     def is_offered(self, name: str) -> bool:
-        """Return whether the tenant has a call, as far as is known."""
-        return name not in self._not_offered and _LIES_UNDER.get(name) not in self._not_offered
+        """Return whether to make a call: it is offered as far as is known, or to be tried again.
+
+        A call whose path lies under that of another is offered once that one has answered.
+        """
+        under = _LIES_UNDER.get(name)
+        return self._is_tried(name) and (under is None or self.has_answered(under))
 
     def has_answered(self, name: str) -> bool:
         """Return whether the tenant has ever answered a call."""
-        return name in self._answered
+        experience = self._experiences.get(name)
+        return experience is not None and experience.answered_at is not None
 
     def note_answer(self, name: str) -> None:
-        """Note that the tenant answered a call."""
-        self._answered.add(name)
-
-    def note_refusal_of_one(self, name: str, err: JedlixError) -> None:
-        """Note that the tenant refused a call for one car or user; several refusals count for all."""
-        self._refusals[name] += 1
-        if self._refusals[name] >= REFUSALS_BEFORE_NOT_OFFERED:
-            self.note_refusal(name, err)
+        """Note that the tenant answered a call: its refusals are forgotten."""
+        self._experiences[name] = Experience(answered_at=self._now())
 
     def note_refusal(self, name: str, err: JedlixError) -> None:
-        """Note that the tenant refused a call. One that was answered before stays offered."""
-        if name not in self._answered:
-            self.note_not_offered(name, err)
-
-    def note_not_offered(self, name: str, err: JedlixError) -> None:
-        """Note that the tenant does not have a call; one line in the log says so."""
-        if name not in self._not_offered:
-            self._not_offered.add(name)
+        """Note that the tenant refused a call, or answered with something else."""
+        before = self._experiences.get(name, Experience())
+        after = before.after_refusal(self._now())
+        self._experiences[name] = after
+        if after.is_refused_for_good and not before.is_refused_for_good:
             _LOGGER.info("This Jedlix tenant does not offer %s: %s", name, err)
+
+    def _is_tried(self, name: str) -> bool:
+        if (experience := self._experiences.get(name)) is None:
+            return True
+        endpoint = self._endpoints.get(name)
+        if endpoint is not None and endpoint.evidence is Evidence.DOCUMENTED:
+            return True
+        now = self._now()
+        if experience.is_refused_for_good:
+            return experience.is_old(now, RETRY_INTERVAL)
+        # Until it is decided, a thousand users need not be refused one by one.
+        is_doubtful = (
+            experience.answered_at is None and experience.refusals >= REFUSALS_BEFORE_NOT_OFFERED
+        )
+        return not is_doubtful or experience.is_old(now, TIME_BEFORE_NOT_OFFERED)
+
+
+def _text(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()

@@ -5,6 +5,7 @@ may come bare or inside a page. A value that cannot be read is `None`; only an a
 raises, and always `BadAnswer`.
 """
 
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -32,7 +33,7 @@ def read_json(body: bytes) -> object:
 
     Raises orjson.JSONDecodeError for a body that is not JSON, BadAnswer for one that is nested too deep.
     """
-    data = orjson.loads(body)
+    data = orjson.loads(body.removeprefix(BOM_UTF8))
     if body.count(b"{") + body.count(b"[") > _MAX_BRACKETS_UNCHECKED:
         try:
             # orjson reads deeper than it writes, and a message is later put into other objects.

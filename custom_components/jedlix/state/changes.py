@@ -46,7 +46,10 @@ type Detail = str | bool | float | None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One change. Levels in %, energy in kWh, times in UTC; `details` is what its type adds."""
+    """One change. Levels in %, energy in kWh, times in UTC; `details` is what its type adds.
+
+    `is_timed` says whether Jedlix reports when it happened; otherwise `occurred_at` is when it was found.
+    """
 
     type: ChangeType
     user_id: str
@@ -54,6 +57,7 @@ class Change:
     session_id: str | None = None
     occurred_at: datetime
     details: Mapping[str, Detail] = field(default_factory=dict)
+    is_timed: bool = False
 
 
 def compare(
@@ -111,23 +115,23 @@ def _charge_state_changes(
     """Yield what the charge state says; `unknown` is no change (SDK)."""
     if old.status is new.status or ChargeStatus.UNKNOWN in (old.status, new.status):
         return
-    read_at = new.vehicle.charge_state.updated_at or now
+    read_at = new.vehicle.charge_state.updated_at
     level: dict[str, Detail] = {"battery_level": new.vehicle.charge_state.battery_level}
     running = new.plug_session or old.plug_session
     level_and_location = level | {
         "charging_location_id": None if running is None else running.charging_location_id
     }
     if old.status is ChargeStatus.DISCONNECTED:
-        yield _change(ChangeType.PLUGGED_IN, new, read_at, details=level_and_location)
+        yield _change(ChangeType.PLUGGED_IN, new, now, read_at, details=level_and_location)
     match new.status:
         case ChargeStatus.DISCONNECTED:
-            yield _change(ChangeType.UNPLUGGED, new, read_at, details=level_and_location)
+            yield _change(ChangeType.UNPLUGGED, new, now, read_at, details=level_and_location)
         case ChargeStatus.CHARGING:
-            yield _change(ChangeType.CHARGING_STARTED, new, read_at, details=level)
+            yield _change(ChangeType.CHARGING_STARTED, new, now, read_at, details=level)
         case ChargeStatus.COMPLETE:
-            yield _change(ChangeType.CHARGING_COMPLETED, new, read_at, details=level)
+            yield _change(ChangeType.CHARGING_COMPLETED, new, now, read_at, details=level)
         case ChargeStatus.STOPPED if old.status is ChargeStatus.CHARGING:
-            yield _change(ChangeType.CHARGING_PAUSED, new, read_at, details=level)
+            yield _change(ChangeType.CHARGING_PAUSED, new, now, read_at, details=level)
 
 
 def _link_changes(old: VehicleSnapshot, new: VehicleSnapshot, now: datetime) -> Iterator[Change]:
@@ -156,25 +160,31 @@ def _settings_changes(
 def _session_changes(
     old: VehicleSnapshot, new: VehicleSnapshot, now: datetime, *, after_gap: bool
 ) -> Iterator[Change]:
-    """Yield sessions that appeared, ended, or became smart or unmanaged."""
+    """Yield sessions that appeared, ended, or became smart or unmanaged.
+
+    A session whose end was only estimated may be listed again. It was published already.
+    """
     for session_id, session in new.open_sessions.items():
         if (known := old.open_sessions.get(session_id)) is not None:
             yield from _management_changes(new, known, session, now)
+        elif session_id in old.ended_sessions:
+            continue
         elif session.started_at is None or session.started_at >= old.known_since:
-            started_at = session.started_at or now
-            yield _session_change(ChangeType.SESSION_STARTED, new, session, started_at)
+            yield _session_change(ChangeType.SESSION_STARTED, new, session, now, session.started_at)
             if not after_gap and old.plug_session is not None:
-                yield from _management_changes(new, old.plug_session, session, started_at)
+                yield from _management_changes(
+                    new, old.plug_session, session, now, session.started_at
+                )
     for session in new.fetched:
         ended_at = session.ended_at
-        if ended_at is None or session.id in old.ended_sessions:
+        if ended_at is None or session.id in old.ended_sessions or session.id in old.estimated_ends:
             continue
         if session.id not in old.open_sessions:
             if ended_at <= old.known_since:
                 continue
             started_at = max(session.started_at or ended_at, old.known_since)
-            yield _session_change(ChangeType.SESSION_STARTED, new, session, started_at)
-        yield _session_change(ChangeType.SESSION_ENDED, new, session, ended_at)
+            yield _session_change(ChangeType.SESSION_STARTED, new, session, now, started_at)
+        yield _session_change(ChangeType.SESSION_ENDED, new, session, now, ended_at)
 
 
 def _boost_changes(old: VehicleSnapshot, new: VehicleSnapshot, now: datetime) -> Iterator[Change]:
@@ -183,13 +193,18 @@ def _boost_changes(old: VehicleSnapshot, new: VehicleSnapshot, now: datetime) ->
     if ended == started:
         return
     if ended is not None:
-        yield _change(ChangeType.BOOST_ENDED, new, new.ended_sessions.get(ended, now), ended)
+        ended_at = new.ended_sessions.get(ended)
+        yield _change(ChangeType.BOOST_ENDED, new, now, ended_at, session_id=ended)
     if started is not None:
-        yield _change(ChangeType.BOOST_STARTED, new, now, started)
+        yield _change(ChangeType.BOOST_STARTED, new, now, session_id=started)
 
 
 def _management_changes(
-    car: VehicleSnapshot, previous: Session, session: Session, at: datetime
+    car: VehicleSnapshot,
+    previous: Session,
+    session: Session,
+    now: datetime,
+    at: datetime | None = None,
 ) -> Iterator[Change]:
     """Yield that Jedlix took over the charging, or stopped managing it, between two sessions."""
     if previous.is_managed == session.is_managed or None in (
@@ -202,11 +217,16 @@ def _management_changes(
         if session.is_managed
         else ChangeType.SESSION_BECAME_UNMANAGED
     )
-    yield _change(change_type, car, at, session.id, {"previous_session_id": previous.id})
+    details: dict[str, Detail] = {"previous_session_id": previous.id}
+    yield _change(change_type, car, now, at, session_id=session.id, details=details)
 
 
 def _session_change(
-    change_type: ChangeType, car: VehicleSnapshot, session: Session, at: datetime
+    change_type: ChangeType,
+    car: VehicleSnapshot,
+    session: Session,
+    now: datetime,
+    at: datetime | None,
 ) -> Change:
     details: dict[str, Detail] = {
         "is_managed": session.is_managed,
@@ -221,24 +241,30 @@ def _session_change(
             "currency": session.currency,
         }
         details["ended_at"] = _text(session.ended_at)
+        if session.id in car.estimated_ends:
+            details["estimated"] = True
         details |= {name: value for name, value in figures.items() if value is not None}
-    return _change(change_type, car, at, session.id, details)
+    return _change(change_type, car, now, at, session_id=session.id, details=details)
 
 
 def _change(
     change_type: ChangeType,
     car: VehicleSnapshot,
-    at: datetime,
+    now: datetime,
+    at: datetime | None = None,
+    *,
     session_id: str | None = None,
     details: Mapping[str, Detail] | None = None,
 ) -> Change:
+    """Return a change that happened at a time, where Jedlix reports one; never later than now."""
     return Change(
         type=change_type,
         user_id=car.vehicle.user_id,
         vehicle_id=car.vehicle.id,
         session_id=session_id or (car.plug_session.id if car.plug_session else None),
-        occurred_at=at,
+        occurred_at=now if at is None else min(at, now),
         details=details or {},
+        is_timed=at is not None,
     )
 
 

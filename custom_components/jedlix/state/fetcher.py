@@ -1,98 +1,120 @@
 """Fetcher: by which calls a user is read, with few calls whatever the tenant offers.
 
-No documented call lists the sessions of one user. Where the tenant has the assumed one (A4), it is used.
-Where it has not, the tenant-wide list (documented) is read from the needed moment on, once for all who ask
-at that time.
+No documented call lists the sessions of one user. Where the tenant offers the assumed one (A4), it is used.
+Otherwise the tenant-wide list (documented) is read, once for all who ask at that time.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+import logging
 from typing import Final
 
 from ..api import (
     REFUSALS,
-    BadAnswer,
     Charger,
     ChargeSettings,
     ChargeStatus,
     Forbidden,
     JedlixClient,
+    JedlixError,
     NotFound,
-    Rejected,
     Session,
     Vehicle,
 )
 from ..api.offered import OfferedCalls
 from ..api.shared_call import SharedCall
+from .snapshot import SESSIONS_REMEMBERED
 
-# A session is listed a little after its start, and its end later than its own time (documented).
-LISTING_DELAY: Final = timedelta(hours=1)
-# How far back the first refresh of a user reads, to find the session that is running.
-FIRST_REFRESH_PERIOD: Final = timedelta(days=7)
+_LOGGER = logging.getLogger(__name__)
+
+# The tenant's lists are read at least so far beyond what is known: a session, and its end, are listed late.
+LISTING_DELAY: Final = timedelta(hours=6)
 MAX_PAGES: Final = 30
-MAX_CONCURRENT_CALLS: Final = 8
 # The filter by end is inferred. Where it is ignored, the answer is longer than needed. Where it is refused,
 # the open sessions report their end.
 _SESSIONS_BY_END: Final = "sessions by their end"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserAnswer:
+    """What was read of one user.
+
+    `sessions` is complete from `complete_since` on: an open session that began later and is not in it is
+    absent. None means that nothing is known about what is not in it.
+    """
+
+    vehicles: tuple[Vehicle, ...]
+    sessions: tuple[Session, ...] = ()
+    complete_since: datetime | None = None
+
+
 class Fetcher:
-    """Reads what the coordinator needs, at most eight calls at a time."""
+    """Reads what the coordinator needs."""
 
     def __init__(self, client: JedlixClient, offered: OfferedCalls) -> None:
         """Read by the calls that the tenant offers."""
         self._client = client
         self._offered = offered
-        self._slots = asyncio.Semaphore(MAX_CONCURRENT_CALLS)
-        self._tenant_reads: SharedCall[list[Session]] = SharedCall()
+        self._tenant_reads: SharedCall[tuple[list[Session], bool]] = SharedCall()
+        self._is_cut_logged = False
 
     async def user(
-        self, user_id: str, since: datetime
-    ) -> tuple[tuple[Vehicle, ...], list[Session]]:
-        """Return the cars of a user and the sessions since a moment, read side by side.
+        self, user_id: str, *, oldest_open: datetime | None, known_until: datetime | None
+    ) -> UserAnswer:
+        """Return the cars and sessions of a user, read side by side.
 
-        Raises a JedlixError when the cars cannot be read, or the sessions that the tenant does offer.
+        A user's own list is read over all remembered days, and from the start of the oldest open session
+        on. The tenant's list is read from well before `known_until` on. Raises a JedlixError when the cars
+        cannot be read, or no list of sessions can.
         """
-        vehicles, sessions = await asyncio.gather(
-            self.vehicles(user_id), self._user_sessions(user_id, since), return_exceptions=True
+        now = self._client.clock.now()
+        since = now - SESSIONS_REMEMBERED
+        if oldest_open is not None:
+            since = min(since, oldest_open)
+        vehicles, answer = await asyncio.gather(
+            self.vehicles(user_id),
+            self._sessions(user_id, since, known_until or since),
+            return_exceptions=True,
         )
         if isinstance(vehicles, BaseException):
             raise vehicles
-        if isinstance(sessions, NotFound | Forbidden):
-            # Jedlix knows the user, so it is the call that is not offered.
-            self._offered.note_not_offered("user_sessions", sessions)
-        elif isinstance(sessions, Rejected | BadAnswer):
-            # Something else may stand at the assumed path.
-            self._offered.note_refusal("user_sessions", sessions)
-        if isinstance(sessions, REFUSALS) and not self._offered.is_offered("user_sessions"):
-            sessions = await self._user_sessions(user_id, since)
-        if isinstance(sessions, BaseException):
-            raise sessions
+        if isinstance(answer, BaseException):
+            raise answer
+        sessions, complete_since = answer
         if _was_plugged_in_between(vehicles, sessions):
             vehicles = await self.vehicles(user_id)
-        return vehicles, sessions
+        return UserAnswer(
+            vehicles=vehicles, sessions=tuple(sessions), complete_since=complete_since
+        )
 
     async def vehicles(self, user_id: str) -> tuple[Vehicle, ...]:
         """Return the cars of a user; raises a JedlixError."""
-        async with self._slots:
-            return await self._client.vehicles(user_id)
+        return await self._client.vehicles(user_id)
 
-    async def tenant_sessions(self, since: datetime) -> list[Session]:
-        """Return the tenant's sessions that began or ended since a moment; raises a JedlixError."""
-        if not self._offered.is_offered("sessions"):
-            return []
+    async def tenant_sessions(
+        self, since: datetime, is_known: Callable[[Session], bool]
+    ) -> list[Session] | None:
+        """Return the tenant's sessions, newest first, until nothing is unknown well before a moment.
+
+        Returns None where the tenant refuses the list; raises a JedlixError.
+        """
         try:
-            started = await _read_pages(self._client.session_pages(started_from=since), since)
+            started, _ = await self._read_tenant(self._client.session_pages(), since, is_known)
         except (NotFound, Forbidden) as err:
-            self._offered.note_not_offered("sessions", err)
-            return []
+            self._offered.note_refusal("sessions", err)
+            return None
+        self._offered.note_answer("sessions")
         ended: list[Session] = []
         if self._offered.is_offered(_SESSIONS_BY_END):
+            pages = self._client.session_pages(ended_from=since - LISTING_DELAY)
             try:
-                ended = await _read_pages(self._client.session_pages(ended_from=since), since)
-            except (NotFound, Forbidden, Rejected) as err:
-                self._offered.note_not_offered(_SESSIONS_BY_END, err)
+                ended, _ = await self._read_tenant(pages, since, is_known)
+            except REFUSALS as err:
+                self._offered.note_refusal(_SESSIONS_BY_END, err)
+            else:
+                self._offered.note_answer(_SESSIONS_BY_END)
         return list({session.id: session for session in started + ended}.values())
 
     async def settings(self, user_id: str, vehicle_id: str) -> ChargeSettings | None:
@@ -111,37 +133,58 @@ class Fetcher:
         if not self._offered.is_offered(name):
             return None
         try:
-            async with self._slots:
-                answer = await call(*args)
+            answer = await call(*args)
         except (NotFound, Forbidden) as err:
-            self._offered.note_refusal_of_one(name, err)
+            self._offered.note_refusal(name, err)
             return None
         self._offered.note_answer(name)
         return answer
 
-    async def _user_sessions(self, user_id: str, since: datetime) -> list[Session]:
-        if not self._offered.is_offered("user_sessions"):
-            sessions = await self._tenant_sessions_shared(since)
-            return [session for session in sessions if session.user_id == user_id]
-        async with self._slots:
-            pages = self._client.session_pages(user_id=user_id, started_from=since)
-            sessions = await _read_pages(pages, since)
-        self._offered.note_answer("user_sessions")
-        return sessions
-
-    async def _tenant_sessions_shared(self, since: datetime) -> list[Session]:
-        """Read the tenant-wide list once for all who need it from about the same moment on."""
-        if not self._offered.is_offered("sessions"):
-            return []
-        start = since.replace(minute=0, second=0, microsecond=0)
-        pages = self._client.session_pages
+    async def _sessions(
+        self, user_id: str, since: datetime, known_until: datetime
+    ) -> tuple[list[Session], datetime | None]:
+        """Return a user's sessions and since when they are complete, by the calls that the tenant offers."""
+        refusal: JedlixError | None = None
+        if self._offered.is_offered("user_sessions"):
+            try:
+                pages = self._client.session_pages(user_id=user_id, started_from=since)
+                found, is_whole = await _read_pages(pages, since)
+            except REFUSALS as err:
+                self._offered.note_refusal("user_sessions", err)
+                refusal = err
+            else:
+                self._offered.note_answer("user_sessions")
+                own = [item for item in found if item.user_id in (None, user_id)]
+                return own, since if is_whole else None
+        start = (known_until - LISTING_DELAY).replace(minute=0, second=0, microsecond=0)
+        pages_of = self._client.session_pages
         try:
-            return await self._tenant_reads.join(
-                lambda: _read_pages(pages(started_from=start), start), key=start
+            found, is_whole = await self._tenant_reads.join(
+                lambda: _read_pages(pages_of(started_from=start), start), key=start
             )
         except (NotFound, Forbidden) as err:
-            self._offered.note_not_offered("sessions", err)
-            return []
+            self._offered.note_refusal("sessions", err)
+            if self._offered.has_answered("user_sessions") and refusal is not None:
+                raise refusal from err
+            return [], None  # this tenant lists no sessions at all
+        self._offered.note_answer("sessions")
+        return [item for item in found if item.user_id == user_id], start if is_whole else None
+
+    async def _read_tenant(
+        self,
+        pages: AsyncIterator[tuple[Session, ...]],
+        since: datetime,
+        is_known: Callable[[Session], bool],
+    ) -> tuple[list[Session], bool]:
+        found, is_whole = await _read_pages(pages, since - LISTING_DELAY, is_known)
+        if not is_whole and not self._is_cut_logged:
+            self._is_cut_logged = True
+            _LOGGER.warning(
+                "Jedlix lists more sessions than the %s pages that are read at once. "
+                "Those beyond are found when it is their user's turn",
+                MAX_PAGES,
+            )
+        return found, is_whole
 
 
 def _was_plugged_in_between(vehicles: Iterable[Vehicle], sessions: Iterable[Session]) -> bool:
@@ -158,14 +201,23 @@ def _was_plugged_in_between(vehicles: Iterable[Vehicle], sessions: Iterable[Sess
     )
 
 
-async def _read_pages(pages: AsyncIterator[tuple[Session, ...]], since: datetime) -> list[Session]:
-    """Read pages, newest first, until one is older than what was asked for."""
+async def _read_pages(
+    pages: AsyncIterator[tuple[Session, ...]],
+    since: datetime,
+    is_known: Callable[[Session], bool] = lambda _: True,
+) -> tuple[list[Session], bool]:
+    """Read pages, newest first, until one reaches beyond a moment and has only known sessions.
+
+    Returns the sessions, and false when there were too many pages.
+    """
     found: list[Session] = []
     count = 0
     async for page in pages:
         found += page
         count += 1
         starts = [item.started_at for item in page if item.started_at is not None]
-        if count >= MAX_PAGES or (starts and max(starts) < since):
+        if starts and min(starts) < since and all(map(is_known, page)):
             break
-    return found
+        if count >= MAX_PAGES:
+            return found, False
+    return found, True

@@ -1,8 +1,9 @@
 """Poll schedule: which users a poll refreshes, how thoroughly, and which of their details are read again."""
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
+from math import ceil
 from typing import Final
 
 from ..api import Session
@@ -14,83 +15,65 @@ USERS_PER_POLL: Final = 5
 
 
 class PollSchedule:
-    """The followed users, and what is missing of each.
+    """The followed users, and who of them waits for a refresh."""
 
-    After a gap in which nobody polled, whatever the next refresh of a user finds may have happened in the
-    gap.
-    """
-
-    def __init__(self, followed: Iterable[str], now: datetime) -> None:
-        """Start with a gap that ends now: no user was refreshed yet."""
+    def __init__(self, followed: Iterable[str]) -> None:
+        """Start with all users waiting for a first refresh."""
         self._rotation = deque(followed)
         self.followed = frozenset(self._rotation)
-        self.gap_ended_at = now
-        self._after_gap = set(self.followed)
-        self._missed_since: dict[str, datetime] = {}
+        self._waiting: set[str] = set(self.followed)
 
     def follow(self, user_id: str) -> None:
         """Add a user."""
         self.followed |= {user_id}
         self._rotation.append(user_id)
-        self._after_gap.add(user_id)
+        self._waiting.add(user_id)
 
     def unfollow(self, user_id: str) -> None:
         """Remove a user."""
         self.followed -= {user_id}
         self._rotation.remove(user_id)
-        self._after_gap.discard(user_id)
-        self._missed_since.pop(user_id, None)
+        self._waiting.discard(user_id)
 
-    def note_gap(self, now: datetime) -> None:
-        """Note a gap for all users that ends now."""
-        self._after_gap = set(self.followed)
-        self.gap_ended_at = now
+    def is_waiting(self, user_id: str) -> bool:
+        """Return whether a user waits for a thorough refresh, after the start or a gap."""
+        return user_id in self._waiting
 
-    def note_missed(self, user_ids: Iterable[str], since: datetime, now: datetime) -> None:
-        """Note a gap for some users that began at `since` and ends now."""
-        for user_id in user_ids:
-            self._after_gap.add(user_id)
-            self.note_failed(user_id, since)
-        self.gap_ended_at = now
-
-    def note_failed(self, user_id: str, since: datetime) -> None:
-        """Note a refresh that failed: what happened since then is still missed."""
-        self._missed_since.setdefault(user_id, since)
+    def wait(self, user_id: str) -> None:
+        """Have a user wait for a thorough refresh."""
+        self._waiting.add(user_id)
 
     def note_refreshed(self, user_id: str) -> None:
-        """Note a good refresh: nothing is missed any longer."""
-        self._after_gap.discard(user_id)
-        self._missed_since.pop(user_id, None)
+        """Note a good refresh."""
+        self._waiting.discard(user_id)
 
-    def is_after_gap(self, user_id: str) -> bool:
-        """Return whether the user was not refreshed since the gap."""
-        return user_id in self._after_gap
-
-    def missed_since(self, user_id: str) -> datetime | None:
-        """Return since when changes of a user are missed, None when none are."""
-        return self._missed_since.get(user_id)
+    def polls_per_turn(self, *, lists_tenant: bool) -> int:
+        """Return after how many polls every user was read, by their own list or by the tenant's."""
+        return 1 if lists_tenant else max(1, ceil(len(self.followed) / USERS_PER_POLL))
 
     def take_due(
         self,
         users: Mapping[str, UserSnapshot],
-        sessions: Mapping[str, Iterable[Session]],
         *,
+        with_news: Collection[str],
         lists_tenant: bool,
     ) -> dict[str, bool]:
         """Return the users to refresh now, with whether to read their sessions too; moves the rotation on.
 
-        Thoroughly refreshed are users after a gap or a failure, in a session, or with new sessions. For a
-        user whose turn it is, the cars are enough as long as the tenant's list names the sessions.
+        Thoroughly refreshed are users who wait, cannot be read, are in a session, miss something, or have
+        news. For a user whose turn it is, the cars are enough as long as the tenant's list names the
+        sessions.
         """
-        due = dict.fromkeys(
-            self._after_gap | self._missed_since.keys() | users_with_new_sessions(users, sessions),
-            True,
-        )
-        due |= {user_id: True for user_id, user in users.items() if user.has_open_session}
+        due = dict.fromkeys((*self._waiting, *with_news), True)
+        due |= {
+            user_id: True
+            for user_id, user in users.items()
+            if user.has_open_session or user.failing_since is not None or user.absences
+        }
         for _ in range(min(USERS_PER_POLL, len(self._rotation))):
             due.setdefault(self._rotation[0], not lists_tenant)
             self._rotation.rotate(-1)
-        return due
+        return {user_id: thorough for user_id, thorough in due.items() if user_id in self.followed}
 
 
 def users_with_new_sessions(
@@ -100,18 +83,20 @@ def users_with_new_sessions(
     return {
         user_id
         for user_id, user in users.items()
-        if any(not _is_known(user, session) for session in sessions.get(user_id, ()))
+        if any(not is_known(user, session) for session in sessions.get(user_id, ()))
     }
 
 
-def _is_known(user: UserSnapshot, session: Session) -> bool:
-    """Return whether the user's snapshot has the session as it is."""
-    for vehicle in user.vehicles.values():
-        if session.ended_at is not None and session.id in vehicle.ended_sessions:
-            return True
-        if session.ended_at is None and session.id in vehicle.open_sessions:
-            return True
-    return False
+def is_known(user: UserSnapshot | None, session: Session) -> bool:
+    """Return whether a session brings no news: the snapshot has it as it is, or it ended too long ago."""
+    if user is None or not user.vehicles:
+        return True  # nothing to compare with; whoever was never refreshed waits for that anyway
+    if session.ended_at is None:
+        return any(session.id in car.open_sessions for car in user.vehicles.values())
+    return any(
+        session.id in car.ended_sessions or session.ended_at <= car.known_since
+        for car in user.vehicles.values()
+    )
 
 
 # -- settings and chargers -----------------------------------------------------------------------------------

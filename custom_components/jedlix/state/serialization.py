@@ -3,7 +3,7 @@
 The lenient readers of the API read our own spelling as well.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -11,7 +11,8 @@ from typing import Final
 
 from ..api import BadAnswer, ChargeSettings, Session, Vehicle
 from ..api.models import read_status
-from ..api.reading import Fields, Json, moment, percent, text
+from ..api.reading import Fields, Json, integer, moment, percent, text
+from .absence import Absence
 from .snapshot import UserSnapshot, VehicleSnapshot
 
 # Stored under the name that a field had when the first file was written.
@@ -35,6 +36,9 @@ def snapshot_from_json(data: object) -> UserSnapshot:
     return UserSnapshot(
         user_id=user_id,
         first_refresh=moment(user.get("firstlook")),
+        refreshed_at=moment(user.get("refreshedat")),
+        failing_since=moment(user.get("failingsince")),
+        absences=dict(_absences(user)),
         vehicles={
             key: _vehicle_from_json(value, user_id) for key, value in _items(user, "vehicles")
         },
@@ -64,6 +68,11 @@ def _vehicle_from_json(data: object, user_id: str) -> VehicleSnapshot:
             for key, value in _items(car, "endedsessions")
             if (end := moment(value)) is not None
         },
+        estimated_ends={
+            key: end
+            for key, value in _items(car, "estimatedends")
+            if (end := moment(value)) is not None
+        },
         latest_session=None if latest is None else Session.from_json(latest),
         plug_session=None if plug is None else Session.from_json(plug),
         boost_session_id=text(car.get("boostsessionid")),
@@ -73,6 +82,16 @@ def _vehicle_from_json(data: object, user_id: str) -> VehicleSnapshot:
             if (level := percent(value)) is not None
         },
     )
+
+
+def _absences(user: Fields) -> Iterator[tuple[str, Absence]]:
+    """Yield the stored absences that can be read; what is lost only begins again."""
+    for key, value in _items(user, "absences"):
+        absence = Fields(value if isinstance(value, dict) else {})
+        since, last_seen = moment(absence.get("since")), moment(absence.get("lastseen"))
+        if since is not None and last_seen is not None:
+            answers = integer(absence.get("answers")) or 1
+            yield key, Absence(since=since, last_seen=last_seen, answers=answers)
 
 
 def _items(fields_of: Fields, name: str) -> list[tuple[str, object]]:

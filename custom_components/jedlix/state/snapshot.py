@@ -3,17 +3,21 @@
 `advance` puts newly fetched answers on top of what is known. An older reading never replaces a newer one.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Final, Self
 
 from ..api import Charger, ChargeSettings, ChargeStatus, Session, Vehicle
+from .absence import Absence, after_answer, gone
 
 # How long an ended session is remembered, so that it is never published twice. Longer than any history
 # reaches.
 SESSIONS_REMEMBERED: Final = timedelta(days=8)
+
+# A reading or an end that lies further in the future is not believed.
+CLOCK_TOLERANCE: Final = timedelta(minutes=5)
 
 # Capabilities (SDK).
 _START_STOP: Final = "startStopCharging"
@@ -39,6 +43,7 @@ class VehicleSnapshot:
     `boost_session_id`: the session that is boosted. The API may not report it, so a command of ours is
     remembered with its session.
     `entered_levels`: battery levels in % that the user entered, by session id; remembered likewise.
+    `estimated_ends`: the ends among them that are estimated, because Jedlix no longer lists the session.
     `fetched`: the ended sessions of the last refresh. The comparison reads them; they are not stored.
     """
 
@@ -48,6 +53,7 @@ class VehicleSnapshot:
     settings: ChargeSettings | None = None
     open_sessions: Mapping[str, Session] = field(default_factory=dict)
     ended_sessions: Mapping[str, datetime] = _NO_SESSIONS
+    estimated_ends: Mapping[str, datetime] = _NO_SESSIONS
     latest_session: Session | None = None
     plug_session: Session | None = None
     boost_session_id: str | None = None
@@ -106,7 +112,7 @@ class VehicleSnapshot:
 
     def advance(self, vehicle: Vehicle, sessions: Sequence[Session], now: datetime) -> Self:
         """Return this snapshot with newly fetched answers on top: the car, and sessions of it."""
-        vehicle = _newer_reading(self.vehicle, vehicle)
+        vehicle = _newer_reading(self.vehicle, vehicle, now)
         status = vehicle.charge_state.status
         if status is ChargeStatus.UNKNOWN:
             status = self.status
@@ -114,15 +120,22 @@ class VehicleSnapshot:
         ended = {
             key: end for key, end in self.ended_sessions.items() if end > now - SESSIONS_REMEMBERED
         }
+        estimated = {
+            key: end
+            for key, end in self.estimated_ends.items()
+            if key in ended or key in open_sessions
+        }
         forgotten = self.ended_sessions.keys() - ended.keys()
         latest = self.latest_session
+        sessions = [_without_future_end(session, now) for session in sessions]
         for session in sessions:
-            if session.ended_at is None:
-                if session.id not in ended:  # an end is final: a late answer does not open it again
-                    open_sessions[session.id] = session
-            else:
+            if session.ended_at is not None:
                 open_sessions.pop(session.id, None)
                 ended[session.id] = session.ended_at
+            elif session.id not in ended or session.id in estimated:
+                # An end is final: a late answer does not open the session again. An estimated one is not.
+                open_sessions[session.id] = session
+                ended.pop(session.id, None)
             if latest is None or session.id == latest.id or _started(session) > _started(latest):
                 latest = session
         running = max(open_sessions.values(), key=_started, default=None)
@@ -139,6 +152,7 @@ class VehicleSnapshot:
             status=status,
             open_sessions=open_sessions,
             ended_sessions=ended,
+            estimated_ends=estimated,
             latest_session=latest,
             plug_session=None
             if status is ChargeStatus.DISCONNECTED
@@ -150,19 +164,35 @@ class VehicleSnapshot:
             fetched=tuple({item.id: item for item in sessions if item.ended_at}.values()),
         )
 
+    def close(self, session_id: str, last_seen: datetime) -> Self:
+        """Return this snapshot with a session closed that Jedlix no longer lists; its end is estimated."""
+        session = replace(self.open_sessions[session_id], ended_at=last_seen)
+        closed = self.advance(self.vehicle, [session], last_seen)
+        return replace(
+            closed,
+            estimated_ends={**closed.estimated_ends, session_id: last_seen},
+            fetched=(*self.fetched, session),
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserSnapshot:
-    """All cars and chargers of one followed user.
+    """All cars and chargers of one followed user. Times are Jedlix's.
 
-    `first_refresh` is when the first refresh began, None once it is done. `chargers` is None until they
-    were read.
+    `chargers` is None until they were read.
+    `first_refresh` is when the first refresh began, None once it is done.
+    `refreshed_at` is until when cars and sessions are known.
+    `failing_since` is since when this user cannot be read, None while they can.
+    `absences` are the cars, chargers and open sessions that good answers no longer name, by kind and id.
     """
 
     user_id: str
     vehicles: Mapping[str, VehicleSnapshot]
     chargers: Mapping[str, Charger] | None = None
     first_refresh: datetime | None = None
+    refreshed_at: datetime | None = None
+    failing_since: datetime | None = None
+    absences: Mapping[str, Absence] = field(default_factory=dict)
 
     @classmethod
     def unknown(cls, user_id: str, now: datetime) -> Self:
@@ -194,29 +224,146 @@ class UserSnapshot:
         return any(vehicle.open_sessions for vehicle in self.vehicles.values())
 
     def advance(
-        self, vehicles: Iterable[Vehicle], sessions: Iterable[Session], now: datetime
+        self,
+        vehicles: Iterable[Vehicle],
+        sessions: Iterable[Session],
+        now: datetime,
+        *,
+        complete_since: datetime | None = None,
     ) -> Self:
-        """Return this snapshot with newly fetched answers on top; a car that is not listed is gone."""
+        """Return this snapshot with newly fetched answers on top.
+
+        A car that is not listed keeps its state until it counts as gone; so does an open session that began
+        after `complete_since`, from when on all sessions are listed. The open session of an absent car is
+        followed on.
+        """
         cars = {vehicle.id: vehicle for vehicle in vehicles}
-        by_vehicle: dict[str, list[Session]] = {vehicle_id: [] for vehicle_id in cars}
-        only = next(
-            iter(cars), None
-        )  # one car per user (documented), so a session without a vehicle id is its
+        everything = {
+            **{key: known.vehicle for key, known in self.vehicles.items()},
+            **cars,
+        }
+        by_vehicle: dict[str, list[Session]] = {vehicle_id: [] for vehicle_id in everything}
         for session in sessions:
-            owner = session.vehicle_id or only
+            owner = session.vehicle_id or self._owner_of(session, cars)
             if owner in by_vehicle:
                 by_vehicle[owner].append(session)
         since = self.first_refresh or now
+        advanced = {
+            vehicle_id: self.vehicles.get(
+                vehicle_id, VehicleSnapshot(vehicle=vehicle, known_since=since)
+            ).advance(vehicle, by_vehicle[vehicle_id], now)
+            for vehicle_id, vehicle in everything.items()
+        }
+        user = replace(self, first_refresh=None, vehicles=advanced)
+        listed = {session.id for found in by_vehicle.values() for session in found}
+        return user._with_absences(self, cars.keys(), listed, complete_since, now)  # noqa: SLF001
+
+    def _owner_of(self, session: Session, cars: Mapping[str, Vehicle]) -> str | None:
+        """Return the car of a session without a vehicle id.
+
+        One car per user is documented. Of several it is the one that has the session, or that is plugged in.
+        """
+        for vehicle_id, known in self.vehicles.items():
+            if session.id in known.open_sessions or session.id in known.ended_sessions:
+                return vehicle_id
+        plugged_in = [
+            vehicle_id
+            for vehicle_id, vehicle in cars.items()
+            if vehicle.charge_state.status is not ChargeStatus.DISCONNECTED
+        ]
+        return next(iter([*plugged_in, *cars]), None)
+
+    def _with_absences(
+        self,
+        before: Self,
+        vehicle_ids: Collection[str],
+        session_ids: Collection[str],
+        complete_since: datetime | None,
+        now: datetime,
+    ) -> Self:
+        """Return this snapshot after an answer that names these cars and sessions, without what is gone.
+
+        A car goes after its last session, so that the end of that is published first.
+        """
+        open_sessions = {
+            session.id: session
+            for car in self.vehicles.values()
+            for session in car.open_sessions.values()
+        }
+        absent_sessions = {
+            session.id
+            for session in open_sessions.values()
+            if session.id not in session_ids
+            and complete_since is not None
+            and (session.started_at is None or session.started_at >= complete_since)
+        }
+        absences = after_answer(
+            self.absences,
+            named={
+                *(_vehicle_key(vehicle_id) for vehicle_id in vehicle_ids),
+                *(
+                    key
+                    for key in self.absences
+                    if key.startswith(_SESSION)
+                    and key.removeprefix(_SESSION) not in absent_sessions
+                ),
+            },
+            absent={
+                *(_vehicle_key(vehicle_id) for vehicle_id in self.vehicles.keys() - vehicle_ids),
+                *(_SESSION + session_id for session_id in absent_sessions),
+            },
+            last_seen=self.refreshed_at or now,
+            now=now,
+        )
+        lost = gone(absences, now)
+        vehicles = {}
+        for vehicle_id, car in self.vehicles.items():
+            known = car
+            for session_id in car.open_sessions:
+                if (key := _SESSION + session_id) in lost:
+                    known = known.close(session_id, absences[key].last_seen)
+            is_followed = known.open_sessions or before.has_open_session
+            if _vehicle_key(vehicle_id) not in lost or is_followed:
+                vehicles[vehicle_id] = known
+        kept = {_vehicle_key(vehicle_id) for vehicle_id in vehicles}
         return replace(
             self,
-            first_refresh=None,
-            vehicles={
-                vehicle_id: self.vehicles.get(
-                    vehicle_id, VehicleSnapshot(vehicle=vehicle, known_since=since)
-                ).advance(vehicle, by_vehicle[vehicle_id], now)
-                for vehicle_id, vehicle in cars.items()
+            vehicles=vehicles,
+            absences={
+                key: absence
+                for key, absence in absences.items()
+                if key in kept or (not key.startswith(_VEHICLE) and key not in lost)
             },
         )
+
+    def with_chargers(self, chargers: Iterable[Charger], now: datetime) -> Self:
+        """Return this snapshot with newly fetched chargers; one that is not listed stays until it is gone."""
+        listed = {item.id: item for item in chargers}
+        known = {**(self.chargers or {}), **listed}
+        absences = after_answer(
+            self.absences,
+            named={_CHARGER + key for key in listed},
+            absent={_CHARGER + key for key in known.keys() - listed.keys()},
+            last_seen=self.refreshed_at or now,
+            now=now,
+        )
+        lost = gone(absences, now)
+        return replace(
+            self,
+            chargers={key: item for key, item in known.items() if _CHARGER + key not in lost},
+            absences={
+                key: absence
+                for key, absence in absences.items()
+                if not (key.startswith(_CHARGER) and key in lost)
+            },
+        )
+
+    def absent_since(self, own_id: str) -> datetime | None:
+        """Return since when good answers no longer name a car or charger, None while they do."""
+        for kind in (_VEHICLE, _CHARGER):
+            if (absence := self.absences.get(kind + own_id)) is not None:
+                return absence.since
+        return None
 
     def with_vehicle(self, vehicle: VehicleSnapshot) -> Self:
         """Return this snapshot with one car replaced."""
@@ -228,12 +375,29 @@ def _started(session: Session) -> float:
     return 0.0 if session.started_at is None else session.started_at.timestamp()
 
 
-def _newer_reading(known: Vehicle, fetched: Vehicle) -> Vehicle:
+def _newer_reading(known: Vehicle, fetched: Vehicle, now: datetime) -> Vehicle:
     """Return the fetched car, with the known reading where the fetched one is older.
 
-    An answer may come from a cache, or be overtaken by a later one.
+    An answer may come from a cache, or be overtaken by a later one. A known reading from the future never
+    wins.
     """
     held, read = known.charge_state.updated_at, fetched.charge_state.updated_at
-    if held is not None and read is not None and read < held:
-        return replace(fetched, charge_state=known.charge_state)
-    return fetched
+    if held is None or read is None or held > now + CLOCK_TOLERANCE or read >= held:
+        return fetched
+    return replace(fetched, charge_state=known.charge_state)
+
+
+def _without_future_end(session: Session, now: datetime) -> Session:
+    """Return a session; an end that lies in the future has not come yet."""
+    if session.ended_at is None or session.ended_at <= now + CLOCK_TOLERANCE:
+        return session
+    return replace(session, ended_at=None)
+
+
+_VEHICLE: Final = "vehicle "
+_CHARGER: Final = "charger "
+_SESSION: Final = "session "
+
+
+def _vehicle_key(vehicle_id: str) -> str:
+    return _VEHICLE + vehicle_id
