@@ -24,7 +24,7 @@ from .push.subscriptions import unsubscribe_all
 from .services import async_setup_services
 from .session_history import SessionHistory
 from .statistics import import_energy
-from .store import JedlixStore
+from .store import JedlixStore, remove_orphaned_files
 from .subentries import async_entry_updated, follow_new_users, user_subentries
 from .webhook import JedlixPush
 
@@ -45,8 +45,10 @@ CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
 
 async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
-    """Register the actions, which are there whether or not an account is loaded."""
+    """Register the actions, which need no loaded account, and delete files without an entry."""
     async_setup_services(hass)
+    entry_ids = {entry.entry_id for entry in hass.config_entries.async_entries(DOMAIN)}
+    await hass.async_add_executor_job(remove_orphaned_files, hass.config.path(), entry_ids)
     return True
 
 
@@ -55,7 +57,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: JedlixConfigEntry) -> bo
     store = JedlixStore(hass, entry.entry_id)
     await store.load()
     # On unload, callbacks run in reverse: these two after the webhook is unregistered.
-    entry.async_on_unload(lambda: _answer_503_after_failed_setup(hass, entry))
+    entry.async_on_unload(lambda: _answer_503(hass, entry))
     entry.async_on_unload(store.close)
     if handed_over := hass.data.get(HANDED_OVER, {}).pop(entry.data[CONF_WEBHOOK_ID], None):
         store.push.subscriptions |= handed_over
@@ -129,13 +131,11 @@ async def async_remove_entry(hass: HomeAssistant, entry: JedlixConfigEntry) -> N
 
 
 @callback
-def _answer_503_after_failed_setup(hass: HomeAssistant, entry: JedlixConfigEntry) -> None:
-    """Answer 503 where set-up has failed, so that Jedlix tries again; Home Assistant itself would answer 200.
+def _answer_503(hass: HomeAssistant, entry: JedlixConfigEntry) -> None:
+    """Answer 503 while the entry is not loaded, so that Jedlix tries again; Home Assistant would answer 200.
 
-    The handler of the next attempt replaces this one. Disabling the entry unregisters it.
+    The handler of the next set-up replaces this one. Disabling or removing the entry unregisters it.
     """
-    if entry.state is ConfigEntryState.UNLOAD_IN_PROGRESS:
-        return
     handler = WebhookHandler(hass, entry.data[CONF_WEBHOOK_ID], entry.data[CONF_WEBHOOK_KEY])
     handler.register()
 

@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import wraps
 from typing import Any, Concatenate, Final
 
 from homeassistant.config_entries import ConfigEntry
@@ -46,8 +45,7 @@ def _finished[**P](
 ) -> Callable[Concatenate[Commands, P], Coroutine[Any, Any, None]]:
     """Carry a command out to its end, although its caller was cancelled, or Jedlix asked to wait."""
 
-    @wraps(command)
-    async def finished(self: Commands, *args: P.args, **kwargs: P.kwargs) -> None:
+    async def finished(self: Commands, /, *args: P.args, **kwargs: P.kwargs) -> None:
         with wanted_by_person():
             await self.run_to_the_end(command(self, *args, **kwargs))
 

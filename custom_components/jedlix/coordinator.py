@@ -19,6 +19,7 @@ from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, Upda
 
 from .api import (
     AuthError,
+    BadAnswer,
     ConnectionFailed,
     Forbidden,
     JedlixClient,
@@ -448,6 +449,9 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
             failure: JedlixError = ConnectionFailed("the refresh took longer than a minute")
         except JedlixError as err:
             failure = err
+        except Exception:
+            _LOGGER.exception("The refresh of the Jedlix user %s failed", user_id)
+            failure = BadAnswer("an unexpected failure, see the log")
         else:
             return None
         finally:

@@ -7,17 +7,21 @@ that a condition in the same automation sees the new ones.
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from homeassistant.core import CALLBACK_TYPE, Context, HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr
 from homeassistant.util import dt as dt_util
+import orjson
 
 from .api import WebhookMessage
 from .const import DOMAIN, EVENT_CHANGE, EVENT_WEBHOOK
 from .devices import DeviceKey, identifier_of
 from .listeners import Listeners
 from .state.changes import Change, change_of_delivery
+
+# The recorder keeps no event with more data, in bytes; the other fields need some.
+MAX_PAYLOAD_BYTES: Final = 32_768 - 2_048
 
 
 class Source(StrEnum):
@@ -91,7 +95,7 @@ class Publisher:
             "occurred_at": message.occurred_at and message.occurred_at.isoformat(),
             "source": source.value,
             "late": late,
-            "payload": message.payload,
+            "payload": _recordable(message.payload),
         }
         if not late:
             self._delivery_listeners.call(data, context)
@@ -111,3 +115,15 @@ class Publisher:
             if device is not None:
                 return device.id
         return None
+
+
+def _recordable(payload: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a payload; of one that the recorder would not keep, the short fields with a mark."""
+    if len(orjson.dumps(payload)) <= MAX_PAYLOAD_BYTES:
+        return payload
+    short = {
+        key: value
+        for key, value in payload.items()
+        if len(key) <= 64 and len(orjson.dumps(value)) <= 256  # noqa: PLR2004  an id, a time, a name
+    }
+    return dict(list(short.items())[:64]) | {"truncated": True}

@@ -21,6 +21,7 @@ from homeassistant.util.json import JsonObjectType
 import voluptuous as vol
 
 from .api import JedlixError, Session
+from .api.gate import wanted_by_person
 from .const import DOMAIN
 from .data import JedlixConfigEntry
 from .devices import DeviceKey, identifier_of
@@ -155,11 +156,15 @@ async def _catch_up(call: ServiceCall) -> None:
         refuse("time_in_the_future")
     if now - since > HISTORY_KEPT:
         refuse("too_long_ago")
+    failure: JedlixError | None = None
     for entry in _accounts(call):
         try:
-            await entry.runtime_data.coordinator.catch_up(since)
+            with wanted_by_person():
+                await entry.runtime_data.coordinator.catch_up(since)
         except JedlixError as err:
-            raise failure_of(err) from err
+            failure = failure or err
+    if failure is not None:
+        raise failure_of(failure) from failure
 
 
 async def _resubscribe(call: ServiceCall) -> None:

@@ -5,7 +5,7 @@ and at a normal stop. What a kill loses is fetched from Jedlix again. Reading an
 and only the users that changed are serialized again.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 import logging
@@ -16,7 +16,7 @@ from typing import Any, Final
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import issue_registry as ir
-from homeassistant.helpers.storage import Store
+from homeassistant.helpers.storage import STORAGE_DIR, Store
 import orjson
 
 from .api import BadAnswer
@@ -33,6 +33,7 @@ from .state.snapshot import UserSnapshot
 _LOGGER = logging.getLogger(__name__)
 
 _VERSION: Final = 1
+_MINOR_VERSION: Final = 1
 SAVE_DELAY: Final = 5.0
 ISSUE_DAMAGED: Final = "memory_damaged"
 
@@ -103,6 +104,7 @@ class JedlixStore:
             f"{DOMAIN}.{self._entry_id}",
             private=True,
             atomic_writes=True,
+            minor_version=_MINOR_VERSION,
             serialize_in_event_loop=False,
         )
 
@@ -230,3 +232,10 @@ def _subscription(item: tuple[str, object]) -> tuple[str, Held]:
 
 def _experience(item: tuple[str, object]) -> tuple[str, Experience]:
     return item[0], Experience.from_json(item[1])
+
+
+def remove_orphaned_files(config_folder: str, entry_ids: Collection[str]) -> None:
+    """Delete the files of entries that no longer exist. Blocks."""
+    for path in Path(config_folder, STORAGE_DIR).glob(f"{DOMAIN}.*"):
+        if path.name.split(".")[1] not in entry_ids:
+            path.unlink(missing_ok=True)

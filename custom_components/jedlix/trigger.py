@@ -40,6 +40,7 @@ _WEBHOOK_SCHEMA: Final = vol.Schema(
     {
         vol.Required(CONF_OPTIONS, default={}): {
             vol.Optional(CONF_EVENT_TYPES, default=[]): vol.All(cv.ensure_list, [cv.string]),
+            vol.Required(CONF_INCLUDE_LATE, default=False): cv.boolean,
         },
     }
 )
@@ -136,7 +137,8 @@ class WebhookTrigger(JedlixTrigger):
     @override
     def _wants(self, data: Mapping[str, Any]) -> bool:
         wanted = self._options[CONF_EVENT_TYPES]
-        return not wanted or data.get("event_type") in wanted
+        is_wanted = not wanted or data.get("event_type") in wanted
+        return is_wanted and (self._options[CONF_INCLUDE_LATE] or not data.get("late"))
 
     @override
     def _describe(self, data: Mapping[str, Any]) -> str:

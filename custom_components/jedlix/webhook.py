@@ -135,7 +135,8 @@ class JedlixPush:
         """Process a new delivery after it was answered: publish it as it came, and request a refresh."""
         before = self.state
         now = dt_util.utcnow()
-        self.health.note_delivery(message.user_id, message.occurred_at, now)
+        user_id = message.user_id or self._coordinator.fleet.owner(message)
+        self.health.note_delivery(user_id, message.occurred_at, now)
         self._record.last_delivery = now
         self._record.schedule_save()
         self._write_counters_soon(before)

@@ -21,6 +21,8 @@ type Json = bool | float | str | list[Json] | dict[str, Json] | None
 
 # .NET writes its zero date instead of null; no car charged before this year.
 _MIN_YEAR: Final = 2000
+# No local time of a later year can be shown.
+_LAST_YEAR: Final = 9998
 _MAX_NUMBER: Final = 1e15
 _MAX_KEYS_LENGTH: Final = 300
 # orjson writes at most 254 levels. With fewer brackets than this there cannot be too many levels.
@@ -88,6 +90,8 @@ class Fields:
 def text(value: object) -> str | None:
     """Return a non-empty string; whole numbers count, since ids are opaque."""
     if isinstance(value, str):
+        if not value.isprintable():  # control characters belong in no id and no name
+            value = "".join(filter(str.isprintable, value))
         return value.strip() or None
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value) if abs(value) < _MAX_NUMBER else None
@@ -138,7 +142,7 @@ def moment(value: object) -> datetime | None:
             read = read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
     except ValueError, OverflowError:
         return None
-    return read if read.year >= _MIN_YEAR else None
+    return read if _MIN_YEAR <= read.year <= _LAST_YEAR else None
 
 
 def wire_time(value: datetime) -> str:

@@ -97,10 +97,12 @@ class WebhookHandler:
         self._on_refusal = on_refusal
         self._clock = clock
         self._next_refusal_log = 0.0
+        self._is_registered = False
         self.arrivals: deque[Arrival] = deque(maxlen=MAX_ARRIVALS)
 
     def register(self) -> None:
         """Register at Home Assistant, in the place of any other handler of this webhook id, without a gap."""
+        self._is_registered = True
         webhook.async_unregister(self._hass, self._webhook_id)
         webhook.async_register(
             self._hass,
@@ -113,7 +115,11 @@ class WebhookHandler:
         )
 
     def unregister(self) -> None:
-        """Unregister: Home Assistant then answers by itself, with 200."""
+        """Unregister: Home Assistant then answers by itself, with 200.
+
+        A delivery whose body is still arriving is refused.
+        """
+        self._is_registered = False
         webhook.async_unregister(self._hass, self._webhook_id)
 
     async def _handle(self, _hass: HomeAssistant, _webhook_id: str, request: Request) -> Response:
@@ -132,19 +138,19 @@ class WebhookHandler:
         try:
             async with asyncio.timeout(BODY_TIMEOUT):
                 body = await _read(request)
-            if body is None:
-                return self._refuse(Refusal.TOO_LARGE)
             message = _message(body)
+        except _TooLargeError:
+            return self._refuse(Refusal.TOO_LARGE)
         except TimeoutError:
             return self._refuse(Refusal.TOO_SLOW)
         except (RequestPayloadError, orjson.JSONDecodeError, BadAnswer) as err:
             return self._refuse(Refusal.BAD_BODY, str(err))
         now = time.time()
-        if message.is_test:
+        if message.is_test and self._is_registered:
             verdict = "test"
             if self._on_test is not None:
                 self._on_test(message)
-        elif self._on_delivery is None:
+        elif self._on_delivery is None or not self._is_registered:
             return self._refuse(Refusal.NOT_READY)
         elif self._inbox.add(message.id, now):
             verdict = "accepted"
@@ -172,14 +178,18 @@ class WebhookHandler:
         return Response(status=_STATUS[why])
 
 
-async def _read(request: Request) -> bytes | None:
-    """Read the body of a plain or a cloudhook request, None when it is larger than allowed."""
+class _TooLargeError(Exception):
+    """A body is larger than allowed."""
+
+
+async def _read(request: Request) -> bytes:
+    """Read the body of a plain or a cloudhook request; raises when it is larger than allowed."""
     stream = request.content
     body = bytearray()
     while chunk := await stream.read(MAX_BODY_BYTES + 1 - len(body)):
         body += chunk
         if len(body) > MAX_BODY_BYTES:
-            return None
+            raise _TooLargeError
     return bytes(body)
 
 

@@ -2,11 +2,14 @@
 
 from collections import deque
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Final
 
 # Jedlix can replay a week of deliveries (documented). A day more allows for clocks that differ.
 SECONDS_REMEMBERED: Final = 8 * 86_400.0
 MAX_DELIVERIES: Final = 50_000
+# A longer id is remembered by its hash, so that the file stays small.
+MAX_ID_LENGTH: Final = 64
 
 
 class Inbox:
@@ -24,10 +27,11 @@ class Inbox:
 
     def __contains__(self, delivery_id: str) -> bool:
         """Return whether a delivery is remembered."""
-        return delivery_id in self._arrivals
+        return _short(delivery_id) in self._arrivals
 
     def add(self, delivery_id: str, now: float) -> bool:
         """Remember a delivery and return whether it is new."""
+        delivery_id = _short(delivery_id)
         if delivery_id in self._arrivals:
             return False
         self._arrivals[delivery_id] = now
@@ -46,3 +50,9 @@ class Inbox:
             or len(self._arrivals) > MAX_DELIVERIES
         ):
             del self._arrivals[self._in_order.popleft()]
+
+
+def _short(delivery_id: str) -> str:
+    if len(delivery_id) <= MAX_ID_LENGTH:
+        return delivery_id
+    return sha256(delivery_id.encode("utf-8", "surrogatepass")).hexdigest()

@@ -121,7 +121,12 @@ class Registration:
         retry_interval = MIN_RETRY_INTERVAL
         while True:
             self._wake.clear()
-            is_settled = await self._register()
+            try:
+                is_settled = await self._register()
+            except Exception:
+                _LOGGER.exception("Registering the webhook at Jedlix failed and is tried again")
+                self._conclude(RegistrationState.PENDING, self.problem)
+                is_settled = False
             # A type that is still refused after many tries is not offered here.
             is_usable = self._health.registration is RegistrationState.DONE
             if is_settled or (is_usable and retry_interval >= MAX_RETRY_INTERVAL):

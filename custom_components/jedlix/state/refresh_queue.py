@@ -6,8 +6,11 @@ request is lost.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+import logging
 import random
 from typing import Any, Final
+
+_LOGGER = logging.getLogger(__name__)
 
 MIN_INTERVAL: Final = 1.0
 MAX_RETRY_INTERVAL: Final = 60.0
@@ -43,7 +46,7 @@ class RefreshQueue:
         try:
             while True:
                 self._requested_again[user_id] = False
-                if await self._refresh(user_id):
+                if await self._is_refreshed(user_id):
                     retry_interval = MIN_INTERVAL
                     await self._sleep(MIN_INTERVAL)
                     if not self._requested_again[user_id]:
@@ -53,3 +56,11 @@ class RefreshQueue:
                     await self._sleep(retry_interval * random.uniform(0.5, 1.0))  # noqa: S311
         finally:
             del self._requested_again[user_id]
+
+    async def _is_refreshed(self, user_id: str) -> bool:
+        """Refresh a user; an unexpected failure is logged and tried again like any other."""
+        try:
+            return await self._refresh(user_id)
+        except Exception:
+            _LOGGER.exception("The refresh of a Jedlix user failed and is tried again")
+            return False
