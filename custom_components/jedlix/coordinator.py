@@ -110,10 +110,8 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         self._holds = Holds()
         self._lists_tenant = True
         self._is_start = not hass.is_running
-        # users whose next requested refresh follows a command of ours, who are being refreshed, and who were
-        # reported in the log as unreadable
+        # users whose next requested refresh follows a command of ours, and who were logged as unreadable
         self._commanded: set[str] = set()
-        self._refreshing: set[str] = set()
         self._reported: set[str] = set()
         for unfollowed in store.users.keys() - self.followed:
             del store.users[unfollowed]
@@ -332,18 +330,18 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         background once set-up has waited long enough. A user whom Jedlix does not know, or does not allow
         us, is no failure of the poll.
         """
-        refreshes = []
-        for user_id, thorough in due.items():
-            if user_id in self._refreshing:
-                self._queue.request(user_id)
-                continue
-            work = self._try_refresh(
-                user_id,
-                Source.HISTORY if user_id in named else Source.POLL,
-                sessions.get(user_id, ()),
-                thorough=thorough,
+        refreshes = [
+            self._in_background(
+                self._try_refresh(
+                    user_id,
+                    Source.HISTORY if user_id in named else Source.POLL,
+                    sessions.get(user_id, ()),
+                    thorough=thorough,
+                ),
+                f"jedlix poll of {user_id}",
             )
-            refreshes.append(self._in_background(work, f"jedlix poll of {user_id}"))
+            for user_id, thorough in due.items()
+        ]
         if not refreshes:
             return None
         done, _ = await asyncio.wait(refreshes, timeout=FIRST_REFRESH_TIMEOUT)
@@ -441,7 +439,6 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         thorough: bool = True,
     ) -> JedlixError | None:
         """Refresh a user; returns the failure. One that takes a minute has failed."""
-        self._refreshing.add(user_id)
         try:
             async with asyncio.timeout(REFRESH_TIMEOUT):
                 await self._refresh(user_id, source, sessions, thorough=thorough)
@@ -454,8 +451,6 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
             failure = BadAnswer("an unexpected failure, see the log")
         else:
             return None
-        finally:
-            self._refreshing.discard(user_id)
         self._note_failed(user_id)
         return failure
 
