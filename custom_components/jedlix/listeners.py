@@ -28,4 +28,4 @@ class Listeners[*Args]:
             try:
                 listener(*args)
             except Exception:
-                _LOGGER.exception("A listener to Jedlix failed: %s", listener)
+                _LOGGER.exception("A listener to Jedlix failed")

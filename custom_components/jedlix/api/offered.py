@@ -31,10 +31,6 @@ class OfferedCalls:
         """Return whether the tenant has a call, as far as is known."""
         return name not in self._not_offered and _LIES_UNDER.get(name) not in self._not_offered
 
-    def has_answered(self, name: str) -> bool:
-        """Return whether the tenant has ever answered a call."""
-        return name in self._answered
-
     def note_answer(self, name: str) -> None:
         """Note that the tenant answered a call."""
         self._answered.add(name)

@@ -43,6 +43,7 @@ class Fetcher:
         """Read by the calls that the tenant offers."""
         self._client = client
         self._offered = offered
+        self._has_read_user_sessions = False
         self._slots = asyncio.Semaphore(MAX_CONCURRENT_CALLS)
         self._tenant_reads: dict[datetime, asyncio.Task[list[Session]]] = {}
 
@@ -61,9 +62,9 @@ class Fetcher:
         if isinstance(sessions, NotFound | Forbidden):
             # Jedlix knows the user, so it is the call that is not offered.
             self._offered.note_not_offered("user_sessions", sessions)
-        elif isinstance(sessions, Rejected | BadAnswer):
+        elif isinstance(sessions, Rejected | BadAnswer) and not self._has_read_user_sessions:
             # Something else may stand at the assumed path.
-            self._offered.note_refusal("user_sessions", sessions)
+            self._offered.note_not_offered("user_sessions", sessions)
         if isinstance(sessions, REFUSALS) and not self._offered.is_offered("user_sessions"):
             sessions = await self._user_sessions(user_id, since)
         if isinstance(sessions, BaseException):
@@ -125,7 +126,7 @@ class Fetcher:
         async with self._slots:
             pages = self._client.session_pages(user_id=user_id, started_from=since)
             sessions = await _read_pages(pages, since)
-        self._offered.note_answer("user_sessions")
+        self._has_read_user_sessions = True
         return sessions
 
     async def _tenant_sessions_shared(self, since: datetime) -> list[Session]:
