@@ -931,8 +931,8 @@ async def test_in_a_tenant_of_documented_calls_alone_nothing_pretends_to_be_ther
         if "does not offer" in record.getMessage()
     ]
     assert sorted(lines) == [
-        "This tenant does not offer charge_settings",
-        "This tenant does not offer user_sessions",
+        "This Jedlix tenant does not offer charge_settings",
+        "This Jedlix tenant does not offer user_sessions",
     ]
     assert troubles(caplog) == []
 

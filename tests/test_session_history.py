@@ -20,12 +20,8 @@ from custom_components.jedlix.api import (
     Rejected,
     Session,
 )
-from custom_components.jedlix.session_history import (
-    SessionHistory,
-    TooManySessions,
-    costs_as_json,
-    session_as_json,
-)
+from custom_components.jedlix.services import costs_as_json, session_as_json
+from custom_components.jedlix.session_history import SessionHistory, TooManySessions
 from simulator.api import charging
 from simulator.app import Simulator
 from simulator.model import JsonObject, Session as TrueSession
@@ -360,7 +356,7 @@ async def test_financials_that_are_something_else_hide_no_session(
     car = await start_car()
     monkeypatch.setattr(car.past._client, "financials", AsyncMock(side_effect=answer))
     assert (await car.asked(now - MONTH, now))[0] == car.true(now - MONTH, now)
-    assert not car.truth.serves("financials")
+    assert not car.truth.is_offered("financials")
 
 
 async def test_who_tells_it_all_is_not_asked_for_financials(

@@ -29,7 +29,7 @@ from pytest_homeassistant_custom_component.components.recorder.common import (
 from custom_components.jedlix.api import Session
 from custom_components.jedlix.const import CONF_IMPORT_ENERGY, DOMAIN
 from custom_components.jedlix.session_history import SessionHistory
-from custom_components.jedlix.statistics import by_hour
+from custom_components.jedlix.statistics import EndedSession, by_hour
 from simulator.api import charging
 from simulator.app import Simulator
 from simulator.model import Session as TrueSession
@@ -46,8 +46,8 @@ ON: Final = {CONF_IMPORT_ENERGY: True}
 # -- which amount belongs to which hour --------------------------------------------------------------------
 
 
-def session(start: datetime, end: datetime) -> Session:
-    return Session(id="1", started_at=start, ended_at=end)
+def session(start: datetime, end: datetime) -> EndedSession:
+    return EndedSession(Session(id="1"), start, end)
 
 
 def test_an_amount_is_spread_evenly_over_its_session() -> None:
@@ -444,7 +444,7 @@ async def test_an_import_that_would_ask_for_too_much_is_given_up(
     house = await start_house(users=3, history_days=200, faults={"absent": ["user_sessions"]})
     monkeypatch.setattr(charging, "_find", lambda call, _: call.sim.world.sessions.find(Filter()))
     await house.begin()
-    assert caplog.text.count("The energy of past sessions is not imported") == 1
+    assert caplog.text.count("The energy of past Jedlix sessions is not imported") == 1
     before = house.asked_for_the_past
     await house.an_hour_later()
     assert house.asked_for_the_past == before > 0

@@ -159,7 +159,7 @@ async def test_the_daily_look_mends_what_got_lost(
     callback_url: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(registration, "_DAILY", 0.05)
+    monkeypatch.setattr(registration, "_DAY", 0.05)
     entry = make_entry(sim, callback_url)
     await set_up(hass, entry)
     await until(hass, lambda: len(held_at(sim)) == len(entry.options[CONF_EVENT_TYPES]))
@@ -224,7 +224,7 @@ async def test_pauses_differ_a_little_from_home_to_home(
         "asyncio",
         SimpleNamespace(Event=asyncio.Event, Lock=asyncio.Lock, timeout=timeout),
     )
-    monkeypatch.setattr(registration, "_LAST_RETRY", 30.0)
+    monkeypatch.setattr(registration, "MAX_RETRY_INTERVAL", 30.0)
     sim.faults.subscription_status = 503
     await set_up(hass, make_entry(sim, callback_url))
     await until(hass, lambda: len(waits) == 20)

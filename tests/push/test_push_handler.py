@@ -24,7 +24,8 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry, async_
 from pytest_homeassistant_custom_component.typing import WebSocketGenerator
 
 from custom_components.jedlix.api import WebhookMessage
-from custom_components.jedlix.push import link
+from custom_components.jedlix import webhook as link
+from custom_components.jedlix.push import handler
 from custom_components.jedlix.push.handler import MAX_BODY_BYTES, Refusal, WebhookHandler
 from custom_components.jedlix.push.inbox import Inbox
 from simulator.app import Simulator
@@ -420,21 +421,21 @@ async def test_a_door_on_trial_takes_test_messages_and_asks_others_to_come_back(
 ) -> None:
     tests: list[WebhookMessage] = []
     trial = WebhookHandler(hass, WEBHOOK_ID, WEBHOOK_KEY, on_test=tests.append)
-    trial.open()
+    trial.register()
     assert (await knock(message(isTest=True), RIGHT)).status == 200
     assert (await knock(message(), RIGHT)).status == 503
     delivered: list[WebhookMessage] = []
     WebhookHandler(
         hass, WEBHOOK_ID, WEBHOOK_KEY, on_delivery=delivered.append
-    ).open()  # without shutting the other
+    ).register()  # without shutting the other
     assert (await knock(message(), RIGHT)).status == 200
     assert (await knock(message(isTest=True), RIGHT)).status == 200  # nobody waits for it now
     assert len(delivered) == len(tests) == 1
-    trial.close()
+    trial.unregister()
 
 
 async def test_a_shut_door_is_not_there(room: Room, hass: HomeAssistant, knock: Knock) -> None:
-    WebhookHandler(hass, WEBHOOK_ID, WEBHOOK_KEY).close()
+    WebhookHandler(hass, WEBHOOK_ID, WEBHOOK_KEY).unregister()
     assert await knock(message(), RIGHT) == Answer(200, "")  # how Home Assistant answers for no one
     assert room.delivered == []
 
@@ -444,11 +445,10 @@ async def test_refusals_are_logged_once_in_five_minutes(
     home: TestClient[Any, Any],
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
+    hass: HomeAssistant,
 ) -> None:
     clock = SimpleNamespace(now=1000.0)
-    monkeypatch.setattr(
-        handler, "time", SimpleNamespace(monotonic=lambda: clock.now, time=time.time)
-    )
+    WebhookHandler(hass, WEBHOOK_ID, WEBHOOK_KEY, clock=lambda: clock.now, on_refusal=room.refused.append).register()
 
     async def knock_badly() -> int:
         """Return how often the log tells of three refusals of different kinds."""
@@ -456,7 +456,7 @@ async def test_refusals_are_logged_once_in_five_minutes(
         await post(home, message(), {})
         await post(home, b"", RIGHT)
         await post(home, of_size(MAX_BODY_BYTES + 1), RIGHT)
-        return caplog.text.count("A delivery was refused")
+        return caplog.text.count("A delivery to the Jedlix webhook was refused")
 
     assert await knock_badly() == 1
     assert WEBHOOK_KEY not in caplog.text
@@ -595,7 +595,7 @@ async def test_odd_bodies_with_the_right_key_leave_no_error_in_the_log(
     errors = [it for it in caplog.records if it.levelno > logging.WARNING]
     # aiohttp itself complains of what says gzip and is none, whoever reads it
     assert [it.getMessage() for it in errors if it.name != "aiohttp.server"] == []
-    assert caplog.text.count("A delivery was refused") == 1
+    assert caplog.text.count("A delivery to the Jedlix webhook was refused") == 1
 
 
 async def test_a_flood_with_wrong_keys_keeps_no_real_delivery_out(
@@ -618,7 +618,7 @@ async def test_a_flood_with_wrong_keys_keeps_no_real_delivery_out(
     assert {it["event_id"] for it in recorded.webhooks} == {f"e-{n}" for n in range(0, 1000, 20)}
     health = entry.runtime_data.push.health
     assert (health.received, health.rejected) == (50, 950)
-    assert caplog.text.count("A delivery was refused") == 1
+    assert caplog.text.count("A delivery to the Jedlix webhook was refused") == 1
     assert WEBHOOK_KEY not in caplog.text
 
 
@@ -647,7 +647,7 @@ async def test_events_are_written_at_once_and_counters_once_for_many(
 ) -> None:
     await post(home, message(id="first"), RIGHT)
     await until(hass, lambda: state_of(hass, "_push_state") == "healthy")
-    monkeypatch.setattr(link, "_COUNTERS_AFTER", 60)
+    monkeypatch.setattr(link, "COUNTERS_DELAY", 60)
     later = dt_util.utcnow() + timedelta(minutes=2)
     count = written(hass, ".jedlix_webhook", "_received", "_rejected", "_push_state", "_push")
     for number in range(10):
@@ -671,7 +671,7 @@ async def test_counters_that_are_due_do_not_outlive_the_entry(
     await post(home, message(id="second"), RIGHT)
     await hass.async_block_till_done()
     push = entry.runtime_data.push
-    assert push._counters_due is not None
+    assert push._cancel_counters is not None
     assert await hass.config_entries.async_unload(entry.entry_id)
     heard: list[bool] = []
     push.listen(lambda: heard.append(True))

@@ -10,7 +10,7 @@ from custom_components.jedlix.push.health import (
     DELIVERY_TOLERANCE,
     PushHealth,
     PushState,
-    Registration,
+    RegistrationState,
 )
 
 NOON: Final = datetime(2030, 1, 1, 12, tzinfo=UTC)
@@ -19,7 +19,7 @@ SECOND: Final = timedelta(seconds=1)
 type Step = Callable[[PushHealth, datetime], None]
 
 
-def registered(registration: Registration) -> Step:
+def registered(registration: RegistrationState) -> Step:
     def step(health: PushHealth, _now: datetime) -> None:
         health.registration = registration
 
@@ -27,7 +27,7 @@ def registered(registration: Registration) -> Step:
 
 
 def delivered(user_id: str | None = "u-1") -> Step:
-    return lambda health, now: health.delivered(user_id, now, now)
+    return lambda health, now: health.note_delivery(user_id, now, now)
 
 
 def missed(user_id: str = "u-1") -> Step:
@@ -35,11 +35,11 @@ def missed(user_id: str = "u-1") -> Step:
 
 
 def announced(health: PushHealth, _now: datetime) -> None:
-    health.announced()
+    health.note_change_after_delivery()
 
 
 def renewed(health: PushHealth, now: datetime) -> None:
-    health.renewed(now)
+    health.note_renewal(now)
 
 
 def wrong_key(health: PushHealth, now: datetime) -> None:
@@ -50,10 +50,10 @@ def bad_body(health: PushHealth, _now: datetime) -> None:
     health.note_bad_body()
 
 
-OFF = registered(Registration.OFF)
-PENDING = registered(Registration.PENDING)
-DONE = registered(Registration.DONE)
-REFUSED = registered(Registration.REFUSED)
+OFF = registered(RegistrationState.OFF)
+PENDING = registered(RegistrationState.PENDING)
+DONE = registered(RegistrationState.DONE)
+REFUSED = registered(RegistrationState.REFUSED)
 
 # Minutes past noon and what happened then; the question is asked at one o'clock.
 EVIDENCE: Final[dict[str, tuple[list[tuple[float, Step]], PushState]]] = {
@@ -153,7 +153,7 @@ def test_the_state_follows_from_the_evidence(evidence: str) -> None:
 
 def test_the_grace_is_fifteen_minutes_to_the_second() -> None:
     assert timedelta(minutes=15) == DELIVERY_TOLERANCE
-    health = PushHealth(registration=Registration.DONE, announces=True)
+    health = PushHealth(registration=RegistrationState.DONE, reports_changes=True)
     health.note_change_found_by_poll("u-1", NOON)
     health.review(NOON + DELIVERY_TOLERANCE)
     assert (health.missed_by_push, health.state(NOON)) == (0, PushState.WAITING)
@@ -164,7 +164,7 @@ def test_the_grace_is_fifteen_minutes_to_the_second() -> None:
 
 
 def test_each_missed_change_counts_also_where_it_is_no_trouble() -> None:
-    health = PushHealth(registration=Registration.DONE)
+    health = PushHealth(registration=RegistrationState.DONE)
     for minute in range(3):
         health.note_change_found_by_poll("u-1", NOON + timedelta(minutes=minute))
     health.review(NOON + DELIVERY_TOLERANCE + timedelta(minutes=1, seconds=1))
@@ -173,7 +173,7 @@ def test_each_missed_change_counts_also_where_it_is_no_trouble() -> None:
 
 
 def test_who_wants_no_push_misses_nothing_by_it() -> None:
-    health = PushHealth(registration=Registration.OFF)
+    health = PushHealth(registration=RegistrationState.OFF)
     health.note_change_found_by_poll("u-1", NOON)
     health.review(NOON + DELIVERY_TOLERANCE + SECOND)
     assert health.missed_by_push == 0
@@ -181,11 +181,11 @@ def test_who_wants_no_push_misses_nothing_by_it() -> None:
 
 def test_deliveries_and_refusals_are_counted() -> None:
     health = PushHealth()
-    health.delivered("u-1", NOON - 3 * SECOND, NOON)
+    health.note_delivery("u-1", NOON - 3 * SECOND, NOON)
     assert (health.received, health.last_delivery, health.last_delay) == (1, NOON, 3.0)
-    health.delivered("u-1", None, NOON + SECOND)  # without a time nothing is known of the delay
+    health.note_delivery("u-1", None, NOON + SECOND)  # without a time nothing is known of the delay
     assert (health.received, health.last_delay) == (2, 3.0)
-    health.delivered("u-1", NOON + timedelta(hours=1), NOON)  # their clock is ahead
+    health.note_delivery("u-1", NOON + timedelta(hours=1), NOON)  # their clock is ahead
     assert (health.received, health.last_delay) == (3, 0.0)
     health.note_wrong_key(NOON)
     health.note_bad_body()
@@ -193,16 +193,16 @@ def test_deliveries_and_refusals_are_counted() -> None:
 
 
 def test_only_those_who_were_named_lately_are_kept_in_mind() -> None:
-    health = PushHealth(registration=Registration.DONE)
+    health = PushHealth(registration=RegistrationState.DONE)
     for number in range(1000):
-        health.delivered(f"u-{number}", NOON, NOON + number * SECOND)
-    health.delivered("u-0", NOON, NOON + 1000 * SECOND)
+        health.note_delivery(f"u-{number}", NOON, NOON + number * SECOND)
+    health.note_delivery("u-0", NOON, NOON + 1000 * SECOND)
     health.review(NOON + 1000 * SECOND + DELIVERY_TOLERANCE - 10 * SECOND)
     assert list(health._last_by_user) == [*(f"u-{number}" for number in range(990, 1000)), "u-0"]
 
 
 def test_each_silence_since_the_last_delivery_counts_once() -> None:
-    health = PushHealth(registration=Registration.DONE, announces=True)
+    health = PushHealth(registration=RegistrationState.DONE, reports_changes=True)
     silent_at = NOON + DELIVERY_TOLERANCE + SECOND
 
     def miss(after: timedelta) -> datetime:
@@ -217,25 +217,25 @@ def test_each_silence_since_the_last_delivery_counts_once() -> None:
     assert (health.silences, health.missed_by_push) == (1, 4)
     # written anew: what was found before that says nothing about what is now
     health.note_change_found_by_poll("u-1", NOON + timedelta(hours=2))
-    health.renewed(NOON + timedelta(hours=2, minutes=1))
+    health.note_renewal(NOON + timedelta(hours=2, minutes=1))
     health.review(NOON + timedelta(hours=3))
     assert (health.silences, health.missed_by_push) == (1, 5)
     assert health.state(NOON + timedelta(hours=3)) is PushState.WAITING
     now = miss(timedelta(hours=4))
     assert (health.silences, health.state(now)) == (2, PushState.SILENT)
-    health.delivered("u-3", now, now)
+    health.note_delivery("u-3", now, now)
     assert (health.silences, health.state(now)) == (0, PushState.HEALTHY)
 
 
 def test_what_was_heard_stays_heard_when_all_is_written_anew_without_need() -> None:
-    health = PushHealth(registration=Registration.DONE)
-    health.delivered("u-1", NOON, NOON)
-    health.renewed(NOON)
+    health = PushHealth(registration=RegistrationState.DONE)
+    health.note_delivery("u-1", NOON, NOON)
+    health.note_renewal(NOON)
     assert health.state(NOON) is PushState.HEALTHY
 
 
 def test_whoever_wants_to_know_is_told_of_each_review() -> None:
-    health, told = PushHealth(registration=Registration.DONE), []
+    health, told = PushHealth(registration=RegistrationState.DONE), []
     health.review(NOON)
     health.reviewed = lambda: told.append(health.missed_by_push)
     health.note_change_found_by_poll("u-1", NOON)

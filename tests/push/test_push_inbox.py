@@ -39,7 +39,7 @@ def test_a_repeated_delivery_does_not_live_longer() -> None:
 
 
 def test_the_oldest_go_when_there_are_too_many() -> None:
-    with patch.object(module, "_MOST", 3):
+    with patch.object(module, "MAX_DELIVERIES", 3):
         inbox = Inbox()
         for number in range(5):
             assert inbox.add(str(number), NOW)
@@ -66,7 +66,7 @@ def test_a_clock_that_is_set_back_brings_nothing_twice() -> None:
 @pytest.fixture(scope="module", autouse=True)
 def small() -> Iterator[None]:
     """Make many be few, so that the properties reach the limit."""
-    with patch.object(module, "_MOST", 20):
+    with patch.object(module, "MAX_DELIVERIES", 20):
         yield
 
 
