@@ -52,30 +52,6 @@ def controls(hass: HomeAssistant) -> set[str]:
 # -- which there are ---------------------------------------------------------------------------------------
 
 
-async def test_two_cars_have_all_controls_where_the_tenant_offers_every_call(
-    hass: HomeAssistant, start_simulator: StartSimulator
-) -> None:
-    sim = await start_simulator(users=2)
-    for vehicle_id in sim.vehicle_ids:
-        sim.plug(vehicle_id)
-    await set_up_with_rare_polls(hass, sim)
-    assert controls(hass) == {
-        "button.jedlix_resubscribe",
-        "button.renault_zoe_refresh",
-        "button.tesla_model_3_refresh",
-        "calendar.renault_zoe_sessions",
-        "calendar.tesla_model_3_sessions",
-        "number.renault_zoe_current_battery_level",
-        "number.renault_zoe_desired_battery_level",
-        "number.renault_zoe_minimum_battery_level",
-        "number.tesla_model_3_desired_battery_level",
-        "number.tesla_model_3_minimum_battery_level",
-        "switch.renault_zoe_smart_charging",
-        "switch.tesla_model_3_boost",
-        "switch.tesla_model_3_smart_charging",
-    }
-
-
 async def test_a_tenant_of_documented_calls_alone_has_no_control_that_cannot_work(
     hass: HomeAssistant,
     start_simulator: StartSimulator,

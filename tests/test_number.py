@@ -108,17 +108,6 @@ async def test_the_minimum_is_never_above_the_desired_level(
     assert car.settings["minimumBatteryLevel"] == 50
 
 
-@pytest.mark.parametrize("value", [49, 101])
-async def test_the_desired_level_has_the_documented_range(
-    hass: HomeAssistant, sim: Simulator, value: int
-) -> None:
-    await set_up_with_rare_polls(hass, sim)
-    calls = mark(sim)
-    with pytest.raises(ServiceValidationError):
-        await command(hass, sim, DESIRED, "set_value", value=value)
-    assert calls() == []
-
-
 @pytest.mark.parametrize("spelling", ["currentSateOfCharge", "currentStateOfCharge"])
 async def test_the_current_level_of_a_car_that_cannot_report_it_is_entered_for_its_session(
     hass: HomeAssistant,

@@ -103,31 +103,21 @@ async def test_boost_is_switched_on_unless_the_call_says_off(
     assert not session.boost
 
 
-async def test_smart_charging_is_paused_and_resumed(
-    hass: HomeAssistant, fleet: Simulator, loaded: MockConfigEntry
-) -> None:
-    car, device_id = fleet.vehicle(fleet.vehicle_ids[0]), device_of(hass, loaded, fleet).id
-    await call_action(hass, "pause_smart_charging", device_id=device_id)
-    assert car.settings["isSmartChargingEnabled"] is False
-    assert car.settings["enableSmartChargingAt"] is None
-    await call_action(hass, "resume_smart_charging", device_id=device_id)
-    assert car.settings["isSmartChargingEnabled"] is True
-    assert car_state(hass, fleet, "switch.smart_charging").state == STATE_ON
-
-
-async def test_a_time_without_a_zone_is_local(
+async def test_smart_charging_is_paused_until_a_local_time_and_resumed(
     hass: HomeAssistant, fleet: Simulator, loaded: MockConfigEntry
 ) -> None:
     await hass.config.async_set_time_zone("Europe/Amsterdam")
-    device_id = device_of(hass, loaded, fleet).id
+    car, device_id = fleet.vehicle(fleet.vehicle_ids[0]), device_of(hass, loaded, fleet).id
     await call_action(
         hass, "pause_smart_charging", device_id=device_id, until="2126-07-01 08:00:00"
     )
+    assert car.settings["isSmartChargingEnabled"] is False
     resumes_at = car_state(hass, fleet, "sensor.smart_charging_resumes_at").state
     assert dt_util.parse_datetime(resumes_at) == datetime(2126, 7, 1, 6, tzinfo=UTC)
     await call_action(hass, "resume_smart_charging", device_id=device_id)
-    settings = fleet.vehicle(fleet.vehicle_ids[0]).settings
-    assert settings["enableSmartChargingAt"] is None
+    assert car.settings["isSmartChargingEnabled"] is True
+    assert car.settings["enableSmartChargingAt"] is None
+    assert car_state(hass, fleet, "switch.smart_charging").state == STATE_ON
 
 
 async def test_the_level_of_a_car_that_does_not_report_it_is_entered(
@@ -249,43 +239,25 @@ async def test_a_session_is_returned_in_local_time(hass: HomeAssistant) -> None:
 
 
 def test_costs_are_totals_by_currency() -> None:
+    july = datetime(2026, 7, 1, tzinfo=UTC)
     sessions = [
-        replace(FULL, id="before", started_at=datetime(2026, 6, 30, 23, 59, tzinfo=UTC)),
+        replace(FULL, id="before", started_at=july - timedelta(minutes=1)),
         FULL,
         replace(FULL, id="2", is_managed=False, cost=0.2, savings=None),
         replace(FULL, id="3", currency="SEK", energy_kwh=None),
         Session(id="4", started_at=FULL.started_at),
     ]
-    assert costs_as_json(sessions, datetime(2026, 7, 1, tzinfo=UTC)) == [
-        {
-            "currency": "EUR",
-            "sessions": 2,
-            "smart_sessions": 1,
-            "unmanaged_sessions": 1,
-            "energy_kwh": 40.5,
-            "cost": 4.3,
-            "savings": 1.23,
-        },
-        {
-            "currency": "SEK",
-            "sessions": 1,
-            "smart_sessions": 1,
-            "unmanaged_sessions": 0,
-            "energy_kwh": None,
-            "cost": 4.1,
-            "savings": 1.23,
-        },
-        {
-            "currency": None,
-            "sessions": 1,
-            "smart_sessions": 0,
-            "unmanaged_sessions": 0,
-            "energy_kwh": None,
-            "cost": None,
-            "savings": None,
-        },
+    columns = ("currency", "sessions", "smart_sessions", "unmanaged_sessions")
+    figures = ("energy_kwh", "cost", "savings")
+    assert [tuple(total.items()) for total in costs_as_json(sessions, july)] == [
+        tuple(zip(columns + figures, row, strict=True))
+        for row in (
+            ("EUR", 2, 1, 1, 40.5, 4.3, 1.23),
+            ("SEK", 1, 1, 0, None, 4.1, 1.23),
+            (None, 1, 0, 0, None, None, None),
+        )
     ]
-    assert costs_as_json([], datetime(2026, 7, 1, tzinfo=UTC)) == []
+    assert costs_as_json([], july) == []
 
 
 # -- targets -----------------------------------------------------------------------------------------------
@@ -360,50 +332,37 @@ async def test_a_target_without_a_car_is_an_error(
     assert nothing_written()
 
 
-async def test_a_named_device_must_exist_and_be_ours(
-    hass: HomeAssistant,
-    fleet: Simulator,
-    loaded: MockConfigEntry,
-    nothing_written: Callable[[], bool],
-) -> None:
-    good = device_of(hass, loaded, fleet).id
-    other = MockConfigEntry(domain="lamps")
-    other.add_to_hass(hass)
-    lamp = dr.async_get(hass).async_get_or_create(
-        config_entry_id=other.entry_id, identifiers={("lamps", "1")}, name="Lamp"
-    )
-    dr.async_get(hass).async_update_device(lamp.id, name_by_user="Reading lamp")
-    for action in ACTIONS:
-        for device_id, key, name in (
-            ("a1b2", "unknown_device", "a1b2"),
-            (lamp.id, "foreign_device", "Reading lamp"),
-        ):
-            attempt = call_action(hass, action, device_id=[good, device_id])
-            assert name in await fails(hass, attempt, key, ServiceValidationError)
-    assert nothing_written()
-
-
-async def test_a_named_account_or_charger_is_not_a_car(
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [
+        ("a1b2", "unknown_device"),
+        ("Reading lamp", "foreign_device"),
+        ("Jedlix", "not_a_vehicle"),
+        ("Easee Home", "not_a_vehicle"),
+    ],
+)
+async def test_a_named_device_must_exist_be_ours_and_be_a_car(
     hass: HomeAssistant,
     fleet: Simulator,
     loaded: MockConfigEntry,
     nothing_written: Callable[[], bool],
     caplog: pytest.LogCaptureFixture,
+    name: str,
+    error: str,
 ) -> None:
-    good = device_of(hass, loaded, fleet).id
-    named = {
-        device.name: device.id
-        for device in dr.async_entries_for_config_entry(dr.async_get(hass), loaded.entry_id)
-    }
-    for action in CAR_ACTIONS:
-        for name in ("Jedlix", "Easee Home"):
-            text = await fails(
-                hass,
-                call_action(hass, action, device_id=[good, named[name]]),
-                "not_a_vehicle",
-                ServiceValidationError,
-            )
-            assert name in text
+    """An account may be named for the actions of accounts."""
+    devices, other = dr.async_get(hass), MockConfigEntry(domain="lamps")
+    other.add_to_hass(hass)
+    lamp = devices.async_get_or_create(
+        config_entry_id=other.entry_id, identifiers={("lamps", "1")}, name="Lamp"
+    )
+    devices.async_update_device(lamp.id, name_by_user="Reading lamp")
+    ours = dr.async_entries_for_config_entry(devices, loaded.entry_id)
+    ids = {device.name: device.id for device in ours} | {"Reading lamp": lamp.id}
+    named = [device_of(hass, loaded, fleet).id, ids.get(name, name)]
+    for action in CAR_ACTIONS if error == "not_a_vehicle" else ACTIONS:
+        attempt = call_action(hass, action, device_id=named)
+        assert name in await fails(hass, attempt, error, ServiceValidationError)
     assert nothing_written()
     assert troubles(caplog) == []
 

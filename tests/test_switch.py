@@ -175,12 +175,14 @@ async def test_boost_is_available_in_a_smart_session_and_ends_with_it(
     session = car.session
     assert session is not None
 
-    await command(hass, sim, BOOST, "turn_on")
-    assert session.boost
-    assert shows(hass, sim, BOOST, STATE_ON)
-    await command(hass, sim, BOOST, "turn_off")
-    assert not session.boost
-    assert shows(hass, sim, BOOST, STATE_OFF)
+    for service, state, kind in (
+        ("turn_on", STATE_ON, "boost_started"),
+        ("turn_off", STATE_OFF, "boost_ended"),
+    ):
+        await command(hass, sim, BOOST, service)
+        assert session.boost is (state == STATE_ON)
+        assert shows(hass, sim, BOOST, state)
+        assert car_state(hass, sim, "event.session").attributes["event_type"] == kind
     await command(hass, sim, BOOST, "turn_on")
     sim.unplug(car.id)
     await refreshed(hass, entry, lambda: "unplugged" in recorded.types)
@@ -196,19 +198,6 @@ async def test_boost_is_available_in_a_smart_session_and_ends_with_it(
     sim.plug(car.id)
     await refreshed(hass, entry, lambda: shows(hass, sim, SESSION, "smart"))
     assert shows(hass, sim, BOOST, STATE_OFF)
-
-
-async def test_the_event_entity_of_the_session_shows_boost(
-    hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry
-) -> None:
-    sim.plug(sim.vehicle_ids[0])
-    await until(hass, lambda: shows(hass, sim, SESSION, "smart"))
-    for service, kind in (("turn_on", "boost_started"), ("turn_off", "boost_ended")):
-        await command(hass, sim, BOOST, service)
-        assert car_state(hass, sim, "event.session").attributes["event_type"] == kind
-    await command(hass, sim, SMART, "turn_off")
-    last = car_state(hass, sim, "event.session").attributes["event_type"]
-    assert last in {"smart_charging_disabled", "session_ended"}
 
 
 async def test_boost_switched_at_jedlix_changes_the_switch(

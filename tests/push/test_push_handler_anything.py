@@ -6,7 +6,6 @@ A usual run makes a few hundred requests; `JEDLIX_FUZZ=10000` makes ten thousand
 import asyncio
 from collections import Counter
 from dataclasses import dataclass
-import gzip
 import logging
 import os
 from typing import Any, Final
@@ -22,7 +21,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.jedlix.const import DOMAIN
 from custom_components.jedlix.push.handler import MAX_BODY_BYTES
 from simulator.app import Simulator
-from tests.push.deliveries import PATH
+from tests.push.deliveries import ODD_BODIES, ODD_BYTES, PATH
 from tests.tools import WEBHOOK_KEY, record_events
 
 REQUESTS: Final = int(os.environ.get("JEDLIX_FUZZ", "300"))
@@ -55,37 +54,21 @@ GOOD: Final = (
     b'{"eventType": "userCreated", "id": "1", "userId": "u", "timestamp": "2026-11-24T12:00:00Z"}'
 )
 CORPUS: Final = (
-    b"",
-    b" ",
-    b"null",
-    b"[]",
-    b"{}",
-    b'""',
-    b"0",
+    *(body for body, _ in ODD_BODIES.values()),
+    *(body for body, *_ in ODD_BYTES.values()),
     b"{" * 50_000,
     b"[" * 60_000,
     b'{"a":' * 10_000 + b"1" + b"}" * 10_000,
-    b"\xff\xfe\x00",
-    b"\xef\xbb\xbf" + GOOD,
-    GOOD.decode().encode("utf-16"),
-    GOOD[:-1],
-    GOOD + GOOD,
     GOOD + b"\0",
     b'{"eventType": "a", "id": NaN}',
-    b'{"eventType": "a", "id": 1e999}',
     b'{"eventType": "a", "id": ' + b"9" * 5000 + b"}",
     b'{"eventType": "\\ud800", "id": "\\udfff"}',
     b'{"eventType": "a", "eventType": "b", "id": "1", "id": "2", "Id": 3, "ID": null}',
-    b'{"eventType": {"eventType": "a"}, "id": ["1"]}',
     b'{"eventType": "a", "id": "", "userId": {}, "timestamp": 1e300, "isTest": "perhaps"}',
     b'{"eventType": "a", "timestamp": "9999-99-99T99:99:99Z"}',
     b'{"eventType": "a", "timestamp": -99999999999999999999}',
     b'{"eventType": "' + b"x" * 60_000 + b'", "id": "1"}',
-    b"x" * MAX_BODY_BYTES,
-    b"x" * (MAX_BODY_BYTES + 1),
-    b"x" * (4 * MAX_BODY_BYTES),
-    gzip.compress(GOOD),
-    gzip.compress(b"0" * 10_000_000),
+    *(b"x" * size for size in (MAX_BODY_BYTES, MAX_BODY_BYTES + 1, 4 * MAX_BODY_BYTES)),
 )
 
 json_values = st.recursive(

@@ -16,6 +16,7 @@ from custom_components.jedlix.api import (
     ConnectionFailed,
     Forbidden,
     JedlixClient,
+    JedlixError,
     Rejected,
     Subscription,
 )
@@ -263,20 +264,21 @@ async def test_a_url_that_is_refused_is_not_held(tenant: Tenant) -> None:
     assert tenant.held_by_jedlix == tenant.ours()
 
 
-@pytest.mark.parametrize(("status", "kind"), [(400, Rejected), (422, Rejected), (409, Conflict)])
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        ({"subscription_status": 400}, Rejected),
+        ({"subscription_status": 422}, Rejected),
+        ({"subscription_status": 409}, Conflict),
+        ({"forbidden": ["subscribe"]}, Forbidden),
+    ],
+)
 async def test_the_kind_of_refusal_is_returned(
-    tenant: Tenant, status: int, kind: type[Rejected]
+    tenant: Tenant, fault: dict[str, Any], kind: type[JedlixError]
 ) -> None:
-    tenant.sim.faults.subscription_status = status
-    await tenant.reconcile("userCreated")
-    assert type(tenant.refused["userCreated"]) is kind
-    assert tenant.held == {}
-
-
-async def test_a_plan_without_webhooks_is_a_refusal(tenant: Tenant) -> None:
-    tenant.sim.faults.forbidden = ["subscribe"]
+    tenant.sim.strike(fault)
     await tenant.reconcile()
-    assert {type(error) for error in tenant.refused.values()} == {Forbidden}
+    assert [type(error) for error in tenant.refused.values()] == [kind] * len(WANTED)
     assert tenant.held == {}
 
 
