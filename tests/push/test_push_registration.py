@@ -50,7 +50,7 @@ def push_of(entry: MockConfigEntry) -> JedlixPush:
     return push
 
 
-def calls(sim: Simulator) -> list[str]:
+def registration_calls(sim: Simulator) -> list[str]:
     """Return the calls about subscriptions so far."""
     return [
         f"{request.method} {request.status}"
@@ -64,7 +64,7 @@ def urls_at(sim: Simulator) -> dict[str, str]:
     return {item.event_type: item.url for item in sim.webhooks.subscriptions.values()}
 
 
-async def set_up_with_callback(
+async def set_up_callback(
     hass: HomeAssistant, sim: Simulator, callback: str, url: str | None = None
 ) -> MockConfigEntry:
     """Set an entry up with this kind of callback."""
@@ -127,13 +127,13 @@ async def test_a_reload_registers_nothing_again(
     """A strict tenant has no list of subscriptions."""
     sim = await start_simulator(mode=mode)
     entry = await set_up_with_push(hass, sim, callback_url)
-    before, ids = len(calls(sim)), set(sim.webhooks.subscriptions)
+    before, ids = len(registration_calls(sim)), set(sim.webhooks.subscriptions)
     assert await hass.config_entries.async_unload(entry.entry_id)
     await hass.async_block_till_done()
-    assert len(calls(sim)) == before
+    assert len(registration_calls(sim)) == before
     await hass.config_entries.async_setup(entry.entry_id)
     await until(hass, lambda: push_of(entry).state is PushState.WAITING)
-    assert calls(sim)[before:] == [f"GET {status}"]
+    assert registration_calls(sim)[before:] == [f"GET {status}"]
     assert set(sim.webhooks.subscriptions) == ids
 
 
@@ -167,12 +167,13 @@ async def test_a_failure_that_may_pass_is_tried_again_with_growing_pauses(
     assert push_of(entry).state is PushState.CONNECTING
     assert state_of(hass, "_push_state") == "connecting"
     assert push_of(entry).registration.problem is None
+    assert waits[:8] == [30, 60, 120, 240, 480, 960, 1800, 1800]
+    # A request makes the pauses short again, and so does a success.
+    push_of(entry).registration.check_now()
+    await until(hass, lambda: 30 in waits[8:])
     sim.faults.subscription_status = 0
     await until(hass, lambda: push_of(entry).state is PushState.WAITING)
     assert state_of(hass, "_push_state") == "waiting"
-    tries = waits.index(DAY)
-    assert waits[:tries] == [30, 60, 120, 240, 480, 960, 1800, *[1800] * (tries - 7)]
-    # After a success the pauses start short again.
     waits.clear()
     sim.faults.subscription_status = status
     push_of(entry).resubscribe()
@@ -226,7 +227,7 @@ async def test_a_registration_that_fails_shows_why_until_it_works_and_polling_go
 ) -> None:
     sim.strike(faults)
     url = callback_url if url == "HOME" else url
-    entry = await set_up_with_callback(hass, sim, callback, url)
+    entry = await set_up_callback(hass, sim, callback, url)
     await until(hass, lambda: push_of(entry).registration.problem == problem)
     assert push_of(entry).state is PushState.FAILING
     assert state_of(hass, "_push_state") == "failing"
@@ -235,8 +236,9 @@ async def test_a_registration_that_fails_shows_why_until_it_works_and_polling_go
     await until(hass, lambda: waits[:2] == [30, 60])
     if faults:
         sim.faults.clear()
+        types = set(entry.options[CONF_EVENT_TYPES])
+        await until(hass, lambda: urls_at(sim).keys() == types)
         await until(hass, lambda: push_of(entry).registration.problem is None)
-        assert urls_at(sim).keys() == set(entry.options[CONF_EVENT_TYPES])
 
 
 async def test_an_event_type_that_is_not_offered_is_no_problem(
@@ -263,7 +265,7 @@ async def test_a_renewal_that_is_refused_is_shown_and_tried_until_it_works(
     sim.faults.wrong_key = 0.0
     push.registration.check_now()  # instead of half a minute later
     await until(hass, lambda: push.state is PushState.WAITING)
-    assert calls(sim)[-len(types) :] == ["PUT 200"] * len(types)
+    assert registration_calls(sim)[-len(types) :] == ["PUT 200"] * len(types)
 
 
 # -- it follows changes ------------------------------------------------------------------------------------
@@ -276,14 +278,14 @@ async def test_a_changed_external_url_is_followed_and_another_change_is_not(
     hass_client_no_auth: ClientSessionGenerator,
 ) -> None:
     await hass.config.async_update(external_url=callback_url)
-    entry = await set_up_with_callback(hass, sim, "external")
+    entry = await set_up_callback(hass, sim, "external")
     await until(hass, lambda: push_of(entry).state is PushState.WAITING)
     assert push_of(entry).registration.callback is Callback.EXTERNAL
     assert all(url.startswith(callback_url) for url in urls_at(sim).values())
-    before = len(calls(sim))
+    before = len(registration_calls(sim))
     await hass.config.async_update(location_name="Another name")
     await asyncio.sleep(0.02)
-    assert len(calls(sim)) == before
+    assert len(registration_calls(sim)) == before
     moved = await open_another_port(hass_client_no_auth)
     assert moved != callback_url
     await hass.config.async_update(external_url=moved)
@@ -309,10 +311,10 @@ async def test_a_changed_custom_url_is_followed(
 async def test_resubscribe_writes_all_subscriptions_again(
     hass: HomeAssistant, entry: MockConfigEntry, sim: Simulator
 ) -> None:
-    types, before = entry.options[CONF_EVENT_TYPES], len(calls(sim))
+    types, before = entry.options[CONF_EVENT_TYPES], len(registration_calls(sim))
     push_of(entry).resubscribe()
-    await until(hass, lambda: len(calls(sim)) == before + 1 + len(types))
-    assert calls(sim)[before:] == ["GET 200", *["PUT 200"] * len(types)]
+    await until(hass, lambda: len(registration_calls(sim)) == before + 1 + len(types))
+    assert registration_calls(sim)[before:] == ["GET 200", *["PUT 200"] * len(types)]
     assert urls_at(sim).keys() == set(types)
 
 
@@ -344,11 +346,11 @@ async def test_resubscribe_during_a_pass_that_fails_is_not_lost(
 async def test_push_that_is_not_wanted_costs_one_call(
     hass: HomeAssistant, home: TestClient[Any, Any], sim: Simulator
 ) -> None:
-    entry = await set_up_with_callback(hass, sim, "none")
+    entry = await set_up_callback(hass, sim, "none")
     assert push_of(entry).state is PushState.OFF
     assert push_of(entry).registration.callback is Callback.NONE
     assert state_of(hass, "_push_state") == "off"
-    await until(hass, lambda: calls(sim) == ["GET 200"])
+    await until(hass, lambda: registration_calls(sim) == ["GET 200"])
 
 
 async def test_push_that_is_no_longer_wanted_is_unsubscribed_as_soon_as_jedlix_answers(

@@ -277,7 +277,7 @@ async def test_the_kind_of_refusal_is_returned(
     tenant: Tenant, fault: dict[str, Any], kind: type[JedlixError]
 ) -> None:
     tenant.sim.strike(fault)
-    await tenant.reconcile()
+    assert len(await tenant.reconcile()) == 1 + len(WANTED)
     assert [type(error) for error in tenant.refused.values()] == [kind] * len(WANTED)
     assert tenant.held == {}
 
