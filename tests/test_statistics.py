@@ -416,7 +416,7 @@ async def test_an_import_that_needs_too_many_pages_is_given_up(
 ) -> None:
     monkeypatch.setattr("custom_components.jedlix.session_history.MAX_PAGES", 1)
     home = await start_home(users=3, history_days=200, faults={"absent": ["user_sessions"]})
-    monkeypatch.setattr(charging, "_find", lambda call, _: call.sim.world.sessions.find(Filter()))
+    monkeypatch.setattr(charging, "_find", lambda call, _: call.cloud.world.sessions.find(Filter()))
     await home.set_up()
     assert caplog.text.count("The energy of past Jedlix sessions is not imported") == 1
     before = home.history_calls
@@ -427,10 +427,10 @@ async def test_an_import_that_needs_too_many_pages_is_given_up(
 async def test_a_car_that_comes_later_is_imported(start_home: StartHome) -> None:
     home = await start_home(users=2)
     owner = home.sim.world.users[home.sim.user_ids[0]]
-    car, owner.vehicle = owner.vehicle, None
+    cars, owner.vehicles = owner.vehicles, []
     await home.set_up()
     assert f"{home.car}_session_energy" not in await metadata(home.hass)
-    owner.vehicle = car
+    owner.vehicles = cars
     await home.poll()
     await home.check()
 
