@@ -267,7 +267,7 @@ async def test_a_ring_that_meets_refused_credentials_asks_for_new_ones_and_is_no
     sim.strike({"token_expiry": True})
     sim.plug(sim.vehicle_ids[0])
     await until(hass, lambda: hass.config_entries.flow.async_progress_by_handler(DOMAIN))
-    await until(hass, lambda: not entry.runtime_data.coordinator._rings._again)
+    await until(hass, lambda: not entry.runtime_data.coordinator._queue._requested_again)
     assert recorded.types == []
     sim.settings = before
     await poll(hass, entry)
@@ -751,14 +751,14 @@ async def test_a_change_that_cannot_be_remembered_any_more_is_left_to_the_next_l
     """A look that is under way while the entry is unloaded must not tell what the Store will not know."""
     recorded, coordinator = record_events(hass), coordinator_of(polled)
     store: JedlixStore = polled.runtime_data.store
-    write = store.write
+    write = store.save
 
     async def write_while_a_look_ends() -> None:
         await write()
         sim.plug(sim.vehicle_ids[0])
         await coordinator.refresh_after_command(sim.user_ids[0])
 
-    store.write = write_while_a_look_ends  # type: ignore[method-assign]
+    store.save = write_while_a_look_ends  # type: ignore[method-assign]
     await restart(hass, polled, lambda: None)
     assert recorded.types == ["plugged_in", "session_started", "charging_started"]
     assert {change["late"] for change in recorded.changes} == {True}

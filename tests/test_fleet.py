@@ -7,7 +7,8 @@ from typing import Final, cast
 import pytest
 
 from custom_components.jedlix.api import Charger, Vehicle
-from custom_components.jedlix.fleet import Fleet, Key
+from custom_components.jedlix.devices import DeviceKey as Key
+from custom_components.jedlix.fleet import Fleet
 from custom_components.jedlix.state.snapshot import UserSnapshot, VehicleSnapshot
 
 NOON: Final = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -23,13 +24,13 @@ class Remembering:
         self.users: dict[str, UserSnapshot] = {}
         self.times_changed = 0
 
-    def changed(self) -> None:
+    def schedule_save(self) -> None:
         """Count."""
         self.times_changed += 1
 
 
 @pytest.fixture
-def memory() -> Remembering:
+def store() -> Remembering:
     """Return the store under the fleet."""
     return Remembering()
 
@@ -56,12 +57,12 @@ NOBODY: Final = UserSnapshot.unknown("user", NOON)
 
 def test_cars_and_chargers_are_found_by_user_and_id(fleet: Fleet, store: Remembering) -> None:
     assert fleet.vehicle(CAR) is None
-    assert fleet.charger(BOX) is None
+    assert fleet.chargers.get(BOX) is None
     fleet.put(NOBODY, user())
-    assert fleet.charger(BOX) is None
+    assert fleet.chargers.get(BOX) is None
     fleet.put(user(), user(box=box()))
     assert fleet.vehicle(CAR) == user().vehicles["car"]
-    assert fleet.charger(BOX) == box()
+    assert fleet.chargers.get(BOX) == box()
     assert fleet.vehicles.keys() == {CAR}
     assert fleet.chargers.keys() == {BOX}
     assert fleet.vehicle(("another", "car")) is None
@@ -70,10 +71,10 @@ def test_cars_and_chargers_are_found_by_user_and_id(fleet: Fleet, store: Remembe
 
 def test_only_who_listens_to_what_changed_hears_it(fleet: Fleet) -> None:
     heard: list[object] = []
-    fleet.listen_to(CAR, lambda: heard.append("car"))
-    fleet.listen_to(BOX, lambda: heard.append("box"))
-    fleet.listen_to(("another", "car"), lambda: heard.append("another's"))
-    fleet.listen(heard.append)
+    fleet.listen_to(CAR, lambda _: heard.append("car"))
+    fleet.listen_to(BOX, lambda _: heard.append("box"))
+    fleet.listen_to(("another", "car"), lambda _: heard.append("another's"))
+    fleet.listen(lambda key, _: heard.append(key))
     before = user(box=box())
     fleet.put(NOBODY, before)
     assert sorted(map(str, heard)) == sorted(map(str, [CAR, BOX, "car", "box"]))
@@ -92,8 +93,8 @@ def test_only_who_listens_to_what_changed_hears_it(fleet: Fleet) -> None:
 def test_what_is_new_is_in_place_before_anybody_hears_of_it(fleet: Fleet) -> None:
     seen: list[float | None] = []
 
-    def look() -> None:
-        charger = fleet.charger(BOX)
+    def look(_: object) -> None:
+        charger = fleet.chargers.get(BOX)
         seen.append(None if charger is None else charger.power_kw)
 
     fleet.listen_to(BOX, look)
@@ -107,7 +108,7 @@ def test_a_dropped_user_takes_everything_along(fleet: Fleet, store: Remembering)
     heard: list[Key] = []
     fleet.put(NOBODY, user(box=box()))
     fleet.put(UserSnapshot.unknown("another", NOON), user("another"))
-    fleet.listen(heard.append)
+    fleet.listen(lambda key, _: heard.append(key))
     fleet.drop("user")
     assert sorted(heard) == [BOX, CAR]
     assert store.users.keys() == {"another"}
@@ -122,13 +123,13 @@ def test_who_stops_listening_hears_no_more_even_while_being_told(fleet: Fleet) -
     """An entity that is removed because of a change stops listening while the change is being told."""
     heard: list[str] = []
 
-    def hear_once() -> None:
+    def hear_once(_: object) -> None:
         heard.append("once")
         stop()
 
     stop = fleet.listen_to(CAR, hear_once)
-    fleet.listen_to(CAR, lambda: heard.append("always"))
-    stop_all = fleet.listen(lambda _: heard.append("all"))
+    fleet.listen_to(CAR, lambda _: heard.append("always"))
+    stop_all = fleet.listen(lambda *_: heard.append("all"))
     fleet.put(NOBODY, user())
     assert heard == ["once", "always", "all"]
     stop_all()
@@ -146,9 +147,9 @@ def test_who_fails_keeps_nobody_else_from_hearing(
         raise KeyError("a word that is not loaded yet")
 
     fleet.listen_to(CAR, fail)
-    fleet.listen_to(CAR, lambda: heard.append("car"))
+    fleet.listen_to(CAR, lambda _: heard.append("car"))
     fleet.listen(fail)
-    fleet.listen(heard.append)
+    fleet.listen(lambda key, _: heard.append(key))
     fleet.put(NOBODY, user())
     assert heard == ["car", CAR]
-    assert caplog.text.count("could not be passed on") == 2
+    assert caplog.text.count("A listener to Jedlix failed") == 2

@@ -13,7 +13,7 @@ from custom_components.jedlix.binary_sensor import VEHICLE_BINARY_SENSORS
 from custom_components.jedlix.button import REFRESH
 from custom_components.jedlix.calendar import SESSIONS
 from custom_components.jedlix.const import DOMAIN
-from custom_components.jedlix.entity import ChargerDescription, VehicleDescription
+from custom_components.jedlix.entity import JedlixEntityDescription
 from custom_components.jedlix.event import VEHICLE_EVENTS
 from custom_components.jedlix.number import VEHICLE_NUMBERS
 from custom_components.jedlix.sensor import CHARGER_SENSORS, VEHICLE_SENSORS
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("home")
 
 SMALL = 50
 LARGE = 1000
-OF_A_CAR: tuple[VehicleDescription | ChargerDescription, ...] = (
+OF_A_CAR: tuple[JedlixEntityDescription[Any], ...] = (
     *VEHICLE_SENSORS,
     *VEHICLE_BINARY_SENSORS,
     *VEHICLE_EVENTS,

@@ -17,7 +17,7 @@ from custom_components.jedlix.state.changes import ChangeType
     ("data", "message"),
     [
         ({"type": "plugged_in"}, "was plugged in"),
-        ({"type": "session_ended", "late": True}, "ended a charging session (told late)"),
+        ({"type": "session_ended", "late": True}, "ended a charging session (reported late)"),
         ({"type": "something else"}, "changed"),
         ({}, "changed"),
     ],

@@ -22,7 +22,8 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry, async_
 from custom_components.jedlix.api import Session, Vehicle
 from custom_components.jedlix.const import DOMAIN
 from custom_components.jedlix.push.subscriptions import Held
-from custom_components.jedlix.state.snapshot import UserSnapshot, snapshot_as_json
+from custom_components.jedlix.state.serialization import snapshot_as_json
+from custom_components.jedlix.state.snapshot import UserSnapshot
 from custom_components.jedlix.store import JedlixStore
 from simulator.app import Simulator
 from tests.tools import WEBHOOK_ID, WEBHOOK_KEY, make_entry, record_events, set_up, until
@@ -58,7 +59,7 @@ def file(folder: Path) -> Path:
 
 
 @pytest.fixture
-def memory(hass: HomeAssistant, file: Path) -> JedlixStore:
+def store(hass: HomeAssistant, file: Path) -> JedlixStore:
     """Return an empty store."""
     return JedlixStore(hass, "e-1")
 

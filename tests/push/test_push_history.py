@@ -19,7 +19,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.jedlix.api import ConnectionFailed, JedlixClient, WebhookMessage
 from custom_components.jedlix.publisher import Publisher, Source
 from custom_components.jedlix.push.history import WebhookHistory
-from custom_components.jedlix.state.fetcher import Fetcher
+from custom_components.jedlix.api.offered import OfferedCalls
 from custom_components.jedlix.store import JedlixStore
 from simulator.app import Simulator
 from tests.commanding import poll
@@ -212,7 +212,7 @@ async def test_ten_thousand_missed_deliveries_keep_nobody_waiting(hass: HomeAssi
 
     client = cast("JedlixClient", Client())
     store = JedlixStore(hass, "an entry")
-    catch_up = WebhookHistory(client, Fetcher(client), store, tell)
+    catch_up = WebhookHistory(client, OfferedCalls(), store.push, tell)
     longest = 0.0
     gc.freeze()  # what lies about from other tests is not swept now
     done = asyncio.create_task(catch_up.publish_since(now - timedelta(days=1), now))

@@ -54,7 +54,7 @@ class Look:
     sessions: Sequence[Session] = ()
 
 
-def retell(looks: Iterable[Look], *, watched: bool = True) -> list[list[Change]]:
+def retell(looks: Iterable[Look], *, after_gap: bool = False) -> list[list[Change]]:
     """Return what each of a row of looks tells; the first is the first ever at this user."""
     told: list[list[Change]] = []
     before: UserSnapshot | None = None
@@ -62,14 +62,14 @@ def retell(looks: Iterable[Look], *, watched: bool = True) -> list[list[Change]]
         now = at(look.minute)
         before = before or UserSnapshot.unknown("user", now)
         after = before.advance(look.cars, look.sessions, now)
-        told.append(compare(before, after, now, watched=watched))
+        told.append(compare(before, after, now, after_gap=after_gap))
         before = after
     return told
 
 
-def last(*looks: Look, watched: bool = True) -> list[Change]:
+def last(*looks: Look, after_gap: bool = False) -> list[Change]:
     """Return what the last of these looks tells."""
-    return retell(looks, watched=watched)[-1]
+    return retell(looks, after_gap=after_gap)[-1]
 
 
 def types(changes: Iterable[Change]) -> list[str]:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
-from types import SimpleNamespace
 from typing import Any, Final
 
 import pytest
@@ -24,11 +23,7 @@ class Bell:
         self._waiting: asyncio.Queue[asyncio.Event] = asyncio.Queue()
         self.looked = asyncio.Event()
         self.during: Callable[[], None] | None = None
-        self.rings = RefreshQueue(self._look, self._start)
-        monkeypatch.setattr(
-            "custom_components.jedlix.state.refresh_queue.asyncio",
-            SimpleNamespace(sleep=self._sleep),
-        )
+        self.rings = RefreshQueue(self._look, self._start, sleep=self._sleep)
         monkeypatch.setattr(
             "custom_components.jedlix.state.refresh_queue.random.uniform", lambda _low, high: high
         )
@@ -36,7 +31,7 @@ class Bell:
     def ring(self, times: int = 1, user_id: str = USER) -> None:
         """Ring so many times."""
         for _ in range(times):
-            self.rings.ring(user_id)
+            self.rings.request(user_id)
 
     async def pause_over(self) -> None:
         """Let the oldest pause be over, and what follows happen."""

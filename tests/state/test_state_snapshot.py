@@ -16,12 +16,11 @@ from custom_components.jedlix.api import (
     Session,
     Vehicle,
 )
+from custom_components.jedlix.state.serialization import snapshot_as_json, snapshot_from_json
 from custom_components.jedlix.state.snapshot import (
     SESSIONS_REMEMBERED,
     UserSnapshot,
     VehicleSnapshot,
-    snapshot_as_json,
-    snapshot_from_json,
 )
 
 NOON: Final = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
