@@ -1,7 +1,7 @@
 """Refresh queue: the first request is served at once, more of them become one, and none is lost."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Final
 
 import pytest
@@ -14,7 +14,7 @@ USER: Final = "user"
 class Refreshes:
     """A refresh queue, what it refreshes, and a clock that the test moves."""
 
-    def __init__(self, *results: bool) -> None:
+    def __init__(self, results: Iterable[bool] = ()) -> None:
         """Let the first refreshes end with these results, and all others succeed."""
         self.refreshed: list[str] = []
         self.pauses: list[float] = []
@@ -105,7 +105,7 @@ async def test_one_user_does_not_wait_for_another() -> None:
 
 
 async def test_a_failed_refresh_is_tried_again_after_growing_pauses_until_it_succeeds() -> None:
-    refreshes = Refreshes(*[False] * 10)
+    refreshes = Refreshes([False] * 10)
     await refreshes.request()
     for _ in range(11):
         await refreshes.end_pause()
@@ -118,7 +118,7 @@ async def test_a_failed_refresh_is_tried_again_after_growing_pauses_until_it_suc
 
 
 async def test_after_a_success_the_pauses_are_short_again() -> None:
-    refreshes = Refreshes(False, False, True, False)
+    refreshes = Refreshes([False, False, True, False])
     await refreshes.request()
     await refreshes.end_pause()
     await refreshes.end_pause()

@@ -173,7 +173,9 @@ def test_a_user_who_is_no_longer_followed_is_never_due() -> None:
         max_size=60,
     )
 )
-def test_each_followed_user_is_refreshed_soon_whatever_happens(steps: list[tuple[str, int]]) -> None:
+def test_each_followed_user_is_refreshed_soon_whatever_happens(
+    steps: list[tuple[str, int]],
+) -> None:
     """It takes as many polls as there are groups of five, and no other user is refreshed."""
     schedule = PollSchedule([], NOON)
     for step, number in steps:
