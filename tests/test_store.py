@@ -96,6 +96,8 @@ def fill(store: JedlixStore) -> None:
     store.push.inbox.add("e-0", NOON.timestamp() + 1)
     store.last_poll = NOON
     store.push.subscriptions["userCreated"] = HELD
+    store.push.missed_since = NOON
+    store.push.tried_event_types |= {"ours": True, "theirs": False}
     store.push.reports_changes = True
     store.push.last_delivery = NOON
 
@@ -103,17 +105,31 @@ def fill(store: JedlixStore) -> None:
 # -- saving ------------------------------------------------------------------------------------------------
 
 
-async def test_everything_that_was_saved_is_loaded(hass: HomeAssistant, store: JedlixStore) -> None:
+async def test_everything_that_was_saved_is_loaded(
+    hass: HomeAssistant, store: JedlixStore, file: Path
+) -> None:
     fill(store)
     await store.close()
+    # Files of earlier versions are read by these names.
+    assert saved(file).keys() == {
+        "inbox",
+        "checkpoint",
+        "missed_since",
+        "users",
+        "subscriptions",
+        "guesses",
+        "push_announces",
+        "last_delivery",
+    }
     again = JedlixStore(hass, "e-1")
     await again.load()
     assert list(again.push.inbox.as_json()) == ["e-1", "e-0"]  # the oldest first
     assert not again.push.inbox.add("e-1", NOON.timestamp() + 60)
     assert again.last_poll == NOON
     assert again.push.subscriptions == {"userCreated": HELD}
+    assert again.push.missed_since == again.push.last_delivery == NOON
+    assert again.push.tried_event_types == {"ours": True, "theirs": False}
     assert again.push.reports_changes
-    assert again.push.last_delivery == NOON
 
 
 async def test_an_empty_store_is_loaded_as_empty(hass: HomeAssistant, store: JedlixStore) -> None:
