@@ -5,7 +5,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from simulator.app import Simulator
-from tests.tools import make_entry, set_up
+from tests.coordinator.tools import set_up_without_push
 
 
 @pytest.fixture(autouse=True)
@@ -15,7 +15,5 @@ def _home(home: object, no_second_try: None) -> None:
 
 @pytest.fixture
 async def polled(hass: HomeAssistant, sim: Simulator) -> MockConfigEntry:
-    """Return an entry without push: what it knows comes from polls."""
-    entry = make_entry(sim, None)
-    await set_up(hass, entry)
-    return entry
+    """Return an entry without push."""
+    return await set_up_without_push(hass, sim)

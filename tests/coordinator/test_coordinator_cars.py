@@ -8,8 +8,14 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.jedlix.const import DOMAIN
 from simulator.app import Simulator
 from tests.commanding import entity_of, poll
-from tests.coordinator.tools import PLUGGED_IN, add_user_without_car, coordinator_of, link_car
-from tests.tools import make_entry, record_events, set_up, set_up_with_push, state_of, until
+from tests.coordinator.tools import (
+    PLUGGED_IN,
+    add_user_without_car,
+    coordinator_of,
+    link_car,
+    set_up_without_push,
+)
+from tests.tools import record_events, set_up_with_push, state_of, until
 
 
 def device_of(
@@ -92,8 +98,7 @@ async def test_a_car_that_comes_back_has_its_disabled_entities_in_the_registry_a
 async def test_a_user_whom_jedlix_does_not_know_has_no_cars_and_fails_nothing(
     hass: HomeAssistant, sim: Simulator
 ) -> None:
-    entry = make_entry(sim, None, users=[*sim.user_ids, "nobody"])
-    await set_up(hass, entry)
+    entry = await set_up_without_push(hass, sim, [*sim.user_ids, "nobody"])
     assert entry.state is ConfigEntryState.LOADED
     assert list(coordinator_of(entry).fleet.vehicles) == [(sim.user_ids[0], sim.vehicle_ids[0])]
     await poll(hass, entry)
@@ -118,14 +123,3 @@ async def test_the_cars_of_a_user_deleted_at_jedlix_are_removed_after_two_polls(
         await poll(hass, polled)
         assert recorded.types == ["vehicle_removed"]
         assert list(coordinator_of(polled).fleet.vehicles) == []
-
-
-async def test_a_lost_link_to_a_car_is_published_and_shown(
-    hass: HomeAssistant, sim: Simulator, polled: MockConfigEntry
-) -> None:
-    recorded = record_events(hass)
-    for connected, state in ((False, "off"), (True, "on")):
-        sim.link(sim.vehicle_ids[0], connected=connected)
-        await poll(hass, polled)
-        assert state_of(hass, "_vehicle_link") == state
-    assert recorded.types == ["vehicle_link_lost", "vehicle_link_restored"]

@@ -18,8 +18,14 @@ from custom_components.jedlix.store import JedlixStore
 from simulator.app import Simulator
 from tests.commanding import poll
 from tests.conftest import StartSimulator
-from tests.coordinator.tools import PLUGGED_IN, coordinator_of, event_states, fail_for
-from tests.tools import Clock, make_entry, record_events, set_up, state_of, until
+from tests.coordinator.tools import (
+    PLUGGED_IN,
+    coordinator_of,
+    event_states,
+    fail_for,
+    set_up_without_push,
+)
+from tests.tools import Clock, record_events, state_of, until
 
 
 async def restart(
@@ -75,8 +81,7 @@ async def test_sessions_that_start_and_end_while_home_assistant_is_down_are_late
     hass: HomeAssistant, start_simulator: StartSimulator, mode: str
 ) -> None:
     sim = await start_simulator(mode=mode)
-    entry = make_entry(sim, None)
-    await set_up(hass, entry)
+    entry = await set_up_without_push(hass, sim)
     recorded, before = record_events(hass), event_states(hass)
 
     def charge_twice() -> None:
@@ -114,8 +119,7 @@ async def test_the_first_set_up_publishes_nothing_of_what_was_before(
 ) -> None:
     sim.plug(sim.vehicle_ids[0])
     recorded = record_events(hass)
-    entry = make_entry(sim, None)
-    await set_up(hass, entry)
+    entry = await set_up_without_push(hass, sim)
     assert state_of(hass, "_smart_session") == "on"
     await poll(hass, entry)
     assert recorded.types == []
@@ -210,8 +214,7 @@ async def test_a_user_whose_refresh_fails_does_not_hold_up_the_others(
     hass: HomeAssistant, start_simulator: StartSimulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sim = await start_simulator(users=2)
-    entry = make_entry(sim, None)
-    await set_up(hass, entry)
+    entry = await set_up_without_push(hass, sim)
     failing = sim.user_ids[1]
     recorded = record_events(hass)
     with monkeypatch.context() as patch:
@@ -228,8 +231,7 @@ async def test_a_user_whose_refresh_failed_for_hours_loses_no_session(
     hass: HomeAssistant, start_simulator: StartSimulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sim = await start_simulator(users=2)
-    entry = make_entry(sim, None)
-    await set_up(hass, entry)
+    entry = await set_up_without_push(hass, sim)
     failing = sim.user_ids[1]
     with monkeypatch.context() as patch:
         fail_for(patch, entry, failing)
@@ -255,8 +257,7 @@ async def test_set_up_does_not_wait_for_a_slow_user(
     """The cars of a large fleet may come while Home Assistant already runs."""
     monkeypatch.setattr("custom_components.jedlix.coordinator.FIRST_REFRESH_TIMEOUT", 0.05)
     vehicles_may_answer.clear()
-    entry = make_entry(sim, None)
-    await set_up(hass, entry)
+    entry = await set_up_without_push(hass, sim)
     coordinator = coordinator_of(entry)
     assert entry.state is ConfigEntryState.LOADED
     assert coordinator.fleet.vehicles == {}
@@ -284,17 +285,7 @@ async def test_credentials_refused_for_one_user_of_a_poll_are_refused(
     hass: HomeAssistant, start_simulator: StartSimulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sim = await start_simulator(users=2)
-    entry = make_entry(sim, None)
-    await set_up(hass, entry)
+    entry = await set_up_without_push(hass, sim)
     fail_for(monkeypatch, entry, sim.user_ids[1], AuthError)
     await poll(hass, entry)
     assert reauth_sources(hass) == [SOURCE_REAUTH]
-
-
-async def test_a_token_that_expires_early_is_replaced(
-    hass: HomeAssistant, sim: Simulator, polled: MockConfigEntry
-) -> None:
-    sim.strike({"token_expiry": True})
-    await poll(hass, polled)
-    assert state_of(hass, "_charge_state") == "disconnected"
-    assert reauth_sources(hass) == []

@@ -22,8 +22,14 @@ from custom_components.jedlix.api import (
 from simulator.app import Simulator
 from tests.commanding import mark, poll
 from tests.conftest import StartSimulator
-from tests.coordinator.tools import PLUGGED_IN, add_user_without_car, coordinator_of, link_car
-from tests.tools import make_entry, record_events, set_up, set_up_with_push, state_of, until
+from tests.coordinator.tools import (
+    PLUGGED_IN,
+    add_user_without_car,
+    coordinator_of,
+    link_car,
+    set_up_without_push,
+)
+from tests.tools import record_events, set_up_with_push, state_of, until
 
 
 async def pass_minutes(hass: HomeAssistant, minutes: float) -> None:
@@ -79,7 +85,7 @@ async def test_polls_happen_every_few_minutes(
 async def test_polls_happen_before_there_is_a_car(hass: HomeAssistant, sim: Simulator) -> None:
     """A new customer links the car days after the account was set up, and may have no push at all."""
     user_id = add_user_without_car(sim)
-    await set_up(hass, make_entry(sim, None, users=[user_id]))
+    await set_up_without_push(hass, sim, [user_id])
     recorded = record_events(hass)
     link_car(sim, user_id)
     await pass_minutes(hass, 6)
@@ -117,8 +123,7 @@ async def test_an_idle_poll_of_a_fleet_costs_seven_calls_and_refreshes_each_user
     hass: HomeAssistant, start_simulator: StartSimulator
 ) -> None:
     sim = await start_simulator(users=12)
-    entry = make_entry(sim, None)
-    await set_up(hass, entry)
+    entry = await set_up_without_push(hass, sim)
     refreshed: set[str] = set()
     for _ in range(3):
         calls = mark(sim)
@@ -133,8 +138,7 @@ async def test_a_filter_that_the_tenant_ignores_costs_no_further_calls(
 ) -> None:
     """Only `startTimeFrom` is documented; without the other one the answer is all sessions there are."""
     sim = await start_simulator(users=12)
-    entry = make_entry(sim, None)
-    await set_up(hass, entry)
+    entry = await set_up_without_push(hass, sim)
     client: JedlixClient = entry.runtime_data.client
     pages = client.session_pages
     monkeypatch.setattr(
@@ -162,8 +166,7 @@ async def test_each_session_is_published_once_whatever_calls_the_tenant_offers(
     if mode == "strict" and absent == ["sessions"]:
         pytest.skip("a tenant without any list of sessions has none to publish")
     sim = await start_simulator(users=2, mode=mode, faults={"absent": absent})
-    entry = make_entry(sim, None)
-    await set_up(hass, entry)
+    entry = await set_up_without_push(hass, sim)
     recorded = record_events(hass)
     for vehicle_id in sim.vehicle_ids:
         sim.plug(vehicle_id)
@@ -187,8 +190,7 @@ async def test_a_tenant_without_any_list_of_sessions_has_changes_of_the_plug(
     hass: HomeAssistant, start_simulator: StartSimulator
 ) -> None:
     sim = await start_simulator(faults={"forbidden": ["sessions", "user_sessions"]})
-    entry = make_entry(sim, None)
-    await set_up(hass, entry)
+    entry = await set_up_without_push(hass, sim)
     recorded = record_events(hass)
     sim.plug(sim.vehicle_ids[0])
     await poll(hass, entry)
@@ -216,8 +218,7 @@ async def test_where_the_assumed_list_is_something_else_the_tenants_list_is_read
     hass: HomeAssistant, sim: Simulator, monkeypatch: pytest.MonkeyPatch, error: JedlixError
 ) -> None:
     fail_pages(monkeypatch, lambda asked: asked.get("user_id"), error)
-    entry = make_entry(sim, None)
-    await set_up(hass, entry)
+    entry = await set_up_without_push(hass, sim)
     assert entry.state is ConfigEntryState.LOADED
     recorded = record_events(hass)
     sim.plug(sim.vehicle_ids[0])
@@ -229,8 +230,7 @@ async def test_in_a_fleet_the_next_poll_finds_a_session_of_any_user(
     hass: HomeAssistant, start_simulator: StartSimulator
 ) -> None:
     sim = await start_simulator(users=15)
-    entry = make_entry(sim, None)
-    await set_up(hass, entry)
+    entry = await set_up_without_push(hass, sim)
     for vehicle_id in sim.vehicle_ids:
         sim.plug(vehicle_id)
     recorded = record_events(hass)
@@ -271,8 +271,7 @@ async def test_an_unload_while_the_tenants_list_is_read_logs_nothing(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     sim = await start_simulator(mode="strict")
-    entry = make_entry(sim, None)
-    await set_up(hass, entry)
+    entry = await set_up_without_push(hass, sim)
     is_asked, fails, has_failed = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def hanging() -> AsyncIterator[tuple[Session, ...]]:
@@ -345,24 +344,3 @@ async def test_an_unknown_charge_state_is_shown_as_unknown_and_is_no_change(
     await poll(hass, polled)
     assert state_of(hass, "_plugged_in") == "on"
     assert recorded.types == []
-
-
-async def test_switching_smart_charging_off_gives_two_sessions_and_no_unplug(
-    hass: HomeAssistant, sim: Simulator, polled: MockConfigEntry
-) -> None:
-    sim.plug(sim.vehicle_ids[0])
-    await poll(hass, polled)
-    recorded = record_events(hass)
-    sim.change_settings(sim.vehicle_ids[0], isSmartChargingEnabled=False)
-    await poll(hass, polled)
-    assert recorded.types == ["session_ended"]
-    assert state_of(hass, "_plugged_in") == "on"
-    assert state_of(hass, "_session", "sensor") == "none"
-    sim.advance(0.1)
-    await poll(hass, polled)
-    assert recorded.types[1:3] == ["session_started", "session_became_unmanaged"]
-    ended, started, became_unmanaged = recorded.changes[:3]
-    assert became_unmanaged["previous_session_id"] == ended["session_id"]
-    assert became_unmanaged["session_id"] == started["session_id"]
-    assert state_of(hass, "_session", "sensor") == "unmanaged"
-    assert "unplugged" not in recorded.types

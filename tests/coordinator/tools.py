@@ -10,6 +10,7 @@ from custom_components.jedlix.api import ConnectionFailed, JedlixClient, JedlixE
 from custom_components.jedlix.coordinator import JedlixCoordinator
 from simulator.app import Simulator
 from simulator.model import Vehicle
+from tests.tools import make_entry, set_up
 
 PLUGGED_IN = ["plugged_in", "session_started", "charging_started"]
 """The changes of a car that is plugged in at home, in their order."""
@@ -19,6 +20,15 @@ def coordinator_of(entry: MockConfigEntry) -> JedlixCoordinator:
     """Return the coordinator of a loaded entry."""
     coordinator: JedlixCoordinator = entry.runtime_data.coordinator
     return coordinator
+
+
+async def set_up_without_push(
+    hass: HomeAssistant, sim: Simulator, users: list[str] | None = None
+) -> MockConfigEntry:
+    """Return an entry that is set up; what it knows comes from polls."""
+    entry = make_entry(sim, None, users=users)
+    await set_up(hass, entry)
+    return entry
 
 
 def add_user_without_car(sim: Simulator) -> str:
