@@ -144,12 +144,6 @@ def test_a_plug_in_without_a_known_session_has_no_place() -> None:
 # -- the first refresh -------------------------------------------------------------------------------------
 
 
-def test_what_the_first_refresh_finds_is_never_published() -> None:
-    past = [session("over", -600, -500), session("running", -60)]
-    answers = [Answer(0, [car(CHARGING)], past)] * 3
-    assert changes_of_each(answers) == [[], [], []]
-
-
 @pytest.mark.parametrize("late_arrival", [session("s", -5), session("s", -9, -5)])
 def test_a_session_of_before_the_first_refresh_is_not_published_when_it_is_listed_later(
     late_arrival: Session,
@@ -158,12 +152,6 @@ def test_a_session_of_before_the_first_refresh_is_not_published_when_it_is_liste
         changes_of_last(Answer(0, [car(CHARGING)]), Answer(1, [car(CHARGING)], [late_arrival]))
         == []
     )
-
-
-def test_of_a_session_that_ran_at_the_first_refresh_only_the_end_is_published() -> None:
-    running, ended = session("s", -60), session("s", -60, 4)
-    answers = Answer(0, [car(CHARGING)], [running]), Answer(5, [car(AWAY, 5)], [ended])
-    assert types(changes_of_last(*answers)) == ["session_ended", "unplugged"]
 
 
 def test_a_known_session_may_end_before_the_first_refresh() -> None:
@@ -243,20 +231,6 @@ def test_a_session_in_two_lists_is_published_once(copies: list[str]) -> None:
     of = {"ended": session(end=2), "stale": session()}
     changes = changes_of_last(Answer(0, [car()]), Answer(3, [car()], [of[copy] for copy in copies]))
     assert types(changes) == ["session_started", "session_ended"]
-
-
-def test_several_sessions_between_two_refreshes_come_in_the_order_of_their_times() -> None:
-    seen = [session("c", 7), session("a", 1, 2), session("b", 3, 5)]
-    changes = changes_of_last(Answer(0, [car()]), Answer(8, [car(CHARGING, 7)], seen))
-    assert [(change.type.value, change.session_id) for change in changes] == [
-        ("session_started", "a"),
-        ("session_ended", "a"),
-        ("session_started", "b"),
-        ("session_ended", "b"),
-        ("plugged_in", "c"),
-        ("session_started", "c"),
-        ("charging_started", "c"),
-    ]
 
 
 def test_switching_smart_charging_off_in_a_plug_in_is_never_an_unplug() -> None:
