@@ -123,3 +123,14 @@ async def test_the_cars_of_a_user_deleted_at_jedlix_are_removed_after_two_polls(
         await poll(hass, polled)
         assert recorded.types == ["vehicle_removed"]
         assert list(coordinator_of(polled).fleet.vehicles) == []
+
+
+async def test_a_lost_link_to_a_car_is_published_and_shown(
+    hass: HomeAssistant, sim: Simulator, polled: MockConfigEntry
+) -> None:
+    recorded = record_events(hass)
+    for connected, state in ((False, "off"), (True, "on")):
+        sim.link(sim.vehicle_ids[0], connected=connected)
+        await poll(hass, polled)
+        assert state_of(hass, "_vehicle_link") == state
+    assert recorded.types == ["vehicle_link_lost", "vehicle_link_restored"]

@@ -127,8 +127,10 @@ async def test_a_history_that_cannot_be_read_is_read_later_even_after_a_restart(
     assert not recorded.webhooks
     await poll(hass, entry)
     assert [item["event_id"] for item in recorded.webhooks] == [missed]
+    sim.requests.clear()
     await poll(hass, entry)
     assert len(recorded.webhooks) == 1
+    assert not any(request.path.startswith("/api/v1/webhooks/events") for request in sim.requests)
 
 
 async def test_after_an_outage_of_jedlix_the_history_is_read(
