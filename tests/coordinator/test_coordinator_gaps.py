@@ -8,21 +8,21 @@ from datetime import timedelta
 from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntryState
 from homeassistant.const import STATE_UNAVAILABLE
 from homeassistant.core import HomeAssistant
-from homeassistant.util import dt as dt_util
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
+from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.jedlix.api import AuthError
 from custom_components.jedlix.const import DOMAIN
 from custom_components.jedlix.store import JedlixStore
 from simulator.app import Simulator
-from tests.commanding import poll
+from tests.commanding import mark, poll
 from tests.conftest import StartSimulator
 from tests.coordinator.tools import (
     PLUGGED_IN,
     coordinator_of,
     event_states,
     fail_for,
+    pass_minutes,
     set_up_without_push,
 )
 from tests.tools import Clock, record_events, state_of, until
@@ -183,10 +183,10 @@ async def test_a_failed_poll_is_tried_again_within_a_minute_and_a_half(
     sim.strike({"outage_seconds": 60.0})
     await poll(hass, polled)
     sim.strike({"outage_seconds": 0.0})
-    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=30))
-    await hass.async_block_till_done()
-    assert state_of(hass, "_charge_state") == STATE_UNAVAILABLE
-    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=90))
+    calls = mark(sim)
+    await pass_minutes(hass, 0.5)
+    assert calls() == []
+    await pass_minutes(hass, 1.5)
     await until(hass, lambda: state_of(hass, "_charge_state") == "disconnected")
 
 

@@ -9,7 +9,7 @@ from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.util import dt as dt_util
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
+from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.jedlix.api import (
     BadAnswer,
@@ -27,15 +27,10 @@ from tests.coordinator.tools import (
     add_user_without_car,
     coordinator_of,
     link_car,
+    pass_minutes,
     set_up_without_push,
 )
 from tests.tools import record_events, set_up_with_push, state_of, until
-
-
-async def pass_minutes(hass: HomeAssistant, minutes: float) -> None:
-    """Let the timers of the next minutes fire, and what they begin reach the simulator."""
-    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(minutes=minutes))
-    await asyncio.sleep(0.05)
 
 
 def fail_pages(

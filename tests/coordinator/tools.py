@@ -1,10 +1,13 @@
-"""Tools of the coordinator's tests: its parts, cars that come, users whose refresh fails."""
+"""Tools of the coordinator's tests: set-up, cars that come, time that passes, users whose refresh fails."""
 
+import asyncio
+from datetime import timedelta
 from typing import Any
 
 from homeassistant.core import HomeAssistant
+from homeassistant.util import dt as dt_util
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
 
 from custom_components.jedlix.api import ConnectionFailed, JedlixClient, JedlixError
 from custom_components.jedlix.coordinator import JedlixCoordinator
@@ -39,6 +42,12 @@ def add_user_without_car(sim: Simulator) -> str:
 def link_car(sim: Simulator, user_id: str) -> Vehicle:
     """Link a car to a user."""
     return sim._do(lambda now: sim.world.give_car(sim.world.users[user_id], now))
+
+
+async def pass_minutes(hass: HomeAssistant, minutes: float) -> None:
+    """Let the timers of the next minutes fire, and what they begin reach the simulator."""
+    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(minutes=minutes))
+    await asyncio.sleep(0.05)
 
 
 def event_states(hass: HomeAssistant) -> dict[str, tuple[str, Any]]:
