@@ -84,6 +84,10 @@ class JedlixStore:
     async def save(self) -> None:
         """Save now."""
         await self._file.async_save(await self._hass.async_add_executor_job(self._as_json))
+        if self._is_save_scheduled:
+            # It was scheduled meanwhile, and Home Assistant has dropped it.
+            self._is_save_scheduled = False
+            self.schedule_save()
 
     async def remove(self) -> None:
         """Delete the file, the files that were set aside, and the repair."""
