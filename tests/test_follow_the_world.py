@@ -27,7 +27,7 @@ from custom_components.jedlix.const import (
     DOCUMENTED_EVENT_TYPES,
     DOMAIN,
 )
-from custom_components.jedlix.push import guesses, registration
+from custom_components.jedlix.push import event_types, registration
 from custom_components.jedlix.push.health import PushState
 from custom_components.jedlix.store import JedlixStore
 from custom_components.jedlix.webhook import JedlixPush
@@ -324,7 +324,7 @@ async def test_credentials_that_were_revoked_are_asked_for_and_not_tried_for_eve
     sim: Simulator,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(registration, "_FIRST_RETRY", 0.001)
+    monkeypatch.setattr(registration, "MIN_RETRY_INTERVAL", 0.001)
     client: JedlixClient = entry.runtime_data.client
     monkeypatch.setitem(client._auth._form, "client_secret", "revoked")
     sim.strike({"token_expiry": True})
@@ -384,7 +384,7 @@ async def test_names_that_cannot_be_resolved_at_the_start(
 async def test_jedlix_that_goes_away_between_the_first_look_and_the_registration(
     hass: HomeAssistant, sim: Simulator, callback_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(registration, "_FIRST_RETRY", 0.01)
+    monkeypatch.setattr(registration, "MIN_RETRY_INTERVAL", 0.01)
     sim.strike({"subscription_status": 503})
     entry = await begin(hass, sim, "custom", callback_url)
     await until(hass, lambda: calls(sim).count("POST 503") > 3)
@@ -457,7 +457,7 @@ async def test_a_type_that_is_refused_for_a_moment_does_not_wait_for_a_day(
     callback_url: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(registration, "_FIRST_RETRY", 0.01)
+    monkeypatch.setattr(registration, "MIN_RETRY_INTERVAL", 0.01)
     wanted = [*DOCUMENTED_EVENT_TYPES, "newSoon"]
     entry = make_entry(sim, callback_url, options={CONF_EVENT_TYPES: wanted})
     await set_up(hass, entry)
@@ -475,8 +475,8 @@ async def test_a_type_that_is_never_offered_is_left_alone_until_tomorrow(
     callback_url: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(registration, "_FIRST_RETRY", 0.001)
-    monkeypatch.setattr(registration, "_LAST_RETRY", 0.008)
+    monkeypatch.setattr(registration, "MIN_RETRY_INTERVAL", 0.001)
+    monkeypatch.setattr(registration, "MAX_RETRY_INTERVAL", 0.008)
     entry = make_entry(sim, callback_url, options={CONF_EVENT_TYPES: ["userCreated", "noSuch"]})
     await set_up(hass, entry)
     await until(hass, lambda: calls(sim).count("POST 400") == 4)
@@ -599,12 +599,12 @@ async def test_types_are_found_once_and_kept(
     found = {*DOCUMENTED_EVENT_TYPES, "sessionStarted", "sessionEnded"}
     await until(
         hass,
-        lambda: len(entry.runtime_data.store.push.tried_event_types) == len(guesses.CANDIDATES),
+        lambda: len(entry.runtime_data.store.push.tried_event_types) == len(event_types.CANDIDATES),
     )
     assert types_at(sim) == found
     assert push_of(entry).state is PushState.WAITING
     asked = tries_of(sim)
-    assert asked == len(DOCUMENTED_EVENT_TYPES) + len(guesses.CANDIDATES)
+    assert asked == len(DOCUMENTED_EVENT_TYPES) + len(event_types.CANDIDATES)
     # what was found is an event type of the event entity, also before a restart
     toggle(sim)
     await until(hass, lambda: push_of(entry).state is PushState.HEALTHY)
@@ -625,9 +625,9 @@ async def test_types_are_found_once_and_kept(
     )
     await hass.async_block_till_done()
     await until(hass, lambda: types_at(sim) == set(DOCUMENTED_EVENT_TYPES))
-    refused = len(guesses.CANDIDATES) - 2
+    refused = len(event_types.CANDIDATES) - 2
     assert entry.runtime_data.store.push.tried_event_types == dict.fromkeys(
-        [name for name in guesses.CANDIDATES if name not in found], False
+        [name for name in event_types.CANDIDATES if name not in found], False
     )
     assert len(entry.runtime_data.store.push.tried_event_types) == refused
     hass.config_entries.async_update_entry(

@@ -392,7 +392,7 @@ def refused(hass: HomeAssistant, home: TestClient[Any, Any]) -> list[Refusal]:
     refused: list[Refusal] = []
     WebhookHandler(
         hass, WEBHOOK_ID, KEY, on_delivery=lambda _message: None, on_refusal=refused.append
-    ).open()
+    ).register()
     return refused
 
 
@@ -458,7 +458,7 @@ async def test_a_body_without_end_is_not_waited_for(
     framing: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert handler._PATIENCE == 30
+    assert handler.BODY_TIMEOUT == 30
     monkeypatch.setattr(handler, "BODY_TIMEOUT", 0.1)
     body = b"1\r\n{\r\n" if framing.endswith("chunked") else b"{"
     assert b" 408 " in await shout(home, RIGHT, framing, body=body)

@@ -11,7 +11,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.jedlix.api import Conflict, Rejected, WebhookMessage
 from custom_components.jedlix.data import make_client
-from custom_components.jedlix.push import trial as module
+from custom_components.jedlix.push import connection_test as module
 from custom_components.jedlix.push.callback_url import Callback, ChosenUrl
 from custom_components.jedlix.push.connection_test import HANDED_OVER, ConnectionTest
 from custom_components.jedlix.push.registration import RegistrationEvidence
@@ -26,7 +26,7 @@ REAL: Final = {"eventType": "userCreated", "id": "e-1", "userId": "u-1"}
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait a moment for the test message, not seconds."""
-    monkeypatch.setattr(module, "BODY_TIMEOUT", 0.1)
+    monkeypatch.setattr(module, "TEST_MESSAGE_TIMEOUT", 0.1)
 
 
 type Begin = Callable[..., ConnectionTest]
@@ -121,7 +121,7 @@ async def test_a_test_message_that_comes_after_the_yes_will_do(
 async def test_an_attempt_takes_as_long_as_the_frontend_needs(
     monkeypatch: pytest.MonkeyPatch, begin: Begin
 ) -> None:
-    monkeypatch.setattr(module, "SHORTEST", 0.2)
+    monkeypatch.setattr(module, "MIN_DURATION", 0.2)
     loop = asyncio.get_running_loop()
     began = loop.time()
     trial = begin()
@@ -270,7 +270,7 @@ async def test_what_cannot_be_taken_back_is_told(
     sim.faults.api_500 = 1.0
     trial.close()
     await hass.async_block_till_done()
-    assert "The trial's subscription could not be deleted at Jedlix" in caplog.text
+    assert "The subscription of the connection test could not be deleted at Jedlix" in caplog.text
 
 
 async def test_a_trial_takes_the_place_of_a_door_with_the_same_id(
