@@ -206,7 +206,7 @@ class Dialog:
         assert not set(self.shown) & set(_SECRETS)
 
 
-# -- the way through the steps ----------------------------------------------------------------------------
+# -- the way through the steps -----------------------------------------------------------------------------
 
 
 def credentials(**more: Any) -> dict[str, Any]:
@@ -280,7 +280,7 @@ def label_of(sim: Simulator, user_id: str) -> str:
     )
 
 
-# -- subscriptions, webhooks and deliveries ------------------------------------------------------------------
+# -- subscriptions, webhooks and deliveries ----------------------------------------------------------------
 
 
 def change_secret(sim: Simulator, secret: str) -> None:

@@ -20,7 +20,7 @@ from custom_components.jedlix.push.connection_test import ConnectionTest
 from custom_components.jedlix.push.registration import RegistrationEvidence
 from simulator.app import Simulator
 from tests.dialogs import webhook_ids
-from tests.push.tools import types_at
+from tests.push.tools import registration_calls, types_at
 from tests.tools import WEBHOOK_ID, WEBHOOK_KEY, make_entry
 
 PATH: Final = f"/api/webhook/{WEBHOOK_ID}"
@@ -58,7 +58,7 @@ async def test_a_test_message_may_arrive_after_jedlix_confirmed_the_subscription
     home: Home, sim: Simulator, start: Start
 ) -> None:
     test = start("/api/webhook/elsewhere")
-    while not types_at(sim):  # noqa: ASYNC110  there is no event to wait for
+    while "POST 201" not in registration_calls(sim):  # noqa: ASYNC110  there is no event to wait for
         await asyncio.sleep(0)
     assert not test.task.done()
     assert await post(home, TEST_MESSAGE) == 200
