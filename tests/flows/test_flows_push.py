@@ -7,7 +7,6 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
-from homeassistant.data_entry_flow import FlowResultType
 import pytest
 
 from custom_components.jedlix.const import DOMAIN, USER_CREATED
@@ -17,7 +16,6 @@ from simulator.app import Simulator
 from tests.conftest import StartSimulator
 from tests.dialogs import (
     Dialog,
-    call_of,
     message,
     subscriptions,
     to_webhook,
@@ -38,6 +36,15 @@ async def test_the_form_shows_the_address_that_automatic_takes_or_why_there_is_n
     dialog = await to_webhook(hass, sim)
     assert dialog.placeholders == {"auto": "-"}
     assert dialog.errors == {"base": "no_url"}
+    for callback, url, errors in (
+        ("external", "", {"base": "no_url"}),
+        ("cloud", "", {"base": "no_cloud"}),
+        ("custom", "https://my.house.nl/?a=b", {"callback_url": "invalid_url"}),
+    ):
+        await dialog.submit(callback=callback, callback_url=url)
+        assert (dialog.step, dialog.errors) == ("webhook", errors)
+        assert dialog.shown["callback"] == callback
+    assert not sim.webhooks.deliveries
     await hass.config.async_update(external_url=callback_url)
     await dialog.submit(callback="custom", callback_url="")
     assert dialog.errors == {"callback_url": "no_url"}
@@ -46,35 +53,6 @@ async def test_the_form_shows_the_address_that_automatic_takes_or_why_there_is_n
     await wait_until_connected(hass, dialog.entry)
     assert state_of(hass, "_callback") == "external"
     assert len(subscriptions(sim, USER_CREATED)) == 1
-
-
-@pytest.mark.parametrize(
-    ("answers", "errors"),
-    [
-        ({"callback": "auto"}, {"base": "no_url"}),
-        ({"callback": "external"}, {"base": "no_url"}),
-        ({"callback": "cloud"}, {"base": "no_cloud"}),
-        ({"callback": "custom", "callback_url": "  / "}, {"callback_url": "no_url"}),
-        (
-            {"callback": "custom", "callback_url": "https://my.house.nl/?a=b"},
-            {"callback_url": "invalid_url"},
-        ),
-    ],
-)
-async def test_a_way_that_is_not_available_registers_nothing(
-    hass: HomeAssistant,
-    sim: Simulator,
-    callback_url: str,
-    answers: dict[str, str],
-    errors: dict[str, str],
-) -> None:
-    dialog = await to_webhook(hass, sim)
-    await dialog.submit(**answers)
-    assert (dialog.step, dialog.errors) == ("webhook", errors)
-    assert dialog.shown["callback"] == answers["callback"]
-    assert not sim.webhooks.deliveries
-    await dialog.submit(callback="custom", callback_url=callback_url)
-    await wait_until_connected(hass, dialog.entry)
 
 
 @pytest.mark.parametrize(("callback", "field"), [("custom", "callback_url"), ("external", "base")])
@@ -174,28 +152,6 @@ async def test_a_call_with_another_key_is_the_reason_why_no_test_message_arrives
 
 
 # -- from the dialog to the entry --------------------------------------------------------------------------
-
-
-async def test_until_the_entry_is_created_only_test_messages_are_accepted(
-    hass: HomeAssistant, sim: Simulator, home: Home, callback_url: str
-) -> None:
-    dialog = await to_webhook(hass, sim)
-    await dialog.send(callback="custom", callback_url=callback_url)
-    assert dialog.type is FlowResultType.SHOW_PROGRESS
-    (webhook_id,) = webhook_ids(hass)
-    path = f"/api/webhook/{webhook_id}"
-    assert (await home.post(path, json=message("e-1"))).status == 401
-    await hass.async_block_till_done()
-    (subscription,) = subscriptions(sim)
-    assert subscription.url == callback_url + path
-    right = {"Authorization": f"Basic {subscription.api_key}"}
-    assert (await home.post(path, json=message("e-1"), headers=right)).status == 503
-    assert (await home.post(path, json=message("e", isTest=True), headers=right)).status == 200
-    assert (await home.post(path, data=b"?", headers=right)).status == 400
-    assert (await home.get(path, headers=right)).status == 405
-    entry = (await dialog.after_progress()).entry
-    assert call_of(entry) == (path, right)
-    assert (await home.post(path, json=message("e-1"), headers=right)).status == 200
 
 
 @pytest.mark.parametrize("mode", ["rich", "strict"])

@@ -192,18 +192,6 @@ async def test_a_wrong_audience_is_forbidden_until_it_is_corrected(
     assert dialog.entry.data["audience"] == "https://audience/"
 
 
-@pytest.mark.parametrize("field", ["base_url", "token_url"])
-async def test_an_address_where_no_server_listens(
-    hass: HomeAssistant, sim: Simulator, field: str
-) -> None:
-    nowhere = closed_port()
-    dialog = await to_custom(hass)
-    await dialog.submit(**addresses(sim) | {field: nowhere, "audience": sim.url})
-    assert (dialog.step, dialog.errors) == ("custom", {"base": "cannot_connect"})
-    assert dialog.shown[field] == nowhere
-    await finish(await dialog.submit(**addresses(sim)))
-
-
 async def test_an_audience_that_was_not_entered_follows_the_corrected_address(
     hass: HomeAssistant, sim: Simulator
 ) -> None:

@@ -68,9 +68,7 @@ type Row = tuple[str, str | None, str | None, str, ChosenUrl | str | None]
 # The chosen way, the external URL of Home Assistant, the custom URL, the API's address: the result.
 WITHOUT_CLOUD: Final[list[Row]] = [
     ("none", "https://ha.example", "https://my.example", PRODUCTION, None),
-    ("none", None, None, PRODUCTION, None),
     ("auto", "https://ha.example", None, PRODUCTION, external("ha.example")),
-    ("auto", "https://ha.example:8443", None, PRODUCTION, external("ha.example:8443")),
     ("auto", "https://203.0.113.7", None, PRODUCTION, external("203.0.113.7")),
     ("auto", None, None, PRODUCTION, "no_url"),
     ("auto", None, "https://my.example", PRODUCTION, "no_url"),
@@ -78,30 +76,18 @@ WITHOUT_CLOUD: Final[list[Row]] = [
     ("auto", "http://ha.example", None, PRIVATE, external("ha.example", "http")),
     ("external", "https://ha.example", None, PRODUCTION, external("ha.example")),
     ("external", "http://ha.example", None, PRODUCTION, "not_https"),
-    ("external", "http://192.168.1.10:8123", None, PRODUCTION, "not_https"),
-    (
-        "external",
-        "http://192.168.1.10:8123",
-        None,
-        PRIVATE,
-        external("192.168.1.10:8123", "http"),
-    ),
+    ("external", "http://192.168.1.10", None, PRIVATE, external("192.168.1.10", "http")),
     ("external", None, "https://my.example", PRODUCTION, "no_url"),
     ("cloud", "https://ha.example", "https://my.example", PRODUCTION, "no_cloud"),
     ("custom", None, "https://my.example", PRODUCTION, custom("https://my.example")),
-    ("custom", None, "https://my.example/", PRODUCTION, custom("https://my.example")),
     ("custom", None, "https://my.example/ha//", PRODUCTION, custom("https://my.example/ha")),
     ("custom", "https://ha.example", "", PRODUCTION, "no_url"),
-    ("custom", "https://ha.example", None, PRODUCTION, "no_url"),
     ("custom", None, "http://my.example", PRODUCTION, "not_https"),
     ("custom", None, "http://my.example", PRIVATE, custom("http://my.example")),
     ("custom", None, "http://my.example", "http://api.jedlix.com", "not_https"),
     ("custom", None, "ftp://my.example", PRIVATE, "invalid_url"),
     ("custom", None, "my.example", PRODUCTION, "invalid_url"),
-    ("custom", None, "https://", PRODUCTION, "invalid_url"),
     ("custom", None, "https://my.example/?a=b", PRODUCTION, "invalid_url"),
-    ("custom", None, "https://my.example/?", PRODUCTION, "invalid_url"),
-    ("custom", None, "https://my.example#top", PRODUCTION, "invalid_url"),
 ]
 
 
@@ -214,14 +200,10 @@ async def test_an_internal_address_is_never_the_external_one(hass: HomeAssistant
         "sim.internal",
         "a.localhost",
         "127.0.0.1",
-        "10.1.2.3",
-        "172.16.0.1",
         "192.168.1.1",
-        "169.254.1.1",
         "::1",
         "[::1]",
         "fd00::1",
-        "fe80::1",
     ],
 )
 def test_a_private_host(host: str) -> None:
@@ -234,10 +216,8 @@ def test_a_private_host(host: str) -> None:
         None,
         "",
         "api.jedlix.com",
-        "local.example",
         "localhost.jedlix.example",
         "192.168.1.1.example",
-        "172.32.0.1",
         "8.8.8.8",
         "134744072",  # 8.8.8.8 as one number
         "0x08080808",
@@ -250,13 +230,7 @@ def test_a_public_host(host: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "url",
-    [
-        "https://ha.example",
-        "HTTPS://HA.example/path",
-        "https://[2001:db8::1]:8123",
-        "https://ha.example/@path",
-    ],
+    "url", ["HTTPS://HA.example/path", "https://[2001:db8::1]:8123", "https://ha.example/@path"]
 )
 def test_a_valid_url(url: str) -> None:
     assert is_valid_url(url, allow_http=False)
@@ -273,11 +247,11 @@ def test_plain_http_is_valid_where_it_is_allowed() -> None:
     [
         "http://",
         "https:///path",
-        "//ha.example",
         "ha.example:8123",
         "/path",
         "",
         "https://[half",
+        "https://ha.example?",
         "https://ha.example?a=b",
         "https://ha.example/#a",
         "https://ha.example:port",

@@ -1,4 +1,4 @@
-"""Event types: candidates are tried once and remembered; a refused type does not stop the others."""
+"""Event types: the documented one about a car, candidates that are tried once, and types that are refused."""
 
 from homeassistant.core import HomeAssistant
 import pytest
@@ -15,6 +15,7 @@ from custom_components.jedlix.push.health import PushState
 from custom_components.jedlix.push.record import PushRecord
 from custom_components.jedlix.store import JedlixStore
 from simulator.app import Simulator
+from tests.commanding import device_of
 from tests.conftest import StartSimulator
 from tests.push.tools import (
     has_problem,
@@ -24,7 +25,7 @@ from tests.push.tools import (
     toggle_plug,
     types_at,
 )
-from tests.tools import make_entry, set_up, until
+from tests.tools import make_entry, record_events, set_up, set_up_with_push, until
 
 
 def tries(sim: Simulator) -> int:
@@ -135,3 +136,18 @@ async def test_a_type_that_is_refused_each_time_is_not_tried_again_before_the_ne
     with pytest.raises(TimeoutError):
         await until(hass, lambda: registration_calls(sim).count("POST 400") > 4, seconds=0.2)
     assert push_of(entry).state is PushState.WAITING
+
+
+async def test_a_car_that_is_ready_to_continue_is_published_for_its_device(
+    hass: HomeAssistant, start_simulator: StartSimulator, callback_url: str
+) -> None:
+    sim = await start_simulator(users=2)
+    entry = await set_up_with_push(hass, sim, callback_url)
+    recorded = record_events(hass)
+    sim.ready(sim.vehicle_ids[1])
+    await until(hass, lambda: recorded.types)
+    (change,) = recorded.changes
+    assert change["type"] == "vehicle_ready_to_continue"
+    assert change["device_id"] == device_of(hass, entry, sim, 1).id
+    assert (change["user_id"], change["vehicle_id"]) == (sim.user_ids[1], sim.vehicle_ids[1])
+    assert (change["source"], change["late"]) == ("webhook", False)

@@ -37,7 +37,7 @@ async def cloud(
 
 
 @pytest.mark.parametrize("callback", ["auto", "cloud"])
-async def test_a_cloud_that_connects_after_the_start_is_waited_for(
+async def test_a_cloud_that_connects_late_is_waited_for_with_a_repair_after_an_hour(
     hass: HomeAssistant, sim: Simulator, cloud: HomeAssistantCloud, clock: Clock, callback: str
 ) -> None:
     cloud.is_connected = False
@@ -46,23 +46,13 @@ async def test_a_cloud_that_connects_after_the_start_is_waited_for(
     assert state_of(hass, "_push_state") == "connecting"
     await poll_after(hass, clock, entry, *[POLL] * 11)
     assert repairs_of(hass) == []  # a slow start of the cloud needs no repair
+    await poll_after(hass, clock, entry, *[POLL] * 2)
+    assert repairs_of(hass) == ["no_public_url"]
     assert urls_at(sim) == set()
     cloud.connect()
     await ends_healthy(hass, sim, entry)
     assert urls_at(sim) == {f"{cloud.url}/hook-1"}
     assert state_of(hass, "_callback") == "cloud"
-
-
-async def test_a_cloud_that_stays_disconnected_for_an_hour_shows_a_repair(
-    hass: HomeAssistant, sim: Simulator, cloud: HomeAssistantCloud, clock: Clock
-) -> None:
-    cloud.is_connected = False
-    entry = await set_up_callback(hass, sim, "cloud")
-    await has_problem(hass, entry, "cloud_away")
-    await poll_after(hass, clock, entry, *[POLL] * 13)
-    assert repairs_of(hass) == ["no_public_url"]
-    cloud.connect()
-    await ends_healthy(hass, sim, entry)
 
 
 async def test_a_cloud_that_disconnects_for_a_moment_moves_nothing(

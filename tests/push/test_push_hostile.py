@@ -107,8 +107,9 @@ async def test_a_wrong_key_is_refused_before_the_body_arrives(
 
 @pytest.mark.parametrize("key", ["", "x", KEY[:-1], f"{KEY}x", KEY.swapcase(), "x" * 5000])
 async def test_every_key_is_compared_in_constant_time(
-    home: Home, refused: list[Refusal], key: str, monkeypatch: pytest.MonkeyPatch
+    hass: HomeAssistant, home: Home, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    WebhookHandler(hass, WEBHOOK_ID, KEY).register()
     compared: list[tuple[bytes, bytes]] = []
 
     def compare(given: bytes, right: bytes) -> bool:

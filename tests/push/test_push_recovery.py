@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Final
 
-from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntryState
+from homeassistant.config_entries import SOURCE_REAUTH
 from homeassistant.const import CONF_CLIENT_SECRET, CONF_WEBHOOK_ID
 from homeassistant.core import HomeAssistant
 import pytest
@@ -67,19 +67,6 @@ async def test_a_401_for_webhooks_alone_is_a_refusal_and_asks_for_no_credentials
     assert reauth_requests(hass) == 0
     sim.faults.clear()
     push_of(entry).registration.check_now()
-    await ends_healthy(hass, sim, entry)
-
-
-async def test_jedlix_fails_between_the_first_poll_and_the_registration(
-    hass: HomeAssistant, sim: Simulator, callback_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(registration, "MIN_RETRY_INTERVAL", 0.01)
-    sim.strike({"subscription_status": 503})
-    entry = await set_up_callback(hass, sim, "custom", callback_url)
-    await until(hass, lambda: registration_calls(sim).count("POST 503") > 3)
-    assert entry.state is ConfigEntryState.LOADED
-    assert state_of(hass, "_push_state") == "connecting"
-    sim.faults.clear()
     await ends_healthy(hass, sim, entry)
 
 
