@@ -74,7 +74,7 @@ class HomeAssistantCloud:
         self._hass = hass
         self.url = url
         self.is_subscribed = self.is_connected = True
-        self.trouble: Exception | None = None
+        self.error: Exception | None = None
         self.hooks: dict[str, str] = {}
         self._created = 0
         hass.config.components.add("cloud")
@@ -85,16 +85,16 @@ class HomeAssistantCloud:
     async def _get_or_create(self, _hass: HomeAssistant, webhook_id: str) -> str:
         if not self.is_connected:
             raise CloudNotConnected
-        if self.trouble is not None:
-            raise self.trouble
+        if self.error is not None:
+            raise self.error
         if webhook_id not in self.hooks:
             self._created += 1
             self.hooks[webhook_id] = f"{self.url}/hook-{self._created}"
         return self.hooks[webhook_id]
 
     async def _delete(self, _hass: HomeAssistant, webhook_id: str) -> None:
-        if self.trouble is not None:
-            raise self.trouble
+        if self.error is not None:
+            raise self.error
         if webhook_id not in self.hooks:
             raise ValueError("Hook is not enabled for the cloud.")
         del self.hooks[webhook_id]

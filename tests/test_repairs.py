@@ -1,4 +1,4 @@
-"""Repairs of push: shown once a trouble has lasted, for as long as it lasts, with a dialog that ends it."""
+"""Repairs of push: shown once a problem has lasted, for as long as it lasts, with a dialog that ends it."""
 
 from datetime import timedelta
 import json
@@ -60,7 +60,7 @@ async def submit(
 
 
 # Each repair: the callback, its URL, the simulator's faults, and the answer that ends it.
-TROUBLES: Final[dict[str, tuple[str, str | None, dict[str, Any], dict[str, str]]]] = {
+PROBLEMS: Final[dict[str, tuple[str, str | None, dict[str, Any], dict[str, str]]]] = {
     "no_public_url": ("external", None, {}, {"callback": "custom", "callback_url": "HOME"}),
     "endpoint_not_reachable": ("custom", NOWHERE, {}, {"callback_url": "HOME"}),
     "subscription_rejected": ("custom", "HOME", {"subscription_status": 422}, {}),
@@ -69,11 +69,11 @@ TROUBLES: Final[dict[str, tuple[str, str | None, dict[str, Any], dict[str, str]]
 }
 
 
-@pytest.mark.parametrize("repair", TROUBLES)
-async def test_a_trouble_that_lasts_shows_a_repair_whose_dialog_ends_it(
+@pytest.mark.parametrize("repair", PROBLEMS)
+async def test_a_problem_that_lasts_shows_a_repair_whose_dialog_ends_it(
     hass: HomeAssistant, sim: Simulator, callback_url: str, clock: Clock, repair: str
 ) -> None:
-    callback, url, faults, right = TROUBLES[repair]
+    callback, url, faults, right = PROBLEMS[repair]
     sim.strike(faults)
     url = callback_url if url == "HOME" else url
     entry = await set_up_callback(hass, sim, callback, url)
@@ -123,7 +123,7 @@ async def test_an_address_without_https_shows_a_repair(
     assert repairs_of(hass) == ["url_not_https"]
 
 
-async def test_a_trouble_that_passes_shows_nothing(
+async def test_a_problem_that_passes_shows_nothing(
     hass: HomeAssistant, sim: Simulator, callback_url: str, clock: Clock
 ) -> None:
     updates: list[Event[Any]] = []
@@ -140,7 +140,7 @@ async def test_a_trouble_that_passes_shows_nothing(
     assert updates == []
 
 
-async def test_another_trouble_must_last_too_before_its_repair_is_shown(
+async def test_another_problem_must_last_too_before_its_repair_is_shown(
     hass: HomeAssistant, sim: Simulator, callback_url: str, clock: Clock
 ) -> None:
     sim.strike({"subscription_status": 409})
@@ -205,7 +205,7 @@ async def test_a_repair_stays_in_an_outage_and_ends_by_itself_on_recovery(
     assert repairs_of(hass) == []
 
 
-async def test_the_repair_of_another_trouble_replaces_the_first(
+async def test_the_repair_of_another_problem_replaces_the_first(
     hass: HomeAssistant, sim: Simulator, rejected: MockConfigEntry, clock: Clock
 ) -> None:
     sim.strike({"subscription_status": 409})

@@ -245,11 +245,11 @@ async def test_an_error_quotes_no_secret(
         assert secret not in shown + caplog.text
 
 
-@pytest.mark.parametrize("trouble", ["nobody", "line", "header", "url", "token", "drops"])
+@pytest.mark.parametrize("failure", ["closed", "line", "header", "url", "token", "drops"])
 async def test_a_broken_connection_quotes_no_secret(
     http: aiohttp.ClientSession,
     cloud: Cloud,
-    trouble: str,
+    failure: str,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -257,18 +257,18 @@ async def test_a_broken_connection_quotes_no_secret(
 
     async def hang_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(
-            b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n[" if trouble == "line" else b""
+            b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n[" if failure == "line" else b""
         )
         await writer.drain()
 
     auth = make_auth(http, cloud.url, secret=SECRET)
-    api_key = API_KEY + ("\n" if trouble == "header" else "")
+    api_key = API_KEY + ("\n" if failure == "header" else "")
     async with host(hang_up) as url:
-        base = {"nobody": "http://127.0.0.1:9", "line": url, "drops": url, "url": "http://a:99999"}
-        if trouble == "token":
+        base = {"closed": "http://127.0.0.1:9", "line": url, "drops": url, "url": "http://a:99999"}
+        if failure == "token":
             cloud.say_at_login(Reply(401, {"error": f"client_secret {SECRET * 2} is wrong"}))
         client = make_client(
-            http, base.get(trouble, cloud.url), auth=auth, api_key=api_key, back_off=()
+            http, base.get(failure, cloud.url), auth=auth, api_key=api_key, back_off=()
         )
         with pytest.raises(JedlixError) as raised:
             await client.subscribe("userCreated", HOOK, KEY)

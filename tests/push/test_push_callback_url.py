@@ -134,7 +134,7 @@ async def test_without_a_subscription_another_way_than_the_cloud_is_taken(
 
 
 @pytest.mark.parametrize(
-    "trouble",
+    "error",
     [
         CloudNotAvailable(),
         CloudNotConnected(),
@@ -144,9 +144,9 @@ async def test_without_a_subscription_another_way_than_the_cloud_is_taken(
     ],
 )
 async def test_without_its_cloudhook_the_cloud_is_waited_for_or_another_way_is_taken(
-    hass: HomeAssistant, cloud: HomeAssistantCloud, trouble: Exception
+    hass: HomeAssistant, cloud: HomeAssistantCloud, error: Exception
 ) -> None:
-    cloud.trouble = trouble
+    cloud.error = error
     assert await choice(hass, data("auto")) == "cloud_away"
     assert await choice(hass, data("cloud")) == "cloud_away"
     await hass.config.async_update(external_url="https://ha.example")
@@ -155,7 +155,7 @@ async def test_without_its_cloudhook_the_cloud_is_waited_for_or_another_way_is_t
     # A cloudhook that Jedlix calls already is waited for.
     assert await choice(hass, data("auto"), has_cloudhook=True) == "cloud_away"
     assert await choice(hass, data("external"), has_cloudhook=True) == external("ha.example")
-    cloud.trouble = None
+    cloud.error = None
     assert await choice(hass, data("auto"), has_cloudhook=True) == CLOUDHOOK
     cloud.is_subscribed = False
     assert await choice(hass, data("auto"), has_cloudhook=True) == external("ha.example")
@@ -178,7 +178,7 @@ async def test_a_cloudhook_is_deleted_where_there_is_one(
     await delete_cloudhook(hass, "w-1")
     assert cloud.hooks == {}
     await delete_cloudhook(hass, "w-1")
-    cloud.trouble = CloudNotAvailable()
+    cloud.error = CloudNotAvailable()
     await delete_cloudhook(hass, "w-1")
 
 

@@ -1,4 +1,4 @@
-"""Recovery of push: each trouble at Jedlix ends with a healthy push, or with what a user can do."""
+"""Recovery of push: each problem at Jedlix ends with a healthy push, or with what a user can do."""
 
 from datetime import timedelta
 from typing import Final
