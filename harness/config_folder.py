@@ -1,4 +1,4 @@
-"""Prepares a Home Assistant configuration folder: just enough of everything, no first-run pages."""
+"""Configuration folder of a Home Assistant: enough to run, and no first-run pages."""
 
 from collections.abc import Mapping
 import json
@@ -7,10 +7,10 @@ from pathlib import Path
 CONFIGURATION = """\
 # Written by harness/config_folder.py for one run.
 homeassistant:
-  name: {name}
+  name: Home
   country: NL
   currency: EUR
-  language: {language}
+  language: en
   latitude: 52.0907
   longitude: 5.1214
   elevation: 5
@@ -25,7 +25,7 @@ script: !include scripts.yaml
 logger:
   default: warning
   logs:
-    # Cameras and speech are always set up, and miss programs that nothing here needs.
+    # Cameras and speech are always set up, and miss programs that are not needed here.
     haffmpeg.core: critical
     haffmpeg.tools: critical
     homeassistant.components.camera.img_util: critical
@@ -37,17 +37,17 @@ ONBOARDING = {
     "key": "onboarding",
     "data": {"done": ["core_config", "analytics", "integration"]},
 }
-"""All first-run pages but the user's: the user is made over REST, which needs that one open."""
+"""All first-run pages are done but the user's: the user is made over REST, which needs that one."""
 
 
-def _http(host: str, port: int) -> dict[str, object]:
+def _http(port: int) -> dict[str, object]:
     """Return the web server's settings, as every version from 2026.9 on reads them.
 
-    As `stable` settings: a `http:` block in the configuration would be on trial for
-    five minutes, and `SETUP_PORT` cannot keep the known password off the network.
+    Home Assistant would take a `http:` block in the configuration back after five minutes, and `SETUP_PORT`
+    listens on the network, where everybody knows the password.
     """
     stable = {
-        "server_host": [host],
+        "server_host": ["127.0.0.1"],
         "server_port": port,
         "cors_allowed_origins": [],
         "login_attempts_threshold": -1,
@@ -67,14 +67,11 @@ def prepare(
     integration: Path,
     *,
     port: int,
-    host: str = "127.0.0.1",
-    name: str = "Home",
-    language: str = "en",
     log_levels: Mapping[str, str] | None = None,
 ) -> None:
-    """Write the folder anew, with `integration` linked in under its own name.
+    """Write the folder, which must be new, with a link to `integration` under its own name.
 
-    Linked, not copied: while a demo is open, a changed file needs only a restart.
+    It is a link, not a copy: while a demo is open, a changed file needs only a restart.
     """
     (folder / ".storage").mkdir(parents=True, exist_ok=True)
     (folder / "custom_components").mkdir(exist_ok=True)
@@ -82,17 +79,16 @@ def prepare(
         integration, target_is_directory=True
     )
     levels = "".join(f"    {logger}: {level}\n" for logger, level in (log_levels or {}).items())
-    configuration = CONFIGURATION.format(name=json.dumps(name), language=language) + levels
-    (folder / "configuration.yaml").write_text(configuration, encoding="utf-8")
+    (folder / "configuration.yaml").write_text(CONFIGURATION + levels, encoding="utf-8")
     (folder / "automations.yaml").write_text("[]\n", encoding="utf-8")
     (folder / "scripts.yaml").write_text("{}\n", encoding="utf-8")
-    for store in (ONBOARDING, _http(host, port)):
+    for store in (ONBOARDING, _http(port)):
         path = folder / ".storage" / str(store["key"])
         path.write_text(json.dumps(store), encoding="utf-8")
 
 
 def add_component(folder: Path, component: Path) -> None:
-    """Link one more custom component into the folder, and have it set up at the next start."""
+    """Link one more custom component into the folder; the next start sets it up."""
     (folder / "custom_components" / component.name).symlink_to(component, target_is_directory=True)
     with (folder / "configuration.yaml").open("a", encoding="utf-8") as configuration:
         configuration.write(f"\n{component.name}:\n")

@@ -1,7 +1,7 @@
-"""Finds our entities through Home Assistant's registries, never by guessing entity ids.
+"""Entities and devices of the integration, found through Home Assistant's registries.
 
-Entity ids depend on the car's name and on what the user changed; platform,
-translation key and unique id do not.
+Entity ids depend on the car's name and on what the user changed; platform, translation key and unique id
+do not.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ class Entity:
     device_id: str | None
     enabled: bool
     category: str | None
-    """`diagnostic`, `config`, or None for what an entity is mainly there for."""
+    """`diagnostic`, `config`, or None."""
 
     @property
     def domain(self) -> str:
@@ -38,12 +38,12 @@ class Device:
     identifiers: tuple[str, ...]
 
     def is_for(self, jedlix_id: str) -> bool:
-        """Tell whether this device stands for the thing with this id at Jedlix."""
+        """Return whether this is the device of the car or charger with this id at Jedlix."""
         return any(jedlix_id in identifier for identifier in self.identifiers)
 
 
 async def our_entities(socket: WebSocket) -> list[Entity]:
-    """Return all registered entities of the integration, those switched off too."""
+    """Return all registered entities of the integration, the disabled ones as well."""
     return [
         Entity(
             entity_id=entry["entity_id"],
@@ -76,7 +76,7 @@ async def our_devices(socket: WebSocket) -> list[Device]:
 
 
 async def of_device(socket: WebSocket, jedlix_id: str) -> list[Entity]:
-    """Return the entities of the device that stands for the thing with this id at Jedlix."""
+    """Return the entities of the car or charger with this id at Jedlix."""
     devices = {item.device_id for item in await our_devices(socket) if item.is_for(jedlix_id)}
     return [entity for entity in await our_entities(socket) if entity.device_id in devices]
 

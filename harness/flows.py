@@ -1,7 +1,7 @@
-"""Walks configuration flows over REST, step by step, as the frontend does."""
+"""Flows over REST: forms filled in step by step, as the frontend does."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Self
 
 from .home_api import HomeApi
@@ -14,14 +14,14 @@ _PATHS = {
     OPTIONS: "config/config_entries/options/flow",
 }
 PROGRESS_PATIENCE = 60.0
-"""Seconds; the reachability test itself gives up after less."""
+"""Seconds; the connection test itself gives up after less."""
 
 
 class FlowFailed(Exception):
     """A flow did not go where it should; the message is what a person would have read.
 
-    `step` names where, `errors` holds the keys of what was refused (by field, or "base"),
-    `reason` the key of an abort.
+    `step` is the form, `errors` are the keys of its errors (by field, or "base"), `reason` is the key of
+    an abort.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class FlowFailed(Exception):
         errors: Mapping[str, str] | None = None,
         reason: str = "",
     ) -> None:
-        """Keep the keys beside the words."""
+        """Keep the keys beside the message."""
         super().__init__(message)
         self.step = step
         self.errors = dict(errors or {})
@@ -69,37 +69,37 @@ class Flow:
         return list(self.answer.get("data_schema") or [])
 
     async def submit(self, step: str, data: Mapping[str, Any]) -> str:
-        """Fill in the form `step`, wait out any progress, and return the step that follows.
+        """Fill in the form `step`, wait for any progress to end, and return the step that follows.
 
         Raises `FlowFailed` when another form is shown, when the form comes back with
         errors, and when the flow is aborted.
         """
         if self.step != step:
-            raise FlowFailed(f"expected the form {step!r}, got {self._where()}", step=self.step)
+            raise FlowFailed(f"expected the form {step!r}, got {self._shown()}", step=self.step)
         self._sent.add(step)
         self.answer = await self._api.rest("POST", self._path, data)
         await self._settle(sent=step)
         return self.step
 
     def result(self) -> dict[str, Any]:
-        """Return the answer that ended the flow well; raises `FlowFailed` if it did not end."""
+        """Return the answer with which the flow ended; raises `FlowFailed` when it has not ended."""
         if self.answer["type"] != "create_entry":
-            raise FlowFailed(f"the flow is not over: it shows {self._where()}", step=self.step)
+            raise FlowFailed(f"the flow is not over: it shows {self._shown()}", step=self.step)
         return self.answer
 
     @property
     def _path(self) -> str:
         return f"{_PATHS[self._kind]}/{self.answer['flow_id']}"
 
-    def _where(self) -> str:
+    def _shown(self) -> str:
         kind = self.answer["type"]
         return f"the form {self.step!r}" if kind == "form" else f"{kind!r}"
 
     async def _settle(self, *, sent: str = "") -> None:
-        """Follow progress to its end, then judge what came. A form that is new may bring advice along."""
+        """Wait for progress to end, then raise if it failed. Errors in a form that is new are only advice."""
         try:
             async with asyncio.timeout(PROGRESS_PATIENCE):
-                # The step after a progress step runs only when somebody asks for it.
+                # The step after a progress step runs only when it is asked for.
                 while self.answer["type"] == "progress":
                     await asyncio.sleep(0.1)
                     self.answer = await self._api.rest("GET", self._path)
@@ -109,17 +109,17 @@ class Flow:
             raise FlowFailed(message, step=sent) from None
         if self.answer["type"] == "abort":
             reason = str(self.answer["reason"])
-            words = await self._words(f"abort.{reason}")
-            raise FlowFailed(f"the flow was aborted: {words}", step=sent, reason=reason)
+            text = await self._text(f"abort.{reason}")
+            raise FlowFailed(f"the flow was aborted: {text}", step=sent, reason=reason)
         if self.step in self._sent and (errors := self.answer.get("errors")):
-            said = [
-                (f"{field}: " if field != "base" else "") + await self._words(f"error.{key}")
+            texts = [
+                (f"{field}: " if field != "base" else "") + await self._text(f"error.{key}")
                 for field, key in errors.items()
             ]
-            message = f"the form {self.step!r} came back: {' '.join(said)}"
+            message = f"the form {self.step!r} came back: {' '.join(texts)}"
             raise FlowFailed(message, step=self.step, errors=errors)
 
-    async def _words(self, key: str) -> str:
+    async def _text(self, key: str) -> str:
         """Return the English text that the frontend shows for `key`, else the key itself."""
         async with await self._api.websocket() as socket:
             answer = await socket.call(
@@ -133,45 +133,3 @@ class Flow:
         for name, value in (self.answer.get("description_placeholders") or {}).items():
             text = text.replace(f"{{{name}}}", str(value))
         return text
-
-
-async def add_jedlix(
-    api: HomeApi,
-    jedlix: Mapping[str, Any],
-    users: Sequence[str],
-    *,
-    callback: str = "custom",
-    callback_url: str = "",
-) -> str:
-    """Add the integration through its real config flow; returns the entry's id.
-
-    `jedlix` is what the simulator's `info` tells: addresses and credentials. It calls Home
-    Assistant at `callback_url`; without one at its own address, so that both must be on this
-    machine; or as `callback` says. Raises `FlowFailed` in words.
-    """
-    flow = await Flow.begin(api, CONFIG, DOMAIN)
-    credentials = {name: jedlix[name] for name in ("client_id", "client_secret", "api_key")}
-    await flow.submit("user", {"environment": "custom", **credentials})
-    await flow.submit("custom", {name: jedlix[name] for name in ("base_url", "token_url")})
-    await flow.submit("users", {"users": list(users)})
-    url = {"callback_url": callback_url or api.base_url} if callback == "custom" else {}
-    await flow.submit("webhook", {"callback": callback, **url})
-    return str(flow.result()["result"]["entry_id"])
-
-
-async def set_options(api: HomeApi, entry_id: str, **options: Any) -> None:
-    """Change the named options; the others keep what the form suggests for them."""
-    flow = await Flow.begin(api, OPTIONS, entry_id)
-    await flow.submit("init", {**_prefilled(flow.fields), **options})
-    flow.result()
-
-
-def _prefilled(fields: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return what a person would send who only presses Submit."""
-    values: dict[str, Any] = {}
-    for field in fields:
-        suggested = (field.get("description") or {}).get("suggested_value")
-        value = suggested if suggested is not None else field.get("default")
-        if value is not None:
-            values[field["name"]] = value
-    return values

@@ -1,4 +1,4 @@
-"""What one asks of a Home Assistant from outside: signing in, REST, websocket connections."""
+"""Home Assistant's API: signing in, REST, websocket connections."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,9 +15,8 @@ class RestFailed(Exception):
     """Home Assistant answered a REST call with an error."""
 
     def __init__(self, method: str, path: str, status: int, body: str) -> None:
-        """Keep the status, for callers that expect one."""
+        """Make the message."""
         super().__init__(f"{method} {path}: {status} {body[:500]}")
-        self.status = status
 
 
 class HomeApi:
@@ -36,7 +35,7 @@ class HomeApi:
             self._open = None
 
     async def answers(self) -> bool:
-        """Tell whether the web server is up, which it is a second before everything else."""
+        """Return whether the web server is up, which it is a second before everything else."""
         try:
             async with self._session.get(f"{self.base_url}/manifest.json") as response:
                 return response.status == 200
@@ -44,12 +43,12 @@ class HomeApi:
             return False
 
     async def is_running(self) -> bool:
-        """Tell whether everything was set up."""
+        """Return whether everything is set up."""
         config: dict[str, Any] = await self.rest("GET", "config")
         return bool(config["state"] == "RUNNING")
 
     async def rest(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        """Call `path` below `/api/`; returns the JSON answer, other text as it is, None if empty.
+        """Call `path` below `/api/` and return the answer: JSON, other text as it is, None if empty.
 
         Raises `RestFailed` for an answer of 400 and above.
         """
@@ -77,8 +76,8 @@ class HomeApi:
     async def sign_in(self) -> dict[str, Any]:
         """Get tokens, and make the user first if there is none yet; returns what a browser keeps.
 
-        Asked anew after each start: a kill right after the first one may have cost us
-        the user as well as the token.
+        This is asked again after each start: a kill right after the first start may have lost the user as
+        well as the token.
         """
         client_id = f"{self.base_url}/"
         code = await (self._log_in if await self._user_exists() else self._make_user)(client_id)
@@ -91,7 +90,7 @@ class HomeApi:
         return tokens
 
     async def _user_exists(self) -> bool:
-        # This address goes once all first-run pages are done, so a 404 says yes as well.
+        # This address is gone once all first-run pages are done, so a 404 means yes as well.
         async with self._session.get(f"{self.base_url}/api/onboarding") as response:
             if response.status != 200:
                 return True

@@ -1,4 +1,4 @@
-"""The package: the content of the integration's folder as a zip, the same bytes for the same content."""
+"""Package: the content of the integration's folder as a zip, the same bytes for the same content."""
 
 import argparse
 from collections.abc import Iterator
@@ -12,9 +12,9 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 from .paths import INTEGRATION, ROOT
 
 HACS = ROOT / "hacs.json"
-BELONGS = {".json", ".png", ".py", ".typed", ".yaml"}
-THE_SAME_ALWAYS = (1980, 1, 1, 0, 0, 0)
-"""Each file's date: a zip cannot do without one."""
+ALLOWED_SUFFIXES = {".json", ".png", ".py", ".typed", ".yaml"}
+FIXED_DATE = (1980, 1, 1, 0, 0, 0)
+"""The date of each file, which a zip needs."""
 
 
 class PackageFailed(Exception):
@@ -22,18 +22,18 @@ class PackageFailed(Exception):
 
 
 def pack(integration: Path, package: Path) -> None:
-    """Write the package anew; raises `PackageFailed` where something lies in the folder that is not ours."""
+    """Write the package; raises `PackageFailed` where the folder has a file that does not belong there."""
     package.parent.mkdir(parents=True, exist_ok=True)
     with ZipFile(package, "w", ZIP_DEFLATED, compresslevel=9) as archive:
         for name, path in _content(integration):
-            entry = ZipInfo(name, THE_SAME_ALWAYS)
+            entry = ZipInfo(name, FIXED_DATE)
             entry.compress_type = ZIP_DEFLATED
             entry.external_attr = 0o100644 << 16
             archive.writestr(entry, path.read_bytes())
 
 
 def check(integration: Path, package: Path) -> str:
-    """Read the package back and return its version; raises `PackageFailed` where it is not the folder."""
+    """Read the package back and return its version; raises `PackageFailed` where the folder differs."""
     expected = {name: path.read_bytes() for name, path in _content(integration)}
     with ZipFile(package) as archive:
         packed = {entry.filename: archive.read(entry) for entry in archive.infolist()}
@@ -62,7 +62,7 @@ def _content(integration: Path) -> Iterator[tuple[str, Path]]:
         name = PurePosixPath(path.relative_to(integration))
         if path.is_dir() or "__pycache__" in name.parts:
             continue
-        if name.suffix not in BELONGS or any(part.startswith(".") for part in name.parts):
+        if name.suffix not in ALLOWED_SUFFIXES or any(part.startswith(".") for part in name.parts):
             raise PackageFailed(f"{path} does not belong into the package")
         yield str(name), path
 
@@ -93,7 +93,7 @@ def main() -> int:
 
 
 def version(text: str) -> str:
-    """Read a version; the name stands in argparse's message about a bad one."""
+    """Read a version; argparse's message about a bad one has the name of this function."""
     if not re.fullmatch(r"\d+\.\d+\.\d+(-(alpha|beta|rc)\.\d+)?", text):
         raise argparse.ArgumentTypeError(f"{text} is not like 1.2.3 or 1.2.3-beta.1")
     return text

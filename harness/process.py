@@ -1,9 +1,8 @@
-"""Child processes that can not outlive us.
+"""Child processes that cannot outlive us, and free ports for them.
 
-Each child leads a process group of its own, so that Ctrl-C reaches only us and we
-end the children in order, and so that one signal reaches what they started. Should
-we be killed, the kernel kills them (Linux only: elsewhere every other way of ending
-still stops them, a `kill -9` of the harness does not).
+Each child leads a process group of its own. So Ctrl-C reaches only us, we end the children in order, and one
+signal reaches what they started. When we are killed, the kernel kills them. That works on Linux only:
+elsewhere a `kill -9` of the harness leaves them running.
 """
 
 import asyncio
@@ -14,15 +13,18 @@ import ctypes
 import os
 from pathlib import Path
 import signal
+import socket
 import sys
 from typing import Self
 
 PR_SET_PDEATHSIG = 1
+LOG_LINES = 25
+"""How much of a log a message to a person has."""
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
 class ProcessFailed(Exception):
-    """A child did not come up, or went down by itself; the message carries its last words."""
+    """A child did not start, or ended by itself; the message has the end of its log."""
 
 
 class Child:
@@ -46,8 +48,7 @@ class Child:
     ) -> Self:
         """Start `command` in `folder`; what it prints is appended to `log`.
 
-        To be called on the main thread: the kernel ends the child together with
-        the thread that started it.
+        Call it on the main thread: the kernel ends the child together with the thread that started it.
         """
         with log.open("ab") as output:
             process = await asyncio.create_subprocess_exec(
@@ -58,7 +59,7 @@ class Child:
                 cwd=folder,
                 env=None if environment is None else dict(environment),
                 start_new_session=True,
-                preexec_fn=_dies_with(os.getpid()),
+                preexec_fn=_die_with(os.getpid()),
             )
         return cls(name, process, log)
 
@@ -86,34 +87,54 @@ class Child:
         self._signal_group(signal.SIGKILL)
         return await self._process.wait()
 
-    def last_words(self, lines: int = 25) -> str:
-        """Return the end of the log, for a message to a person."""
-        try:
-            with self.log.open(encoding="utf-8", errors="replace") as log:
-                return "".join(deque(log, maxlen=lines)).rstrip()
-        except OSError as error:
-            return f"(no log: {error})"
-
     def failed(self, what: str) -> ProcessFailed:
-        """Build the error for `what` went wrong, with the end of the log under it."""
+        """Return the error for what went wrong, with the end of the log under it."""
         state = "" if self.exit_code is None else f" (exit code {self.exit_code})"
-        words = self.last_words() or "(it printed nothing)"
-        return ProcessFailed(f"{self.name} {what}{state}. The end of {self.log}:\n{words}")
+        with self.log.open(encoding="utf-8", errors="replace") as log:
+            end = "".join(deque(log, maxlen=LOG_LINES)).rstrip() or "(it printed nothing)"
+        return ProcessFailed(f"{self.name} {what}{state}. The end of {self.log}:\n{end}")
+
+    def ended_by_itself(self) -> str:
+        """Return how the child ended although nobody stopped it; empty while it runs."""
+        return "" if self.exit_code is None else str(self.failed("ended by itself"))
 
     def _signal_group(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, number)
 
 
-def _dies_with(parent: int) -> Callable[[], None] | None:
-    """Return what a child does before it becomes the program: tie its life to ours."""
+def _die_with(parent: int) -> Callable[[], None] | None:
+    """Return what a child does before it becomes the program, so that it ends when its parent ends."""
     if _LIBC is None:
         return None
     prctl = _LIBC.prctl
 
-    def tie() -> None:
+    def request_death_signal() -> None:
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # we were killed in between
+        if os.getppid() != parent:  # the parent was killed in between
             os._exit(1)
 
-    return tie
+    return request_death_signal
+
+
+def free_port() -> int:
+    """Return a port that was free a moment ago.
+
+    Another process can take it before ours does. Then ours does not start, and its log says why.
+    """
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def is_free(port: int) -> bool:
+    """Return whether a server could listen on this port, on any address of the machine."""
+    with socket.socket() as probe:
+        # As servers do: a port counts as free although its last connections are still closing.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("0.0.0.0", port))
+        except OSError:
+            return False
+    return True

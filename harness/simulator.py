@@ -1,4 +1,4 @@
-"""The Jedlix simulator: as a process of ours, or wherever one runs already."""
+"""Simulator of the Jedlix cloud: a process of ours, or one that runs already."""
 
 import asyncio
 from collections.abc import Sequence
@@ -9,8 +9,7 @@ from typing import Any, Self
 import aiohttp
 
 from .paths import ROOT
-from .ports import free_port
-from .process import Child
+from .process import Child, free_port
 
 START_PATIENCE = 20.0
 
@@ -22,8 +21,8 @@ class SimulatorFailed(Exception):
 class Simulator:
     """The simulator's control API. Use it as a context manager.
 
-    With arguments of its command line it is a process of ours on `port` and ends with
-    us; without any (None) it is somebody else's, at `url`.
+    With arguments for its command line it is a process of ours, which ends with us. Without them (None) it is
+    somebody else's, at `url`.
     """
 
     def __init__(self, url: str, arguments: Sequence[str] | None, log: Path) -> None:
@@ -32,12 +31,12 @@ class Simulator:
         self._arguments = arguments
         self._log = log
         self._child: Child | None = None
-        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=15))
+        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60))
 
     @classmethod
-    def ours(cls, folder: Path, *arguments: str, port: int = 0) -> Self:
-        """Prepare a simulator with these arguments; port 0: any free one."""
-        port = port or free_port()
+    def ours(cls, folder: Path, *arguments: str) -> Self:
+        """Prepare a simulator of ours, on a free port, with these arguments."""
+        port = free_port()
         return cls(
             f"http://127.0.0.1:{port}", ["--port", str(port), *arguments], folder / "simulator.log"
         )
@@ -49,7 +48,7 @@ class Simulator:
 
     @property
     def is_ours(self) -> bool:
-        """Tell whether it ends with us."""
+        """Return whether it ends with us."""
         return self._arguments is not None
 
     async def __aenter__(self) -> Self:
@@ -76,12 +75,10 @@ class Simulator:
             await self._child.stop()
 
     def exited(self) -> str:
-        """Say how it went down by itself, with its last words; empty while all is well."""
-        if self._child is None or self._child.exit_code is None:
-            return ""
-        return str(self._child.failed("ended by itself"))
+        """Return how it ended although nobody stopped it; empty while all is well."""
+        return "" if self._child is None else self._child.ended_by_itself()
 
-    # What it is asked
+    # Its control API
 
     async def truth(self) -> dict[str, Any]:
         """Return the world as it is: users with their vehicles, and all changes so far."""
@@ -94,10 +91,38 @@ class Simulator:
         deliveries: list[dict[str, Any]] = answer["deliveries"]
         return deliveries
 
+    async def requests(self, after: int = 0) -> list[dict[str, Any]]:
+        """Return the API calls with a number above `after` that were answered."""
+        answer = await self._ask("GET", f"requests?after={after}")
+        requests: list[dict[str, Any]] = answer["requests"]
+        return requests
+
+    async def tested_types(self, after: int = 0) -> set[str]:
+        """Return the event types whose test message was answered well, in a delivery above `after`.
+
+        A subscription is made right after its test, so these are subscribed.
+        """
+        return {
+            delivery["event_type"]
+            for delivery in await self.deliveries(after)
+            if delivery["is_test"]
+            and any(200 <= (attempt["status"] or 0) < 300 for attempt in delivery["attempts"])
+        }
+
     async def info(self) -> dict[str, Any]:
-        """Return its addresses, its credentials, and the event types that it can announce."""
+        """Return its addresses, its credentials, and the event types that it can deliver."""
         info: dict[str, Any] = await self._ask("GET", "info")
         return info
+
+    async def event_types(self) -> list[str]:
+        """Return all event types that it can deliver, documented or not."""
+        info = await self.info()
+        return [*info["documented_event_types"], *info["own_event_types"]]
+
+    async def users(self) -> list[dict[str, Any]]:
+        """Return the users with their vehicles."""
+        users: list[dict[str, Any]] = (await self.truth())["users"]
+        return users
 
     async def plug(self, vehicle_id: str, location: str = "home") -> None:
         """Plug a car in at its home, or at an `unknown` place."""
@@ -123,6 +148,11 @@ class Simulator:
         """Lose or restore the link to the car's maker."""
         await self._ask("POST", f"vehicles/{vehicle_id}/link", {"connected": connected})
 
+    async def deliver(self, user_id: str, event_type: str, count: int) -> None:
+        """Let this many events about a user happen."""
+        body = {"event_type": event_type, "user_id": user_id, "count": count}
+        await self._ask("POST", "deliver", body)
+
     async def set_faults(self, **faults: Any) -> None:
         """Set these faults by their names and leave the others."""
         await self._ask("POST", "faults", faults)
@@ -132,7 +162,7 @@ class Simulator:
         await self._ask("DELETE", "faults")
 
     async def clock(self, **setting: float) -> dict[str, Any]:
-        """Set `speed`, `hour` or `advance_hours`; returns what the clock says now."""
+        """Set `speed`, `hour` or `advance_hours`; returns the speed and the time that it has now."""
         answer: dict[str, Any] = await self._ask("POST", "clock", setting)
         return answer
 
@@ -141,8 +171,8 @@ class Simulator:
         try:
             async with self._session.request(method, url, json=body) as response:
                 if response.status >= 400:
-                    words = (await response.text())[:300]
-                    raise SimulatorFailed(f"{method} {url}: {response.status} {words}")
+                    text = (await response.text())[:300]
+                    raise SimulatorFailed(f"{method} {url}: {response.status} {text}")
                 return await response.json()
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -1,4 +1,4 @@
-"""Home Assistant's websocket API: commands, and events with the time at which they came."""
+"""Websocket connection to Home Assistant: commands, and events with the time at which they came."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -16,11 +16,6 @@ MAX_MESSAGE = 64 * 1024 * 1024
 class CommandFailed(Exception):
     """Home Assistant refused a websocket command."""
 
-    def __init__(self, command: str, code: str, message: str) -> None:
-        """Keep Home Assistant's code, for callers that expect one of them."""
-        super().__init__(f"{command}: {message} ({code})")
-        self.code = code
-
 
 class Disconnected(Exception):
     """The connection to Home Assistant has ended."""
@@ -28,7 +23,7 @@ class Disconnected(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One event as it came in; `at` is our wall clock in seconds, so other clocks compare."""
+    """One event as it came in; `at` is the wall clock in seconds, which other processes have as well."""
 
     at: float
     event: dict[str, Any]
@@ -96,7 +91,7 @@ class WebSocket:
     ) -> Subscription:
         """Send a command that answers with events; none that follows the answer is missed.
 
-        With `into`, they join those of another subscription, in the order of coming.
+        With `into`, the events join those of another subscription, in the order in which they come.
         """
         number = self._next_id()
         subscription = self._subscriptions[number] = into or Subscription()
@@ -104,7 +99,7 @@ class WebSocket:
         return subscription
 
     async def subscribe_events(self, *event_types: str) -> Subscription:
-        """Subscribe to these types of bus events, in one queue, in the order of coming."""
+        """Subscribe to these types of bus events, in one queue, in the order in which they come."""
         subscription = Subscription()
         for event_type in event_types:
             await self.subscribe("subscribe_events", into=subscription, event_type=event_type)
@@ -148,7 +143,7 @@ class WebSocket:
             self._answers.pop(number, None)
         if not message["success"]:
             refusal = message["error"]
-            raise CommandFailed(command, refusal["code"], refusal["message"])
+            raise CommandFailed(f"{command}: {refusal['message']} ({refusal['code']})")
         return message["result"]
 
     async def _read(self) -> None:

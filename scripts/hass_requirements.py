@@ -1,8 +1,8 @@
-"""Prints the packages that the installed Home Assistant would fetch by itself at its first start.
+"""Requirements that the installed Home Assistant would fetch by itself at its first start.
 
-Run it with the Python of an environment that has Home Assistant in it. Installed beforehand, these
-packages make a start quick, repeatable and possible without a network. Printed are the requirements of
-every component that a test or demo instance loads, and of all that these depend on.
+Run it with the Python of an environment with Home Assistant. It prints the requirements of each component
+that a test or the demo loads, and of their dependencies. When these are installed before, a start is quick
+and repeatable, and needs no network.
 """
 
 import json
@@ -15,12 +15,12 @@ import homeassistant.components
 CORE = Path(homeassistant.components.__path__[0])
 OWN = Path(__file__).parents[1] / "custom_components"
 
-# Beside those that every instance loads: what our configuration.yaml names, and what the frontend adds.
+# The components in our configuration.yaml and those that the frontend adds, beside the default ones.
 CONFIGURED = {"calendar", "config", "diagnostics", "history", "jedlix", "logbook", "repairs"}
 
 
 def read_manifest(domain: str) -> dict[str, list[str]]:
-    """Return the manifest of a component, of ours or of Home Assistant's."""
+    """Return the manifest of a component of ours or of Home Assistant."""
     paths = (folder / domain / "manifest.json" for folder in (OWN, CORE))
     manifest: dict[str, list[str]] = json.loads(next(filter(Path.exists, paths)).read_text("utf-8"))
     return manifest
@@ -28,7 +28,7 @@ def read_manifest(domain: str) -> dict[str, list[str]]:
 
 def main() -> None:
     """Walk the dependencies and print the requirements, sorted."""
-    requirements = set(totp.REQUIREMENTS)  # The log-in's; the only ones outside of a manifest.
+    requirements = set(totp.REQUIREMENTS)  # The log-in needs them, and they are in no manifest.
     seen: set[str] = set()
     waiting = {*DEFAULT_INTEGRATIONS, *CONFIGURED}
     while waiting:

@@ -1,44 +1,28 @@
-"""The command: `python -m simulator`."""
+"""Command line: `python -m simulator`."""
 
 import argparse
 import asyncio
 from collections.abc import Sequence
 import errno
 import json
+from pathlib import Path
 import signal
 import sys
-from textwrap import dedent
 
 from .app import Settings, Simulator
+from .faults import manual
 from .webhooks import DOCUMENTED_EVENTS, OWN_EVENTS, RETRIES
 
 _ABOUT = (
     "A stand-in for the Jedlix Smart Charging cloud: its API, its webhooks, and cars to play with."
 )
 
-_EPILOG = f"""
-What is Jedlix's and what is ours
-  Documented event types: {", ".join(DOCUMENTED_EVENTS.values())}.
-  Event types of the simulator's own, since Jedlix's names for such events are unknown:
-    {", ".join(OWN_EVENTS.values())}.
-  Endpoints are documented, seen in an official SDK, or assumed by us (A1 to A12); the page and
-  GET /control/endpoints say which is which. In strict mode, the assumed ones are not there.
-
-Modes
-  default   documented and SDK shapes exactly, assumed endpoints beside them
-  strict    nothing assumed: assumed endpoints are 404, energy and money are not told
-  noisy     unknown keys, values and events, nulls, mixed dates and lists, duplicated and late deliveries
-
-Faults are those of GET /control/faults, for example:
-  scripts/simulator --faults '{{"drop": 0.1, "duplicate": 0.1, "api_500": 0.05}}'
-"""
-
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="scripts/simulator",
         description=_ABOUT,
-        epilog=dedent(_EPILOG),
+        epilog=_epilog(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
@@ -97,8 +81,43 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="days for which events are kept (7, as documented)",
     )
-    add("--faults", type=_json_object, default={}, metavar="JSON", help="faults from the start")
+    add(
+        "--faults",
+        type=_faults,
+        default={},
+        metavar="JSON",
+        help="faults from the start: JSON, or the name of a file of it; see below",
+    )
     return parser
+
+
+def _epilog() -> str:
+    return f"""\
+What is Jedlix's and what is ours
+  Documented event types: {", ".join(DOCUMENTED_EVENTS.values())}.
+  Event types of the simulator's own, since Jedlix's names for such events are unknown:
+    {", ".join(OWN_EVENTS.values())}.
+  Endpoints are documented, seen in an official SDK, or assumed by us (A1 to A12); the page and
+  GET /control/endpoints say which is which. In strict mode, the assumed ones are not there.
+
+Modes
+  default   documented and SDK shapes exactly, assumed endpoints beside them
+  strict    nothing assumed: assumed endpoints are 404, energy and money are not reported
+  noisy     unknown keys, values and events, nulls, mixed dates and lists, duplicated and late deliveries
+
+Faults
+  --faults takes JSON, or a file of it. The page and POST /control/faults take the same:
+    {{"drop": 0.1, "faults": [{{"kind": "status", "status": 503, "endpoints": ["vehicles"], "times": 3}}]}}
+  or one aimed fault alone: {{"kind": "hang", "endpoints": ["token"], "for_seconds": 60}}.
+  GET /control/faults shows those in force with their numbers; POST {{"remove": [1]}} ends one, DELETE all.
+  None of them says anything about Jedlix: they are what a client must survive.
+
+General faults, for the whole cloud
+{manual.general_faults()}
+
+Aimed faults, at calls and users; each kind has its own fields, and those that its heading names
+{manual.aimed_faults()}
+"""
 
 
 def _positive(text: str) -> float:
@@ -145,9 +164,15 @@ def _seconds_list(text: str) -> tuple[float, ...]:
     return () if text == "none" else tuple(float(part) for part in text.split(","))
 
 
-def _json_object(text: str) -> dict[str, object]:
+def _faults(text: str) -> dict[str, object]:
+    """Read faults out of JSON, or out of a file of JSON."""
     try:
+        if not text.lstrip().startswith(("{", "[")):
+            text = Path(text).read_text(encoding="utf-8")
         value = json.loads(text)
+    except (OSError, UnicodeDecodeError) as err:
+        reason = err.strerror if isinstance(err, OSError) else err
+        raise argparse.ArgumentTypeError(f"{text}: {reason}") from None
     except json.JSONDecodeError as err:
         raise argparse.ArgumentTypeError(f"not JSON: {err}") from None
     if not isinstance(value, dict):
@@ -155,17 +180,18 @@ def _json_object(text: str) -> dict[str, object]:
     return value
 
 
-def _welcome(sim: Simulator) -> str:
+def _welcome(simulator: Simulator) -> str:
     """Say where everything is."""
-    settings = sim.settings
+    settings = simulator.settings
     own = ", ".join(settings.session_events.values()) or "none"
+    users = f"{len(simulator.world.users)} users"
     return f"""\
-A simulator of Jedlix, not Jedlix. Mode {settings.mode}, {len(sim.world.users)} users, speed {sim.speed:g}.
+A simulator of Jedlix, not Jedlix. Mode {settings.mode}, {users}, speed {simulator.speed:g}.
 
-  page           {sim.url}/
-  base URL       {sim.url}
-  token URL      {sim.url}/oauth/token
-  audience       {settings.audience or sim.url}
+  page           {simulator.url}/
+  base URL       {simulator.url}
+  token URL      {simulator.url}/oauth/token
+  audience       {settings.audience or simulator.url}
   client id      any
   client secret  {settings.client_secret}
   API key        {settings.api_key}
@@ -181,9 +207,9 @@ def _reason(err: OSError) -> str:
 
 
 async def _run(settings: Settings, port: int) -> int:
-    sim = Simulator(settings)
+    simulator = Simulator(settings)
     try:
-        await sim.start(port)
+        await simulator.start(port)
     except OSError as err:
         print(
             f"Cannot listen on {settings.host}:{port}: {_reason(err)}.\n"
@@ -198,9 +224,9 @@ async def _run(settings: Settings, port: int) -> int:
     loop = asyncio.get_running_loop()
     for sign in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(sign, stop.set)
-    print(_welcome(sim), flush=True)
+    print(_welcome(simulator), flush=True)
     await stop.wait()
-    await sim.stop()
+    await simulator.stop()
     print("\nStopped.", flush=True)
     return 0
 

@@ -1,10 +1,10 @@
-"""The levers: JSON below /control/. No part of Jedlix, and no authentication."""
+"""Control API: JSON below /control/. No part of Jedlix, and no authentication."""
 
 from bisect import bisect_right
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from itertools import islice
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aiohttp import web
 import orjson
@@ -13,60 +13,41 @@ from . import dates, truth
 from .api.charging import check_settings
 from .api.http import Problem, json_response
 from .api.table import TABLE
-from .faults import ACTIONS
+from .cloud import Cloud
+from .faults import general
+from .faults.kinds import KINDS
 from .model import ChargeState, JsonObject, Vehicle
 from .webhooks import DOCUMENTED_EVENTS
 from .world import Refused
 
-if TYPE_CHECKING:
-    from .app import Simulator
-
-type Changes = Mapping[str, Any]
 type _Act = Callable[[web.Request, JsonObject], Any]
 
-_MOST_USERS = 1_000_000
-_MOST_EVENTS = 100_000
-
-
-def strike(sim: Simulator, changes: Changes) -> None:
-    """Set faults, and do the ones that happen once. Raises ValueError in words."""
-    once = {name: changes[name] for name in ACTIONS if name in changes}
-    if any(not isinstance(value, bool) for value in once.values()):
-        raise ValueError(f"{', '.join(once)} must be true or false")
-    sim.faults.merge({name: value for name, value in changes.items() if name not in once})
-    if "outage_seconds" in changes:
-        sim.outage_until = time.monotonic() + sim.faults.outage_seconds
-    if once.get("token_expiry"):
-        sim.tokens.expire()
-    for subscription in list(sim.webhooks.subscriptions.values()):
-        if once.get("subscriptions_gone"):
-            sim.webhooks.delete(subscription)
-        elif once.get("subscriptions_inactive"):
-            subscription.is_active = False
+_MAX_USERS = 1_000_000
+_MAX_EVENTS = 100_000
 
 
 class Control:
     """The handlers. Each takes the request and its JSON body, and returns JSON or None."""
 
-    def __init__(self, sim: Simulator) -> None:
-        """Control this simulator."""
-        self._sim = sim
+    def __init__(self, cloud: Cloud) -> None:
+        """Control this cloud."""
+        self._cloud = cloud
 
-    # --- looking ------------------------------------------------------------------------------------
+    # --- reading ------------------------------------------------------------------------------------
 
     def info(self, _request: web.Request, _body: JsonObject) -> JsonObject:
         """Return addresses, credentials and what is assumed; for the page and the start message."""
-        sim = self._sim
+        cloud = self._cloud
         return {
-            "base_url": sim.url,
-            "token_url": f"{sim.url}/oauth/token",
-            "audience": sim.settings.audience or sim.url,
+            "base_url": cloud.url,
+            "token_url": f"{cloud.url}/oauth/token",
+            "audience": cloud.settings.audience or cloud.url,
             "client_id": "any",
-            "client_secret": sim.settings.client_secret,
-            "api_key": sim.settings.api_key,
-            "mode": sim.settings.mode,
+            "client_secret": cloud.settings.client_secret,
+            "api_key": cloud.settings.api_key,
+            "mode": cloud.settings.mode,
             "documented_event_types": list(DOCUMENTED_EVENTS.values()),
-            "own_event_types": list(sim.settings.session_events.values()),
+            "own_event_types": list(cloud.settings.session_events.values()),
         }
 
     def endpoints(self, _request: web.Request, _body: JsonObject) -> JsonObject:
@@ -78,25 +59,25 @@ class Control:
                 "path": row.path,
                 "evidence": row.evidence,
                 "note": row.note,
-                "offered": not (self._sim.is_strict and row.is_assumed),
+                "offered": not (self._cloud.is_strict and row.is_assumed),
             }
             for row in TABLE
         ]
         return {"endpoints": rows}
 
     def truth(self, request: web.Request, _body: JsonObject) -> JsonObject:
-        """Return what is truly so and the journal, of `limit` users and after change number `after`."""
-        sim, after, limit = self._sim, _after(request), _count(request, "limit", _MOST_USERS)
-        now = sim.catch_up()
-        sim.settle()
-        changes = sim.world.changes
+        """Return the true state of `limit` users, and the journal after change number `after`."""
+        cloud, after, limit = self._cloud, _after(request), _count(request, "limit", _MAX_USERS)
+        now = cloud.catch_up()
+        cloud.settle()
+        changes = cloud.world.changes
         first = bisect_right(changes, after, key=lambda item: item.n)
         return {
             "now": dates.v2(now),
-            "clock": {"hour": round(sim.world.hour, 4), "speed": sim.speed},
-            "mode": sim.settings.mode,
-            "users": [truth.user(user) for user in islice(sim.world.users.values(), limit)],
-            "user_count": len(sim.world.users),
+            "clock": {"hour": round(cloud.world.hour, 4), "speed": cloud.speed},
+            "mode": cloud.settings.mode,
+            "users": [truth.user(user) for user in islice(cloud.world.users.values(), limit)],
+            "user_count": len(cloud.world.users),
             "changes": [
                 truth.change(each)
                 for each in (changes[place] for place in range(first, len(changes)))
@@ -105,55 +86,68 @@ class Control:
 
     def deliveries(self, request: web.Request, _body: JsonObject) -> JsonObject:
         """Return the deliveries after number `after`, oldest first, test messages included."""
-        deliveries = self._sim.webhooks.deliveries
+        deliveries = self._cloud.webhooks.deliveries
         first = bisect_right(deliveries, _after(request), key=lambda item: item.n)
         found = [deliveries[place] for place in range(first, len(deliveries))]
         return {"deliveries": [truth.delivery(item) for item in found]}
 
     def requests(self, request: web.Request, _body: JsonObject) -> JsonObject:
         """Return the API calls answered after number `after`, oldest first."""
-        sim, after = self._sim, _after(request)
-        first_n = sim.requests_answered - len(sim.requests) + 1
+        cloud, after = self._cloud, _after(request)
+        first_n = cloud.requests_answered - len(cloud.requests) + 1
         rows = [
             {"n": n, **item._asdict(), "time": item.time.timestamp()}
-            for n, item in enumerate(sim.requests, first_n)
+            for n, item in enumerate(cloud.requests, first_n)
             if n > after
         ]
         return {"requests": rows}
 
     def get_faults(self, _request: web.Request, _body: JsonObject) -> JsonObject:
-        """Return all faults, and how long the outage lasts yet."""
-        left = max(0.0, self._sim.outage_until - time.monotonic())
-        return self._sim.faults.as_json() | {"outage_seconds_left": round(left, 2)}
+        """Return the general faults, the aimed ones in force, and how long the outage still lasts."""
+        cloud = self._cloud
+        cloud.catch_up()
+        cloud.settle()
+        left = max(0.0, cloud.outage_until - time.monotonic())
+        return cloud.faults.as_json() | {
+            "outage_seconds_left": round(left, 2),
+            "faults": [fault.as_json(cloud.clock()) for fault in cloud.aimed],
+        }
 
-    # --- doing --------------------------------------------------------------------------------------
+    def fault_kinds(self, _request: web.Request, _body: JsonObject) -> JsonObject:
+        """Return the tables of faults: units, sentences, limits and defaults."""
+        return {
+            "general": general.describe(),
+            "actions": general.ACTIONS,
+            "kinds": [kind.describe() for kind in KINDS.values()],
+        }
+
+    # --- changing -----------------------------------------------------------------------------------
 
     def set_faults(self, request: web.Request, body: JsonObject) -> JsonObject:
-        """Set some faults and leave the others."""
-        strike(self._sim, body)
-        return self.get_faults(request, body)
+        """Set some faults, or end some aimed ones, and leave the others."""
+        added = self._cloud.strike(body)
+        return self.get_faults(request, body) | {"added": added}
 
     def clear_faults(self, request: web.Request, body: JsonObject) -> JsonObject:
         """Switch all faults off."""
-        self._sim.faults.clear()
-        self._sim.outage_until = 0.0
+        self._cloud.clear_faults()
         return self.get_faults(request, body)
 
     def clock(self, _request: web.Request, body: JsonObject) -> JsonObject:
         """Set the speed, turn the price day to an hour, let hours go by."""
-        sim = self._sim
+        cloud = self._cloud
         _known(body, "speed", "hour", "advance_hours")
         speed, hour = _number(body, "speed", 0, 1e6), _number(body, "hour", 0, 24)
         hours = _number(body, "advance_hours", 0, 24 * 366)
         if speed is not None:
-            sim.catch_up()
-            sim.settle()
-            sim.speed = speed
+            cloud.catch_up()
+            cloud.settle()
+            cloud.speed = speed
         if hour is not None:
-            sim.set_hour(hour % 24)
+            cloud.set_hour(hour % 24)
         if hours is not None:
-            sim.advance(hours)
-        return {"hour": round(sim.world.hour, 4), "speed": sim.speed}
+            cloud.advance(hours)
+        return {"hour": round(cloud.world.hour, 4), "speed": cloud.speed}
 
     def add_user(self, _request: web.Request, body: JsonObject) -> JsonObject:
         """Create a user with a car and a home."""
@@ -161,7 +155,7 @@ class Control:
         country = body.get("country")
         if country is not None and not isinstance(country, str):
             raise ValueError("country must be a text such as NL")
-        user = self._sim.add_user(country)
+        user = self._cloud.add_user(country)
         return {
             "user_id": user.id,
             "vehicle_id": user.vehicle and user.vehicle.id,
@@ -175,24 +169,24 @@ class Control:
         if location not in {"home", "unknown"}:
             raise ValueError("location is home or unknown")
         vehicle = self._vehicle(request)
-        self._sim.plug(vehicle.id, location)
+        self._cloud.plug(vehicle.id, location)
         return truth.vehicle(vehicle)
 
     def unplug(self, request: web.Request, _body: JsonObject) -> JsonObject:
         """Unplug a car."""
         vehicle = self._vehicle(request)
-        self._sim.unplug(vehicle.id)
+        self._cloud.unplug(vehicle.id)
         return truth.vehicle(vehicle)
 
     def telemetry(self, request: web.Request, body: JsonObject) -> JsonObject:
-        """Let a car tell something now."""
+        """Let a car report something now."""
         _known(body, "battery_level", "charge_state", "range")
         states = [state.value for state in ChargeState]
         if body.get("charge_state", "unknown") not in states:
             raise ValueError(f"charge_state is one of {', '.join(states)}")
         level, distance = _number(body, "battery_level", 0, 100), _number(body, "range", 0, 5000)
         vehicle = self._vehicle(request)
-        self._sim.telemetry(
+        self._cloud.telemetry(
             vehicle.id,
             battery_level=None if level is None else int(level),
             charge_state=body.get("charge_state"),
@@ -203,37 +197,37 @@ class Control:
     def ready(self, request: web.Request, _body: JsonObject) -> JsonObject:
         """Send vehicleConnectionReadyToContinue."""
         vehicle = self._vehicle(request)
-        self._sim.ready(vehicle.id)
+        self._cloud.ready(vehicle.id)
         return truth.vehicle(vehicle)
 
     def link(self, request: web.Request, body: JsonObject) -> JsonObject:
         """Lose or restore the link to the maker."""
         vehicle = self._vehicle(request)
-        self._sim.link(vehicle.id, connected=_flag(body, "connected"))
+        self._cloud.link(vehicle.id, connected=_flag(body, "connected"))
         return truth.vehicle(vehicle)
 
     def boost(self, request: web.Request, body: JsonObject) -> JsonObject:
         """Boost the running smart session or stop boosting."""
         vehicle = self._vehicle(request)
-        self._sim.boost(vehicle.id, enabled=_flag(body, "enabled"))
+        self._cloud.boost(vehicle.id, enabled=_flag(body, "enabled"))
         return truth.vehicle(vehicle)
 
     def settings(self, request: web.Request, body: JsonObject) -> JsonObject:
         """Change charge settings by their wire names."""
         vehicle = self._vehicle(request)
         check_settings(body)
-        self._sim.change_settings(vehicle.id, **body)
+        self._cloud.change_settings(vehicle.id, **body)
         return truth.vehicle(vehicle)
 
     def remove(self, request: web.Request, _body: JsonObject) -> JsonObject:
         """Remove a car from its user."""
         vehicle = self._vehicle(request)
-        self._sim.remove(vehicle.id)
+        self._cloud.remove(vehicle.id)
         return {"removed": vehicle.id}
 
     def deliver(self, _request: web.Request, body: JsonObject) -> JsonObject:
         """Send hand-made events; `payload` is laid over the envelope, `force` reaches all subscribers."""
-        sim = self._sim
+        cloud = self._cloud
         _known(body, "event_type", "user_id", "payload", "count", "force")
         event_type, user_id, payload = (
             body.get("event_type"),
@@ -244,24 +238,24 @@ class Control:
             raise ValueError("event_type must be a text that is not empty")
         if not isinstance(payload, dict) or not isinstance(user_id, str | None):
             raise ValueError("payload must be an object and user_id a text")  # noqa: TRY004
-        count = int(_number(body, "count", 1, _MOST_EVENTS) or 1)
+        count = int(_number(body, "count", 1, _MAX_EVENTS) or 1)
         to_all = "force" in body and _flag(body, "force")
         ids = []
         for _ in range(count):
-            event = sim.webhooks.publish(event_type, user_id, sim.now(), payload, to_all=to_all)
+            event = cloud.webhooks.publish(event_type, user_id, cloud.now(), payload, to_all=to_all)
             ids.append(event.message["id"])
         return {"id": ids[-1], "ids": ids}
 
     def _vehicle(self, request: web.Request) -> Vehicle:
         vehicle_id = request.match_info["vehicle"].lower()
-        if (vehicle := self._sim.world.vehicles.get(vehicle_id)) is None:
+        if (vehicle := self._cloud.world.vehicles.get(vehicle_id)) is None:
             raise web.HTTPNotFound(text=f"There is no vehicle {vehicle_id}.")
         return vehicle
 
 
-def add_routes(router: web.UrlDispatcher, sim: Simulator) -> None:
+def add_routes(router: web.UrlDispatcher, cloud: Cloud) -> None:
     """Add the control API."""
-    control = Control(sim)
+    control = Control(cloud)
     car = "/control/vehicles/{vehicle}"
     table: tuple[tuple[str, str, _Act], ...] = (
         ("GET", "/control/info", control.info),
@@ -270,6 +264,7 @@ def add_routes(router: web.UrlDispatcher, sim: Simulator) -> None:
         ("GET", "/control/deliveries", control.deliveries),
         ("GET", "/control/requests", control.requests),
         ("GET", "/control/faults", control.get_faults),
+        ("GET", "/control/faults/kinds", control.fault_kinds),
         ("POST", "/control/faults", control.set_faults),
         ("DELETE", "/control/faults", control.clear_faults),
         ("POST", "/control/clock", control.clock),

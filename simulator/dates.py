@@ -1,4 +1,4 @@
-"""How the API writes and reads times. All are UTC."""
+"""Dates: how the API writes and reads times. All are UTC."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

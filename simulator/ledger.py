@@ -1,4 +1,4 @@
-"""What Jedlix makes of what cars tell: sessions, the journal of changes, what webhooks may announce."""
+"""Ledger: the sessions, changes and signals that Jedlix derives from the reports of cars."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -13,15 +13,15 @@ KEPT_CHANGES = 100_000
 
 
 class Ledger:
-    """The books of the cloud. `latest` is the newest time in them."""
+    """Sessions, journal and signals. `latest` is the newest time in them."""
 
     def __init__(self, now: datetime, seed: int) -> None:
-        """Open empty books."""
+        """Begin empty."""
         self.sessions = SessionLog()
         self.changes: deque[Change] = deque(maxlen=KEPT_CHANGES)
         self.signals: list[Signal] = []
         self.latest = now
-        self._told = 0
+        self._last_number = 0
         self._random = Random(f"{seed}/sessions")
 
     # --- sessions -----------------------------------------------------------------------------------
@@ -76,32 +76,33 @@ class Ledger:
             return
         if session.boost:
             self.note("boost_ended", vehicle, known_at)
+        session.end_known = known_at
         self.sessions.end(session)
         self.note("session_ended", vehicle, session.last_met, known_at)
         self.signal("session_ended", vehicle, known_at)
         vehicle.previous_session, vehicle.session = session, None
 
-    # --- telling ------------------------------------------------------------------------------------
+    # --- journal and signals ------------------------------------------------------------------------
 
-    def forget_changes(self) -> None:
-        """Begin the journal here: what was before is how the world is, not what happened."""
+    def clear_changes(self) -> None:
+        """Empty the journal: what was written so far is how the world began."""
         self.changes.clear()
         self.signals.clear()
-        self._told = 0
+        self._last_number = 0
 
     def drain(self) -> Iterator[Signal]:
-        """Hand over what webhooks may announce, once."""
+        """Hand over the signals for webhooks, each once."""
         signals, self.signals = self.signals, []
         yield from signals
 
     def stamp(self, at: datetime) -> datetime:
-        """Return the time as the API can tell it, and remember the newest."""
+        """Return the time as the API can report it, and keep the newest."""
         at = seeding.whole_ms(at)
         self.latest = max(self.latest, at)
         return at
 
     def signal(self, kind: str, vehicle: Vehicle, at: datetime) -> None:
-        """Note that a webhook may announce something of this car."""
+        """Add a signal of this car for webhooks."""
         session = vehicle.session.id if vehicle.session else None
         self.signals.append(Signal(kind, vehicle.user_id, at, vehicle.id, session))
 
@@ -123,7 +124,9 @@ class Ledger:
         known: datetime | None = None,
     ) -> None:
         """Write a line into the journal."""
-        self._told += 1
+        self._last_number += 1
         self.changes.append(
-            Change(self._told, kind, user_id, vehicle_id, session, occurred, known or occurred)
+            Change(
+                self._last_number, kind, user_id, vehicle_id, session, occurred, known or occurred
+            )
         )

@@ -9,7 +9,7 @@ from .world import Refused, World
 
 
 class Linking:
-    """All connect sessions of the tenant. Do not confuse them with charge sessions."""
+    """Connect sessions of the tenant. Do not confuse them with charge sessions."""
 
     def __init__(self, world: World) -> None:
         """Begin with none."""
@@ -18,7 +18,7 @@ class Linking:
 
     def start(self, user: User, reconnects: Vehicle | None = None) -> ConnectSession:
         """Begin to link a car. Documented: one vehicle per user."""
-        if user.vehicle is not None and user.vehicle is not reconnects:
+        if user.vehicles and reconnects not in user.vehicles:
             raise Refused("This user already has a vehicle, and Jedlix allows one per user.")
         connect = ConnectSession(
             id=str(uuid4()),

@@ -1,10 +1,20 @@
-"""Records of what was sent: subscriptions, events, deliveries, attempts."""
+"""Messages: records of subscriptions, events, deliveries, attempts and answered API calls."""
 
 import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from .model import JsonObject
+
+
+class Request(NamedTuple):
+    """An API call that was answered, in real time; `path` has the query with it."""
+
+    time: datetime
+    method: str
+    path: str
+    status: int
 
 
 @dataclass(slots=True, frozen=True)
@@ -39,7 +49,7 @@ class Delivery:
 
 @dataclass(slots=True, eq=False)
 class Event:
-    """One message, the same for all who get it, and what became of it."""
+    """One message, the same for all who get it, and its deliveries."""
 
     at: datetime
     message: JsonObject

@@ -1,4 +1,4 @@
-"""What exists in the simulated world: users, cars, places, sessions. Data only."""
+"""Model of the simulated world: users, cars, places, sessions. Data only."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -28,7 +28,7 @@ CAPABILITIES = (
     "departureTimes",
     "pullTelemetry",
 )
-"""What an ordinary car can do (SDK names)."""
+"""Capabilities of an ordinary car (SDK names)."""
 
 POSITION = frozenset({"geoLocation", "geoFencing"})
 START_STOP = "startStopCharging"
@@ -49,7 +49,8 @@ class Telemetry:
 class Session:
     """From plug-in to unplug, or to a change of who is in control. Documented in 4.1 and 4.3.
 
-    `last_met` is the newest telemetry that still met the conditions: it becomes the end.
+    `last_met` is the newest telemetry that still met the conditions: it becomes the end. `end_known` is
+    when Jedlix learned of the end; None for sessions that had ended before the simulator started.
     Energy (kWh) and money are our own assumption (A12).
     """
 
@@ -61,6 +62,7 @@ class Session:
     start: datetime
     last_met: datetime
     end: datetime | None = None
+    end_known: datetime | None = None
     energy_kwh: float = 0.0
     cost: float = 0.0
     savings: float = 0.0
@@ -122,10 +124,10 @@ class Charger:
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class Vehicle:
-    """A car: what it is, what it truly does, and what it last told.
+    """A car: what it is, what it truly does, and what it last reported.
 
     `level` is the true battery level in percent at simulated second `level_at`; it moves by `rate`
-    percent an hour until the next settling.
+    percent an hour until `physics.settle` is called again.
     """
 
     id: str
@@ -156,12 +158,12 @@ class Vehicle:
 
     @property
     def plugged_in(self) -> bool:
-        """Whether the cable is in, told or not."""
+        """Whether the cable is in, reported or not."""
         return self.state is not ChargeState.DISCONNECTED
 
     @property
     def reads_battery(self) -> bool:
-        """Whether the car can tell its level (documented: some cannot)."""
+        """Whether the car can report its level (documented: some cannot)."""
         return BATTERY_READING in self.capabilities
 
     @property
@@ -182,24 +184,29 @@ class Vehicle:
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class User:
-    """An end user of the tenant. Documented: at most one vehicle each."""
+    """An end user of the tenant. Documented: at most one vehicle each; a fault may give more."""
 
     id: str
     number: int
     country: str
     locale: str
     created_at: datetime
-    vehicle: Vehicle | None = None
+    vehicles: list[Vehicle] = field(default_factory=list)
     cars: int = 0
     locations: list[ChargingLocation] = field(default_factory=list)
     chargers: list[Charger] = field(default_factory=list)
+
+    @property
+    def vehicle(self) -> Vehicle | None:
+        """The car, where there is one; the first of several."""
+        return self.vehicles[0] if self.vehicles else None
 
 
 @dataclass(slots=True, frozen=True)
 class Change:
     """A line of the journal of what truly happened, with the type names of the design's section 6.
 
-    `occurred_at` is the time that the API tells; `known_at` is when Jedlix could first know it.
+    `occurred_at` is the time that the API reports; `known_at` is when Jedlix could first know it.
     """
 
     n: int
@@ -213,7 +220,7 @@ class Change:
 
 @dataclass(slots=True, frozen=True)
 class Signal:
-    """Something that a webhook may announce. `kind` is a key of `webhooks.EVENT_TYPES`."""
+    """Something that a webhook may report. `kind` is a key of the event types in `webhooks`."""
 
     kind: str
     user_id: str

@@ -1,4 +1,4 @@
-"""The noisy mode: everything that a tolerant client must survive, and nothing that it could not.
+"""Noise of the noisy mode: everything that a tolerant client must survive, and nothing else.
 
 Ids and meaning stay right. What the documentation leaves open varies within one run: unknown keys, enum
 values and event types, nulls, both styles of dates and of lists.
@@ -38,7 +38,7 @@ class Noise:
         return self._random.choice((dates.v1, dates.v2, _seven_digits))
 
     def as_page(self, *, is_page: bool, fits: bool) -> bool:
-        """Say whether a list is answered as a page; a list that does not fit on one stays one."""
+        """Return whether a list is answered as a page; a list that does not fit on one stays one."""
         return is_page if not fits else self._happens(0.5)
 
     def charge_state(self, state: str) -> str:

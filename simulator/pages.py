@@ -1,18 +1,16 @@
-"""What a person sees in a browser: the page with the buttons, and the stand-in for a maker's log-in."""
+"""Pages for a browser: the page with the buttons, and the stand-in for a maker's log-in."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from aiohttp import web
 
-if TYPE_CHECKING:
-    from .app import Simulator
+from .cloud import Cloud
 
 _PANEL = Path(__file__).with_name("panel.html")
 
 
-def add_routes(router: web.UrlDispatcher, sim: Simulator) -> None:
+def add_routes(router: web.UrlDispatcher, cloud: Cloud) -> None:
     """Add the pages. `/web/` is where connect sessions lead (documented: startUrl, redirectUrl)."""
 
     async def panel(_request: web.Request) -> web.Response:
@@ -21,12 +19,12 @@ def add_routes(router: web.UrlDispatcher, sim: Simulator) -> None:
     async def log_in(request: web.Request) -> web.Response:
         """Let in whoever comes here."""
         try:
-            connect = sim.linking.sessions[str(UUID(request.query.get("sessionId", "")))]
+            connect = cloud.linking.sessions[str(UUID(request.query.get("sessionId", "")))]
         except ValueError, KeyError:
             raise web.HTTPNotFound(text="There is no such connect session.") from None
         if not connect.is_finished:
-            sim.linking.finish(connect, sim.catch_up())
-            sim.settle()
+            cloud.linking.finish(connect, cloud.catch_up())
+            cloud.settle()
         raise web.HTTPFound("/web/end")
 
     async def linked(_request: web.Request) -> web.Response:

@@ -1,10 +1,10 @@
-"""How a plugged-in car charges: what it does now, and when that may change next. Pure functions."""
+"""Physics of charging: what a plugged-in car does, and when that may change. Pure functions."""
 
 from . import prices
 from .model import ChargeState, Vehicle
 
 LEVEL_STEP = 5
-"""A car tells its level each time it passes a multiple of this many percent."""
+"""A car reports its level each time it passes a multiple of this many percent."""
 
 _TINY = 1e-6
 
@@ -46,7 +46,7 @@ def percent_per_hour(vehicle: Vehicle) -> float:
 
 
 def next_moment(vehicle: Vehicle, second: float) -> float | None:
-    """Return the simulated second at which the car must be looked at again, or None if never by itself."""
+    """Return the simulated second of the car's next update, or None if nothing changes by itself."""
     if vehicle.state is ChargeState.STOPPED:
         return prices.next_hour(second)
     if vehicle.rate == 0:

@@ -1,4 +1,4 @@
-"""The simulated price day: what a kWh costs at which hour. Invented, the same every day."""
+"""Prices of the simulated day: what a kWh costs at which hour. Invented, the same every day."""
 
 CURRENCY = "EUR"
 CHEAP_BELOW = 0.25

@@ -1,4 +1,4 @@
-"""The daily round of cars that drive and plug in by themselves (`--auto`)."""
+"""Routine of cars that drive and plug in by themselves (`--auto`)."""
 
 import heapq
 from random import Random

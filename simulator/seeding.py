@@ -1,4 +1,4 @@
-"""Makes people, cars, places and past sessions out of a seed: the same seed, the same world."""
+"""Seeding: users, cars, places and past sessions. The same seed makes the same world."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -59,7 +59,7 @@ def new_id(random: Random) -> str:
 
 
 def whole_ms(moment: datetime) -> datetime:
-    """Cut a time to milliseconds, the finest that the API tells."""
+    """Cut a time to milliseconds, the finest that the API reports."""
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 

@@ -1,8 +1,8 @@
-"""All sessions of the tenant, sorted so that a filter need not look at each."""
+"""Sessions of the tenant, sorted so that a filter need not check each."""
 
 from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -69,16 +69,25 @@ class SessionLog:
         session.boost = False
         insort(self._by_end, session, key=_end)
 
+    def newest_ended(self, user_ids: Collection[str] | None = None) -> dict[str, Session]:
+        """Return the newest ended session of each car, by the car's id, of these users or of all."""
+        return {
+            session.vehicle_id: session
+            for session in self._by_start
+            if session.end is not None and (user_ids is None or session.user_id in user_ids)
+        }
+
+    def of(self, user_id: str | None) -> list[Session]:
+        """Return the sessions of a user, or of all for None, oldest start first."""
+        return self._by_start if user_id is None else self._by_user.get(user_id, [])
+
     def find(self, wanted: Filter) -> list[Session]:
         """Return the sessions that match, newest start first."""
         if wanted.user_id is None and (wanted.end_from or wanted.end_to):
             pool = _between(self._by_end, _end, wanted.end_from, wanted.end_to)
             pool.sort(key=_start)
         else:
-            sorted_by_start = (
-                self._by_start if wanted.user_id is None else self._by_user.get(wanted.user_id, [])
-            )
-            pool = _between(sorted_by_start, _start, wanted.start_from, wanted.start_to)
+            pool = _between(self.of(wanted.user_id), _start, wanted.start_from, wanted.start_to)
         return [session for session in reversed(pool) if wanted.matches(session)]
 
 

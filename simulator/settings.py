@@ -1,4 +1,4 @@
-"""What a run of the simulator is set to."""
+"""Settings of a run of the simulator."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

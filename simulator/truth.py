@@ -1,4 +1,4 @@
-"""The world as /control/ tells it: what is so, not what the API makes of it."""
+"""True state as JSON for /control/: how the world is, not how the API reports it."""
 
 from dataclasses import asdict
 
@@ -8,16 +8,16 @@ from .model import Change, JsonObject, User, Vehicle
 
 
 def user(item: User) -> JsonObject:
-    """Return a user and the car."""
+    """Return a user and the cars."""
     return {
         "id": item.id,
         "charging_location_id": item.locations[0].id if item.locations else None,
-        "vehicles": [vehicle(item.vehicle)] if item.vehicle else [],
+        "vehicles": [vehicle(car) for car in item.vehicles],
     }
 
 
 def vehicle(car: Vehicle) -> JsonObject:
-    """Return a car: what is known of it, and what is true where nobody can know."""
+    """Return a car as last reported; where it cannot report, as it truly is."""
     session = car.session
     at_home = "home" if car.location_id else "unknown"
     return {

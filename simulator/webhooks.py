@@ -1,4 +1,4 @@
-"""Subscriptions and deliveries: the synchronous test, the queue of each subscription, retries, history."""
+"""Webhooks: the synchronous test, the queue of each subscription, retries, history."""
 
 import asyncio
 from bisect import bisect_left, bisect_right, insort
@@ -14,9 +14,9 @@ import aiohttp
 import orjson
 
 from . import dates
-from .faults import Dice, Faults
+from .faults.general import Dice, Faults
 from .messages import Attempt, Delivery, Event, Subscription
-from .model import JsonObject
+from .model import JsonObject, Signal
 from .noise import Noise
 
 DOCUMENTED_EVENTS = {
@@ -127,7 +127,7 @@ class Webhooks:
         return subscription
 
     def delete(self, subscription: Subscription) -> None:
-        """Forget a subscription; what is still queued for it is not sent."""
+        """Drop a subscription; what is still queued for it is not sent."""
         del self.subscriptions[subscription.id]
         if subscription.worker:
             subscription.worker.cancel()
@@ -137,16 +137,17 @@ class Webhooks:
 
     # --- events -------------------------------------------------------------------------------------
 
-    def announce(self, kind: str, user_id: str | None, at: datetime, **ids: str | None) -> None:
-        """Announce a signal of the world to those who subscribed to its type, if it has a name."""
-        if (event_type := self.event_types.get(kind)) is None:
+    def publish_signal(self, signal: Signal) -> None:
+        """Publish a signal of the world to those who subscribed to its type, if it has a name."""
+        if (event_type := self.event_types.get(signal.kind)) is None:
             return
+        ids = {"vehicleId": signal.vehicle_id, "sessionId": signal.session_id}
         extra = {key: value for key, value in ids.items() if value is not None}
-        if kind == "user_created":
+        if signal.kind == "user_created":
             extra = {}  # the documented sample has the envelope only
-        self.publish(event_type, user_id, at, extra)
-        if self._noise and (stranger := self._noise.event_type()):
-            self.publish(stranger, user_id, at, extra, to_all=True)
+        self.publish(event_type, signal.user_id, signal.at, extra)
+        if self._noise and (unknown_type := self._noise.event_type()):
+            self.publish(unknown_type, signal.user_id, signal.at, extra, to_all=True)
 
     def publish(
         self,
@@ -175,19 +176,19 @@ class Webhooks:
         for subscription in self.subscriptions.values():
             if subscription.is_active and (to_all or subscription.event_type == event_type):
                 self._queue(subscription, event, body)
-        self._forget()
+        self._drop_old()
         return event
 
     def history(self, since: datetime | None, until: datetime | None) -> list[Event]:
         """Return the kept events, newest first (that they are kept is documented)."""
-        self._forget()
+        self._drop_old()
         low = 0 if since is None else bisect_left(self._events, since, key=_at)
         high = len(self._events) if until is None else bisect_right(self._events, until, key=_at)
         return self._events[low:high][::-1]
 
     def _queue(self, subscription: Subscription, event: Event, body: bytes) -> None:
         faults = self._faults
-        copies = 2 if self._strikes("duplicate") else 1
+        copies = 2 if self._happens("duplicate") else 1
         for _ in range(copies):
             delivery = self._log(event.message, subscription.url)
             event.deliveries.append(delivery)
@@ -195,17 +196,17 @@ class Webhooks:
                 delivery.dropped = True
                 continue
             due = time.monotonic()
-            if self._strikes("delay"):
+            if self._happens("delay"):
                 due += self._dice.between(0.5, 1.0) * faults.delay_seconds
-            elif self._strikes("reorder"):
+            elif self._happens("reorder"):
                 due += self._dice.between(0.2, 1.5)
             self._untried.add(delivery)
             self._idle.clear()
             heapq.heappush(subscription.queue, (due, delivery.n, delivery, body))
         subscription.wake.set()
 
-    def _strikes(self, fault: str) -> bool:
-        """Roll the dice for a fault that the noisy mode brings too."""
+    def _happens(self, fault: str) -> bool:
+        """Decide by chance about a fault that the noisy mode brings too."""
         chance: float = max(getattr(self._faults, fault), getattr(self._noise, fault, 0.0))
         return self._dice.happens(chance)
 
@@ -223,7 +224,7 @@ class Webhooks:
         self.deliveries.append(delivery)
         return delivery
 
-    def _forget(self) -> None:
+    def _drop_old(self) -> None:
         """Drop what is older than the retention (documented: 7 days)."""
         oldest = self._now() - self._retention
         while self.deliveries and self.deliveries[0].created_at < oldest:
@@ -234,7 +235,7 @@ class Webhooks:
     # --- sending ------------------------------------------------------------------------------------
 
     async def _serve(self, subscription: Subscription) -> None:
-        """Send what is due, one after the other, for ever."""
+        """Send what is due, one after the other, until the task is cancelled."""
         queue = subscription.queue
         while True:
             subscription.wake.clear()

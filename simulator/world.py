@@ -1,7 +1,7 @@
-"""The world: cars that are plugged in, charge, tell of it, and the sessions that follow from that.
+"""World: cars that are plugged in, charge, report it, and the sessions that follow from that.
 
-Pure: no HTTP and no clock of its own. Whoever calls says what time it is (`now`, real time, told to the
-outside) and how far the physics move (simulated seconds since the first midnight). Cars are looked at
+Pure: no HTTP and no clock of its own. The caller says what time it is (`now`, the real time that the API
+reports) and how far the physics move (simulated seconds since the first midnight). A car is updated
 only when something can change, so that a thousand idle cars cost nothing.
 """
 
@@ -24,7 +24,7 @@ from .model import (
 )
 
 REACTION = 5.0
-"""Simulated seconds until a car follows a command and tells of it."""
+"""Simulated seconds until a car follows a command and reports it."""
 REFRESH_REUSED = timedelta(minutes=10)
 REFRESH_VALID = timedelta(minutes=15)
 PULL_EVERY = timedelta(minutes=5)
@@ -67,7 +67,7 @@ class World:
             assert user.vehicle is not None
             for session in seeding.past_sessions(user, user.vehicle, random, now, history_days):
                 self.sessions.add(session)
-        self.ledger.forget_changes()
+        self.ledger.clear_changes()
 
     # --- time ---------------------------------------------------------------------------------------
 
@@ -77,7 +77,7 @@ class World:
         return self.second % prices.DAY / prices.HOUR
 
     def advance(self, now: datetime, seconds: float = 0.0) -> None:
-        """Move physics by simulated seconds; what happens is told at times up to `now`."""
+        """Move physics by simulated seconds; what happens is reported at times up to `now`."""
         begin, end, since = self.second, self.second + seconds, min(self._now, now)
         while self._agenda and self._agenda[0][0] <= end:
             second, plan, vehicle_id = heapq.heappop(self._agenda)
@@ -86,7 +86,7 @@ class World:
                 continue
             self.second = max(second, self.second)
             share = (self.second - begin) / seconds if seconds else 1.0
-            self._look(vehicle, since + (now - since) * share)
+            self._update(vehicle, since + (now - since) * share)
         self.second, self._now = end, now
         for vehicle_id in [key for key, at in self._resumes.items() if at <= now]:
             del self._resumes[vehicle_id]
@@ -103,28 +103,28 @@ class World:
         self.second += skipped
         for vehicle in self.vehicles.values():
             if vehicle.plugged_in or vehicle.rate:
-                self._look(vehicle, now)
+                self._update(vehicle, now)
 
     def pull(self, now: datetime) -> None:
         """Ask each plugged-in car that was silent for five minutes (documented: 4.8)."""
         for vehicle in self.vehicles.values():
             if vehicle.plugged_in and now - vehicle.report.at >= PULL_EVERY:
-                self._look(vehicle, now, tell=True)
+                self._update(vehicle, now, report=True)
 
     def _plan(self, vehicle: Vehicle, second: float | None) -> None:
         vehicle.plan += 1
         if second is not None:
             heapq.heappush(self._agenda, (second, vehicle.plan, vehicle.id))
 
-    def _react(self, vehicle: Vehicle, *, tell: bool = False) -> None:
+    def _react(self, vehicle: Vehicle, *, report: bool = False) -> None:
         """Let the car follow a command a moment later."""
-        vehicle.pull_due |= tell
+        vehicle.pull_due |= report
         self._plan(vehicle, self.second + REACTION)
 
-    def _look(
-        self, vehicle: Vehicle, at: datetime, *, tell: bool = False, range_km: int | None = None
+    def _update(
+        self, vehicle: Vehicle, at: datetime, *, report: bool = False, range_km: int | None = None
     ) -> None:
-        """See what the car does now; let it tell if that is news."""
+        """Work out what the car does now, and let it report a change."""
         physics.settle(vehicle, self.second)
         if vehicle.plugged_in:
             vehicle.state = physics.charge_state(vehicle, self.second)
@@ -134,8 +134,8 @@ class World:
         stepped = (
             vehicle.rate != 0 and vehicle.level % physics.LEVEL_STEP == 0 and self._moved(vehicle)
         )
-        if tell or vehicle.pull_due or vehicle.state is not vehicle.report.state or stepped:
-            self._tell(vehicle, at, range_km=range_km)
+        if report or vehicle.pull_due or vehicle.state is not vehicle.report.state or stepped:
+            self._report(vehicle, at, range_km=range_km)
 
     def _moved(self, vehicle: Vehicle) -> bool:
         return not vehicle.reads_battery or vehicle.report.battery_level != int(vehicle.level)
@@ -159,12 +159,15 @@ class World:
         self.users[user.id] = user
         return user
 
-    def give_car(self, user: User, now: datetime) -> Vehicle:
-        """Link a new car to a user."""
+    def give_car(self, user: User, now: datetime, like: Vehicle | None = None) -> Vehicle:
+        """Link a new car to a user; `like` is a car whose model it shares."""
         random = Random(f"{self._seed}/car/{user.number}/{user.cars}")
         user.cars += 1
         vehicle = seeding.make_vehicle(user, random, now, self.second)
-        self.vehicles[vehicle.id] = user.vehicle = vehicle
+        if like is not None:
+            vehicle.brand, vehicle.model, vehicle.version = like.brand, like.model, like.version
+        self.vehicles[vehicle.id] = vehicle
+        user.vehicles.append(vehicle)
         at = self.ledger.stamp(now)
         self.ledger.journal("vehicle_added", user.id, vehicle.id, at)
         self.ledger.signal("state_changed", vehicle, at)
@@ -177,9 +180,27 @@ class World:
         self.ledger.end_session(vehicle, at)
         del self.vehicles[vehicle.id]
         self._resumes.pop(vehicle.id, None)
-        self.users[vehicle.user_id].vehicle = None
+        self.users[vehicle.user_id].vehicles.remove(vehicle)
         self.ledger.journal("vehicle_removed", vehicle.user_id, vehicle.id, at)
         self.ledger.signal("state_changed", vehicle, at)
+
+    def move_vehicle(self, vehicle: Vehicle, owner: User, now: datetime) -> None:
+        """Give a car to another user (a fault; unknown at Jedlix). Its session ends, its id stays."""
+        at, former = self.ledger.stamp(now), self.users[vehicle.user_id]
+        physics.settle(vehicle, self.second)
+        self.ledger.end_session(vehicle, at)
+        vehicle.previous_session = None
+        self.ledger.journal("vehicle_removed", former.id, vehicle.id, at)
+        self.ledger.signal("state_changed", vehicle, at)
+        former.vehicles.remove(vehicle)
+        owner.vehicles.append(vehicle)
+        vehicle.user_id = owner.id
+        if vehicle.location_id is not None:
+            vehicle.location_id = owner.locations[0].id if owner.locations else None
+        self.ledger.journal("vehicle_added", owner.id, vehicle.id, at)
+        self.ledger.signal("state_changed", vehicle, at)
+        if vehicle.plugged_in:
+            self._react(vehicle, report=True)
 
     def set_link(self, vehicle: Vehicle, now: datetime, *, connected: bool) -> None:
         """Lose or restore the link to the car's maker; without it there is no telemetry (4.9)."""
@@ -191,7 +212,7 @@ class World:
         self.ledger.journal(kind, vehicle.user_id, vehicle.id, at)
         self.ledger.signal("state_changed", vehicle, at)
         if connected:
-            self._look(vehicle, now)
+            self._update(vehicle, now)
 
     def ready_to_continue(self, vehicle: Vehicle, now: datetime) -> None:
         """Let the maker have activated the car (documented for Renault)."""
@@ -209,7 +230,7 @@ class World:
         locations = self.users[vehicle.user_id].locations
         vehicle.location_id = locations[0].id if at_home and locations else None
         vehicle.state = ChargeState.STOPPED
-        self._look(vehicle, now, tell=True)
+        self._update(vehicle, now, report=True)
 
     def unplug(self, vehicle: Vehicle, now: datetime) -> None:
         """Unplug the car."""
@@ -217,7 +238,7 @@ class World:
             raise Refused("The car is not plugged in.")
         physics.settle(vehicle, self.second)
         vehicle.state, vehicle.rate = ChargeState.DISCONNECTED, 0.0
-        self._look(vehicle, now, tell=True)
+        self._update(vehicle, now, report=True)
         vehicle.location_id = vehicle.previous_session = None
 
     def drive(self, vehicle: Vehicle, percent_per_hour: float) -> None:
@@ -235,16 +256,16 @@ class World:
         charge_state: ChargeState | None = None,
         range_km: int | None = None,
     ) -> None:
-        """Let the car tell something now. A made-up charge state holds until it is looked at again."""
+        """Let the car report something now. A made-up charge state holds until the next update."""
         physics.settle(vehicle, self.second)
         if battery_level is not None:
             vehicle.level = float(battery_level)
         if charge_state is None:
-            self._look(vehicle, now, tell=True, range_km=range_km)
+            self._update(vehicle, now, report=True, range_km=range_km)
             return
         if charge_state is not ChargeState.UNKNOWN:
             self._pretend(vehicle, charge_state)
-        self._tell(vehicle, now, charge_state, range_km)
+        self._report(vehicle, now, charge_state, range_km)
         if not vehicle.plugged_in:
             vehicle.location_id = vehicle.previous_session = None
 
@@ -257,7 +278,7 @@ class World:
         vehicle.rate = physics.percent_per_hour(vehicle) if charging else 0.0
         self._plan(vehicle, physics.next_moment(vehicle, self.second))
 
-    def _tell(
+    def _report(
         self,
         vehicle: Vehicle,
         at: datetime,
@@ -341,7 +362,7 @@ class World:
                 self.ledger.end_session(vehicle, at)
         self.ledger.signal("settings_changed", vehicle, at)
         if vehicle.plugged_in:
-            self._react(vehicle, tell=vehicle.session is None)
+            self._react(vehicle, report=vehicle.session is None)
 
     # --- refresh ------------------------------------------------------------------------------------
 
@@ -351,7 +372,7 @@ class World:
         if current is not None and now - current.requested_at < REFRESH_REUSED:
             return current
         vehicle.refresh = Refresh(correlation_id=seeding.new_id(self._random), requested_at=now)
-        self._react(vehicle, tell=True)
+        self._react(vehicle, report=True)
         return vehicle.refresh
 
     @staticmethod

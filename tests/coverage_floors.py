@@ -19,7 +19,7 @@ FLOORS = {
     f"{INTEGRATION}/config_flow.py": 100,
     f"{INTEGRATION}/api/*": 100,
     f"{INTEGRATION}/push/*": 100,
-    f"{INTEGRATION}/changes.py": 100,
+    f"{INTEGRATION}/state/*": 100,
 }
 
 

@@ -1,4 +1,4 @@
-"""The repository's address stands in one place, the rest repeats it, and one script moves all of it."""
+"""The address of the repository: one place counts, the others repeat it, and one script changes them all."""
 
 import json
 from pathlib import Path
@@ -9,18 +9,18 @@ from urllib.parse import unquote
 
 import pytest
 
-from tests.e2e.test_demo import run
+from tests.e2e.scripts import run
 
 ROOT: Final = Path(__file__).parents[1]
 MANIFEST: Final = "custom_components/jedlix/manifest.json"
-WRITTEN: Final = re.compile(r"github\.com/([\w-]+/[\w.-]*\w)")
+IN_A_LINK: Final = re.compile(r"github\.com/([\w-]+/[\w.-]*\w)")
 IN_A_BADGE: Final = re.compile(r"owner=([\w-]+)&repository=([\w.-]*\w)")
 # Tools and projects that are not ours.
-OTHERS: Final = {"hacs", "home-assistant"}
-LEFT_OUT: Final = {"requirements", "dist", "__pycache__"}
-HIDDEN_BUT_OURS: Final = {".ci", ".devcontainer", ".github"}
+OTHER_OWNERS: Final = {"hacs", "home-assistant"}
+SKIPPED: Final = {"requirements", "dist", "__pycache__"}
+HIDDEN_FOLDERS: Final = {".ci", ".devcontainer", ".github"}
 PICTURES: Final = {".png"}
-# They have addresses that are examples.
+# Their addresses are examples.
 EXAMPLES: Final = {Path(__file__).name, "address"}
 
 
@@ -31,7 +31,7 @@ def files(root: Path) -> list[Path]:
         folders[:] = [
             name
             for name in folders
-            if name in HIDDEN_BUT_OURS or not (name in LEFT_OUT or name.startswith("."))
+            if name in HIDDEN_FOLDERS or not (name in SKIPPED or name.startswith("."))
         ]
         found += [
             folder / name for name in names if not {name, Path(name).suffix} & (PICTURES | EXAMPLES)
@@ -40,13 +40,13 @@ def files(root: Path) -> list[Path]:
 
 
 def repositories(root: Path) -> dict[str, set[str]]:
-    """Return the repositories at GitHub that are not of others, each with the files that name it."""
+    """Return our repositories at GitHub, each with the files that name it."""
     found: dict[str, set[str]] = {}
     for path in files(root):
         text = unquote(path.read_text(errors="ignore"))
-        names = [*WRITTEN.findall(text), *("/".join(pair) for pair in IN_A_BADGE.findall(text))]
+        names = [*IN_A_LINK.findall(text), *("/".join(pair) for pair in IN_A_BADGE.findall(text))]
         for name in names:
-            if name.split("/")[0] not in OTHERS:
+            if name.split("/")[0] not in OTHER_OWNERS:
                 found.setdefault(name, set()).add(path.relative_to(root).as_posix())
     return found
 
@@ -56,7 +56,7 @@ def address_in(root: Path) -> str:
     return str(json.loads((root / MANIFEST).read_text())["documentation"])
 
 
-def test_there_is_one_address_everywhere() -> None:
+def test_all_places_have_the_same_address() -> None:
     assert list(repositories(ROOT)) == [address_in(ROOT).removeprefix("https://github.com/")]
 
 
@@ -71,7 +71,7 @@ def elsewhere(tmp_path: Path) -> Path:
     return tmp_path
 
 
-async def test_the_script_moves_all_of_it(elsewhere: Path) -> None:
+async def test_the_script_changes_every_place(elsewhere: Path) -> None:
     (before,) = repositories(elsewhere).values()
     badge = elsewhere / "docs/badge.md"
     owner, name = address_in(ROOT).split("/")[-2:]
@@ -93,7 +93,7 @@ async def test_the_script_moves_all_of_it(elsewhere: Path) -> None:
 @pytest.mark.parametrize(
     "address", ["github.com/a/b", "https://github.com/a/b/", "https://x.org/a/b"]
 )
-async def test_what_is_no_address_changes_nothing(elsewhere: Path, address: str) -> None:
+async def test_an_invalid_address_changes_nothing(elsewhere: Path, address: str) -> None:
     before = {path: path.read_bytes() for path in files(elsewhere)}
     code, output = await run(elsewhere / "scripts/address", address)
     assert code == 1

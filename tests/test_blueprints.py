@@ -54,8 +54,8 @@ def hass_config_dir(hass_tmp_config_dir: str) -> str:
 
 
 @pytest.fixture
-def told(hass: HomeAssistant) -> list[ServiceCall]:
-    """Return the notifications that a blueprint makes when it is told nothing else."""
+def sent(hass: HomeAssistant) -> list[ServiceCall]:
+    """Return the notifications that a blueprint makes by default."""
     return async_mock_service(hass, "persistent_notification", "create")
 
 
@@ -128,30 +128,30 @@ async def test_home_assistant_imports_it_from_where_it_says_it_is(
 # -- session_notification ----------------------------------------------------------------------------------
 
 
-async def test_a_session_is_told_when_it_starts_and_with_its_money_when_it_ends(
-    hass: HomeAssistant, use: Use, sim: Simulator, entry: MockConfigEntry, told: list[ServiceCall]
+async def test_a_session_notifies_at_its_start_and_with_its_figures_at_its_end(
+    hass: HomeAssistant, use: Use, sim: Simulator, entry: MockConfigEntry, sent: list[ServiceCall]
 ) -> None:
     car = sim.vehicle_ids[0]
     await use("session_notification", cars={"device_id": [car_device(hass, entry, sim).id]})
     sim.plug(car)
-    await until(hass, lambda: told)
-    assert told[0].data == {"title": "Tesla Model 3", "message": "Smart session started."}
+    await until(hass, lambda: sent)
+    assert sent[0].data == {"title": "Tesla Model 3", "message": "Smart session started."}
     sim.advance(8)
     sim.unplug(car)
-    await until(hass, lambda: len(told) == 2)
+    await until(hass, lambda: len(sent) == 2)
     energy, cost, savings = (
         float(state_of(hass, f"_session_{what}", "sensor"))
         for what in ("energy", "cost", "savings")
     )
     assert energy > 1
-    assert told[1].data["message"] == (
+    assert sent[1].data["message"] == (
         f"Session ended: {round(energy, 1)} kWh, cost {round(cost, 2)} EUR,"
         f" saved {round(savings, 2)} EUR"
     )
 
 
-async def test_only_what_is_asked_for_is_told_and_in_the_way_that_is_asked_for(
-    hass: HomeAssistant, use: Use, sim: Simulator, entry: MockConfigEntry, told: list[ServiceCall]
+async def test_only_the_chosen_notifications_come_and_by_the_chosen_action(
+    hass: HomeAssistant, use: Use, sim: Simulator, entry: MockConfigEntry, sent: list[ServiceCall]
 ) -> None:
     calls = async_mock_service(hass, "notify", "phone")
     await use(
@@ -164,16 +164,16 @@ async def test_only_what_is_asked_for_is_told_and_in_the_way_that_is_asked_for(
     sim.unplug(sim.vehicle_ids[0])
     await until(hass, lambda: calls)
     assert [call.data["message"] for call in calls] == ["Tesla Model 3: session_ended"]
-    assert not told
+    assert not sent
 
 
 @pytest.mark.parametrize(("include_late", "expected"), [(False, 0), (True, 1)])
-async def test_late_news_is_told_only_to_who_wants_it(
+async def test_a_late_change_notifies_only_where_it_is_wanted(
     hass: HomeAssistant,
     use: Use,
     sim: Simulator,
     entry: MockConfigEntry,
-    told: list[ServiceCall],
+    sent: list[ServiceCall],
     include_late: bool,
     expected: int,
 ) -> None:
@@ -183,14 +183,14 @@ async def test_late_news_is_told_only_to_who_wants_it(
         "jedlix_event", {"device_id": device.id, "type": "session_ended", "late": True}
     )
     await hass.async_block_till_done()
-    assert [call.data["message"] for call in told] == ["Session ended"] * expected
+    assert [call.data["message"] for call in sent] == ["Session ended"] * expected
 
 
 # -- not_charging ------------------------------------------------------------------------------------------
 
 
-async def test_a_car_that_waits_for_better_hours_is_told_only_on_demand(
-    hass: HomeAssistant, use: Use, sim: Simulator, entry: MockConfigEntry, told: list[ServiceCall]
+async def test_a_car_that_waits_for_better_hours_notifies_only_on_demand(
+    hass: HomeAssistant, use: Use, sim: Simulator, entry: MockConfigEntry, sent: list[ServiceCall]
 ) -> None:
     device, car = car_device(hass, entry, sim), sim.vehicle_ids[0]
     sim.telemetry(car, battery_level=40)
@@ -199,7 +199,7 @@ async def test_a_car_that_waits_for_better_hours_is_told_only_on_demand(
     assert state_of(hass, "_charge_state", "sensor") == "stopped"
     await use("not_charging", car=device.id)
     await wait_for_time(hass, 23)
-    assert not told
+    assert not sent
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ async def test_the_reason_why_a_car_does_not_charge(
     use: Use,
     sim: Simulator,
     entry: MockConfigEntry,
-    told: list[ServiceCall],
+    sent: list[ServiceCall],
     reason: str,
     message: str,
 ) -> None:
@@ -231,18 +231,18 @@ async def test_the_reason_why_a_car_does_not_charge(
     await hass.async_block_till_done()
     await use("not_charging", car=device.id, time="22:00:00", waiting_is_fine=reason != "waiting")
     await wait_for_time(hass, 22)
-    assert [(call.data["title"], call.data["message"]) for call in told] == [
+    assert [(call.data["title"], call.data["message"]) for call in sent] == [
         ("Tesla Model 3 is plugged in but not charging", message)
     ]
 
 
 @pytest.mark.parametrize("state", ["charging", "complete", "disconnected", "unavailable"])
-async def test_a_car_that_charges_is_done_or_away_is_not_told(
+async def test_a_car_that_charges_is_done_or_away_does_not_notify(
     hass: HomeAssistant,
     use: Use,
     sim: Simulator,
     entry: MockConfigEntry,
-    told: list[ServiceCall],
+    sent: list[ServiceCall],
     state: str,
 ) -> None:
     device, car = car_device(hass, entry, sim), sim.vehicle_ids[0]
@@ -255,7 +255,7 @@ async def test_a_car_that_charges_is_done_or_away_is_not_told(
         await hass.config_entries.async_unload(entry.entry_id)
     assert state_of(hass, "_charge_state", "sensor") == state
     await wait_for_time(hass, 23)
-    assert not told
+    assert not sent
 
 
 # -- plug_in_reminder --------------------------------------------------------------------------------------
@@ -276,7 +276,7 @@ async def test_the_reminder_comes_for_a_low_car_that_is_surely_not_plugged_in(
     use: Use,
     sim: Simulator,
     entry: MockConfigEntry,
-    told: list[ServiceCall],
+    sent: list[ServiceCall],
     level: int,
     state: str,
     expected: int,
@@ -291,24 +291,24 @@ async def test_the_reminder_comes_for_a_low_car_that_is_surely_not_plugged_in(
         await hass.config_entries.async_unload(entry.entry_id)
     assert state_of(hass, "_charge_state", "sensor") == state
     await wait_for_time(hass, 21)
-    assert [call.data for call in told] == [
+    assert [call.data for call in sent] == [
         {"title": "Plug in Tesla Model 3", "message": "The battery is at 49 %."}
     ] * expected
 
 
 async def test_a_condition_of_the_user_s_own_holds_the_reminder_back(
-    hass: HomeAssistant, use: Use, sim: Simulator, entry: MockConfigEntry, told: list[ServiceCall]
+    hass: HomeAssistant, use: Use, sim: Simulator, entry: MockConfigEntry, sent: list[ServiceCall]
 ) -> None:
     hass.states.async_set("person.anna", "not_home")
     only_if = [{"condition": "state", "entity_id": "person.anna", "state": "home"}]
     device = car_device(hass, entry, sim)
     await use("plug_in_reminder", car=device.id, only_if=only_if)
     await wait_for_time(hass, 21)
-    assert not told
+    assert not sent
     hass.states.async_set("person.anna", "home")
     async_fire_time_changed(hass, dt_util.now() + timedelta(days=2))
     await hass.async_block_till_done()
-    assert told
+    assert sent
 
 
 # -- boost_when_low ----------------------------------------------------------------------------------------
@@ -363,7 +363,7 @@ async def test_the_home_battery_is_held_just_while_the_car_draws_power(
     await until(hass, lambda: len(held) == 2)
     await hass.config_entries.async_unload(entry.entry_id)
     await hass.async_block_till_done()
-    assert len(released) == 1, "a moment without news is no reason to let go"
+    assert len(released) == 1, "a short outage is no reason to release the battery"
     async_fire_time_changed(hass, dt_util.utcnow() + timedelta(minutes=31))
     await hass.async_block_till_done()
     assert (len(held), len(released)) == (2, 2)
@@ -435,12 +435,12 @@ async def test_smart_charging_pauses_from_before_the_event_until_its_end(
 # -- cost_report -------------------------------------------------------------------------------------------
 
 
-async def test_the_month_before_is_told_on_the_first_of_the_month(
+async def test_the_report_on_the_month_before_comes_on_the_first_of_the_month(
     hass: HomeAssistant,
     use: Use,
     start_simulator: StartSimulator,
     callback_url: str,
-    told: list[ServiceCall],
+    sent: list[ServiceCall],
 ) -> None:
     async def run(*, skip_condition: bool) -> None:
         await hass.services.async_call(
@@ -455,8 +455,8 @@ async def test_the_month_before_is_told_on_the_first_of_the_month(
     await set_up(hass, entry)
     await use("cost_report", car=car_device(hass, entry, sim).id)
     await run(skip_condition=False)
-    assert len(told) == (dt_util.now().day == 1)
-    told.clear()
+    assert len(sent) == (dt_util.now().day == 1)
+    sent.clear()
     await run(skip_condition=True)
     end = dt_util.start_of_local_day().replace(day=1)
     start = (end - timedelta(days=1)).replace(day=1)
@@ -466,7 +466,7 @@ async def test_the_month_before_is_told_on_the_first_of_the_month(
         sum(round(getattr(item, name), 2) for item in sessions)
         for name in ("energy_kwh", "cost", "savings")
     )
-    (report,) = told
+    (report,) = sent
     assert report.data["title"] == f"Tesla Model 3: charging in {start:%B %Y}"
     count, kwh, paid, saved = re.findall(r"-?\d+\.?\d*", report.data["message"])
     assert int(count) == len(sessions)
@@ -475,12 +475,12 @@ async def test_the_month_before_is_told_on_the_first_of_the_month(
     )
 
 
-async def test_a_month_without_sessions_is_told_as_such(
+async def test_a_month_without_sessions_says_so(
     hass: HomeAssistant,
     use: Use,
     start_simulator: StartSimulator,
     callback_url: str,
-    told: list[ServiceCall],
+    sent: list[ServiceCall],
 ) -> None:
     sim = await start_simulator(history_days=0)
     entry = make_entry(sim, callback_url)
@@ -489,18 +489,18 @@ async def test_a_month_without_sessions_is_told_as_such(
     await hass.services.async_call(
         "automation", "trigger", {"entity_id": "automation.cost_report"}, blocking=True
     )
-    assert [call.data["message"] for call in told] == ["No sessions."]
+    assert [call.data["message"] for call in sent] == ["No sessions."]
 
 
 # -- push_trouble ------------------------------------------------------------------------------------------
 
 
-async def test_trouble_with_push_is_told_when_it_lasts(
+async def test_trouble_with_push_notifies_when_it_lasts(
     hass: HomeAssistant,
     use: Use,
     sim: Simulator,
     entry: MockConfigEntry,
-    told: list[ServiceCall],
+    sent: list[ServiceCall],
 ) -> None:
     async def deliver(*, with_key: bool) -> None:
         sim.strike({"wrong_key": 0.0 if with_key else 1.0})
@@ -514,10 +514,10 @@ async def test_trouble_with_push_is_told_when_it_lasts(
     await deliver(with_key=True)
     async_fire_time_changed(hass, dt_util.utcnow() + timedelta(hours=2))
     await hass.async_block_till_done()
-    assert not told, "it was over within the hour"
+    assert not sent, "it was over within the hour"
     await deliver(with_key=False)
     async_fire_time_changed(hass, dt_util.utcnow() + timedelta(hours=2))
-    await until(hass, lambda: told)
-    assert [call.data["message"] for call in told] == [
-        "Push is failing; until it is mended, news comes with the poll."
+    await until(hass, lambda: sent)
+    assert [call.data["message"] for call in sent] == [
+        "Push is failing. Until this is fixed, changes arrive with the poll."
     ]

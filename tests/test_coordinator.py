@@ -65,12 +65,12 @@ def coordinator_of(entry: MockConfigEntry) -> JedlixCoordinator:
 
 def without_car(sim: Simulator) -> str:
     """Create a user to whom no car is linked yet, and return the id."""
-    return sim._do(lambda now: sim.world.add_user(now, car=False)).id
+    return sim.act(lambda now: sim.world.add_user(now, car=False)).id
 
 
 def link_car(sim: Simulator, user_id: str) -> Vehicle:
     """Link a car to a user."""
-    return sim._do(lambda now: sim.world.give_car(sim.world.users[user_id], now))
+    return sim.act(lambda now: sim.world.give_car(sim.world.users[user_id], now))
 
 
 # -- rings -------------------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
-"""The commands of the docs and of the scripts' own help: each is given as it stands there, and works.
+"""Commands of the docs and of the scripts' own help: each is run as it is written there, and works.
 
-They are given in a copy of the project whose set-up is done, with no more around them than a home and a PATH
-of their own. What takes minutes does not begin there: it gets one option more that nobody knows, and has to
-refuse that one alone. `TO_THE_END` says which test lets it go on.
+They run in a copy of the project that is already set up, with their own home and PATH. A command that takes
+minutes gets one more option that it does not know, and must refuse that option alone. `TO_THE_END` names the
+test that runs it to its end.
 """
 
 import ast
@@ -35,21 +35,21 @@ PAGES: Final = {
     for path in sorted(ROOT.glob(pattern))
 }
 
-# -- what is told ------------------------------------------------------------------------------------------
+# -- the commands ------------------------------------------------------------------------------------------
 
 NO_COMMANDS: Final = {"json", "python", "text", "yaml"}
-"""Every other block of code is commands."""
+"""Languages of code blocks; every other block holds commands."""
 BLOCK_OR_SPAN: Final = re.compile(
     r"^ *```([^`\n]*)\n(.*?)^ *```|`([^`\n]+)`", re.MULTILINE | re.DOTALL
 )
 REMARK: Final = re.compile(r"\s+#|\s{2,}")
-"""Parts a command from what its line says about it."""
+"""Separates a command from the remark on its line."""
 USAGE: Final = re.compile(r"^#   (scripts/.*)$", re.MULTILINE)
-"""How a script in bash says at its head how it is given."""
+"""A line of usage at the head of a bash script."""
 
 
 def commands_of(page: str) -> Iterator[str]:
-    """Yield the commands of a page; an option that stands alone is one of the script that was named last."""
+    """Yield the commands of a page; an option alone belongs to the script that was named last."""
     script = ""
     for language, block, span in BLOCK_OR_SPAN.findall(page):
         lines: list[str] = []
@@ -69,39 +69,40 @@ COMMANDS: Final = sorted(
 )
 
 
-def test_every_script_is_told_of() -> None:
+def test_every_script_is_documented() -> None:
     assert {command.split()[0] for command in COMMANDS} >= {f"scripts/{name}" for name in SCRIPTS}
 
 
-# -- where they are given ----------------------------------------------------------------------------------
+# -- where they run ----------------------------------------------------------------------------------------
 
-PUT_IN: Final = {
-    "FILE": "told.json",
+EXAMPLES: Final = {
+    "FILE": "figures.json",
     "VERSION": "2026.9.4",
     "PYTEST-ARGS": "tests/test_story.py",
     "[PYTEST-ARGS]": "tests/test_story.py",
 }
-"""For what stands for something of the reader's."""
+"""Values for the reader's placeholders."""
 TOOLS: Final = (
     *("bash", "cat", "cksum", "cp", "dirname", "env", "grep"),
     *("mkdir", "mktemp", "rm", "sed", "sh", "xargs"),
 )
-"""What a script finds of the system: no python3, no apt-get, no Chromium."""
-UV: Final = Path(sys.executable).with_name("uv")
+"""All that a script finds of the system: no python3, no apt-get, no Chromium."""
+PYTHON: Final = shlex.quote(sys.executable)
+UV: Final = shlex.quote(str(Path(sys.executable).with_name("uv")))
 STUBS: Final = {
     "ruff": ":",
     "mypy": ":",
-    "python": f"""[ "$1 $2" != "-m pytest" ] && exec {sys.executable} "$@"; echo "pytest $*" """,
+    "python": f"""[ "$1 $2" != "-m pytest" ] && exec {PYTHON} "$@"; echo "pytest $*" """,
     "uv": f"""{UV} "$@" --help >/dev/null || exit
 for last; do :; done
 if [ "$1" = venv ]; then mkdir -p "$last/bin"; cp .venv/bin/python "$last/bin"; fi""",
 }
-"""What would run all tests once more, or fetch packages: pytest and uv only understand what they are told."""
+"""Stubs for tools that would run all tests again or fetch packages: pytest and uv check their options."""
 
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a copy of the project whose set-up is done."""
+    """Return a copy of the project that is already set up."""
     folder = tmp_path_factory.mktemp("home") / "checkout"
     shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(".*", "dist", "__pycache__"))
     (folder / ".tools").mkdir()
@@ -109,7 +110,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / ".tools" / name).symlink_to(shutil.which(name) or name)
     for venv, locked in (
         (".venv", "requirements/test.txt"),
-        (f".venv-ha-{PUT_IN['VERSION']}", "requirements/tools.in scripts/hass_requirements.py"),
+        (f".venv-ha-{EXAMPLES['VERSION']}", "requirements/tools.in scripts/hass_requirements.py"),
     ):
         (folder / venv / "bin").mkdir(parents=True)
         for name, does in STUBS.items():
@@ -121,9 +122,9 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def give(checkout: Path, command: str, path: str = "") -> tuple[int, str]:
-    """Give a command, and Ctrl-C if it says that this stops it; return its exit code and its output."""
-    words = [PUT_IN.get(word, word) for word in shlex.split(command)]
+def run(checkout: Path, command: str, path: str = "") -> tuple[int, str]:
+    """Run a command, with Ctrl-C once it says that this stops it; return its exit code and its output."""
+    words = [EXAMPLES.get(word, word) for word in shlex.split(command)]
     with subprocess.Popen(
         ["env", *words],
         cwd=checkout,
@@ -146,11 +147,11 @@ def give(checkout: Path, command: str, path: str = "") -> tuple[int, str]:
     return process.returncode, output
 
 
-# -- what comes of them ------------------------------------------------------------------------------------
+# -- how they end ------------------------------------------------------------------------------------------
 
 
 class End(NamedTuple):
-    """How a command ends: with which exit code and which last line, when this was added to it."""
+    """The exit code and the last line of a command, after this was added to it."""
 
     code: int
     says: str
@@ -179,21 +180,21 @@ TO_THE_END: Final = {
     "scripts/chaos --json": "e2e/test_chaos.py::test_nothing_is_lost_in_a_small_storm",
     "scripts/demo --once --json": "e2e/test_demo.py::test_a_charging_day_is_told_by_real_webhooks",
 }
-"""Of those that are refused here. `scripts/soak` has none: it says something after half an hour only."""
+"""The tests of those that are refused here. `scripts/soak` has none: it takes half an hour."""
 
 
 def script_of(command: str) -> str:
-    """Return the name of the script that a command gives; variables may stand before it."""
+    """Return the name of the script that a command runs; variables may come before it."""
     found = re.match(r"(?:\w+=\S+ )*scripts/(\S+)", command)
-    assert found is not None, f"nobody knows how to try {command!r}"
-    assert found[1] in ENDS, f"nobody knows how to try scripts/{found[1]}"
+    assert found is not None, f"unknown command {command!r}"
+    assert found[1] in ENDS, f"unknown script scripts/{found[1]}"
     return found[1]
 
 
-def try_it(checkout: Path, command: str) -> str:
-    """Give a command, see that it ends as it should, and return what it said."""
+def check(checkout: Path, command: str) -> str:
+    """Run a command, check how it ends, and return its output."""
     end = HELP if "--help" in command else ENDS[script_of(command)]
-    code, output = give(checkout, f"{command} {end.added}")
+    code, output = run(checkout, f"{command} {end.added}")
     assert code == end.code, output
     assert re.fullmatch(end.says, "".join(output.splitlines()[-1:])), output
     return output
@@ -204,15 +205,15 @@ def test_a_command_works(checkout: Path, command: str) -> None:
     source = SCRIPTS[script_of(command)]
     if " " in command.partition("scripts/")[2]:
         assert re.search(r"\$[@1]", source), "it takes no arguments"
-    try_it(checkout, command)
+    check(checkout, command)
 
 
 @pytest.mark.parametrize("command", [one for one in COMMANDS if "scripts/test" in one.split()])
-def test_pytest_understands_what_it_is_told(
+def test_pytest_understands_its_arguments(
     checkout: Path, command: str, pytestconfig: pytest.Config
 ) -> None:
-    told = shlex.split(try_it(checkout, command).splitlines()[-1])[3:]
-    known, unknown = pytestconfig._parser.parse_known_and_unknown_args(told)
+    arguments = shlex.split(check(checkout, command).splitlines()[-1])[3:]
+    known, unknown = pytestconfig._parser.parse_known_and_unknown_args(arguments)
     assert not unknown
     files = [ROOT / file for file in known.file_or_dir]
     assert all(file.exists() for file in files)
@@ -221,15 +222,15 @@ def test_pytest_understands_what_it_is_told(
 
 
 @pytest.mark.parametrize("name", [name for name, text in SCRIPTS.items() if "--help" in text])
-def test_the_help_names_only_what_works(checkout: Path, name: str) -> None:
-    told = try_it(checkout, f"scripts/{name} --help")
-    assert told.startswith(f"usage: scripts/{name}")
-    for command in re.findall(r"^  (scripts/.*)$", told, re.MULTILINE):
-        try_it(checkout, command)
+def test_the_commands_of_a_help_work(checkout: Path, name: str) -> None:
+    output = check(checkout, f"scripts/{name} --help")
+    assert output.startswith(f"usage: scripts/{name}")
+    for command in re.findall(r"^  (scripts/.*)$", output, re.MULTILINE):
+        check(checkout, command)
 
 
 @pytest.mark.parametrize("command", TO_THE_END)
-def test_a_command_is_given_by_the_test_that_is_named(command: str) -> None:
+def test_the_named_test_runs_the_command(command: str) -> None:
     path, _, name = TO_THE_END[command].partition("::")
     (test,) = (
         node
@@ -242,7 +243,7 @@ def test_a_command_is_given_by_the_test_that_is_named(command: str) -> None:
     assert any(all(f"'{word}'" in call for word in words) for call in calls)
 
 
-def test_what_does_not_begin_here_is_given_by_another_test() -> None:
+def test_every_command_that_is_refused_here_has_another_test() -> None:
     elsewhere = {script_of(command) for command in TO_THE_END}
     assert elsewhere | {"soak"} == {name for name, end in ENDS.items() if end is REFUSED}
 
@@ -255,26 +256,26 @@ def test_the_brand_is_drawn(checkout: Path) -> None:
         return {path.name: path.read_bytes()[16:24] for path in pictures}
 
     shutil.rmtree(checkout / "custom_components/jedlix/brand")
-    assert give(checkout, "scripts/brand", os.environ["PATH"]) == (0, "")
+    assert run(checkout, "scripts/brand", os.environ["PATH"]) == (0, "")
     assert sizes(checkout) == sizes(ROOT)
 
 
-# -- what they show ----------------------------------------------------------------------------------------
+# -- their figures in the docs -----------------------------------------------------------------------------
 
 
 def test_the_limits_of_the_bench_are_those_of_the_page() -> None:
-    told = re.findall(r"^\| `(\w+)` \| ([\d.]+) \|", PAGES["docs/performance.md"], re.MULTILINE)
-    assert {name: float(limit) for name, limit in told} == {
+    listed = re.findall(r"^\| `(\w+)` \| ([\d.]+) \|", PAGES["docs/performance.md"], re.MULTILINE)
+    assert {name: float(limit) for name, limit in listed} == {
         name: limit.must for name, limit in LIMITS.items()
     }
 
 
 def test_the_figures_of_chaos_are_those_of_the_page() -> None:
     rows = rows_of("docs/reliability.md", "### `scripts/chaos`")
-    told = {name for row in rows for name in re.findall(r"`(\w+)`", row[0])}
-    assert told <= {field.name for field in fields(Verdict)}
+    listed = {name for row in rows for name in re.findall(r"`(\w+)`", row[0])}
+    assert listed <= {field.name for field in fields(Verdict)}
     (good,) = re.findall(r"The run is good when (.*) are 0\.", PAGES["docs/reliability.md"])
-    one: dict[str, dict[str, Any]] = {name: {name: 1} for name in told}
+    one: dict[str, dict[str, Any]] = {name: {name: 1} for name in listed}
     assert set(re.findall(r"`(\w+)`", good)) == {
-        name for name in told if not Verdict(**one[name]).is_good
+        name for name in listed if not Verdict(**one[name]).is_good
     }

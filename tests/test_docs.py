@@ -1,4 +1,4 @@
-"""The pages of docs/: every automation in them runs, every thing has its page, every link leads somewhere."""
+"""Pages of docs/: every automation runs, every trigger, condition and action has a page, every link works."""
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 import json
@@ -47,7 +47,7 @@ def rows_of(page: str, heading: str) -> list[list[str]]:
     return [[cell.strip() for cell in row] for row in rows[2:]]
 
 
-# -- everything has its page -------------------------------------------------------------------------------
+# -- pages -------------------------------------------------------------------------------------------------
 
 
 def forms(kind: str) -> Mapping[str, Any]:
@@ -68,7 +68,7 @@ THINGS: Final = {
 
 
 @pytest.mark.parametrize("folder", THINGS)
-def test_every_thing_has_its_page_and_every_page_its_thing(folder: str) -> None:
+def test_every_trigger_condition_and_action_has_a_page(folder: str) -> None:
     pages = {path.stem for path in (ROOT / "docs" / folder).iterdir()}
     assert pages == THINGS[folder][1].keys()
     if folder != "actions":
@@ -92,11 +92,11 @@ def test_a_page_says_what_the_editor_says(folder: str, key: str) -> None:
 
 
 @pytest.mark.parametrize("key", THINGS["actions"][1])
-def test_errors_are_told_in_the_words_that_are_shown(key: str) -> None:
+def test_a_page_quotes_the_errors_as_they_are_shown(key: str) -> None:
     shown = {re.sub(r"\{\w+\}", "…", words["message"]) for words in ENGLISH["exceptions"].values()}
-    told = {row[0] for row in rows_of(f"docs/actions/{key}.md", "## Errors")}
-    assert told
-    assert told <= shown
+    quoted = {row[0] for row in rows_of(f"docs/actions/{key}.md", "## Errors")}
+    assert quoted
+    assert quoted <= shown
 
 
 def test_the_page_on_set_up_says_what_the_forms_say() -> None:
@@ -131,8 +131,9 @@ def anchors_of(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_links_lead_somewhere(page: str) -> None:
-    for link in re.findall(r'(?:\]\(|src(?:set)?=")([^)"]+)', PAGES[page]):
+def test_links_work(page: str) -> None:
+    prose = re.sub(r"^```.*?^```", "", PAGES[page], flags=re.MULTILINE | re.DOTALL)
+    for link in re.findall(r'(?:\]\(|src(?:set)?=")([^)"]+)', prose):
         if link.startswith("https://"):
             continue
         file, _, anchor = link.partition("#")
@@ -141,7 +142,7 @@ def test_links_lead_somewhere(page: str) -> None:
         assert not anchor or anchor in anchors_of(target), link
 
 
-def test_the_choice_of_issue_forms_leads_to_pages_of_ours() -> None:
+def test_the_links_of_the_issue_forms_work() -> None:
     links = re.findall(
         rf"{REPOSITORY}/blob/main/(\S+)", (ROOT / ".github/ISSUE_TEMPLATE/config.yml").read_text()
     )
@@ -149,7 +150,7 @@ def test_the_choice_of_issue_forms_leads_to_pages_of_ours() -> None:
     assert set(links) <= PAGES.keys()
 
 
-# -- everything runs ---------------------------------------------------------------------------------------
+# -- automations -------------------------------------------------------------------------------------------
 
 AUTOMATIONS: Final = [
     pytest.param(block, id=f"{page}-{n}")
@@ -184,38 +185,38 @@ async def two_cars(
     return sim
 
 
-async def live_through_a_day(
+async def run_a_day(
     hass: HomeAssistant,
     sim: Simulator,
     recorded: RecordedEvents,
     at_noon: Callable[[], Awaitable[None]],
 ) -> None:
-    """Let both cars be plugged in, and everything happen to one of them."""
+    """Plug both cars in, and let everything happen to one of them."""
     tesla, zoe = sim.vehicle_ids
 
-    async def told(kind: ChangeType, car: str | None = tesla) -> None:
+    async def published(kind: ChangeType, car: str | None = tesla) -> None:
         happened = {"type": kind, "vehicle_id": car}.items()
         await until(hass, lambda: any(happened <= change.items() for change in recorded.changes))
 
     sim.telemetry(tesla, battery_level=40)
     for car in (zoe, tesla):
         sim.plug(car)
-        await told(ChangeType.SESSION_STARTED, car)
+        await published(ChangeType.SESSION_STARTED, car)
     await at_noon()
     sim.telemetry(tesla, charge_state="charging")
-    await told(ChangeType.CHARGING_STARTED)
+    await published(ChangeType.CHARGING_STARTED)
     sim.telemetry(tesla, charge_state="stopped")
-    await told(ChangeType.CHARGING_PAUSED)
+    await published(ChangeType.CHARGING_PAUSED)
     sim.telemetry(tesla, charge_state="complete")
-    await told(ChangeType.CHARGING_COMPLETED)
+    await published(ChangeType.CHARGING_COMPLETED)
     sim.link(tesla, connected=False)
-    await told(ChangeType.VEHICLE_LINK_LOST)
+    await published(ChangeType.VEHICLE_LINK_LOST)
     sim.link(tesla, connected=True)
     sim.unplug(tesla)
-    await told(ChangeType.UNPLUGGED)
-    await told(ChangeType.SESSION_ENDED)
+    await published(ChangeType.UNPLUGGED)
+    await published(ChangeType.SESSION_ENDED)
     sim.add_user()
-    await told(ChangeType.USER_CREATED, None)
+    await published(ChangeType.USER_CREATED, None)
 
 
 @pytest.mark.parametrize("block", AUTOMATIONS)
@@ -244,7 +245,7 @@ async def test_every_automation_in_the_docs_runs(
         if not started_by_jedlix:
             await run_by_hand(hass)
 
-    await live_through_a_day(hass, two_cars, recorded, at_noon)
+    await run_a_day(hass, two_cars, recorded, at_noon)
     state = hass.states.get("automation.it")
     assert state is not None
     assert state.attributes["last_triggered"] is not None
@@ -257,7 +258,7 @@ async def test_every_automation_in_the_docs_runs(
 
 
 async def run_by_hand(hass: HomeAssistant) -> None:
-    """Run what waits for the clock or for something of the house."""
+    """Run an automation that waits for the clock or for another integration."""
     await hass.services.async_call(
         "automation", "trigger", {"entity_id": "automation.it"}, blocking=True
     )
@@ -291,7 +292,7 @@ async def test_the_events_hold_what_the_page_says(hass: HomeAssistant, two_cars:
         await hass.async_block_till_done()
 
     recorded = record_events(hass)
-    await live_through_a_day(hass, two_cars, recorded, at_noon)
+    await run_a_day(hass, two_cars, recorded, at_noon)
     every = set().union(*(keys(row[0]) for row in rows_of("docs/events.md", "## `jedlix_event`")))
     adds = {row[0].strip("`"): keys(row[2]) for row in rows_of("docs/events.md", "### Types")}
     assert len(set(recorded.types)) >= 13, set(recorded.types)

@@ -1,4 +1,4 @@
-"""The pages for engineers: the API as the code has it, an example that works, no stale name."""
+"""Pages for engineers: the calls of the API as in the code, an example that works, no stale name."""
 
 from pathlib import Path
 import re
@@ -19,12 +19,12 @@ CALLS: Final = re.compile(r"^\| `(\w+)` \| `([A-Z]+) (\S+)` \| (\w+)", re.MULTIL
 
 
 def test_the_page_on_the_api_has_the_calls_of_the_code() -> None:
-    told = CALLS.findall((ROOT / "docs/api.md").read_text())
+    documented = CALLS.findall((ROOT / "docs/api.md").read_text())
     known = [
         (name, endpoint.method, endpoint.path, endpoint.evidence.value)
         for name, endpoint in ENDPOINTS.items()
     ]
-    assert told == known
+    assert documented == known
 
 
 async def test_an_entity_is_added_in_ten_lines(
@@ -45,7 +45,7 @@ async def test_an_entity_is_added_in_ten_lines(
 
 @pytest.mark.parametrize("page", ["architecture", "contributing", "api"])
 def test_every_file_and_script_that_is_named_is_there(page: str) -> None:
-    """`push/link.py` is one of the integration, `tests/test_house.py` one of the whole."""
+    """`push/inbox.py` belongs to the integration, `tests/test_architecture.py` to the whole repository."""
     text = (ROOT / f"docs/{page}.md").read_text()
     named = set(re.findall(r"[\w./-]*\w\.(?:py|yaml|json|md)\b", text))
     named |= set(re.findall(r"scripts/\w+", text))

@@ -267,7 +267,7 @@ async def test_a_car_under_two_followed_users_is_two_devices(
 ) -> None:
     sim = await start_simulator(users=2)
     first, second = sim.world.users.values()
-    second.vehicle = first.vehicle
+    second.vehicles = first.vehicles
     await set_up(hass, make_entry(sim, None))
     assert {"sensor.tesla_model_3_charge_state", "sensor.tesla_model_3_charge_state_2"} <= set(
         hass.states.async_entity_ids("sensor")

@@ -1,4 +1,4 @@
-"""The package: the same bytes for the same folder, nothing foreign in it, and it installs."""
+"""The package: the same bytes for the same folder, no other files in it, and it runs."""
 
 from pathlib import Path
 import shutil
@@ -10,7 +10,7 @@ import pytest
 from harness import package
 from harness.package import PackageFailed
 from harness.paths import INTEGRATION, ROOT
-from tests.e2e.test_demo import run
+from tests.e2e.scripts import run
 
 
 @pytest.fixture
@@ -23,6 +23,7 @@ def test_the_same_folder_makes_the_same_bytes(folder: Path, tmp_path: Path) -> N
     package.pack(INTEGRATION, tmp_path / "one.zip")
     for path in folder.rglob("*"):
         path.touch()  # copied and touched: other dates, another order on the disk
+    (folder / "__pycache__").mkdir(exist_ok=True)
     (folder / "__pycache__/left_over.pyc").write_bytes(b"of an earlier run")
     package.pack(folder, tmp_path / "two.zip")
     assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
@@ -33,16 +34,14 @@ def test_the_same_folder_makes_the_same_bytes(folder: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("stray", ["sensor.py.orig", ".env", "push/notes.txt", ".idea/x.json"])
-def test_what_does_not_belong_is_refused_and_not_shipped(
-    folder: Path, tmp_path: Path, stray: str
-) -> None:
+def test_a_file_that_does_not_belong_is_refused(folder: Path, tmp_path: Path, stray: str) -> None:
     (folder / stray).parent.mkdir(exist_ok=True)
     (folder / stray).write_text("a secret")
     with pytest.raises(PackageFailed, match=Path(stray).name):
         package.pack(folder, tmp_path / "jedlix.zip")
 
 
-def test_a_package_that_is_not_the_folder_is_found_out(folder: Path, tmp_path: Path) -> None:
+def test_a_package_that_differs_from_the_folder_is_refused(folder: Path, tmp_path: Path) -> None:
     packed = tmp_path / "jedlix.zip"
     package.pack(folder, packed)
     assert package.check(folder, packed)
@@ -73,7 +72,7 @@ def _packed(folder: Path, tmp_path: Path) -> Path:
 
 @pytest.mark.e2e
 @pytest.mark.timeout(400)
-async def test_a_day_goes_right_with_nothing_but_what_the_package_holds(tmp_path: Path) -> None:
+async def test_the_demo_runs_with_the_files_of_the_package_alone(tmp_path: Path) -> None:
     """The demo's day, in a checkout that has the package unpacked instead of the sources."""
     code, output = await run(ROOT / "scripts/package")
     assert code == 0, output

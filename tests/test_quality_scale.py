@@ -1,4 +1,4 @@
-"""The quality scale: all rules, none open, every proof is there, and the code is as the file says."""
+"""Quality scale: all rules, none open, every proof exists, and the code does what the file says."""
 
 import ast
 from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ from custom_components.jedlix.const import DEFAULT_POLL_MINUTES, DOMAIN
 from custom_components.jedlix.trigger import TRIGGERS
 from simulator.app import Simulator
 from tests.coverage_floors import FLOORS
-from tests.hassfest.house import house, read_form, read_json
+from tests.integration_files import house, read_form, read_json
 
 ROOT: Final = Path(__file__).parents[1]
 HOUSE: Final = house(ROOT)
@@ -103,7 +103,7 @@ def test_all_rules_are_there_and_none_is_open() -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, rule in RULES.items() if rule["status"] == "done"])
-def test_every_proof_is_there(name: str) -> None:
+def test_every_proof_exists(name: str) -> None:
     proofs = PROOF.findall(RULES[name]["comment"])
     assert proofs
     for proof in proofs:
@@ -116,7 +116,7 @@ def test_every_proof_is_there(name: str) -> None:
             assert place in {heading.lower().replace(" ", "-") for heading in headings}, proof
 
 
-# -- what can be seen in the code --------------------------------------------------------------------------
+# -- checks of the code ------------------------------------------------------------------------------------
 
 
 def tree_of(name: str) -> ast.Module:
@@ -132,15 +132,15 @@ def function(tree: ast.AST, name: str) -> str:
     return ""
 
 
-def every_file_says(pattern: str) -> Iterator[str]:
-    """Yield the modules whose code, comments left aside, has this in it."""
+def files_with(pattern: str) -> Iterator[str]:
+    """Yield the modules whose code contains this, comments aside."""
     for path in HOUSE.rglob("*.py"):
         if re.search(pattern, ast.unparse(ast.parse(path.read_text()))):
             yield path.relative_to(HOUSE).as_posix()
 
 
 def subscribed_outside_of_added_to_hass() -> list[str]:
-    """Return where an entity listens before it is added."""
+    """Return the methods in which an entity listens before it is added."""
     return [
         f"{name}: {node.name}.{method.name}"
         for name in ("entity.py", *(f"{platform}.py" for platform in PLATFORMS))
@@ -153,9 +153,9 @@ def subscribed_outside_of_added_to_hass() -> list[str]:
     ]
 
 
-def actions_that_no_test_lets_fail() -> set[str]:
-    """Return the actions that stand in no test which awaits an error."""
-    tree = ast.parse((ROOT / "tests/test_actions.py").read_text())
+def actions_without_a_failing_test() -> set[str]:
+    """Return the actions that no test with an expected error calls."""
+    tree = ast.parse((ROOT / "tests/test_services.py").read_text())
     tables = {
         ast.unparse(node.target if isinstance(node, ast.AnnAssign) else node.targets[0]): node.value
         for node in tree.body
@@ -186,17 +186,17 @@ def pages(folder: str) -> set[str]:
 
 
 def floor_of(path: str) -> int:
-    """Return the floor of a file's coverage."""
+    """Return the minimum coverage of a file."""
     return max((floor for name, floor in FLOORS.items() if name == path), default=0)
 
 
 INIT: Final = tree_of("__init__.py")
 FLOW: Final = tree_of("config_flow.py")
-# What must be true where the file says that a rule is done.
+# Each must be true if the file says that its rule is done.
 CHECKS: Final[dict[str, Callable[[], bool]]] = {
     "action-setup": lambda: (
-        "register_actions(" in function(INIT, "async_setup")
-        and list(every_file_says(r"services\.async_register\(")) == ["actions.py"]
+        "async_setup_services(" in function(INIT, "async_setup")
+        and list(files_with(r"services\.async_register\(")) == ["services.py"]
     ),
     "appropriate-polling": lambda: 1 <= DEFAULT_POLL_MINUTES <= 60,
     "config-flow": lambda: MANIFEST["config_flow"] is True,
@@ -207,13 +207,13 @@ CHECKS: Final[dict[str, Callable[[], bool]]] = {
     "entity-event-setup": lambda: subscribed_outside_of_added_to_hass() == [],
     "runtime-data": lambda: (
         "entry.runtime_data = JedlixData(" in function(INIT, "async_setup_entry")
-        and not list(every_file_says(r"hass\.data\[DOMAIN\]"))
+        and not list(files_with(r"hass\.data\[DOMAIN\]"))
     ),
     "test-before-setup": lambda: (
         "async_config_entry_first_refresh()" in function(INIT, "async_setup_entry")
     ),
     "unique-config-entry": lambda: "_abort_if_unique_id_configured(" in ast.unparse(FLOW),
-    "action-exceptions": lambda: actions_that_no_test_lets_fail() == set(),
+    "action-exceptions": lambda: actions_without_a_failing_test() == set(),
     "config-entry-unloading": lambda: bool(function(INIT, "async_unload_entry")),
     "integration-owner": lambda: bool(MANIFEST["codeowners"]),
     "parallel-updates": lambda: all(
@@ -230,14 +230,12 @@ CHECKS: Final[dict[str, Callable[[], bool]]] = {
     ),
     "docs-examples": lambda: any((ROOT / "blueprints").rglob("*.yaml")),
     "exception-translations": lambda: (
-        not list(
-            every_file_says(r"raise \w*(HomeAssistantError|ValidationError|UpdateFailed)\(['\"f]")
-        )
+        not list(files_with(r"raise \w*(HomeAssistantError|ValidationError|UpdateFailed)\(['\"f]"))
     ),
-    "repair-issues": lambda: list(every_file_says(r"async_create_issue\(")) != [],
+    "repair-issues": lambda: list(files_with(r"async_create_issue\(")) != [],
     "inject-websession": lambda: (
-        "async_get_clientsession(hass)" in ast.unparse(tree_of("runtime.py"))
-        and not list(every_file_says(r"ClientSession\("))
+        "async_get_clientsession(hass)" in ast.unparse(tree_of("data.py"))
+        and not list(files_with(r"ClientSession\("))
     ),
     "strict-typing": lambda: (
         tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mypy"]["strict"] is True
@@ -246,12 +244,12 @@ CHECKS: Final[dict[str, Callable[[], bool]]] = {
 
 
 @pytest.mark.parametrize("name", CHECKS)
-def test_the_code_is_as_the_file_says(name: str) -> None:
+def test_the_code_does_what_the_file_says(name: str) -> None:
     assert RULES[name]["status"] == "done"
     assert CHECKS[name]()
 
 
-def test_what_needs_no_rule_needs_none() -> None:
+def test_an_exempt_rule_has_nothing_to_apply_to() -> None:
     exempt = {name for name, rule in RULES.items() if rule["status"] == "exempt"}
     assert exempt == {
         *("dependency-transparency", "async-dependency"),
@@ -261,7 +259,7 @@ def test_what_needs_no_rule_needs_none() -> None:
     assert not MANIFEST.keys() & {"bluetooth", "dhcp", "homekit", "mqtt", "ssdp", "usb", "zeroconf"}
 
 
-# -- what can be seen while it runs ------------------------------------------------------------------------
+# -- checks of a running entry -----------------------------------------------------------------------------
 
 
 async def test_every_entity_has_an_id_a_translated_name_and_a_device(
@@ -293,9 +291,9 @@ async def test_an_outage_is_one_line_when_it_begins_and_one_when_it_is_over(
         for _ in range(3):
             await coordinator.async_refresh()
         await hass.async_block_till_done()
-    told = [
+    logged = [
         (record.levelname, record.getMessage())
         for record in caplog.records
         if record.name.startswith(f"custom_components.{DOMAIN}") and record.levelno >= logging.INFO
     ]
-    assert [level for level, _ in told] == ["ERROR", "INFO"], told
+    assert [level for level, _ in logged] == ["ERROR", "INFO"], logged

@@ -291,7 +291,7 @@ async def test_filters_that_are_not_understood_only_make_the_answer_longer(
     now: datetime, start_car: StartCar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     car = await start_car(mode="strict", users=3)
-    monkeypatch.setattr(charging, "_find", lambda call, _: call.sim.world.sessions.find(Filter()))
+    monkeypatch.setattr(charging, "_find", lambda call, _: call.cloud.world.sessions.find(Filter()))
     period = (now - 3 * MONTH, now - 2 * MONTH)
     ids, calls = await car.asked(*period)
     assert ids == car.true(*period)

@@ -442,7 +442,7 @@ async def test_an_import_that_would_ask_for_too_much_is_given_up(
 ) -> None:
     monkeypatch.setattr("custom_components.jedlix.session_history.MAX_PAGES", 1)
     house = await start_house(users=3, history_days=200, faults={"absent": ["user_sessions"]})
-    monkeypatch.setattr(charging, "_find", lambda call, _: call.sim.world.sessions.find(Filter()))
+    monkeypatch.setattr(charging, "_find", lambda call, _: call.cloud.world.sessions.find(Filter()))
     await house.begin()
     assert caplog.text.count("The energy of past sessions is not imported") == 1
     before = house.asked_for_the_past
@@ -453,10 +453,10 @@ async def test_an_import_that_would_ask_for_too_much_is_given_up(
 async def test_a_car_that_comes_later_is_imported(start_house: StartHouse) -> None:
     house = await start_house(users=2)
     owner = house.sim.world.users[house.sim.user_ids[0]]
-    car, owner.vehicle = owner.vehicle, None
+    cars, owner.vehicles = owner.vehicles, []
     await house.begin()
     assert f"{house.car}_session_energy" not in await ids(house.hass)
-    owner.vehicle = car
+    owner.vehicles = cars
     await house.poll()
     await house.agrees()
 

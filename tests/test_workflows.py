@@ -1,4 +1,4 @@
-"""The workflows: nothing unpinned, no right too many, and the versions and commands of the project itself."""
+"""Workflows: pinned actions, few permissions, and the versions and commands of the project itself."""
 
 from collections.abc import Iterator
 import json
@@ -20,7 +20,7 @@ PINNED: Final = re.compile(r"uses: [\w./-]+@[0-9a-f]{40} # \S+$")
 
 
 def read(path: Path) -> Any:
-    """Return a file of YAML; `on` is a word in it, not a truth."""
+    """Return a YAML file; `on` is a word in it, not true."""
     return parse_yaml(path.read_text())
 
 
@@ -42,7 +42,7 @@ def test_zizmor_finds_nothing() -> None:
 
 
 @pytest.mark.skipif(not ZIZMOR.exists(), reason="only beside the pinned Home Assistant")
-def test_zizmor_would_find_something(tmp_path: Path) -> None:
+def test_zizmor_finds_an_injected_input(tmp_path: Path) -> None:
     broken = tmp_path / "release.yml"
     text = (GITHUB / "workflows/release.yml").read_text()
     broken.write_text(text.replace('"$VERSION"', '"${{ inputs.version }}"'))
@@ -58,7 +58,7 @@ def test_actionlint_finds_nothing() -> None:
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
-def test_every_action_is_pinned_and_nothing_is_allowed_in_general(path: Path) -> None:
+def test_every_action_is_pinned_and_no_permission_is_general(path: Path) -> None:
     uses = [line.strip(" -") for line in path.read_text().splitlines() if "uses:" in line]
     assert uses
     assert not [line for line in uses if not PINNED.match(line)]
@@ -77,7 +77,7 @@ def test_the_oldest_home_assistant_is_the_one_that_hacs_asks_for() -> None:
     assert f"**Home Assistant** {oldest} or newer" in (ROOT / "docs/set-up.md").read_text()
 
 
-def test_every_script_that_is_run_is_there_and_can_be() -> None:
+def test_every_script_that_is_run_exists_and_is_executable() -> None:
     run = {
         script
         for path in (*WORKFLOWS, ROOT / ".devcontainer/devcontainer.json")
@@ -88,7 +88,7 @@ def test_every_script_that_is_run_is_there_and_can_be() -> None:
         assert (ROOT / script).stat().st_mode & 0o111, script
 
 
-def test_the_notes_of_a_release_are_what_the_changelog_says_under_its_version() -> None:
+def test_the_notes_of_a_release_are_its_part_of_the_changelog() -> None:
     (step,) = (
         step
         for step in dict(jobs())["release.release"]["steps"]
@@ -120,7 +120,7 @@ def _awk(script: str, version: str) -> str:
     [*sorted((GITHUB / "ISSUE_TEMPLATE").glob("[!c]*.yml"))],
     ids=lambda path: path.stem,
 )
-def test_an_issue_form_asks_for_something_and_each_thing_once(path: Path) -> None:
+def test_an_issue_form_requires_an_answer_and_asks_each_question_once(path: Path) -> None:
     form = read(path)
     assert form.keys() >= {"name", "description", "body"}
     fields = [field for field in form["body"] if field["type"] != "markdown"]

@@ -139,7 +139,7 @@ class Clock:
         """Take over both clocks."""
         self._ahead = timedelta(0)
         monkeypatch.setattr(dt_util, "utcnow", self.now)
-        monkeypatch.setattr(sim, "_clock", self.now)
+        sim.clock = self.now
 
     def now(self) -> datetime:
         """Return the time."""

@@ -28,4 +28,5 @@ class Listeners[*Args]:
             try:
                 listener(*args)
             except Exception:
-                _LOGGER.exception("A listener to Jedlix failed: %s", listener)
+                # The listener is not logged: the text of an entity reads its state, which may have failed.
+                _LOGGER.exception("A listener to a Jedlix change failed")

@@ -1,1 +1,1 @@
-"""The bench: what the integration costs a real Home Assistant, against its peers in the same process."""
+"""Bench: what the integration costs a real Home Assistant, compared with its peers in the same process."""

@@ -1,23 +1,21 @@
-"""The command line of the bench; `scripts/bench` is the way in."""
+"""Command line of the bench, for `scripts/bench`."""
 
 import argparse
-from pathlib import Path
 import sys
 
-from ..command_line import run
-from ..demo.run import FAILURES
-from .run import Bench, Wish
-from .stage import BenchFailed
+from ..command_line import FAILURES, output_file, print_progress, run, whole_number
+from .run import Bench, Options
+from .testbed import BenchFailed
 
 
 def main() -> int:
     """Read the command line, run, and return 0 where every figure is what it must be, 1 where one is not."""
-    wish = _read_wish()
-    return run(lambda: _run(wish))
+    options = _read_options()
+    return run(lambda: _run(options))
 
 
-async def _run(wish: Wish) -> int:
-    bench = Bench(wish, _say)
+async def _run(options: Options) -> int:
+    bench = Bench(options, print_progress)
     failed = False
     try:
         await bench.run()
@@ -30,40 +28,29 @@ async def _run(wish: Wish) -> int:
     return 1 if failed or bench.figures.over() else 0
 
 
-def _say(words: str) -> None:
-    print(f"  {words}", flush=True)
-
-
-def _read_wish() -> Wish:
+def _read_options() -> Options:
     parser = argparse.ArgumentParser(
         prog="scripts/bench",
         description=(
-            "Measures what the integration costs a real Home Assistant, beside its peers in the same process."
+            "Measures what the integration costs a real Home Assistant, and its peers in the same process."
             " What is measured, and why it is fair: docs/performance.md."
         ),
     )
     add = parser.add_argument
-    add("--json", type=Path, metavar="FILE", help="write the figures as JSON")
+    count = whole_number(1, 10_000)
+    add("--json", type=output_file, metavar="FILE", help="write the figures as JSON")
     add("--quick", action="store_true", help="fewer rounds, a smaller fleet, no set-ups: a minute")
-    add("--rounds", type=_count, metavar="N", help="rounds of each measurement (9, quick: 5)")
-    add("--cars", type=_count, metavar="N", help="cars of the fleet (1000, quick: 50)")
-    add("--keep", action="store_true", help="keep the logs though all went well")
+    add("--rounds", type=count, metavar="N", help="rounds of each measurement (9, quick: 5)")
+    add("--cars", type=count, metavar="N", help="cars of the fleet (1000, quick: 50)")
+    add("--keep", action="store_true", help="keep the logs of a good run as well")
     given = parser.parse_args()
-    if given.json is not None and not given.json.resolve().parent.is_dir():
-        parser.error(f"--json: there is no folder {given.json.resolve().parent}")
-    return Wish(
+    return Options(
         json=given.json,
         quick=given.quick,
         rounds=given.rounds or (5 if given.quick else 9),
         cars=given.cars or (50 if given.quick else 1000),
         keep=given.keep,
     )
-
-
-def _count(text: str) -> int:
-    if not 1 <= (value := int(text)) <= 10_000:
-        raise argparse.ArgumentTypeError("must be from 1 to 10000")
-    return value
 
 
 if __name__ == "__main__":

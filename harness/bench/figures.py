@@ -1,4 +1,4 @@
-"""The figures of a run: medians over rounds with their spread, what they must be, as JSON and as a table."""
+"""Figures of a run: medians over rounds with their spread and their limits, as JSON and as a table."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """What a figure must be at most, and what it is meant to be."""
+    """The most that a figure must be, and the most that it should be."""
 
     must: float
     aim: float
@@ -29,12 +29,12 @@ LIMITS = {
     "loop_blocked_ms_catch_up": Limit(100, 20),
     "setup_1000_cars_vs_1000_template_devices": Limit(1.0, 0.7),
 }
-"""The contract; every other figure is reported only."""
+"""Figures with a limit; every other figure is only reported."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """The median of some rounds, and between what the middle half of them lies."""
+    """The median of several rounds, and the bounds of the middle half of them."""
 
     value: float
     low: float
@@ -43,24 +43,24 @@ class Figure:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Figure:
-        """Make a figure of what the rounds gave."""
+        """Make a figure of the values of the rounds."""
         low, _, high = quantiles(values, n=4) if len(values) > 1 else [values[0]] * 3
         return cls(median(values), low, high, len(values))
 
 
 @dataclass(slots=True)
 class Figures:
-    """All figures by name, in the order in which they were found."""
+    """All figures by name, in the order in which they were measured."""
 
     about: dict[str, Any] = field(default_factory=dict)
     found: dict[str, Figure] = field(default_factory=dict)
 
     def add(self, name: str, values: Iterable[float]) -> None:
-        """Add what the rounds gave."""
+        """Add a figure of the values of the rounds."""
         self.found[name] = Figure.of(list(values))
 
     def over(self) -> list[str]:
-        """Return the names of the figures that are more than they must be."""
+        """Return the names of the figures that are over their limit."""
         return [
             name
             for name, limit in LIMITS.items()
@@ -68,7 +68,7 @@ class Figures:
         ]
 
     def write(self, path: Path) -> None:
-        """Write the JSON: each figure by its name, then how far its rounds lie apart."""
+        """Write the JSON: each figure by its name, then the middle half of its rounds."""
         content = {name: round(figure.value, 4) for name, figure in self.found.items()} | {
             "spread": {
                 name: [round(figure.low, 4), round(figure.high, 4)]
@@ -80,10 +80,10 @@ class Figures:
         path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
     def lines(self) -> Iterable[str]:
-        """Yield the table, the contract first."""
+        """Yield the table, the figures with a limit first."""
         width = max(map(len, self.found), default=0)
-        heads = f"{'median':>10} {'middle half':>19} {'rounds':>6} {'must':>6} {'aim':>6}"
-        yield f"{'':<{width}} {heads}"
+        titles = f"{'median':>10} {'middle half':>19} {'rounds':>6} {'must':>6} {'aim':>6}"
+        yield f"{'':<{width}} {titles}"
         ranked = [name for name in LIMITS if name in self.found]
         for name in [*ranked, *(name for name in self.found if name not in LIMITS)]:
             figure, limit = self.found[name], LIMITS.get(name)

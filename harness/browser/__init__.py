@@ -1,1 +1,1 @@
-"""Home Assistant's pages and the simulator's, as a person sees them in a real browser."""
+"""Browser: Home Assistant's pages and the simulator's, as a person sees them in Chromium."""

@@ -1,14 +1,16 @@
-"""The system's Chromium, without a window."""
+"""Chromium of the system, without a window."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 import shutil
+import sys
 
 from playwright.async_api import Browser, async_playwright, expect
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 PATIENCE = 30.0
-"""Seconds that anything on a page may take; a good step never comes near, on a busy machine either."""
+"""Seconds that a step on a page may take; on a busy machine as well, a good step takes far less."""
+NO_CHROMIUM = "There is no Chromium; on Debian: apt-get install chromium"
 
 _ARGUMENTS = (
     "--no-sandbox",
@@ -30,6 +32,11 @@ _ARGUMENTS = (
 def find_chromium() -> str | None:
     """Return the path of the Chromium that is installed, if one is."""
     return next((path for name in NAMES if (path := shutil.which(name))), None)
+
+
+def require_chromium() -> str:
+    """Return the path of the Chromium that is installed; end the program where there is none."""
+    return find_chromium() or sys.exit(NO_CHROMIUM)
 
 
 @asynccontextmanager

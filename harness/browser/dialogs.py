@@ -1,4 +1,4 @@
-"""The dialog in which a flow is walked: set-up, options, a subentry, a repair."""
+"""Dialog of a flow: set-up, options, a subentry, a repair."""
 
 from playwright.async_api import Locator, TimeoutError as PlaywrightTimeout, expect
 
@@ -11,15 +11,15 @@ class FlowDialog:
     """A flow as a person sees it, from its first form to its end."""
 
     def __init__(self, tab: Frontend) -> None:
-        """Look at the dialog that is open in this tab, or is about to open."""
+        """Use the dialog that is open in this tab, or opens soon."""
         self._tab = tab
         self._dialog = tab.page.locator(_DIALOG)
         self.form = self._dialog.locator("step-flow-form")
         self.error = self.form.locator("ha-alert")
-        """What is wrong with what was entered, above the form or above a field."""
+        """An error, above the form or above a field."""
         self.progress = self._dialog.locator("step-flow-progress")
         self.end = self._dialog.locator("step-flow-create-entry")
-        """The last page, which tells that all went well."""
+        """The last page, which reports success."""
 
     async def shows(self, title: str) -> None:
         """Wait until the step called `title` is shown."""
@@ -32,7 +32,7 @@ class FlowDialog:
             await self.form.locator(f"input[name={name}]").fill(value)
 
     async def choose(self, option: str) -> None:
-        """Choose one of the options that are all in sight."""
+        """Choose one of several visible options."""
         await self.form.get_by_role("radio", name=option, exact=True).click()
 
     async def pick(self, label: str, value: str) -> None:
@@ -40,7 +40,7 @@ class FlowDialog:
         field = self.form.locator("ha-selector-select", has_text=label)
         box = self._tab.page.locator("ha-picker-combo-box")
         chip = field.locator("ha-input-chip", has_text=value)
-        for _ in range(4):  # now and then the form takes the focus back, and the pick is lost
+        for _ in range(4):  # sometimes the form takes the focus back, and the choice is lost
             await field.locator("ha-button[appearance=filled]").first.click()
             await box.locator("input").fill(value)
             await box.locator("ha-combo-box-item", has_text=value).first.click()
@@ -52,11 +52,11 @@ class FlowDialog:
         raise AssertionError(f"{value} cannot be picked in {label}")
 
     def switch(self, label: str) -> Locator:
-        """Return the switch called `label`; its state is that of its role, a click goes to it."""
+        """Return the switch called `label`."""
         return self.form.locator("ha-selector-boolean", has_text=label).locator("ha-switch")
 
     async def submit(self) -> None:
-        """Press the button that leads on, whatever it is called on this page."""
+        """Press the main button, whatever its name is on this page."""
         await self._dialog.locator("ha-dialog-footer ha-button[slot=primaryAction]").click()
 
     async def finish(self) -> None:

@@ -1,5 +1,6 @@
-"""One person in front of Home Assistant: a tab, in one language, and what is seen in it."""
+"""Frontend: a tab with Home Assistant, in one language, and what a person sees in it."""
 
+from functools import cache
 import json
 import re
 import time
@@ -17,21 +18,21 @@ from playwright.async_api import (
 )
 
 from ..home_api import HomeApi
+from ..paths import INTEGRATION
 from .chromium import PATIENCE
-from .texts import text
 
 LOCALES = {"en": "en-GB", "nl": "nl-NL", "de": "de-DE", "fr": "fr-FR"}
 VIEWPORT: ViewportSize = {"width": 1280, "height": 900}
 
 _HASS = "document.querySelector('home-assistant')?.hass"
 _READY = f"{_HASS}?.config?.state === 'RUNNING' && !document.getElementById('ha-launch-screen')"
-_WALK = """path => {
+_NAVIGATE = """path => {
   history.pushState(null, '', path);
   window.dispatchEvent(new CustomEvent('location-changed', {detail: {replace: false}}));
 }"""
 _VISIBLE_TEXTS = """() => {
   const texts = [], range = document.createRange();
-  const isSeen = text => {  // checkVisibility() would not see what stands in a slot
+  const isSeen = text => {  // checkVisibility() does not see what is in a slot
     range.selectNodeContents(text);
     return range.getClientRects().length > 0;
   };
@@ -48,22 +49,22 @@ _VISIBLE_TEXTS = """() => {
   return texts;
 }"""
 _RAW = re.compile(
-    r"component\.\w+"  # a key that nobody translated
+    r"component\.\w+"  # a key without a translation
     r"|^[a-z]+(_[a-z]+)+\*?$"  # a field (with a star: required) or a state where its name should be
-    r"|\{\w+\}"  # a placeholder that nobody filled in
+    r"|\{\w+\}"  # a placeholder without a value
 )
 _NO_PICTURE = "<svg xmlns='http://www.w3.org/2000/svg'/>"
 
 
 class Frontend:
-    """A tab. Its locators find what a person sees, in shadow roots too."""
+    """A tab. Its locators find what a person sees, in shadow roots as well."""
 
     def __init__(self, api: HomeApi, context: BrowserContext, page: Page, language: str) -> None:
         """Use `Frontend.open`."""
         self.page = page
         self.language = language
         self.complaints: list[str] = []
-        """What the console called an error."""
+        """The errors in the console."""
         self._api = api
         self._context = context
         page.on("console", self._listen)
@@ -79,9 +80,9 @@ class Frontend:
         sharp: bool = False,
         storage: dict[str, str] | None = None,
     ) -> Self:
-        """Open a tab of a person who has never been here and is not logged in.
+        """Open a tab of a new person who is not logged in.
 
-        `storage` is what the browser keeps for the page: `await tokens(api)` is a log-in.
+        `storage` is the local storage of the browser: `await tokens(api)` is a log-in.
         """
         context = await browser.new_context(
             base_url=api.base_url,
@@ -105,31 +106,31 @@ class Frontend:
             },
         )
         context.set_default_timeout(PATIENCE * 1000)
-        # Home Assistant would ask the internet for the pictures of every other brand.
+        # Home Assistant would fetch the pictures of all other brands from the internet.
         await context.route("**/api/brands/**", _brand)
         return cls(api, context, await context.new_page(), language)
 
     async def close(self) -> None:
-        """Close the tab and forget what it knew."""
+        """Close the tab with its storage."""
         await self._context.close()
 
-    # Going somewhere
+    # Navigation
 
     async def go(self, path: str) -> None:
-        """Load the page at `path` and wait until Home Assistant is there; not for its content."""
+        """Load the page at `path` and wait until the frontend is ready, but not for the content."""
         await self.page.goto(path)
         await self.ready()
 
     async def ready(self) -> None:
-        """Wait until the frontend is connected and shows itself."""
+        """Wait until the frontend is connected and shown."""
         await self.page.wait_for_function(_READY)
 
-    async def walk(self, path: str) -> None:
-        """Go to `path` inside of the page that is open, as a click on a link does."""
-        await self.page.evaluate(_WALK, path)
+    async def navigate(self, path: str) -> None:
+        """Go to `path` without loading the page again, as a click on a link does."""
+        await self.page.evaluate(_NAVIGATE, path)
 
     async def log_in(self, username: str, password: str) -> None:
-        """Come to the front door and log in."""
+        """Open the first page and log in."""
         await self.page.goto("/")
         await self.page.locator("input[name=username]").fill(username)
         await self.page.locator("input[name=password]").fill(password)
@@ -137,20 +138,20 @@ class Frontend:
         await self.ready()
 
     async def dialog_is_gone(self, dialog: str) -> None:
-        """Wait until `dialog` has left the browser's history; before, going elsewhere fails."""
+        """Wait until `dialog` is gone from the browser's history; before that, navigation fails."""
         await self.page.wait_for_function("d => history.state?.dialog !== d", arg=dialog)
 
-    # What is there
+    # Content
 
     def text(self, key: str, **placeholders: str) -> str:
-        """Return our own text at `key`, in the language of this person."""
+        """Return the integration's text at `key`, in the language of this tab."""
         return text(self.language, key, **placeholders)
 
-    async def word(self, key: str) -> str:
-        """Return a text of the frontend itself by its key, without `ui.`; a panel brings its own."""
+    async def core_text(self, key: str) -> str:
+        """Return a text of the frontend itself by its key, without `ui.`; each panel loads its own texts."""
         expression = f"key => {_HASS}.localize('ui.' + key)"
-        word: str = await (await self.page.wait_for_function(expression, arg=key)).json_value()
-        return word
+        found: str = await (await self.page.wait_for_function(expression, arg=key)).json_value()
+        return found
 
     def button(self, name: str, within: Locator | None = None) -> Locator:
         """Return the button called `name`."""
@@ -160,15 +161,15 @@ class Frontend:
         """Send a websocket command over the page's own connection."""
         return await self.page.evaluate(f"m => {_HASS}.callWS(m)", {"type": command, **fields})
 
-    async def knows_state_of(self, name: str) -> None:
+    async def until_entity(self, name: str) -> None:
         """Wait until there is an entity called `name`."""
         names = f"Object.values({_HASS}.states).map(state => state.attributes.friendly_name)"
         await self.page.wait_for_function(f"name => {names}.includes(name)", arg=name)
 
     async def raw_texts(self) -> list[str]:
-        """Return what is visible and was meant for machines: keys, states, empty placeholders."""
+        """Return the visible texts that are not for people: keys, states, empty placeholders."""
         texts = await self.page.evaluate(_VISIBLE_TEXTS)
-        return [words for words in texts if _RAW.search(words)]
+        return [shown for shown in texts if _RAW.search(shown)]
 
     def _fail(self, error: Error) -> None:
         if error.message != "disconnected":  # the page was left while it asked for something
@@ -180,7 +181,7 @@ class Frontend:
 
 
 async def tokens(api: HomeApi) -> dict[str, str]:
-    """Return what a browser keeps of a person who is logged in."""
+    """Return the local storage of a browser that is logged in."""
     answer = await api.sign_in()
     kept = {
         **answer,
@@ -196,3 +197,20 @@ async def _brand(route: Route) -> None:
         await route.continue_()
     else:
         await route.fulfill(body=_NO_PICTURE, content_type="image/svg+xml")
+
+
+@cache
+def _translations(language: str) -> dict[str, Any]:
+    path = INTEGRATION / "translations" / f"{language}.json"
+    translations: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return translations
+
+
+def text(language: str, key: str, **placeholders: str) -> str:
+    """Return the text at `key`, a path with dots; raises `KeyError` where there is none."""
+    found: Any = _translations(language)
+    for part in key.split("."):
+        found = found[part]
+    if not isinstance(found, str):
+        raise KeyError(key)
+    return found.format(**placeholders)

@@ -1,4 +1,4 @@
-"""Pictures of a page that has come to rest."""
+"""Pictures of a page on which nothing moves any more."""
 
 import asyncio
 from io import BytesIO
@@ -9,15 +9,15 @@ from playwright.async_api import FloatRect, Locator, Page
 
 COLOURS = 256
 MARGIN = 24
-"""Pixels of the page that are left around a part of it."""
-LOOKS = 3
-MOST_LOOKS = 100
+"""Pixels around a part of the page."""
+EQUAL_COUNTS = 3
+MAX_COUNTS = 100
 
 _STILL = """
 *, *::before, *::after { transition: none !important; animation: none !important; }
 ha-toast, notification-manager { display: none !important; }
 """
-_UNREST = """() => {
+_COUNT_ELEMENTS = """() => {
   let elements = 0, busy = document.fonts.status !== 'loaded';
   const look = root => {
     for (const element of root.querySelectorAll('*')) {
@@ -32,27 +32,30 @@ _UNREST = """() => {
 }"""
 
 
-async def rest(page: Page) -> None:
+async def until_still(page: Page) -> None:
     """Wait until nothing loads, spins or grows any more."""
     await page.wait_for_load_state("networkidle")
-    seen: list[int] = []
-    for _ in range(MOST_LOOKS):
-        seen.append(await page.evaluate(_UNREST))
-        if len(seen) >= LOOKS and min(seen[-LOOKS:]) == max(seen[-LOOKS:]) > 0:
+    counts: list[int] = []
+    for _ in range(MAX_COUNTS):
+        counts.append(await page.evaluate(_COUNT_ELEMENTS))
+        if (
+            len(counts) >= EQUAL_COUNTS
+            and min(counts[-EQUAL_COUNTS:]) == max(counts[-EQUAL_COUNTS:]) > 0
+        ):
             return
         await asyncio.sleep(0.1)
-    raise AssertionError(f"{page.url} does not come to rest")
+    raise AssertionError(f"{page.url} does not become still")
 
 
 async def picture(
     page: Page, path: Path, part: Locator | None = None, *, whole: bool = False
 ) -> None:
-    """Write what is in sight to a small PNG, or a `part` of it and a little around, or the whole page."""
-    await rest(page)
+    """Write the visible page to a small PNG, or a `part` of it with a margin, or the `whole` page."""
+    await until_still(page)
     clip: FloatRect | None = None
     if part is not None:
         box = await part.bounding_box()
-        assert box is not None, "what is to be pictured is not there"
+        assert box is not None, "the part is not on the page"
         clip = {
             "x": box["x"] - MARGIN,
             "y": box["y"] - MARGIN,

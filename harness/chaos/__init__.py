@@ -1,1 +1,1 @@
-"""Chaos: a real Home Assistant under kill -9s and a lying network, and the count of what it lost."""
+"""Chaos: a real Home Assistant under kill -9s and a faulty Jedlix, and the count of what was lost."""

@@ -1,28 +1,27 @@
-"""What of the simulator's journal has to be announced, change by change.
+"""Promise: which changes in the simulator's journal have to be published.
 
-State comes from Jedlix's API (design, section 2), so what can be known through an outage is what the API
-still tells after it:
+State comes from Jedlix's API, so what can be known about an outage is what the API still reports after it:
 
 - *Sessions*: the API lists them with their start and end. `session_started` and `session_ended` of every
   session are promised, always: through dropped deliveries, API trouble, kills and stops.
-- *States* (plug and charge state, link, smart charging): the API tells the present one only. The change to
-  a state is promised when somebody was certain to look while it lasted, and while the one before it lasted,
-  too. One that nobody could see (charging, paused and charging again within one outage) is not. The newest
-  state is always seen.
-- `session_became_smart`, `session_became_unmanaged`: promised where both sessions were certain to be seen one
-  after the other, with Home Assistant up and the API fine in between. After an outage nobody knows whether
+- *States* (plug and charge state, link, smart charging): the API reports only the present one. The change
+  to a state is promised when the integration certainly refreshed the user while the state lasted, and also
+  while the one before it lasted. A state between two refreshes (charging, paused and charging again within
+  one outage) is not promised. The newest state is always seen.
+- `session_became_smart`, `session_became_unmanaged`: promised where both sessions were certainly seen one
+  after the other, while Home Assistant was up and the API was fine. After an outage nobody knows whether
   the car was unplugged in between.
-- Boosts of somebody else are not told by the API at all: none is promised.
+- Boosts of somebody else: the API does not report them, so none is promised.
 
-Somebody is certain to look
-- `RING` seconds after a delivery about the user was accepted (for smart charging: one about settings),
+A refresh of the user is certain
+- `REFRESH` seconds after a delivery about the user was accepted (for smart charging: one about settings),
 - `POLL` seconds into a state of a car that is in a session, or just ended one (not for smart charging),
 - at each start of Home Assistant,
-each counted in seconds in which Home Assistant was up and the API fine (`timeline`).
+each counted in seconds in which Home Assistant was up and the API was fine (`timeline`).
 
-Whoever missed a state in between reads the next one otherwise: a car that charged and, after an unplug that
-nobody could see, is plugged in again and does not charge has paused, for all that anybody can tell. Such a
-reading is allowed where it follows from the states that may have been seen, and nowhere else.
+A missed state changes how the next one is read. A car charges, is unplugged during an outage, and then
+waits for its turn, plugged in again: without the unplug that is a pause. Such a reading is allowed where
+it follows from the states that may have been seen, and nowhere else.
 """
 
 from bisect import bisect_left
@@ -32,16 +31,16 @@ from dataclasses import dataclass, field
 import math
 from typing import Any
 
-from .record import seconds
+from .recording import seconds
 from .timeline import Timeline
 
-RING = 8.0
-"""Seconds: a look a second after the one before, three calls, on a machine that has other work."""
+REFRESH = 8.0
+"""Seconds: a refresh begins a second after the one before and takes three calls, on a busy machine."""
 POLL = 80.0
 """Seconds: an interval of a minute, with its jitter and its calls."""
 
 SESSIONS = ("session_started", "session_ended")
-KINDS = ("session_became_smart", "session_became_unmanaged")
+SESSION_KINDS = ("session_became_smart", "session_became_unmanaged")
 
 _CHARGE = {
     "plugged_in": "stopped",
@@ -80,7 +79,7 @@ class Happened:
 
 @dataclass(slots=True)
 class _Step:
-    """A state that a car came to, with the lines of the journal that tell it."""
+    """A state that a car came to, with the lines of the journal about it."""
 
     known_at: float
     state: str
@@ -89,7 +88,7 @@ class _Step:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A state that is told otherwise by whoever missed one before it, and how long it lasted."""
+    """A state that is read differently when one before it was missed, and how long it lasted."""
 
     vehicle_id: str
     types: frozenset[str]
@@ -124,15 +123,15 @@ class Accepted:
 
 @dataclass(slots=True)
 class Promises:
-    """Which lines of the journal are promised, and what else may be told of what nobody saw."""
+    """Which lines of the journal are promised, and what else may be published after a missed state."""
 
     timeline: Timeline
-    rings: Accepted
-    settings_rings: Accepted
+    accepted: Accepted
+    accepted_settings: Accepted
     lines: set[int] = field(default_factory=set)
     readings: list[Reading] = field(default_factory=list)
     unsure_settings: set[str] = field(default_factory=set)
-    """The cars whose smart charging was switched last without anybody being certain to see it."""
+    """The cars whose last switch of smart charging was not certainly seen."""
 
     @classmethod
     def of(
@@ -142,16 +141,16 @@ class Promises:
         timeline: Timeline,
         before: Mapping[str, Mapping[str, Any]],
         *,
-        tells_settings: bool,
+        reports_settings: bool,
     ) -> Promises:
-        """Work it out. `before` are the cars at the beginning, as /control/truth tells them, by id.
+        """Return what is promised. `before` are the cars at the beginning by their ids, from /control/truth.
 
-        Where the tenant does not tell the charge settings, nothing about them is promised.
+        Where the tenant does not report the charge settings, nothing about them is promised.
         """
         promises = cls(
             timeline,
-            rings=Accepted.read(deliveries, timeline),
-            settings_rings=Accepted.read(deliveries, timeline, naming="Setting"),
+            accepted=Accepted.read(deliveries, timeline),
+            accepted_settings=Accepted.read(deliveries, timeline, naming="Setting"),
             lines={line.n for line in journal if line.type in SESSIONS},
         )
         by_car: defaultdict[str, list[Happened]] = defaultdict(list)
@@ -161,53 +160,57 @@ class Promises:
             car = before[vehicle_id]
             promises._add_states(_steps(lines, _CHARGE, car["charge_state"]), promises._seen_at)
             link = "linked" if car["is_connected"] else "lost"
-            promises._add_states(_steps(lines, _LINK, link), promises._seen_unpolled_at)
+            promises._add_states(_steps(lines, _LINK, link), promises._seen_without_poll_at)
             smart = "smart" if car["settings"]["isSmartChargingEnabled"] else "off"
-            switched = _steps(lines, _SMART, smart)
-            if not tells_settings or not promises._add_states(switched, promises._settings_seen_at):
+            switches = _steps(lines, _SMART, smart)
+            is_seen = promises._add_states(switches, promises._settings_seen_at)
+            if not (reports_settings and is_seen):
                 promises.unsure_settings.add(vehicle_id)
-            promises._add_kinds(lines)
+            promises._add_session_kinds(lines)
         return promises
 
-    def may_be_read(self, kind: str, vehicle_id: str, told_at: float) -> bool:
+    def may_be_read(self, event_type: str, vehicle_id: str, published_at: float) -> bool:
         """Return whether a change that never happened follows from states that may have been seen."""
         return any(
             reading.vehicle_id == vehicle_id
-            and kind in reading.types
-            and reading.begin <= told_at <= reading.end + RING
+            and event_type in reading.types
+            and reading.begin <= published_at <= reading.end + REFRESH
             for reading in self.readings
         )
 
     def _seen_at(self, user_id: str, begin: float) -> float:
-        """Return by when somebody has certainly looked at what is so from `begin` on."""
-        return min(self._seen_unpolled_at(user_id, begin), self.timeline.settled(begin, POLL))
+        """Return by when a state that began at `begin` was certainly seen."""
+        return min(self._seen_without_poll_at(user_id, begin), self.timeline.settled(begin, POLL))
 
-    def _seen_unpolled_at(self, user_id: str, begin: float) -> float:
-        rung = self.timeline.settled(self.rings.first(user_id, begin), RING)
-        return min(rung, self._started_at(begin))
+    def _seen_without_poll_at(self, user_id: str, begin: float) -> float:
+        delivered = self.timeline.settled(self.accepted.first(user_id, begin), REFRESH)
+        return min(delivered, self._seen_at_start(begin))
 
     def _settings_seen_at(self, user_id: str, begin: float) -> float:
-        rung = self.settings_rings.first(user_id, begin)
-        need = RING if self.timeline.was_calm(rung, rung + RING) else POLL
-        return min(self.timeline.settled(rung, need), self._started_at(begin))
+        accepted = self.accepted_settings.first(user_id, begin)
+        is_calm = self.timeline.was_calm(accepted, accepted + REFRESH)
+        return min(
+            self.timeline.settled(accepted, REFRESH if is_calm else POLL),
+            self._seen_at_start(begin),
+        )
 
-    def _started_at(self, begin: float) -> float:
-        """Return by when the first look of the next life is over."""
+    def _seen_at_start(self, begin: float) -> float:
+        """Return by when the first refresh of the next life is over."""
         timeline = self.timeline
-        looks = (
+        refreshed = (
             timeline.settled(life.ready, 0.0 if timeline.was_fine(life.began, life.ready) else POLL)
             for life in timeline.lives
             if begin <= life.began
         )
-        return min(looks, default=math.inf)
+        return min(refreshed, default=math.inf)
 
     def _add_states(self, steps: Sequence[_Step], seen_at: Callable[[str, float], float]) -> bool:
-        """Add the lines that are told whichever step before was seen last; tell if the last step is seen."""
+        """Add the lines that do not depend on which step was seen before; return whether the last is seen."""
         candidates = [steps[0].state]
         for place, step in enumerate(steps[1:], 1):
             end = steps[place + 1].known_at if place + 1 < len(steps) else math.inf
             line = step.lines[0]
-            readings = [_told(was, step.state) for was in candidates]
+            readings = [_changes(before, step.state) for before in candidates]
             own = {item.type for item in step.lines}
             if other := frozenset(set.union(*readings) - own):
                 self.readings.append(Reading(line.vehicle_id, other, step.known_at, end))
@@ -219,25 +222,25 @@ class Promises:
                 candidates.append(step.state)
         return len(candidates) == 1
 
-    def _add_kinds(self, lines: Sequence[Happened]) -> None:
-        """Add the flips between two sessions that were certain to be seen one after the other.
+    def _add_session_kinds(self, lines: Sequence[Happened]) -> None:
+        """Add the changes between smart and unmanaged where both sessions were certainly seen.
 
-        Two sessions between which nobody was certain to see the unplug may be read as a flip.
+        Where the unplug between two sessions was not certainly seen, they may be read as such a change.
         """
         starts = [line for line in lines if line.type == "session_started"]
         for place, start in enumerate(starts[1:], 1):
             previous = starts[place - 1]
             end = starts[place + 1].known_at if place + 1 < len(starts) else math.inf
             of_session = [item for item in lines if item.session_id == start.session_id]
-            flips = {item.n for item in of_session if item.type in KINDS}
-            if not flips:
+            became = {item.n for item in of_session if item.type in SESSION_KINDS}
+            if not became:
                 unplugs = {
                     item.n
                     for item in lines
                     if item.type == "unplugged" and previous.n < item.n < start.n
                 }
                 if not unplugs & self.lines:
-                    kinds = frozenset(KINDS)
+                    kinds = frozenset(SESSION_KINDS)
                     self.readings.append(Reading(start.vehicle_id, kinds, start.known_at, end))
                 continue
             ends = (item.known_at for item in of_session if item.type == "session_ended")
@@ -246,11 +249,11 @@ class Promises:
             second = self._seen_at(start.user_id, start.known_at)
             seen = first < start.known_at and second < end
             if seen and self.timeline.was_calm(first, second):
-                self.lines |= flips
+                self.lines |= became
 
 
 def _steps(lines: Sequence[Happened], states: Mapping[str, str], before: str) -> list[_Step]:
-    """Put the lines of one moment together: each step is what one telemetry told."""
+    """Return the states of a car; the lines of one moment, which come from one telemetry, are one step."""
     steps = [_Step(-math.inf, before)]
     for line in lines:
         if (state := states.get(line.type)) is None:
@@ -262,24 +265,24 @@ def _steps(lines: Sequence[Happened], states: Mapping[str, str], before: str) ->
     return steps
 
 
-def _told(before: str, after: str) -> set[str]:
-    """Return what is told of two states seen one after the other (design, section 6)."""
+def _changes(before: str, after: str) -> set[str]:
+    """Return the types of the changes between two states that were seen one after the other."""
     if before == after:
         return set()
-    told = set()
+    types = set()
     if before == "disconnected":
-        told.add("plugged_in")
+        types.add("plugged_in")
     match after:
         case "disconnected":
-            told.add("unplugged")
+            types.add("unplugged")
         case "charging":
-            told.add("charging_started")
+            types.add("charging_started")
         case "complete":
-            told.add("charging_completed")
+            types.add("charging_completed")
         case "stopped" if before == "charging":
-            told.add("charging_paused")
+            types.add("charging_paused")
         case "lost":
-            told.add("vehicle_link_lost")
+            types.add("vehicle_link_lost")
         case "linked":
-            told.add("vehicle_link_restored")
-    return told
+            types.add("vehicle_link_restored")
+    return types

@@ -1,4 +1,4 @@
-"""One run: the processes, the driver, the trouble, the kills; then calm, and the count."""
+"""Chaos run: the processes, the drivers, the faults, the kills; then a time without faults, and the count."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,16 +9,17 @@ from random import Random
 import time
 from typing import Any
 
+from ..config_entries import add_for_all_users, until_loaded
+from ..config_folder import add_component
 from ..home import Home
-from ..paths import INTEGRATION, new_run_folder, remove_run_folder
+from ..paths import INTEGRATION, run_folder
 from ..process import ProcessFailed
 from ..simulator import Simulator
-from . import record
-from .count import count, wrong_states
-from .driver import Driver
-from .stage import set_up, until_loaded
+from .drivers import Drivers
+from .evaluation import evaluate, wrong_states
+from .faults import DELIVERIES, ApiFaults
+from .recording import RECORDER
 from .timeline import Life, Timeline
-from .trouble import DELIVERIES, Trouble
 from .verdict import Verdict
 
 SPEED = 240.0
@@ -27,14 +28,14 @@ RETRIES = (1.0, 3.0, 6.0)
 """Seconds until each retry of the simulator; a clean stop lasts longer than all of them."""
 STOPPED_FOR = sum(RETRIES) + 8.0
 PATIENCE = 420.0
-"""Seconds until what is still missing is lost: an idle fleet is looked at five cars a minute."""
-CHECKED_EVERY = 2.0
-_AWAY = "Error fetching jedlix data"
+"""Seconds until what is still missing is lost: a poll of an idle fleet refreshes five cars a minute."""
+CHECK_PERIOD = 2.0
+_API_IS_AWAY = "Error fetching jedlix data"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """What the command line asked for."""
+class Options:
+    """The options of the command line."""
 
     events: int
     seed: int
@@ -50,93 +51,83 @@ class Wish:
 class Chaos:
     """One run."""
 
-    def __init__(self, wish: Wish, say: Callable[[str], None]) -> None:
-        """Start nothing yet; `say` gets a line now and then."""
-        self._wish = wish
-        self._say = say
-        self._random = Random(f"{wish.seed}/kills")
-        self._folder = new_run_folder("chaos")
+    def __init__(self, options: Options, note: Callable[[str], None]) -> None:
+        """Start nothing yet; `note` gets a line now and then."""
+        self._options = options
+        self._note = note
+        self._random = Random(f"{options.seed}/kills")
         self._timeline = Timeline()
         self._began = time.monotonic()
-        self.verdict = Verdict(seed=wish.seed, cars=wish.cars)
+        self.verdict = Verdict(seed=options.seed, cars=options.cars)
 
     async def run(self) -> Verdict:
-        """Run it and return the count. The folder stays where somebody may want to read its logs."""
-        keep = True
-        try:
-            await self._run()
-            keep = self._wish.keep or not self.verdict.is_good
-        except asyncio.CancelledError:
-            keep = False
-            raise
-        finally:
-            if self._wish.json is not None:
-                self.verdict.write(self._wish.json)
-            if keep:
-                self._say(f"Logs: {self._folder}")
-            else:
-                remove_run_folder(self._folder)
+        """Run it and return the verdict."""
+        with run_folder("chaos", self._note) as folder:
+            try:
+                await self._run(folder.path)
+            finally:
+                if self._options.json is not None:
+                    self.verdict.write(self._options.json)
+            folder.keep = self._options.keep or not self.verdict.is_good
         return self.verdict
 
-    async def _run(self) -> None:
-        wish = self._wish
+    async def _run(self, folder: Path) -> None:
+        options = self._options
         arguments = {
-            "--users": wish.cars,
-            "--seed": wish.seed,
+            "--users": options.cars,
+            "--seed": options.seed,
             "--speed": 1,
-            "--mode": "strict" if wish.strict else "default",
+            "--mode": "strict" if options.strict else "default",
             "--history-days": 1,
             "--retries": ",".join(f"{pause:g}" for pause in RETRIES),
         }
-        words = [str(word) for pair in arguments.items() for word in pair]
+        command = [str(part) for pair in arguments.items() for part in pair]
         async with AsyncExitStack() as stack:
-            simulator = await stack.enter_async_context(Simulator.ours(self._folder, *words))
-            home = Home(self._folder / "home", integration=wish.integration)
-            record.install(home.folder)
+            simulator = await stack.enter_async_context(Simulator.ours(folder, *command))
+            home = Home(folder / "home", integration=options.integration)
+            add_component(home.folder, RECORDER)
             stack.push_async_callback(home.close)
             await self._begin(home, simulator)
             before = await simulator.truth()
-            await self._storm(home, simulator, before)
-            await self._calm(home, simulator, before)
+            await self._disturb(home, simulator, before)
+            await self._count(home, simulator, before)
 
     async def _begin(self, home: Home, simulator: Simulator) -> None:
-        """Start Home Assistant and add the integration as a person would; all is fine yet."""
-        self._say("Starting Home Assistant and adding the integration")
+        """Start Home Assistant and add the integration as a person would, without any fault."""
+        self._note("Starting Home Assistant and adding the integration")
         await self._start(home)
-        await set_up(home, simulator)
+        await add_for_all_users(home.api, simulator, poll_minutes=1)
         self._timeline.lives[-1].ready = time.time()
 
-    async def _storm(self, home: Home, simulator: Simulator, before: dict[str, Any]) -> None:
-        """Let everything go wrong until so many deliveries were made and all kills are done."""
-        driver = Driver(simulator, before, self._wish.seed)
-        trouble = Trouble(simulator, self._timeline, self._wish.seed)
+    async def _disturb(self, home: Home, simulator: Simulator, before: dict[str, Any]) -> None:
+        """Make faults until so many deliveries were made and all kills are done."""
+        drivers = Drivers(simulator, before, self._options.seed)
+        faults = ApiFaults(simulator, self._timeline, self._options.seed)
         await simulator.set_faults(**DELIVERIES)
         await simulator.clock(speed=SPEED)
-        tasks = [asyncio.create_task(driver.drive()), asyncio.create_task(trouble.make())]
+        tasks = [asyncio.create_task(drivers.run()), asyncio.create_task(faults.run())]
         try:
-            for at, how in self._downs():
-                await self._deliveries(home, simulator, tasks, at)
-                await self._go_down(home, how=how)
-            await self._deliveries(home, simulator, tasks, self._wish.events)
+            for count, kind in self._interruptions():
+                await self._until_delivered(home, simulator, tasks, count)
+                await self._interrupt(home, kind)
+            await self._until_delivered(home, simulator, tasks, self._options.events)
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
-        self.verdict.bursts = trouble.bursts
+        self.verdict.bursts = faults.bursts
         await simulator.clear_faults()
-        await driver.rest()
+        await drivers.restore_links()
         await simulator.clock(speed=0)
 
-    def _downs(self) -> list[tuple[int, str]]:
-        """Return after how many deliveries Home Assistant goes down, and how."""
-        hows = ["kill"] * self._wish.kills + ["stop"]
-        self._random.shuffle(hows)
-        places = sorted(self._random.uniform(0.08, 0.92) for _ in hows)
-        return [
-            (int(place * self._wish.events), how) for place, how in zip(places, hows, strict=True)
-        ]
+    def _interruptions(self) -> list[tuple[int, str]]:
+        """Return after how many deliveries Home Assistant is killed or stopped, and which of both."""
+        kinds = ["kill"] * self._options.kills + ["stop"]
+        self._random.shuffle(kinds)
+        counts = sorted(self._options.events * self._random.uniform(0.08, 0.92) for _ in kinds)
+        return [(int(count), kind) for count, kind in zip(counts, kinds, strict=True)]
 
-    async def _deliveries(
+    async def _until_delivered(
         self, home: Home, simulator: Simulator, tasks: list[asyncio.Task[None]], wanted: int
     ) -> None:
         """Wait until so many deliveries were made in all."""
@@ -144,8 +135,8 @@ class Chaos:
             for task in tasks:
                 if task.done():
                     task.result()
-            if words := home.exited() or simulator.exited():
-                raise ProcessFailed(words)
+            if end := home.exited() or simulator.exited():
+                raise ProcessFailed(end)
             made = [
                 item
                 for item in await simulator.deliveries()
@@ -156,10 +147,10 @@ class Chaos:
                 return
             await asyncio.sleep(self._random.uniform(0.3, 1.0))
 
-    async def _go_down(self, home: Home, *, how: str) -> None:
+    async def _interrupt(self, home: Home, kind: str) -> None:
         life = self._timeline.lives[-1]
-        self._say(f"{self.verdict.deliveries} deliveries: {how}")
-        life.ended, life.was_killed = time.time(), how == "kill"
+        self._note(f"{self.verdict.deliveries} deliveries: {kind}")
+        life.ended, life.was_killed = time.time(), kind == "kill"
         if life.was_killed:
             await home.kill()
             await asyncio.sleep(self._random.uniform(0.0, 5.0))
@@ -167,27 +158,25 @@ class Chaos:
             await home.stop()
             await asyncio.sleep(STOPPED_FOR)
         await self._start(home)
-        await until_loaded(home)
+        await until_loaded(home.api)
         self._timeline.lives[-1].ready = time.time()
 
     async def _start(self, home: Home) -> None:
         self._timeline.lives.append(Life(time.time()))
         await home.start()
 
-    # -- the count ---------------------------------------------------------------------------------------
-
-    async def _calm(self, home: Home, simulator: Simulator, before: dict[str, Any]) -> None:
-        """Wait until everything has come that can come, then count."""
-        self._say(f"{self.verdict.deliveries} deliveries: calm")
+    async def _count(self, home: Home, simulator: Simulator, before: dict[str, Any]) -> None:
+        """Wait until everything was published that still can be, then count."""
+        self._note(f"{self.verdict.deliveries} deliveries: calm")
         began = time.monotonic()
         while True:
-            await asyncio.sleep(CHECKED_EVERY)
+            await asyncio.sleep(CHECK_PERIOD)
             waited = time.monotonic() - began
-            if waited < self._wish.calm:
+            if waited < self._options.calm:
                 continue
             truth = await simulator.truth()
             deliveries = await simulator.deliveries()
-            promises = count(
+            promises = evaluate(
                 self.verdict,
                 home.folder,
                 self._timeline,
@@ -202,7 +191,7 @@ class Chaos:
         self.verdict.details["wrong_state"] = wrong
         await home.stop()
         logged = home.log_errors("jedlix")
-        errors = [words for words in logged if _AWAY not in words]
+        errors = [record for record in logged if _API_IS_AWAY not in record]
         self.verdict.errors_logged = len(errors)
         self.verdict.outages_logged = len(logged) - len(errors)
         self.verdict.details["errors_logged"] = errors

@@ -1,8 +1,8 @@
-"""Soak: simulated days at high speed in a real Home Assistant; memory has to stay flat and no task be left.
+"""Soak: simulated days in a real Home Assistant, after which memory is flat and no task is left.
 
-`scripts/soak` is the way in. Cars drive and plug in by themselves, a simulated day takes a minute, and
-deliveries come twice, late or not at all. The process's memory, its tasks and its open files are noted all
-the time; in the end the entry is removed and nothing of it may be left running.
+Cars drive and plug in by themselves, a simulated day takes a minute, and deliveries come twice, late or
+not at all. Memory, tasks and open files of the process are measured all the time. At the end the entry is
+removed, and no task of it may still run.
 """
 
 import argparse
@@ -16,28 +16,29 @@ import statistics
 import sys
 import time
 
-from ..demo.run import FAILURES
+from ..command_line import output_file, print_progress, run
+from ..config_entries import add_for_all_users, remove_all
+from ..config_folder import add_component
 from ..home import Home
-from ..paths import new_run_folder, remove_run_folder
+from ..paths import run_folder
 from ..simulator import Simulator
-from . import record
-from .stage import set_up
+from . import recording
 
 SPEED = 1440.0
 """Simulated seconds per second: a day in a minute."""
 FAULTS = {"duplicate": 0.1, "reorder": 0.2, "drop": 0.05, "api_500": 0.01}
-SAMPLED_EVERY = 5.0
+SAMPLE_PERIOD = 5.0
 WARM_UP = 1 / 3
 """The part of the run that is left out: caches fill, the database grows its own."""
-FLAT = 1.5
-"""Megabytes per simulated day that the process may grow after the warm-up. Most of it are the caches of Home
-Assistant's database; ours are the ids of the last eight days, real ones, which a run never gets to forget."""
-REMOVED_AFTER = 5.0
+MAX_GROWTH = 1.5
+"""Megabytes per simulated day that the process may grow after the warm-up. Most of that are caches of Home
+Assistant's database. Ours are ids that are kept for eight real days, longer than a run."""
+REMOVAL_TIME = 5.0
 
 
 @dataclass(slots=True)
 class Sample:
-    """One look at the process: minutes into the run, memory in MB, open files."""
+    """One measurement of the process: minutes into the run, memory in MB, open files."""
 
     minute: float
     memory_mb: float
@@ -46,7 +47,7 @@ class Sample:
 
 @dataclass(slots=True)
 class Soak:
-    """What a run has shown. Times are in real minutes, growth is after the warm-up."""
+    """The figures of a run. Times are in real minutes, growth is after the warm-up."""
 
     minutes: float = 0.0
     days: float = 0.0
@@ -67,39 +68,40 @@ class Soak:
 
     @property
     def is_good(self) -> bool:
-        """Return whether memory is flat, nothing was left over and no error logged."""
-        return not (self.growth_mb_per_day > FLAT or self.tasks_left or self.errors_logged)
+        """Return whether memory is flat, no task is left and no error was logged."""
+        return not (self.growth_mb_per_day > MAX_GROWTH or self.tasks_left or self.errors_logged)
+
+    def write(self, path: Path) -> None:
+        """Write the JSON."""
+        path.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
 
 
 async def soak(minutes: float, cars: int, seed: int) -> Soak:
-    """Run for so many minutes and return what was seen."""
-    folder = new_run_folder("soak")
+    """Run for so many minutes and return the figures."""
     arguments = ["--users", str(cars), "--seed", str(seed), "--speed", str(SPEED), "--auto"]
     found = Soak(minutes=minutes, days=minutes * 60 * SPEED / 86400, cars=cars)
-    try:
+    with run_folder("soak", print_progress) as folder:
         async with AsyncExitStack() as stack:
-            simulator = await stack.enter_async_context(Simulator.ours(folder, *arguments))
-            home = Home(folder / "home")
-            record.install(home.folder)
-            stack.push_async_callback(home.close)
-            await home.start()
-            await set_up(home, simulator)
+            simulator = await stack.enter_async_context(Simulator.ours(folder.path, *arguments))
+            home = Home(folder.path / "home")
+            add_component(home.folder, recording.RECORDER)
+            await stack.enter_async_context(home)
+            await add_for_all_users(home.api, simulator, poll_minutes=1)
             await simulator.set_faults(**FAULTS)
             began = time.time()
             while (minute := (time.time() - began) / 60) < minutes:
                 found.samples.append(_sample(home.pid, minute))
-                await asyncio.sleep(SAMPLED_EVERY)
+                await asyncio.sleep(SAMPLE_PERIOD)
             await simulator.clear_faults()
-            await _judge(found, home, simulator, began)
-    finally:
-        remove_run_folder(folder)
+            await _measure(found, home, simulator, began)
+        folder.keep = False
     return found
 
 
-async def _judge(found: Soak, home: Home, simulator: Simulator, began: float) -> None:
+async def _measure(found: Soak, home: Home, simulator: Simulator, began: float) -> None:
     deliveries = await simulator.deliveries()
     found.deliveries = sum(1 for item in deliveries if not item["is_test"] and not item["dropped"])
-    found.changes = len(record.changes(home.folder))
+    found.changes = len(recording.changes(home.folder))
     warm = found.samples[int(len(found.samples) * WARM_UP) :]
     found.memory_begin_mb, found.memory_end_mb = warm[0].memory_mb, warm[-1].memory_mb
     found.files_begin, found.files_end = warm[0].files, warm[-1].files
@@ -107,20 +109,19 @@ async def _judge(found: Soak, home: Home, simulator: Simulator, began: float) ->
         [each.minute for each in warm], [each.memory_mb for each in warm]
     )
     found.growth_mb_per_day = round(line.slope / (60 * SPEED / 86400), 3)
-    pulses = [line for line in record.lines(home.folder) if line["kind"] == "pulse"]
+    pulses = [line for line in recording.lines(home.folder) if line["kind"] == "pulse"]
     of_run = [pulse["data"] for pulse in pulses if pulse["at"] > began + 5]
     found.blocked_ms = max(pulse["blocked_ms"] for pulse in of_run)
     third = max(1, len(of_run) // 3)
     found.tasks_median_begin = statistics.median(pulse["tasks"] for pulse in of_run[:third])
     found.tasks_median_end = statistics.median(pulse["tasks"] for pulse in of_run[-third:])
-    for entry in await home.api.rest("GET", "config/config_entries/entry?domain=jedlix"):
-        await home.api.rest("DELETE", f"config/config_entries/entry/{entry['entry_id']}")
-    await asyncio.sleep(REMOVED_AFTER)
-    last = [line for line in record.lines(home.folder) if line["kind"] == "pulse"][-1]
+    await remove_all(home.api)
+    await asyncio.sleep(REMOVAL_TIME)
+    last = [line for line in recording.lines(home.folder) if line["kind"] == "pulse"][-1]
     found.tasks_left = last["data"]["ours"]
     await home.stop()
     found.errors_logged = [
-        words for words in home.log_errors("jedlix") if "Error fetching jedlix data" not in words
+        record for record in home.log_errors("jedlix") if "Error fetching jedlix data" not in record
     ]
 
 
@@ -147,23 +148,24 @@ def _lines(found: Soak) -> Sequence[str]:
 
 
 def main() -> int:
-    """Read the command line, run, and return 0 where all stayed flat."""
+    """Read the command line, run, and return 0 where memory stayed flat and nothing was left."""
     parser = argparse.ArgumentParser(prog="scripts/soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=60.0, help="real minutes (60)")
     parser.add_argument("--cars", type=int, default=20, help="users with a car each (20)")
     parser.add_argument(
         "--seed", type=int, default=1, help="the same seed makes the same world (1)"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures as JSON")
+    parser.add_argument(
+        "--json", type=output_file, metavar="FILE", help="write all figures as JSON"
+    )
     given = parser.parse_args()
-    try:
-        found = asyncio.run(soak(given.minutes, given.cars, given.seed))
-    except FAILURES as failure:
-        print(f"The run could not go on:\n{failure}", file=sys.stderr)
-        return 1
-    if given.json is not None:
-        content = json.dumps(asdict(found), indent=2)
-        given.json.write_text(content + "\n", encoding="utf-8")
+    return run(lambda: _run(given.minutes, given.cars, given.seed, given.json))
+
+
+async def _run(minutes: float, cars: int, seed: int, file: Path | None) -> int:
+    found = await soak(minutes, cars, seed)
+    if file is not None:
+        found.write(file)
     for line in _lines(found):
         print(line)
     return 0 if found.is_good else 1

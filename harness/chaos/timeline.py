@@ -1,16 +1,16 @@
-"""When Home Assistant was up and Jedlix's API fine: only then can anybody be asked to have seen something."""
+"""Timeline of a run: when Home Assistant was up and Jedlix's API fine."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 import math
 
 RECOVERY = 10.0
-"""Seconds after API trouble within which waiting looks are made up for: their pauses have grown by then."""
+"""Seconds after API trouble within which refreshes that wait for their next try are made."""
 
 
 @dataclass(slots=True)
 class Life:
-    """One start of Home Assistant: from the process's beginning to its end, in Unix seconds."""
+    """One start of Home Assistant, from the beginning of the process to its end, in Unix seconds."""
 
     began: float
     ready: float = math.inf
@@ -20,7 +20,7 @@ class Life:
 
 @dataclass(slots=True)
 class Timeline:
-    """The lives of Home Assistant, and the bursts in which the API was in trouble."""
+    """The lives of Home Assistant, and the bursts of API trouble."""
 
     lives: list[Life] = field(default_factory=list)
     troubles: list[tuple[float, float]] = field(default_factory=list)
@@ -46,7 +46,7 @@ class Timeline:
     def settled(self, at: float, need: float) -> float:
         """Return when `need` seconds of calm in one life are over, counted from `at`; inf if never.
 
-        Trouble starts the count anew; the end of that life ends it.
+        Trouble starts the count again; the end of that life ends it.
         """
         life = next((life for life in self.lives if life.ready <= at < life.ended), None)
         if life is None:

@@ -1,4 +1,4 @@
-"""The count, as the JSON that other programs read and as words for a person."""
+"""Verdict: the figures of a run, as JSON for programs and as lines for a person."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -9,13 +9,13 @@ from typing import Any
 
 @dataclass(slots=True, kw_only=True)
 class Verdict:
-    """What a run has shown. The first seven are the contract (design, section 10).
+    """The figures of a run. Their names are the keys of the JSON, which others rely on.
 
-    `truth` counts the changes that are promised (harness.chaos.promise says which), `announced` those of them
-    that were announced. `unpromised` were announced although nobody could be asked to see them, `unseeable`
-    were neither; `read_otherwise` follow from states of which one was unseeable. `webhooks` are the raw
-    deliveries that were passed on. `outages_logged` are the lines with which Home Assistant's own coordinator
-    says that the API is away: no errors of the integration while the API is away indeed.
+    `truth` counts the changes that are promised (`promise` says which), `announced` those of them that
+    were published. `unpromised` were published without being promised, `unseeable` were neither;
+    `read_otherwise` follow from states of which one could not be seen. `webhooks` are the deliveries that
+    were passed on. `outages_logged` are the lines with which Home Assistant's own coordinator says that
+    the API is away: these are no errors of the integration.
     """
 
     truth: int = 0
@@ -61,18 +61,18 @@ class Verdict:
         path.write_text(content + "\n", encoding="utf-8")
 
     def lines(self) -> Sequence[str]:
-        """Return the count in words."""
+        """Return the figures as lines for a person."""
         unseeable = sum(self.unseeable.values())
         made = f"{self.deliveries} deliveries about {self.cars} cars in {self.seconds} s"
         suffered = f"{self.bursts} bursts of API trouble, {self.kills} kills, seed {self.seed}"
-        told = f"{self.truth} promised changes, {self.announced} announced, {self.lost} lost"
+        changes = f"{self.truth} promised changes, {self.announced} published, {self.lost} lost"
         wrong = f"{self.repeated} repeated after a kill, {self.invented} invented"
         passed_on = f"{self.webhooks} deliveries passed on, {self.webhooks_lost} lost"
-        twice = f"{self.webhooks_told_twice} told twice"
+        twice = f"{self.webhooks_told_twice} passed on twice"
         return (
             f"{made}, {suffered}",
-            f"{told}, {wrong}",
-            f"{self.unpromised} more announced, {unseeable} that nobody could see",
+            f"{changes}, {wrong}",
+            f"{self.unpromised} more published, {unseeable} that nobody could see",
             f"{passed_on}, {self.webhooks_repeated} repeated after a kill, {twice}",
             f"{self.wrong_state} wrong states, {self.errors_logged} errors logged",
         )

@@ -1,1 +1,1 @@
-"""The demo: a charging day, told by real webhooks in a real Home Assistant, on one screen."""
+"""Demo: a charging day with real webhooks in a real Home Assistant, on one screen."""

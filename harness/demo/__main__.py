@@ -1,45 +1,45 @@
-"""The command line of the demo; `scripts/demo` is the way in."""
+"""Command line of the demo, for `scripts/demo`."""
 
 import argparse
-from pathlib import Path
 import sys
 
-from ..command_line import run
-from ..ports import free_port, is_free
-from .run import Demo, Wish
+from ..command_line import output_file, run
+from ..process import free_port, is_free
+from .run import Demo, Options
 from .screen import Screen
 
-USUAL_PORT = 8123
-BAD_USAGE = 2
+DEFAULT_PORT = 8123
 
 
 def main() -> int:
     """Read the command line, run the demo, and return the exit code."""
-    wish = _read_wish(Screen())
-    return run(lambda: _run(wish))
+    options = _read_options(Screen())
+    return run(lambda: _run(options))
 
 
-async def _run(wish: Wish) -> int:
-    return 0 if await Demo(wish, Screen()).run() else 1
+async def _run(options: Options) -> int:
+    return 0 if await Demo(options, Screen()).run() else 1
 
 
-def _read_wish(screen: Screen) -> Wish:
+def _read_options(screen: Screen) -> Options:
     parser = argparse.ArgumentParser(
         prog="scripts/demo",
         description=(
-            "Shows a charging day, told by real webhooks in a real Home Assistant,"
+            "Shows a charging day with real webhooks in a real Home Assistant,"
             " against a simulator of the Jedlix cloud. Needs no credentials."
         ),
     )
     parser.add_argument(
         "--once", action="store_true", help="end after the day: 0 if it went right, 1 if not"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write what happened as JSON")
+    parser.add_argument(
+        "--json", type=output_file, metavar="FILE", help="write what happened as JSON"
+    )
     parser.add_argument(
         "--port",
         type=port_number,
         metavar="N",
-        help=f"Home Assistant's port (default {USUAL_PORT} or, if taken, a free one; 0: a free one)",
+        help=f"Home Assistant's port (default {DEFAULT_PORT} or, if taken, a free one; 0: a free one)",
     )
     parser.add_argument(
         "--ha", metavar="VERSION", help="another Home Assistant, in an environment of its own"
@@ -60,9 +60,7 @@ def _read_wish(screen: Screen) -> Wish:
         parser.error("--mode is for the demo's own simulator, not for the one at --simulator")
     if given.once and given.minutes is not None:
         parser.error("--once ends after the day; --minutes is for a demo that stays open")
-    if given.json is not None and not given.json.resolve().parent.is_dir():
-        parser.error(f"--json: there is no folder {given.json.resolve().parent}")
-    return Wish(
+    return Options(
         once=given.once,
         json=given.json,
         port=_choose_port(given.port, parser, screen),
@@ -75,17 +73,17 @@ def _read_wish(screen: Screen) -> Wish:
 def _choose_port(wanted: int | None, parser: argparse.ArgumentParser, screen: Screen) -> int:
     if wanted == 0:
         return free_port()
-    if is_free(wanted or USUAL_PORT):
-        return wanted or USUAL_PORT
+    if is_free(wanted or DEFAULT_PORT):
+        return wanted or DEFAULT_PORT
     if wanted is not None:
         parser.error(f"port {wanted} is taken by another program; --port 0 chooses a free one")
     port = free_port()
-    screen.note(f"Port {USUAL_PORT} is taken (by your own Home Assistant?): using {port}.")
+    screen.note(f"Port {DEFAULT_PORT} is taken (by your own Home Assistant?): using {port}.")
     return port
 
 
 def port_number(text: str) -> int:
-    """Read a port; the name stands in argparse's message about a bad one."""
+    """Read a port; argparse's message about a bad one has the name of this function."""
     number = int(text)
     if not 0 <= number <= 65535:
         raise argparse.ArgumentTypeError(f"{number} is not a port number")
@@ -93,7 +91,7 @@ def port_number(text: str) -> int:
 
 
 def minutes(text: str) -> float:
-    """Read a duration; the name stands in argparse's message about a bad one."""
+    """Read a duration; argparse's message about a bad one has the name of this function."""
     number = float(text)
     if not 0 <= number < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} is not a number of minutes")

@@ -1,4 +1,4 @@
-"""The dashboard that stays open after the day: the cars, what happened, and how push is."""
+"""Dashboard that stays open after the day: the cars, what happens to them, and the account."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,15 +17,15 @@ _FIRST = (
     "smart_session",
     "range",
 )
-"""The tiles of a car that come first; the others follow in the registry's order."""
+"""The first tiles of a car; the others follow in the registry's order."""
 
-_LEFT_OUT = ("refresh", "smart_charging_resumes_at")
-"""What a tile would not show anything of."""
+_HIDDEN = ("refresh", "smart_charging_resumes_at")
+"""Entities of which a tile would show nothing."""
 
 _PLOTTED = ("battery_level", "charge_state", "session")
 
-_OF_A_CAR = ("binary_sensor", "plugged_in")
-"""Which entity makes a device a car."""
+_ONLY_OF_CARS = ("binary_sensor", "plugged_in")
+"""The entity that only a car has."""
 
 _WIDE = {"grid_options": {"columns": "full"}}
 _TALL = {"grid_options": {"columns": "full", "rows": 8}}
@@ -47,7 +47,7 @@ async def make_dashboard(
 ) -> None:
     """Create the dashboard `/jedlix-demo`; the car with the id `first` comes first.
 
-    `hours` is how far the graphs go back.
+    The graphs show the last `hours`.
     """
     await socket.call(
         "lovelace/dashboards/create",
@@ -67,17 +67,17 @@ async def make_dashboard(
 def dashboard(
     devices: Sequence[Device], entities: Sequence[Entity], simulator: str, hours: float
 ) -> dict[str, Any]:
-    """Return the dashboard's configuration: a section for each device and one for what happens."""
+    """Return the configuration: a section for each device and one for the events."""
     of = {
         device.device_id: [entity for entity in entities if entity.device_id == device.device_id]
         for device in devices
     }
-    cars = [device for device in devices if find(of[device.device_id], *_OF_A_CAR)]
+    cars = [device for device in devices if find(of[device.device_id], *_ONLY_OF_CARS)]
     others = [device for device in devices if device not in cars and of[device.device_id]]
-    told = [entity for device in cars for entity in of[device.device_id]]
+    of_cars = [entity for device in cars for entity in of[device.device_id]]
     sections = [
         *(_car(device, of[device.device_id], hours) for device in cars[:1]),
-        _happenings(told, simulator),
+        _events(of_cars, simulator),
         *(_car(device, of[device.device_id], hours) for device in cars[1:]),
         *(_list(device, of[device.device_id]) for device in others),
     ]
@@ -94,7 +94,7 @@ def _car(device: Device, entities: Sequence[Entity], hours: float) -> dict[str, 
         for entity in sorted(entities, key=place)
         if entity.domain not in {"event", "calendar"}
         and entity.category is None
-        and entity.key not in _LEFT_OUT
+        and entity.key not in _HIDDEN
     ]
     plotted = [_row(entity) for key in _PLOTTED if (entity := find(shown, "sensor", key))]
     history = {"type": "history-graph", "entities": plotted, "hours_to_show": hours}
@@ -106,7 +106,7 @@ def _car(device: Device, entities: Sequence[Entity], hours: float) -> dict[str, 
     )
 
 
-def _happenings(entities: Sequence[Entity], simulator: str) -> dict[str, Any]:
+def _events(entities: Sequence[Entity], simulator: str) -> dict[str, Any]:
     events = [entity.entity_id for entity in entities if entity.domain == "event"]
     calendars = [entity.entity_id for entity in entities if entity.domain == "calendar"]
     logbook = {"type": "logbook", "target": {"entity_id": events}, "hours_to_show": 24}
@@ -133,5 +133,5 @@ def _section(title: str, icon: str, *cards: dict[str, Any]) -> dict[str, Any]:
 
 
 def _row(entity: Entity) -> dict[str, Any]:
-    """Show an entity by its own name: the car's stands above them all."""
+    """Return a row with the entity's own name: the name of the car is in the heading."""
     return {"entity": entity.entity_id, "name": {"type": "entity"}}

@@ -1,4 +1,4 @@
-"""The simulator's log of deliveries: what it sent, and when each one left."""
+"""Deliveries: what the simulator sent, and when each one left."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -11,43 +11,35 @@ from ..simulator import Simulator
 class Delivery:
     """One event as the simulator sent it. `attempts` are the times at which it left, in seconds.
 
-    The same event leaves more than once: twice in noisy mode, again after a failure, and to
-    each subscription that it concerns.
+    The same event can leave more than once: twice in noisy mode, again after a failure, and to each
+    subscription that it concerns.
     """
 
-    event_id: str
     event_type: str
     attempts: tuple[float, ...]
 
     def left_at(self, before: float) -> float:
-        """Return when the attempt that could have led to something at `before` has left."""
+        """Return when the last attempt before `before` left."""
         return max((at for at in self.attempts if at <= before), default=min(self.attempts))
 
 
 class Deliveries:
-    """The deliveries since the demo began, by their id."""
+    """The deliveries since the demo began."""
 
     def __init__(self, simulator: Simulator) -> None:
-        """Know nothing yet."""
+        """Begin without any delivery."""
         self._simulator = simulator
         self._known: dict[str, Delivery] = {}
         self._after = 0
 
-    async def begin(self) -> None:
-        """Leave out what was sent up to now."""
+    async def skip_earlier(self) -> None:
+        """Leave out what was sent until now."""
         numbers = [int(sent["n"]) for sent in await self._simulator.deliveries()]
         self._after = max(numbers, default=0)
 
-    async def tested(self) -> set[str]:
-        """Return the event types for which a test message was answered well.
-
-        A subscription is made right after its test, so these are the ones in force.
-        """
-        return {
-            sent["event_type"]
-            for sent in await self._simulator.deliveries(self._after)
-            if sent["is_test"] and any(_went_well(attempt) for attempt in sent["attempts"])
-        }
+    async def tested_types(self) -> set[str]:
+        """Return the event types that were tested since the demo began, and so are subscribed."""
+        return await self._simulator.tested_types(self._after)
 
     async def find(self, event_id: str) -> Delivery | None:
         """Return the delivery with this id; None if the simulator knows none."""
@@ -60,18 +52,13 @@ class Deliveries:
         sent_by_id: dict[str, list[dict[str, Any]]] = defaultdict(list)
         for sent in await self._simulator.deliveries(self._after):
             sent_by_id[str(sent["id"])].append(sent)
-        self._known = {event_id: _read(event_id, sent) for event_id, sent in sent_by_id.items()}
+        self._known = {event_id: _read(sent) for event_id, sent in sent_by_id.items()}
 
 
-def _read(event_id: str, sent: list[dict[str, Any]]) -> Delivery:
+def _read(sent: list[dict[str, Any]]) -> Delivery:
     left = [float(attempt["at"]) for one in sent for attempt in one["attempts"]]
     return Delivery(
-        event_id=event_id,
         event_type=str(sent[0]["event_type"]),
-        # An attempt that is still going on stands in no log yet.
+        # An attempt that is still under way is not in the log yet.
         attempts=tuple(left) or (float(sent[0]["created_at"]),),
     )
-
-
-def _went_well(attempt: dict[str, Any]) -> bool:
-    return attempt["status"] is not None and 200 <= attempt["status"] < 300

@@ -1,4 +1,4 @@
-"""How the demo looks: one aligned line per step, colours only for a person's terminal."""
+"""Screen of the demo: aligned lines, with colours only in a person's terminal."""
 
 from collections.abc import Sequence
 import os
@@ -18,21 +18,22 @@ _STYLES = {
 _SENT = 28
 _MADE = 26
 _DELAY = 9
+"""Widths of the columns."""
 
 
 class Screen:
     """Standard output, with the demo's columns."""
 
     def __init__(self) -> None:
-        """Decide once whether colours are welcome."""
+        """Use colours in a terminal whose user did not switch them off."""
         self._colours = sys.stdout.isatty() and "NO_COLOR" not in os.environ
 
     def heading(self, text: str) -> None:
-        """Print what the demo does next, or what happens in the world."""
+        """Print what the demo does next."""
         self._print("\n" + self._paint(text, "bold"))
 
     def chapter(self, text: str) -> None:
-        """Print what happens in the world."""
+        """Print what happens to a car."""
         self._print(self._paint(f"  {text}", "bold"))
 
     def note(self, text: str) -> None:
@@ -52,7 +53,7 @@ class Screen:
         self._print(text)
 
     def columns(self) -> None:
-        """Print the heads of the columns of `line`."""
+        """Print the titles of the columns of `line`."""
         head = f"  {'Time':<8}  {'Jedlix sent':<{_SENT}}  {'Home Assistant made of it':<{_MADE}}"
         self._print("\n" + self._paint(f"{head} {'after':>{_DELAY}}  and showed", "dim"))
 

@@ -1,4 +1,4 @@
-"""Whether the day went right, in words; and the JSON that other programs read."""
+"""Verdict: what a demo has shown, as JSON for programs; and what went wrong, as sentences for a person."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -7,9 +7,9 @@ import math
 from pathlib import Path
 from typing import Any
 
-from .story import Story
+from .listener import Listener
 
-WANTED = (
+EXPECTED = (
     "plugged_in",
     "session_started",
     "charging_started",
@@ -18,12 +18,12 @@ WANTED = (
     "session_ended",
     "unplugged",
 )
-ONCE = ("plugged_in", "unplugged")
+EXPECTED_ONCE = ("plugged_in", "unplugged")
 
 
 @dataclass(slots=True)
-class Outcome:
-    """What a run has shown, good or bad; written as JSON in every case."""
+class Verdict:
+    """What a run has shown; written as JSON whether it went right or wrong."""
 
     home_assistant: str = ""
     webhooks: int = 0
@@ -33,13 +33,13 @@ class Outcome:
     webhook_delays: list[float] = field(default_factory=list)
     event_delays: list[float] = field(default_factory=list)
 
-    async def take(self, story: Story) -> None:
-        """Copy what the story has by now."""
-        await story.silence()
-        self.webhooks = len(story.webhooks)
-        self.events = [told.data for told in story.events]
-        self.webhook_delays = await story.webhook_delays()
-        self.event_delays = story.event_delays()
+    async def take(self, listener: Listener) -> None:
+        """Copy what the listener has by now."""
+        await listener.until_printed()
+        self.webhooks = len(listener.webhooks)
+        self.events = [event.data for event in listener.events]
+        self.webhook_delays = await listener.webhook_delays()
+        self.event_delays = listener.event_delays()
 
     def latency(self) -> dict[str, dict[str, float | None]]:
         """Return the percentiles in milliseconds; None where nothing was measured."""
@@ -49,7 +49,7 @@ class Outcome:
         }
 
     def write(self, path: Path) -> None:
-        """Write the JSON of the contract (design, section 10)."""
+        """Write the JSON; others rely on its keys."""
         content = {
             "home_assistant": self.home_assistant,
             "webhooks": self.webhooks,
@@ -61,23 +61,23 @@ class Outcome:
         path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def what_is_wrong(outcome: Outcome, vehicle_id: str, logged: Sequence[str]) -> list[str]:
-    """Return what kept the day of this car from going right, a sentence each; empty if nothing."""
-    own = [event for event in outcome.events if event.get("vehicle_id") == vehicle_id]
+def problems(verdict: Verdict, vehicle_id: str, logged: Sequence[str]) -> list[str]:
+    """Return a sentence for each problem of the day of this car."""
+    own = [event for event in verdict.events if event.get("vehicle_id") == vehicle_id]
     types = [event["type"] for event in own]
-    wrong = [f"{wanted} was never told" for wanted in WANTED if wanted not in types]
-    wrong += [
-        f"{once} was told {types.count(once)} times, not once"
-        for once in ONCE
-        if types.count(once) > 1
+    found = [f"{name} was never published" for name in EXPECTED if name not in types]
+    found += [
+        f"{name} was published {types.count(name)} times, not once"
+        for name in EXPECTED_ONCE
+        if types.count(name) > 1
     ]
-    wrong += [f"{event['type']} was told as late" for event in own if event.get("late")]
-    if outcome.push_state != "healthy":
-        wrong.append(f"push_state is {outcome.push_state}, not healthy")
+    found += [f"{event['type']} was published as late" for event in own if event.get("late")]
+    if verdict.push_state != "healthy":
+        found.append(f"push_state is {verdict.push_state}, not healthy")
     if logged:
         records = "\n".join(f"    {line}" for line in "\n".join(logged[:3]).splitlines())
-        wrong.append(f"Home Assistant logged {len(logged)} errors that name jedlix:\n{records}")
-    return wrong
+        found.append(f"Home Assistant logged {len(logged)} errors that name jedlix:\n{records}")
+    return found
 
 
 def percentile(values: Sequence[float], percent: float) -> float | None:

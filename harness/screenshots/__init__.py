@@ -1,1 +1,1 @@
-"""The pictures of the documentation, taken in a real browser."""
+"""Screenshots: the pictures of the documentation and of the brand, made with Chromium."""

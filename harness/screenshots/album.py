@@ -1,4 +1,4 @@
-"""What is in the pictures: an account that is added, an evening of its car, and a lost address."""
+"""Album: the pictures of adding an account, of an evening of its car, and of a repair."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -7,31 +7,34 @@ from typing import Any
 
 from playwright.async_api import Browser, ViewportSize, expect
 
-from ..browser.automations import AutomationEditor
 from ..browser.frontend import VIEWPORT, Frontend, tokens
-from ..browser.integrations import add_integration, open_device
+from ..browser.pages import (
+    AutomationEditor,
+    RepairsPage,
+    SimulatorPage,
+    add_integration,
+    open_device,
+)
 from ..browser.picture import picture
-from ..browser.repairs import RepairsPage
-from ..browser.simulator import SimulatorPage
+from ..config_entries import add_jedlix, set_options, until_subscribed
 from ..demo.dashboard import URL_PATH, make_dashboard
 from ..entities import find, our_devices, our_entities
-from ..flows import add_jedlix, set_options
 from ..home import Home
 from ..simulator import Simulator
 from ..websocket import WebSocket
 
-LOOKS_LIKE = "https://home.example.org"
+SHOWN_ADDRESS = "https://home.example.org"
 """The external address in the pictures of the set-up."""
 ARRIVES_AT, ARRIVES_WITH = 18, 12
-"""O'clock and percent: dear hours, and a battery below its minimum level."""
-LEAVES_OFF_AT = 50
+"""O'clock and percent: expensive hours, and a battery below its minimum level."""
+CHARGED_TO = 50
 """Percent, in the cheap hours: the car still charges."""
 EVENING = 600
 """Simulated seconds per second."""
 GRAPH_HOURS = 0.03
 PATIENCE = 120.0
-BREATH = 2.0
-"""Seconds in which Home Assistant looks at the car."""
+REFRESH_TIME = 2.0
+"""Seconds in which Home Assistant refreshes the car."""
 TWO_COLUMNS: ViewportSize = {"width": 1000, "height": 1080}
 
 
@@ -39,7 +42,7 @@ class Album:
     """All pictures of one run."""
 
     def __init__(self, home: Home, simulator: Simulator, browser: Browser, folder: Path) -> None:
-        """Nothing has happened yet."""
+        """Take no picture yet."""
         self._home = home
         self._simulator = simulator
         self._browser = browser
@@ -51,7 +54,7 @@ class Album:
         async with await self._home.api.websocket() as socket:
             tab = await Frontend.open(self._browser, self._home.api, storage=storage, sharp=True)
             await self._set_up(tab, socket)
-            car = await self._an_evening(socket)
+            car = await self._evening(socket)
             await self._automation(tab, car)
             await self._calendar(tab)
             await self._car(tab, socket, car)
@@ -62,37 +65,33 @@ class Album:
     def _path(self, name: str, *, dark: bool = False) -> Path:
         return self._folder / f"{name}{'-dark' if dark else ''}.png"
 
-    # What happens
+    # The evening
 
-    async def _an_evening(self, socket: WebSocket) -> dict[str, Any]:
-        """Add the account, and let its car charge into the cheap hours; returns the car.
+    async def _evening(self, socket: WebSocket) -> dict[str, Any]:
+        """Add the account, and let its car charge until the cheap hours; returns the car.
 
-        Of two arrivals the second is pictured: the first has the beginnings of a logbook below it.
+        The car arrives twice, so that the logbook has entries before the arrival in the pictures.
         """
         await socket.call("config/core/update", external_url=self._home.base_url)
-        info, users = await self._simulator.info(), (await self._simulator.truth())["users"]
+        info, users = await self._simulator.info(), await self._simulator.users()
         entry_id = await add_jedlix(
             self._home.api, info, [user["id"] for user in users], callback="external"
         )
-        event_types = [*info["documented_event_types"], *info["own_event_types"]]
+        event_types = await self._simulator.event_types()
         await socket.call("config_entries/update", entry_id=entry_id, title="Jedlix")
         await set_options(self._home.api, entry_id, event_types=event_types)
-        await self._until(lambda: self._is_subscribed_to(event_types))
+        await until_subscribed(self._home.api, self._simulator, event_types)
         await self._until(lambda: self._push_is("waiting", socket))
         car: dict[str, Any] = users[0]["vehicles"][0]
         await self._simulator.telemetry(car["id"], battery_level=ARRIVES_WITH)
         await self._simulator.clock(hour=ARRIVES_AT, speed=1)
         for act in (self._simulator.plug, self._simulator.unplug, self._simulator.plug):
             await act(car["id"])
-            await asyncio.sleep(BREATH)
+            await asyncio.sleep(REFRESH_TIME)
         await self._simulator.clock(speed=EVENING)
-        await self._until(lambda: self._has_reached(LEAVES_OFF_AT))
+        await self._until(lambda: self._has_reached(CHARGED_TO))
         await self._simulator.clock(speed=1)
         return car
-
-    async def _is_subscribed_to(self, event_types: list[str]) -> bool:
-        sent = await self._simulator.deliveries()
-        return {item["event_type"] for item in sent if item["is_test"]} >= set(event_types)
 
     async def _push_is(self, wanted: str, socket: WebSocket) -> bool:
         sensor = find(await our_entities(socket), "sensor", "push_state")
@@ -100,19 +99,19 @@ class Album:
         return sensor is not None and states[sensor.entity_id]["state"] == wanted
 
     async def _has_reached(self, level: int) -> bool:
-        users = (await self._simulator.truth())["users"]
+        users = await self._simulator.users()
         return bool(users[0]["vehicles"][0]["battery_level"] >= level)
 
     async def _until(self, reached: Callable[[], Awaitable[bool]]) -> None:
         async with asyncio.timeout(PATIENCE):
-            while not await reached():  # noqa: ASYNC110  both are other processes
+            while not await reached():  # noqa: ASYNC110  other processes have no event
                 await asyncio.sleep(0.5)
 
-    # What is seen
+    # The pictures
 
     async def _set_up(self, tab: Frontend, socket: WebSocket) -> None:
-        await socket.call("config/core/update", external_url=LOOKS_LIKE)
-        info, users = await self._simulator.info(), (await self._simulator.truth())["users"]
+        await socket.call("config/core/update", external_url=SHOWN_ADDRESS)
+        info, users = await self._simulator.info(), await self._simulator.users()
         text = tab.text
         dialog = tab.page.get_by_role("dialog")
         await tab.go("/config/integrations/dashboard")

@@ -1,1 +1,4 @@
-"""The stand-in for Jedlix's REST API: a table of endpoints, and a function for each."""
+"""REST API of the simulated cloud: a table of endpoints, and a function for each.
+
+It imports `simulator.cloud` and the rooms below that; only `control`, `pages` and `app` import it.
+"""

@@ -1,6 +1,6 @@
 """Sessions, charge settings, refresh, costs and prices."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from aiohttp import web
 
@@ -27,17 +27,30 @@ _REQUIRED_SETTINGS = (
 
 
 def _find(call: Call, user_id: str | None) -> list[Session]:
+    """Return the sessions that match the query, newest start first, as this call sees them."""
     vehicle_id = call.request.query.get("vehicleId")
-    return call.sim.world.sessions.find(
-        Filter(
-            user_id=user_id,
-            vehicle_id=vehicle_id.lower() if vehicle_id else None,
-            start_from=call.moment("startTimeFrom"),
-            start_to=call.moment("startTimeTo"),
-            end_from=call.moment("endTimeFrom"),
-            end_to=call.moment("endTimeTo"),
-        )
+    wanted = Filter(
+        user_id=user_id,
+        vehicle_id=vehicle_id.lower() if vehicle_id else None,
+        start_from=call.moment("startTimeFrom"),
+        start_to=call.moment("startTimeTo"),
+        end_from=_end_from(call, user_id),
+        end_to=call.moment("endTimeTo"),
     )
+    log = call.cloud.world.sessions
+    if not call.lies.concern_sessions:
+        return log.find(wanted)
+    seen = (call.lies.session(session) for session in reversed(log.of(user_id)))
+    return [session for session in seen if session and wanted.matches(session)]
+
+
+def _end_from(call: Call, user_id: str | None) -> datetime | None:
+    if (moment := call.moment("endTimeFrom")) is None:
+        return None
+    fate = call.lies.end_filter(user_id)
+    if fate == "refused":
+        raise Problem(400, "endTimeFrom is not supported (a fault).")
+    return None if fate == "ignored" else moment
 
 
 def _answer(call: Call, sessions: list[Session]) -> web.Response:
@@ -46,7 +59,9 @@ def _answer(call: Call, sessions: list[Session]) -> web.Response:
 
 
 def _shape(call: Call, item: Session, style: dates.Style) -> JsonObject:
-    return shapes.session(item, style, documented_only=call.sim.is_strict, noise=call.sim.noise)
+    noise = call.cloud.noise
+    shape = shapes.session(item, style, documented_only=call.cloud.is_strict, noise=noise)
+    return call.lies.session_shape(item, shape)
 
 
 async def all_sessions(call: Call) -> web.Response:
@@ -61,7 +76,7 @@ async def list_sessions(call: Call) -> web.Response:
 
 def _session(call: Call) -> Session:
     session_id = call.request.match_info["session"].lower()
-    session = call.sim.world.sessions.by_id.get(session_id)
+    session = call.cloud.world.sessions.by_id.get(session_id)
     if session is None or session.user_id != call.user().id:
         raise Problem(404, f"This user has no session {session_id}.")
     return session
@@ -69,12 +84,15 @@ def _session(call: Call) -> Session:
 
 async def get_session(call: Call) -> web.Response:
     """Return one session of a user (it exists: documented; its path: A4)."""
-    return call.one(_shape(call, _session(call), call.style))
+    true = _session(call)
+    if (seen := call.lies.session(true)) is None:
+        raise Problem(404, f"This user has no session {true.id}.")
+    return call.one(_shape(call, seen, call.style))
 
 
 async def update_session(call: Call) -> web.Response:
-    """Boost, or tell the current battery level. Documented: the bodies; A5: path and method."""
-    session, world, kind = _session(call), call.sim.world, call.body.get("type")
+    """Boost, or set the current battery level. Documented: the bodies; A5: path and method."""
+    session, world, kind = _session(call), call.cloud.world, call.body.get("type")
     try:
         if kind == "boostCharging":
             world.set_boost(session, call.now, enabled=call.flag("enabled"))
@@ -138,7 +156,7 @@ async def create_settings(call: Call) -> web.Response:
     if missing := [name for name in _REQUIRED_SETTINGS if name not in call.body]:
         raise Problem(400, f"Missing: {', '.join(missing)}.")
     check_settings(call.body)
-    call.sim.world.change_settings(vehicle, call.body, call.now)
+    call.cloud.world.change_settings(vehicle, call.body, call.now)
     return call.one(vehicle.settings)
 
 
@@ -146,7 +164,7 @@ async def update_settings(call: Call) -> web.Response:
     """Change some charge settings (A3; the body with two keys is documented)."""
     vehicle = call.vehicle()
     check_settings(call.body)
-    call.sim.world.change_settings(vehicle, vehicle.settings | call.body, call.now)
+    call.cloud.world.change_settings(vehicle, vehicle.settings | call.body, call.now)
     return call.one(vehicle.settings)
 
 
@@ -165,12 +183,12 @@ def _refresh(call: Call, refresh: Refresh) -> web.Response:
 
 async def request_refresh(call: Call) -> web.Response:
     """Ask the car for its state (documented rules; path and fields A6)."""
-    return _refresh(call, call.sim.world.refresh(call.vehicle(), call.now))
+    return _refresh(call, call.cloud.world.refresh(call.vehicle(), call.now))
 
 
 async def refresh_status(call: Call) -> web.Response:
-    """Say whether the car has answered; 404 when there is no current request (documented; A6)."""
-    refresh = call.sim.world.refresh_status(call.vehicle(), call.now)
+    """Return whether the car has answered; 404 when there is no current request (documented; A6)."""
+    refresh = call.cloud.world.refresh_status(call.vehicle(), call.now)
     if refresh is None:
         raise Problem(404, "There is no current charge state refresh request.")
     return _refresh(call, refresh)
@@ -192,7 +210,7 @@ async def tariffs(call: Call) -> web.Response:
     hours = []
     while moment < min(end, call.now + _FORECAST):
         ahead = (moment - call.now).total_seconds()
-        hours.append((moment, prices.price(call.sim.world.second + ahead)))
+        hours.append((moment, prices.price(call.cloud.world.second + ahead)))
         moment += timedelta(hours=1)
     style = call.style
     return call.many(

@@ -1,4 +1,4 @@
-"""Users, vehicles, charging locations, chargers, connect sessions."""
+"""Fleet: users, vehicles, charging locations, chargers, connect sessions."""
 
 from aiohttp import web
 
@@ -13,7 +13,7 @@ from .http import Call, Problem
 async def create_user(call: Call) -> web.Response:
     """Create a user without a car. Documented: the body, and the webhook that follows."""
     country = call.text("defaultCountry")
-    user = call.sim.world.add_user(call.now, country, car=False)
+    user = call.cloud.world.add_user(call.now, country, car=False)
     user.locale = call.text("locale", "EN")
     return call.one(shapes.user(user), 201)
 
@@ -25,25 +25,33 @@ async def get_user(call: Call) -> web.Response:
 
 async def list_vehicles(call: Call) -> web.Response:
     """List the vehicles of a user: one at most (documented)."""
-    user, style, noise = call.user(), call.style, call.sim.noise
-    vehicles = [user.vehicle] if user.vehicle else []
-    return call.many(vehicles, lambda item: shapes.vehicle(item, style, call.now, noise))
+    user, style, noise = call.user(), call.style, call.cloud.noise
+    reading_style = call.lies.reading_style(user.id, style)
+    return call.many(
+        call.lies.listed(user.id, user.vehicles),
+        lambda item: shapes.vehicle(item, style, call.now, noise, reading_style=reading_style),
+    )
 
 
 async def get_vehicle(call: Call) -> web.Response:
     """Return a vehicle (SDK)."""
-    return call.one(shapes.vehicle(call.vehicle(), call.style, call.now, call.sim.noise))
+    vehicle, style = call.vehicle(), call.style
+    reading_style = call.lies.reading_style(vehicle.user_id, style)
+    return call.one(
+        shapes.vehicle(vehicle, style, call.now, call.cloud.noise, reading_style=reading_style)
+    )
 
 
 async def delete_vehicle(call: Call) -> web.Response:
     """Remove a vehicle: 204 (SDK)."""
-    call.sim.world.remove_vehicle(call.vehicle(), call.now)
+    call.cloud.world.remove_vehicle(call.vehicle(), call.now)
     return web.Response(status=204)
 
 
 async def all_locations(call: Call) -> web.Response:
     """List the charging locations of all users, newest first (documented)."""
-    locations = [item for user in call.sim.world.users.values() for item in user.locations]
+    users = [user for user in call.cloud.world.users.values() if not call.lies.hides_user(user.id)]
+    locations = [item for user in users for item in user.locations]
     locations.sort(key=lambda item: item.created_at, reverse=True)
     style = call.style
     return call.many(locations, lambda item: shapes.location(item, style))
@@ -52,7 +60,8 @@ async def all_locations(call: Call) -> web.Response:
 def _detailed(call: Call, item: ChargingLocation, owner: User, style: dates.Style) -> object:
     if call.version == "v2":
         return shapes.location(item, style)
-    return shapes.location_with_details(item, owner, style, dates.v1_seconds)
+    seconds = call.lies.reading_style(owner.id, dates.v1_seconds)
+    return shapes.location_with_details(item, owner, style, seconds)
 
 
 async def list_locations(call: Call) -> web.Response:
@@ -67,7 +76,9 @@ async def get_location(call: Call) -> web.Response:
 
 
 def _seconds(call: Call) -> dates.Style:
-    return dates.v1_seconds if call.version == "v1" and not call.sim.noise else call.style
+    is_plain = call.version == "v1" and not call.cloud.noise
+    style = dates.v1_seconds if is_plain else call.style
+    return call.lies.reading_style(call.user().id, style)
 
 
 async def list_chargers(call: Call) -> web.Response:
@@ -108,15 +119,15 @@ async def connect_vehicle(call: Call) -> web.Response:
     """Begin to link a vehicle (documented). A second one: 409, its reason is inferred."""
     again = call.vehicle() if "vehicle" in call.request.match_info else None
     try:
-        connect = call.sim.linking.start(call.user(), again)
+        connect = call.cloud.linking.start(call.user(), again)
     except Refused as err:
         raise Problem(409, str(err)) from None
-    return call.one(shapes.connect_session(connect, call.sim.url))
+    return call.one(shapes.connect_session(connect, call.cloud.url))
 
 
 def _connect_sessions(call: Call) -> list[ConnectSession]:
     user = call.user()
-    return [item for item in call.sim.linking.sessions.values() if item.user_id == user.id]
+    return [item for item in call.cloud.linking.sessions.values() if item.user_id == user.id]
 
 
 async def list_connect_sessions(call: Call) -> web.Response:
@@ -126,7 +137,7 @@ async def list_connect_sessions(call: Call) -> web.Response:
         raise Problem(400, "type is vehicle or charger.")
     found = [item for item in _connect_sessions(call) if not item.is_finished]
     wanted = found if kind == "vehicle" else []
-    return call.many(wanted, lambda item: shapes.connect_session(item, call.sim.url))
+    return call.many(wanted, lambda item: shapes.connect_session(item, call.cloud.url))
 
 
 async def get_connect_session(call: Call) -> web.Response:
@@ -134,5 +145,5 @@ async def get_connect_session(call: Call) -> web.Response:
     wanted = call.request.match_info["connect"].lower()
     for connect in _connect_sessions(call):
         if connect.id == wanted:
-            return call.one(shapes.connect_session(connect, call.sim.url))
+            return call.one(shapes.connect_session(connect, call.cloud.url))
     raise Problem(404, f"There is no connect session {wanted}.")

@@ -1,4 +1,4 @@
-"""The door of the API: faults first, then token and key, then the endpoint; errors in one shape."""
+"""Gate of the API: faults first, then token and key, then the endpoint; errors in one shape."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -6,37 +6,30 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 import logging
 import time
-from typing import TYPE_CHECKING, NamedTuple
 
 from aiohttp import web
 import orjson
 
+from simulator.cloud import Cloud
+from simulator.faults.kinds import TOKEN
+from simulator.faults.lies import Lies
+from simulator.messages import Request
 from simulator.model import JsonObject
 
-from . import token
+from . import answers, token
+from .answers import Perform
 from .http import Call, Endpoint, Problem
 
-if TYPE_CHECKING:
-    from simulator.app import Simulator
-
 _LOGGER = logging.getLogger(__name__)
-
-
-class Request(NamedTuple):
-    """An API call that was answered, in real time; `path` has the query with it."""
-
-    time: datetime
-    method: str
-    path: str
-    status: int
+_API_PATHS = ("/api/", "/oauth/")
 
 
 class Gate:
     """Lets API calls in: outages and faults first, then token, key, and the mode's rules."""
 
-    def __init__(self, sim: Simulator) -> None:
-        """Guard this simulator."""
-        self._sim = sim
+    def __init__(self, cloud: Cloud) -> None:
+        """Guard the API of this cloud."""
+        self._cloud = cloud
 
     @web.middleware
     async def guard(
@@ -44,12 +37,12 @@ class Gate:
         request: web.Request,
         handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
     ) -> web.StreamResponse:
-        """Strike with faults, turn errors into problem details, and log the call."""
-        if not request.path.startswith(("/api/", "/oauth/")):
+        """Apply faults, turn errors into problem details, and record the call."""
+        if not request.path.startswith(_API_PATHS):
             return await handler(request)
         response: web.StreamResponse
         try:
-            await self._strike_call(request)
+            await self._apply_faults(request)
             response = await handler(request)
         except Problem as problem:
             response = problem.response(request.path)
@@ -64,58 +57,91 @@ class Gate:
             response = Problem(500, "The simulator has a bug; see its output.").response(
                 request.path
             )
-        if self._sim.faults.clock_skew_seconds:
-            response.headers["Date"] = format_datetime(self._sim.now(), usegmt=True)
-        self._sim.requests_answered += 1
-        self._sim.requests.append(
+        self._cloud.requests_answered += 1
+        self._cloud.requests.append(
             Request(datetime.now(UTC), request.method, request.path_qs, response.status)
         )
         return response
 
-    async def _strike_call(self, request: web.Request) -> None:
-        faults = self._sim.faults
-        if time.monotonic() < self._sim.outage_until:
+    async def date(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Write the Date header by Jedlix's clock where a fault has set that wrong."""
+        if request.path.startswith(_API_PATHS) and self._cloud.clock_ahead:
+            response.headers["Date"] = format_datetime(self._cloud.now(), usegmt=True)
+
+    async def _apply_faults(self, request: web.Request) -> None:
+        faults = self._cloud.faults
+        if time.monotonic() < self._cloud.outage_until:
             if faults.outage_how == "refuse" and request.transport is not None:
                 request.transport.abort()
             raise Problem(503, "The API is away (a fault).")
         if faults.api_slow_seconds:
             await asyncio.sleep(faults.api_slow_seconds)
-        if self._sim.dice.happens(faults.api_429):
+        if self._cloud.dice.happens(faults.api_429):
             headers = {"Retry-After": str(faults.retry_after)}
             raise Problem(429, "Too many requests (a fault).", headers)
-        if self._sim.dice.happens(faults.api_500):
+        if self._cloud.dice.happens(faults.api_500):
             raise Problem(500, "Something broke (a fault).")
 
-    async def token(self, request: web.Request) -> web.Response:
+    async def token(self, request: web.Request) -> web.StreamResponse:
         """Answer a request for a token."""
-        return await token.answer(self._sim, request)
+        return await self._answer(TOKEN, request, lambda: token.answer(self._cloud, request))
 
-    def entrance(self, endpoint: Endpoint, version: str) -> Callable[..., Awaitable[web.Response]]:
+    async def _answer(
+        self, name: str, request: web.Request, perform: Perform
+    ) -> web.StreamResponse:
+        """Perform a call, or let an aimed fault answer it."""
+        user_id = request.match_info.get("user")
+        cloud = self._cloud
+        fault = cloud.aimed.take_answer(name, user_id and user_id.lower(), cloud.clock())
+        if fault is None:
+            return await perform()
+        return await answers.answer(fault, request, perform, cloud.now())
+
+    def entrance(
+        self, endpoint: Endpoint, version: str
+    ) -> Callable[..., Awaitable[web.StreamResponse]]:
         """Return the handler of an endpoint under one version prefix."""
 
-        async def serve(request: web.Request) -> web.Response:
-            return await self._serve(endpoint, version, request)
+        async def serve(request: web.Request) -> web.StreamResponse:
+            return await self._answer(
+                endpoint.name, request, lambda: self._serve(endpoint, version, request)
+            )
 
         return serve
 
     async def _serve(self, endpoint: Endpoint, version: str, request: web.Request) -> web.Response:
-        sim = self._sim
+        """Check the credentials and perform the call."""
+        cloud = self._cloud
         self._check_credentials(request)
-        if endpoint.name in sim.faults.absent or (sim.is_strict and endpoint.is_assumed):
+        if endpoint.name in cloud.faults.absent or (cloud.is_strict and endpoint.is_assumed):
             raise Problem(404, "There is no such endpoint.")
-        if endpoint.name in sim.faults.forbidden:
+        if endpoint.name in cloud.faults.forbidden:
             raise Problem(403, "The scope or the plan does not allow this.")
         body = await _read_body(request)
-        call = Call(sim=sim, request=request, version=version, now=sim.catch_up(), body=body)
+        now, clock = cloud.catch_up(), cloud.clock()
+        lies = Lies(cloud.aimed.lies(endpoint.name, clock), clock, now)
+        call = Call(cloud=cloud, request=request, version=version, now=now, body=body, lies=lies)
         try:
-            return await endpoint.handler(call)
+            return await self._perform(endpoint, call, clock)
         finally:
-            sim.settle()
+            lies.count()
+            cloud.settle()
+
+    async def _perform(self, endpoint: Endpoint, call: Call, clock: datetime) -> web.Response:
+        """Call the endpoint's function. Before a change, keep the user's state for stale reads."""
+        user = self._cloud.world.users.get(call.user_id or "")
+        if call.request.method == "GET" or user is None:
+            return await endpoint.handler(call)
+        stale = Lies(self._cloud.aimed.of_kind("stale_reads"), clock, call.now)
+        stale.before_change(user, self._cloud.world.sessions.of(user.id))
+        response = await endpoint.handler(call)
+        stale.after_change(user.id)
+        return response
 
     def _check_credentials(self, request: web.Request) -> None:
-        settings = self._sim.settings
+        settings = self._cloud.settings
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not self._sim.tokens.is_valid(token, self._sim.now()):
+        if scheme.lower() != "bearer" or not self._cloud.tokens.is_valid(token, self._cloud.now()):
             raise Problem(
                 401, "The token is missing, unknown or has expired.", {"WWW-Authenticate": "Bearer"}
             )

@@ -1,20 +1,19 @@
-"""What every API call has in common: the gate, parameters, pages, errors."""
+"""HTTP of an API call: its parameters, pages, errors and the row of its endpoint."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from http.client import responses
+from typing import Any
 
 from aiohttp import web
 import orjson
 
 from simulator import dates
+from simulator.cloud import Cloud
+from simulator.faults.lies import Lies
 from simulator.model import ChargingLocation, JsonObject, User, Vehicle
-
-if TYPE_CHECKING:
-    from simulator.app import Simulator
 
 LARGEST_PAGE = 100
 """Documented: the largest `pageSize` of v2."""
@@ -40,7 +39,7 @@ class Problem(Exception):
         """Return the answer. The content type is assumed; the SDK reads application/json."""
         body = {
             "type": f"https://httpstatuses.io/{self.status}",
-            "title": HTTPStatus(self.status).phrase,
+            "title": responses.get(self.status, ""),
             "status": self.status,
             "detail": self.detail,
             "instance": path,
@@ -62,17 +61,18 @@ def json_response(value: Any, status: int = 200) -> web.Response:
 class Call:
     """One API call that has passed the gate."""
 
-    sim: Simulator
+    cloud: Cloud
     request: web.Request
     version: str
     now: datetime
     body: JsonObject
+    lies: Lies
 
     @property
     def style(self) -> dates.Style:
         """How this answer writes times."""
-        if self.sim.noise:
-            return self.sim.noise.style()
+        if self.cloud.noise:
+            return self.cloud.noise.style()
         return dates.v1 if self.version == "v1" else dates.v2
 
     # --- what is asked for --------------------------------------------------------------------------
@@ -80,17 +80,24 @@ class Call:
     def user(self) -> User:
         """Return the user of the path; 404 when there is none."""
         user_id = self.request.match_info["user"].lower()
-        if (user := self.sim.world.users.get(user_id)) is None:
+        user = self.cloud.world.users.get(user_id)
+        if user is None or self.lies.hides_user(user_id):
             raise Problem(404, f"There is no user {user_id}.")
-        return user
+        return self.lies.user(user) if self.request.method == "GET" else user
+
+    @property
+    def user_id(self) -> str | None:
+        """The id of the user in the path, whether or not there is one."""
+        user_id = self.request.match_info.get("user")
+        return user_id and user_id.lower()
 
     def vehicle(self) -> Vehicle:
         """Return the vehicle of the path; 404 when this user has no such vehicle."""
         vehicle_id = self.request.match_info["vehicle"].lower()
-        vehicle = self.user().vehicle
-        if vehicle is None or vehicle.id != vehicle_id:
-            raise Problem(404, f"This user has no vehicle {vehicle_id}.")
-        return vehicle
+        for vehicle in self.user().vehicles:
+            if vehicle.id == vehicle_id and not self.lies.hides_vehicle(vehicle):
+                return vehicle
+        raise Problem(404, f"This user has no vehicle {vehicle_id}.")
 
     def location(self) -> ChargingLocation:
         """Return the charging location of the path."""
@@ -128,7 +135,7 @@ class Call:
 
     def one(self, item: Any, status: int = 200) -> web.Response:
         """Answer with one object."""
-        return json_response(self.sim.noise.answer(item) if self.sim.noise else item, status)
+        return json_response(self.cloud.noise.answer(item) if self.cloud.noise else item, status)
 
     def many[T](
         self, items: Sequence[T], render: Callable[[T], Any], *, always_page: bool = False
@@ -137,7 +144,8 @@ class Call:
         index, size = self._number("pageIndex", 1), self._number("pageSize", LARGEST_PAGE)
         if size > LARGEST_PAGE:
             raise Problem(400, f"pageSize is at most {LARGEST_PAGE}.")
-        is_page, noise = always_page or self.version == "v2", self.sim.noise
+        items, size = self.lies.page(self.user_id, items, size)
+        is_page, noise = always_page or self.version == "v2", self.cloud.noise
         if noise:
             is_page = noise.as_page(is_page=is_page, fits=len(items) <= size and index == 1)
         if not is_page:

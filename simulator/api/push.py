@@ -12,7 +12,7 @@ from .http import Call, Problem
 
 async def _tested(call: Call) -> tuple[str, str, str, bool]:
     """Check the documented body and call the endpoint, as Jedlix does before it answers."""
-    webhooks, faults = call.sim.webhooks, call.sim.faults
+    webhooks, faults = call.cloud.webhooks, call.cloud.faults
     event_type, url, key = call.text("eventType"), call.text("endpointUrl"), call.text("apiKey")
     is_active = call.flag("isActive", default=True)
     if event_type not in webhooks.event_types.values():  # assumed: how Jedlix answers is unknown
@@ -31,20 +31,20 @@ async def _tested(call: Call) -> tuple[str, str, str, bool]:
 async def create_subscription(call: Call) -> web.Response:
     """Register a webhook (documented). The answer is assumed (A10)."""
     event_type, url, key, is_active = await _tested(call)
-    subscription = call.sim.webhooks.create(event_type, url, key, is_active=is_active)
+    subscription = call.cloud.webhooks.create(event_type, url, key, is_active=is_active)
     return call.one(shapes.subscription(subscription, call.style), 201)
 
 
 async def list_subscriptions(call: Call) -> web.Response:
     """List the subscriptions of the tenant (A10)."""
     style = call.style
-    subscriptions = list(call.sim.webhooks.subscriptions.values())
+    subscriptions = list(call.cloud.webhooks.subscriptions.values())
     return call.many(subscriptions, lambda item: shapes.subscription(item, style))
 
 
 def _subscription(call: Call) -> Subscription:
     subscription_id = call.request.match_info["subscription"].lower()
-    subscription = call.sim.webhooks.subscriptions.get(subscription_id)
+    subscription = call.cloud.webhooks.subscriptions.get(subscription_id)
     if subscription is None:
         raise Problem(404, f"There is no subscription {subscription_id}.")
     return subscription
@@ -72,11 +72,11 @@ async def update_subscription(call: Call) -> web.Response:
 
 async def delete_subscription(call: Call) -> web.Response:
     """Delete a subscription: 204 (A10)."""
-    call.sim.webhooks.delete(_subscription(call))
+    call.cloud.webhooks.delete(_subscription(call))
     return web.Response(status=204)
 
 
 async def list_events(call: Call) -> web.Response:
     """List the kept events as delivered, newest first, always paged (A11)."""
-    events = call.sim.webhooks.history(call.moment("timestampFrom"), call.moment("timestampTo"))
+    events = call.cloud.webhooks.history(call.moment("timestampFrom"), call.moment("timestampTo"))
     return call.many(events, shapes.event, always_page=True)

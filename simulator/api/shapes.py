@@ -1,4 +1,4 @@
-"""The world as the API writes it."""
+"""Shapes of the answers: how the API writes users, cars, sessions and the rest."""
 
 from datetime import datetime
 
@@ -26,8 +26,15 @@ def user(item: User) -> JsonObject:
     return {"id": item.id, "defaultCountry": item.country, "locale": item.locale}
 
 
-def vehicle(item: Vehicle, style: dates.Style, now: datetime, noise: Noise | None) -> JsonObject:
-    """Return a vehicle (SDK; null for what the car cannot tell)."""
+def vehicle(
+    item: Vehicle,
+    style: dates.Style,
+    now: datetime,
+    noise: Noise | None,
+    *,
+    reading_style: dates.Style | None = None,
+) -> JsonObject:
+    """Return a vehicle (SDK; null for what the car cannot report). Readings may have a style of their own."""
     report = item.report
     state = report.state.value
     if noise and (now - report.at).total_seconds() > _UNKNOWN_STATE_AFTER:
@@ -43,7 +50,7 @@ def vehicle(item: Vehicle, style: dates.Style, now: datetime, noise: Noise | Non
             "batteryLevel": report.battery_level,
             "range": report.range_km,
             "chargeState": state,
-            "updatedAt": style(report.at),
+            "updatedAt": (reading_style or style)(report.at),
         },
     }
     if item.connection_status:  # documented for Renault; that it stands here is assumed
@@ -143,9 +150,9 @@ def tariff_details(item: ChargingLocation) -> JsonObject:
 
 def charger_state(item: Charger, owner: User, seconds: dates.Style) -> JsonObject:
     """Return a charger's state (SDK): that of the car at its location, power in kW."""
-    car = owner.vehicle
-    here = car is not None and car.location_id == item.charging_location_id
-    if car is None or not here:
+    here = item.charging_location_id
+    car = next((car for car in owner.vehicles if car.location_id == here), None)
+    if car is None:
         return {"chargeState": "disconnected", "chargePower": 0.0, "timeStamp": None}
     charging = car.report.state is ChargeState.CHARGING
     return {

@@ -1,4 +1,4 @@
-"""THE table of endpoints: path, evidence, and who answers.
+"""Table of endpoints: path, evidence, and the function that answers.
 
 Assumptions (ours, not Jedlix's; section 6.2 of the API reference, and A12): A1 users, A3 charge settings,
 A4 sessions of a user, A5 session settings, A6 refresh, A7 financials, A8 tariffs, A9 names in the charge

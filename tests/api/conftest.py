@@ -1,4 +1,4 @@
-"""A client of the API, and whom it talks to: the simulator, or a stand-in that says anything."""
+"""Fixtures: a client of the API, and the stand-in for Jedlix that it calls."""
 
 from collections.abc import AsyncIterator
 
@@ -11,7 +11,7 @@ from tests.api.stand_in import Cloud, make_auth, make_client
 
 @pytest.fixture
 async def http() -> AsyncIterator[aiohttp.ClientSession]:
-    """Return a session of the test's own."""
+    """Return an HTTP session."""
     async with aiohttp.ClientSession() as session:
         yield session
 
@@ -26,7 +26,7 @@ async def cloud(socket_enabled: None) -> AsyncIterator[Cloud]:
 
 @pytest.fixture
 def auth(http: aiohttp.ClientSession, cloud: Cloud) -> TokenSource:
-    """Return where the tokens of the stand-in come from."""
+    """Return the source of the stand-in's tokens."""
     return make_auth(http, cloud.url)
 
 

@@ -1,10 +1,11 @@
-"""A Jedlix that says what a test tells it to, for what the simulator would never say."""
+"""Stand-in for Jedlix that gives the answers of a test, for answers that the simulator never gives."""
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
@@ -13,6 +14,7 @@ from multidict import CIMultiDictProxy
 import orjson
 
 from custom_components.jedlix.api import JedlixClient, TokenSource
+from custom_components.jedlix.api.client import BACK_OFF
 from custom_components.jedlix.api.endpoints import ENDPOINTS, Endpoints
 
 TOKEN_PATH = "/oauth/token"
@@ -28,7 +30,7 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class Request:
     """One request as it came over the wire."""
 
     method: str
@@ -58,12 +60,12 @@ class Heard:
 
 
 class Cloud:
-    """A server for both addresses, of the API and of the token; it remembers what it heard."""
+    """A server for both addresses, of the API and of the token; it keeps the requests."""
 
     def __init__(self) -> None:
-        """Give a new token to whoever asks, and an empty list for every call."""
-        self.calls: list[Heard] = []
-        self.logins: list[Heard] = []
+        """Answer each login with a new token, and each call with an empty list."""
+        self.calls: list[Request] = []
+        self.logins: list[Request] = []
         self.url = ""
         self.otherwise = Reply(body=[])
         self._replies: deque[Reply] = deque()
@@ -73,21 +75,21 @@ class Cloud:
         self._runner: web.AppRunner | None = None
 
     def say(self, *replies: Reply) -> None:
-        """Answer the next calls so, one after the other."""
+        """Give these answers to the next calls."""
         self._replies.extend(replies)
 
     def say_at_login(self, *replies: Reply) -> None:
-        """Answer the next requests for a token so."""
+        """Give these answers to the next requests for a token."""
         self._login_replies.extend(replies)
 
     def forget(self) -> None:
-        """Take back what was to be said, and everything that was heard."""
-        for kept in (self.calls, self.logins, self._replies, self._login_replies):
-            kept.clear()
+        """Drop the answers that are still to be given, and the requests so far."""
+        for queue in (self.calls, self.logins, self._replies, self._login_replies):
+            queue.clear()
 
     @contextmanager
     def silence(self) -> Iterator[None]:
-        """Keep every answer back meanwhile."""
+        """Give no answer meanwhile."""
         self._open.clear()
         try:
             yield
@@ -111,13 +113,13 @@ class Cloud:
             await self._runner.cleanup()
 
     async def _answer(self, request: web.Request) -> web.Response:
-        heard = Heard(request.method, request.raw_path, request.headers, await request.read())
+        received = Request(request.method, request.raw_path, request.headers, await request.read())
         if request.path == TOKEN_PATH:
-            self.logins.append(heard)
+            self.logins.append(received)
             token = {"access_token": f"token-{len(self.logins)}", "expires_in": 3600}
             reply = self._login_replies.popleft() if self._login_replies else Reply(body=token)
         else:
-            self.calls.append(heard)
+            self.calls.append(received)
             reply = self._replies.popleft() if self._replies else self.otherwise
         await self._open.wait()
         body = reply.body if isinstance(reply.body, bytes) else orjson.dumps(reply.body)
@@ -125,22 +127,33 @@ class Cloud:
 
 
 async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
-    """Wait for something that comes over a socket."""
+    """Wait until something has come over a socket."""
     async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110  what is waited for knows of no event
+        while not condition():  # noqa: ASYNC110  There is no event to wait for.
             await asyncio.sleep(0)
 
 
+async def no_sleep(_seconds: float) -> None:
+    """Sleep no longer than other tasks need."""
+    await asyncio.sleep(0)
+
+
 def make_auth(
-    http: ClientSession, url: str, *, secret: str = "secret", audience: str | None = None
+    http: ClientSession,
+    url: str,
+    *,
+    secret: str = "secret",
+    audience: str | None = None,
+    clock: Callable[[], float] = monotonic,
 ) -> TokenSource:
-    """Return where the tokens for this cloud come from."""
+    """Return the source of the tokens for this cloud."""
     return TokenSource(
         http,
         token_url=url + TOKEN_PATH,
         client_id="client",
         client_secret=secret,
         audience=url if audience is None else audience,
+        clock=clock,
     )
 
 
@@ -152,9 +165,10 @@ def make_client(
     base_path: str = "",
     api_key: str | None = "key",
     endpoints: Endpoints = ENDPOINTS,
-    back_off: Sequence[float] = (0, 0),
+    back_off: Sequence[float] = BACK_OFF,
+    sleep: Callable[[float], Awaitable[None]] = no_sleep,
 ) -> JedlixClient:
-    """Return a client of this cloud that does not pause between its tries."""
+    """Return a client of this cloud that does not pause before it repeats a call."""
     return JedlixClient(
         http,
         base_url=url + base_path,
@@ -164,4 +178,5 @@ def make_client(
         client_version="1.2.3",
         endpoints=endpoints,
         back_off=back_off,
+        sleep=sleep,
     )

@@ -1,4 +1,4 @@
-"""Whatever Jedlix answers, the client gives something readable or raises a JedlixError, and nothing else."""
+"""Fuzz tests: whatever Jedlix answers, the client returns something readable or raises a JedlixError."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import fields, is_dataclass
@@ -22,13 +22,12 @@ from custom_components.jedlix.api import (
     Subscription,
     Vehicle,
     WebhookMessage,
-    client as client_module,
 )
-from custom_components.jedlix.api.http import Answer, seconds_to_wait
+from custom_components.jedlix.api.http import Answer, parse_retry_after
 from custom_components.jedlix.api.reading import Page, moment, read_page, wire_time
 from tests.api.stand_in import Cloud, Reply, make_client
 
-# --- what may come -----------------------------------------------------------------------------------
+# --- answers -----------------------------------------------------------------------------------------
 
 _NAMES = (
     *("id", "vehicleId", "SessionId", "user_id", "eventType", "endpointUrl", "isActive", "isTest"),
@@ -64,7 +63,7 @@ _SCALARS = (
     | st.floats()
     | st.text(max_size=20)
     | _WORDS
-    # a year of seconds, and what no float holds
+    # A year in seconds, and numbers that no float can hold.
     | st.sampled_from([31_536_000, 10**30, 10**400, -1, 0, 255])
 )
 JSON: st.SearchStrategy[Any] = st.recursive(
@@ -75,7 +74,7 @@ JSON: st.SearchStrategy[Any] = st.recursive(
     ),
     max_leaves=20,
 )
-# An object in its right place, with some right names: the errors are in the details.
+# An object where one is expected, with some of the right names: the errors are in its fields.
 _OBJECTS = st.dictionaries(st.sampled_from(_NAMES), JSON, max_size=12)
 _ANSWERS = JSON | _OBJECTS | st.lists(_OBJECTS, max_size=3)
 
@@ -91,14 +90,14 @@ _READERS: dict[str, Callable[[object], Any]] = {
     "message": WebhookMessage.from_json,
 }
 
-# To the millisecond, as the API tells time.
+# To the millisecond, as in the API.
 _MOMENTS = st.integers(1_500_000_000_000, 4_000_000_000_000).map(
     lambda ms: datetime.fromtimestamp(ms / 1000, UTC).replace(microsecond=ms % 1000 * 1000)
 )
 
 
 def check(value: object) -> None:
-    """Whoever gets a model may use each field without a look at it."""
+    """Check that each field of a model can be used without further checks."""
     if is_dataclass(value):
         for field in fields(value):
             if field.name not in ("raw", "payload"):
@@ -128,7 +127,7 @@ def check(value: object) -> None:
     desired=st.none() | st.integers(50, 100),
     minimum=st.none() | st.integers(0, 100),
 )
-def test_changed_settings_say_what_they_should_and_keep_all_else(
+def test_changed_settings_have_the_new_values_and_keep_everything_else(
     raw: dict[str, Any],
     smart: tuple[bool, datetime | None] | None,
     desired: int | None,
@@ -161,7 +160,9 @@ def test_changed_settings_say_what_they_should_and_keep_all_else(
 @pytest.mark.parametrize("read", _READERS.values(), ids=_READERS)
 @settings(deadline=None)
 @given(data=_ANSWERS)
-def test_a_reader_reads_it_or_says_why_not(read: Callable[[object], Any], data: object) -> None:
+def test_a_reader_returns_a_model_or_raises_bad_answer(
+    read: Callable[[object], Any], data: object
+) -> None:
     try:
         check(read(data))
     except BadAnswer as err:
@@ -171,7 +172,7 @@ def test_a_reader_reads_it_or_says_why_not(read: Callable[[object], Any], data: 
 @pytest.mark.parametrize("read", _READERS.values(), ids=_READERS)
 @settings(deadline=None)
 @given(data=_ANSWERS)
-def test_a_page_of_it_is_read_or_refused(read: Callable[[object], Any], data: object) -> None:
+def test_a_page_is_read_or_raises_bad_answer(read: Callable[[object], Any], data: object) -> None:
     try:
         page: Page[Any] = read_page(data, read)
     except BadAnswer as err:
@@ -206,13 +207,13 @@ def test_a_date_comes_back_as_it_was_sent(sent: datetime) -> None:
 @given(st.text() | st.floats().map(str) | st.datetimes().map(lambda date: f"{date:%c} GMT"))
 @example("Wed, 21 Oct 2015 07:28:00 +99999999999999999999")
 @example("inf")
-def test_any_word_on_waiting_is_a_time_or_none(header: str) -> None:
-    seconds = seconds_to_wait(header)
+def test_any_retry_after_is_a_number_of_seconds_or_none(header: str) -> None:
+    seconds = parse_retry_after(header)
     assert seconds is None or 0 <= seconds < 1e15
 
 
 @given(st.binary() | JSON.map(lambda data: json.dumps(data).encode()))
-def test_any_problem_is_words_or_none(body: bytes) -> None:
+def test_any_problem_is_a_short_text_or_none(body: bytes) -> None:
     problem = Answer(400, body, None).problem
     assert problem is None or 0 < len(problem) <= 300
 
@@ -244,9 +245,9 @@ _CALLS: dict[str, Callable[[JedlixClient], Awaitable[Any]]] = {
     "update_charge_settings": lambda client: client.update_charge_settings("anna", "car", {}),
     "request_refresh": lambda client: client.request_refresh("anna", "car"),
     "refresh_status": lambda client: client.refresh_status("anna", "car"),
-    "subscribe": lambda client: client.subscribe("userCreated", "https://x.example", "hush"),
+    "subscribe": lambda client: client.subscribe("userCreated", "https://x.example", "secret"),
     "subscriptions": lambda client: client.subscriptions(),
-    "update_subscription": lambda client: client.update_subscription("id", "t", "u", "hush"),
+    "update_subscription": lambda client: client.update_subscription("id", "t", "u", "secret"),
     "unsubscribe": lambda client: client.unsubscribe("id"),
     "webhook_history_pages": lambda client: _joined(client.webhook_history_pages(_NOON, _NOON)),
 }
@@ -282,14 +283,12 @@ def test_every_method_of_the_client_is_called_here() -> None:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(replies=st.lists(_REPLIES, min_size=1, max_size=3))
-async def test_a_call_is_answered_with_anything(
+async def test_any_call_with_any_answers(
     client: JedlixClient,
     cloud: Cloud,
     replies: list[Reply],
     call: Callable[[JedlixClient], Awaitable[Any]],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(client_module, "_LONGEST_WAIT", 0.0)
     cloud.forget()
     cloud.say(*replies)
     try:
@@ -304,9 +303,7 @@ async def test_a_call_is_answered_with_anything(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(reply=_REPLIES)
-async def test_a_token_is_asked_for_and_anything_comes(
-    cloud: Cloud, http: Any, reply: Reply
-) -> None:
+async def test_a_token_request_with_any_answer(cloud: Cloud, http: Any, reply: Reply) -> None:
     cloud.forget()
     cloud.say_at_login(reply, reply)
     try:

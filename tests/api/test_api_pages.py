@@ -1,4 +1,4 @@
-"""Lists that come in pages: read to the end, each item once, and never for ever."""
+"""Pages: lists are read to their end, each item once, and never endlessly."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from datetime import UTC, datetime, timedelta, timezone
@@ -47,7 +47,7 @@ async def test_a_long_history_takes_several_pages(
     assert {session.user_id for session in sessions} == set(sim.user_ids)
 
 
-async def test_a_reader_who_has_enough_asks_no_more(
+async def test_no_page_is_read_that_the_caller_does_not_want(
     http: aiohttp.ClientSession, start_simulator: Callable[..., Awaitable[Simulator]]
 ) -> None:
     sim = await start_simulator(users=10)
@@ -63,7 +63,7 @@ async def test_a_bare_array_is_the_whole_list(client: JedlixClient, cloud: Cloud
     assert len(cloud.calls) == 1
 
 
-async def test_page_after_page_is_asked_for(client: JedlixClient, cloud: Cloud) -> None:
+async def test_all_pages_are_read(client: JedlixClient, cloud: Cloud) -> None:
     cloud.say(page("ed", 1, 3), page("cb", 2, 3), page("a", 3, 3))
     assert await ids_of(client) == [["e", "d"], ["c", "b"], ["a"]]
     assert [call.query for call in cloud.calls] == [
@@ -98,7 +98,7 @@ async def test_an_empty_list_has_no_page(client: JedlixClient, cloud: Cloud, rep
         {"pageIndex": 5, "totalPages": 3},
     ],
 )
-async def test_a_page_that_does_not_speak_of_others_is_the_last(
+async def test_a_page_that_names_no_other_page_is_the_last(
     client: JedlixClient, cloud: Cloud, more: dict[str, Any]
 ) -> None:
     cloud.otherwise = page("ba", 1, 1, **more)
@@ -106,7 +106,7 @@ async def test_a_page_that_does_not_speak_of_others_is_the_last(
     assert len(cloud.calls) == 1
 
 
-async def test_a_server_that_always_gives_the_first_page(
+async def test_a_server_that_always_returns_the_first_page(
     client: JedlixClient, cloud: Cloud
 ) -> None:
     cloud.otherwise = page("ba", 1, 1_000_000)
@@ -114,19 +114,19 @@ async def test_a_server_that_always_gives_the_first_page(
     assert len(cloud.calls) == 2
 
 
-async def test_a_server_that_never_comes_to_an_end(
+async def test_a_server_whose_pages_never_end(
     client: JedlixClient, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_module, "_MOST_PAGES", 3)
+    monkeypatch.setattr(client_module, "MAX_PAGES", 3)
     cloud.say(*(page([f"{index}"], index, 1_000_000) for index in range(1, 10)))
     assert await ids_of(client) == [["1"], ["2"], ["3"]]
     assert len(cloud.calls) == 3
 
 
-async def test_a_session_that_starts_meanwhile_does_not_tell_another_twice(
+async def test_a_session_that_starts_meanwhile_does_not_repeat_another(
     client: JedlixClient, cloud: Cloud
 ) -> None:
-    # "d" was the last of the first page; a new session pushed it onto the second
+    # "d" was the last of the first page; a new session moved it to the second.
     cloud.say(page("ed", 1, 2), page("dc", 2, 2))
     assert await ids_of(client) == [["e", "d"], ["c"]]
 
@@ -144,23 +144,21 @@ async def test_a_list_of_something_else(client: JedlixClient, cloud: Cloud, body
 
 
 @pytest.mark.parametrize("body", [{}, {"items": {}}, {"id": "a"}, "ok", 7, True, None, b""])
-async def test_no_list_at_all(client: JedlixClient, cloud: Cloud, body: object) -> None:
+async def test_an_answer_that_is_not_a_list(
+    client: JedlixClient, cloud: Cloud, body: object
+) -> None:
     cloud.say(Reply(body=body))
     with pytest.raises(BadAnswer, match="expected a list"):
         await ids_of(client)
 
 
 @pytest.mark.parametrize("key", ["items", "Items", "data", "results", "value", "VALUES"])
-async def test_the_list_may_stand_under_another_name(
-    client: JedlixClient, cloud: Cloud, key: str
-) -> None:
+async def test_the_list_may_have_another_name(client: JedlixClient, cloud: Cloud, key: str) -> None:
     cloud.say(Reply(body={"count": 1, key: [{"id": "a"}], "PageIndex": 1}))
     assert await ids_of(client) == [["a"]]
 
 
-async def test_a_list_that_is_null_does_not_stand_in_the_way(
-    client: JedlixClient, cloud: Cloud
-) -> None:
+async def test_a_list_that_is_null_is_passed_over(client: JedlixClient, cloud: Cloud) -> None:
     cloud.say(Reply(body={"items": None, "data": [{"id": "a"}]}))
     assert await ids_of(client) == [["a"]]
 

@@ -1,4 +1,4 @@
-"""What Jedlix writes, and what is read: dates, numbers, ids, names, money, in every shape they may have."""
+"""Readers and models: dates, numbers, ids, names and money, in every shape they may have."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
@@ -24,12 +24,12 @@ from custom_components.jedlix.api.reading import (
     Fields,
     Json,
     boolean,
+    integer,
     moment,
     money,
     number,
     percent,
     text,
-    whole,
     wire_time,
 )
 
@@ -44,7 +44,7 @@ def at(*parts: int) -> datetime:
 @pytest.mark.parametrize(
     ("written", "meant"),
     [
-        # v1: no zone means UTC, and the fraction has any length
+        # v1: no zone means UTC, and the fraction has any length.
         ("2024-01-31T11:43:02", at(2024, 1, 31, 11, 43, 2)),
         ("2024-01-31T11:43:02.1", at(2024, 1, 31, 11, 43, 2, 100000)),
         ("2024-01-31T11:43:02.16", at(2024, 1, 31, 11, 43, 2, 160000)),
@@ -53,24 +53,24 @@ def at(*parts: int) -> datetime:
         ("2024-01-31T11:43:02.16431", at(2024, 1, 31, 11, 43, 2, 164310)),
         ("2024-01-31T11:43:02.164312", at(2024, 1, 31, 11, 43, 2, 164312)),
         ("2024-01-31T11:43:02.1643129", at(2024, 1, 31, 11, 43, 2, 164312)),
-        # v2 and webhooks
+        # v2 and webhooks.
         ("2024-01-31T11:43:02.164Z", at(2024, 1, 31, 11, 43, 2, 164000)),
         ("2024-01-31T11:43:02Z", at(2024, 1, 31, 11, 43, 2)),
         ("2024-01-31T11:43:02.1643129Z", at(2024, 1, 31, 11, 43, 2, 164312)),
-        # offsets
+        # Offsets.
         ("2024-01-31T11:43:02+00:00", at(2024, 1, 31, 11, 43, 2)),
         ("2024-01-31T11:43:02+01:00", at(2024, 1, 31, 10, 43, 2)),
         ("2024-01-31T11:43:02-05:30", at(2024, 1, 31, 17, 13, 2)),
         ("2024-01-31T11:43:02.1643129+0100", at(2024, 1, 31, 10, 43, 2, 164312)),
         ("2024-01-01T00:30:00+01:00", at(2023, 12, 31, 23, 30)),
-        # the end of a day, a leap day, days alone
+        # The end of a day, a leap day, dates without a time.
         ("2024-01-31T24:00", at(2024, 2, 1)),
         ("2024-01-31T24:00:00Z", at(2024, 2, 1)),
         ("2024-02-29T00:00:00Z", at(2024, 2, 29)),
         ("2024-01-31", at(2024, 1, 31)),
         ("2000-01-01T00:00:00Z", at(2000, 1, 1)),
         ("9999-12-31T23:59:59.9999999", at(9999, 12, 31, 23, 59, 59, 999999)),
-        # no date at all: .NET's zero, a time of day, what cannot be
+        # Not a date: .NET's zero, a time of day, impossible ones.
         ("0001-01-01T00:00:00", None),
         ("0001-01-01T00:00:00Z", None),
         ("0001-01-01T00:00:00+01:00", None),
@@ -166,7 +166,7 @@ def test_a_number(written: object, meant: float | None) -> None:
     [(7, 7), (7.4, 7), (7.6, 8), ("7.6", 8), (-0.2, 0), (nan, None), ("", None)],
 )
 def test_a_whole_number(written: object, meant: int | None) -> None:
-    read = whole(written)
+    read = integer(written)
     assert read == meant
     assert read is None or type(read) is int
 
@@ -324,14 +324,14 @@ def test_of_several_names_the_first_with_a_value_counts() -> None:
         WebhookMessage.from_json,
     ],
 )
-def test_what_is_no_object_is_nothing_we_know(
+def test_a_model_is_read_from_an_object_only(
     data: object, read: Callable[[object], object]
 ) -> None:
     with pytest.raises(BadAnswer, match="expected an object, got "):
         read(data)
 
 
-# --- what Jedlix knows -------------------------------------------------------------------------------
+# --- models ----------------------------------------------------------------------------------------
 
 _SEEN_AT = "2024-01-31T11:43:02.164312"
 
@@ -416,7 +416,7 @@ def test_a_vehicle_in_all_styles(answer: dict[str, object]) -> None:
         {"id": "v", "chargeState": ["charging"]},
     ],
 )
-def test_a_vehicle_that_tells_little(answer: dict[str, object]) -> None:
+def test_a_vehicle_with_little_data(answer: dict[str, object]) -> None:
     assert Vehicle.from_json(answer, "anna") == Vehicle(id="v", user_id="anna")
 
 
@@ -438,11 +438,11 @@ def test_a_vehicle_that_is_flat() -> None:
         ({}, None),
     ],
 )
-def test_what_a_vehicle_is_called(details: dict[str, str], name: str | None) -> None:
+def test_the_name_of_a_vehicle(details: dict[str, str], name: str | None) -> None:
     assert Vehicle.from_json({"id": "v", "details": details}, "anna").name == name
 
 
-def test_telemetry_that_is_not_there_says_nothing() -> None:
+def test_missing_telemetry_is_unknown() -> None:
     assert ChargeState.from_json(None) == ChargeState()
 
 
@@ -540,16 +540,16 @@ def test_a_session_in_all_styles(answer: dict[str, object]) -> None:
         {"id": "s", "userId": "", "vehicleId": True, "cost": [], "savings": {}, "currency": 1.5},
     ],
 )
-def test_a_session_of_which_little_is_known(answer: dict[str, object]) -> None:
+def test_a_session_with_little_data(answer: dict[str, object]) -> None:
     assert Session.from_json(answer) == Session(id="s")
     assert Session.from_json(answer, "anna") == Session(id="s", user_id="anna")
 
 
-def test_a_session_belongs_to_whom_it_says() -> None:
+def test_a_session_belongs_to_the_user_that_it_names() -> None:
     assert Session.from_json({"id": "s", "userId": "bert"}, "anna").user_id == "bert"
 
 
-def test_charge_settings_keep_what_we_do_not_know() -> None:
+def test_charge_settings_keep_unknown_keys() -> None:
     answer: dict[str, Json] = {
         "isSmartChargingEnabled": False,
         "enableSmartChargingAt": "2023-10-01T00:00:00.000Z",
@@ -574,15 +574,15 @@ def test_charge_settings_may_be_empty() -> None:
 
 
 @pytest.mark.parametrize(
-    ("enabled", "tells"), [(True, None), (False, at(2023, 10, 1)), (None, at(2023, 10, 1))]
+    ("enabled", "resumes_at"), [(True, None), (False, at(2023, 10, 1)), (None, at(2023, 10, 1))]
 )
-def test_smart_charging_resumes_only_where_it_is_not_on(
-    enabled: bool | None, tells: datetime | None
+def test_smart_charging_resumes_only_if_it_is_not_on(
+    enabled: bool | None, resumes_at: datetime | None
 ) -> None:
     settings = ChargeSettings(
         is_smart_charging_enabled=enabled, enable_smart_charging_at=at(2023, 10, 1), raw={}
     )
-    assert settings.resumes_at == tells
+    assert settings.resumes_at == resumes_at
 
 
 def test_charge_settings_are_changed_in_their_own_spelling() -> None:
@@ -625,7 +625,9 @@ def test_charge_settings_are_changed_in_their_own_spelling() -> None:
         ("accepted", None),
     ],
 )
-def test_a_refresh_is_done_once_it_says_when(answer: object, completed_at: datetime | None) -> None:
+def test_a_refresh_is_complete_when_it_has_a_time(
+    answer: object, completed_at: datetime | None
+) -> None:
     assert Refresh.from_json(answer) == Refresh(completed_at)
 
 
@@ -639,7 +641,7 @@ def test_a_refresh_is_done_once_it_says_when(answer: object, completed_at: datet
         ({"id": "s"}, None),
     ],
 )
-def test_boost_is_read_where_a_likely_name_shows_up(
+def test_boost_is_read_under_likely_names(
     answer: dict[str, object], is_boosted: bool | None
 ) -> None:
     assert Session.from_json(answer).is_boosted is is_boosted
@@ -659,11 +661,11 @@ def test_boost_is_read_where_a_likely_name_shows_up(
         ("Main St 1A", None),
     ],
 )
-def test_a_place_is_called_by_its_address(address: object, label: str | None) -> None:
-    place = ChargingLocation.from_json(
+def test_the_label_of_a_location_is_its_address(address: object, label: str | None) -> None:
+    location = ChargingLocation.from_json(
         {"ChargingLocationId": "home", "userId": "anna", "address": address}
     )
-    assert (place.id, place.user_id, place.label) == ("home", "anna", label)
+    assert (location.id, location.user_id, location.label) == ("home", "anna", label)
 
 
 @pytest.mark.parametrize(
@@ -702,7 +704,9 @@ def test_a_place_is_called_by_its_address(address: object, label: str | None) ->
     ],
 )
 def test_a_charger_in_all_styles(answer: dict[str, object]) -> None:
-    assert Charger.from_json(answer, "anna") == Charger(
+    charger = Charger.from_json(answer, "anna")
+    assert charger.name == "Alfen Eve"
+    assert charger == Charger(
         id="c",
         user_id="anna",
         charging_location_id="home",
@@ -718,7 +722,7 @@ def test_a_charger_in_all_styles(answer: dict[str, object]) -> None:
     "more",
     [{}, {"detail": None, "chargerState": None}, {"detail": "x", "chargerState": "charging"}],
 )
-def test_a_charger_that_tells_little(more: dict[str, object]) -> None:
+def test_a_charger_with_little_data(more: dict[str, object]) -> None:
     assert Charger.from_json({"id": "c", **more}, "anna") == Charger(id="c", user_id="anna")
 
 
@@ -732,7 +736,7 @@ def test_a_charger_that_tells_little(more: dict[str, object]) -> None:
         ({}, True),
     ],
 )
-def test_a_subscription_is_active_unless_it_says_otherwise(
+def test_a_subscription_is_active_unless_jedlix_says_otherwise(
     answer: dict[str, object],
     is_active: bool,
 ) -> None:
@@ -745,7 +749,7 @@ def test_a_subscription_is_active_unless_it_says_otherwise(
 
 
 @pytest.mark.parametrize("missing", ["eventType", "endpointUrl"])
-def test_a_subscription_to_nothing_is_none(missing: str) -> None:
+def test_a_subscription_needs_an_event_type_and_an_address(missing: str) -> None:
     answer = {"id": "s", "eventType": "userCreated", "endpointUrl": "https://x.example"}
     del answer[missing]
     with pytest.raises(BadAnswer, match=f"no {missing.lower()}"):
@@ -773,7 +777,7 @@ def test_a_message_as_documented() -> None:
     assert (read.vehicle_id, read.session_id) == (None, None)
 
 
-def test_a_message_in_another_style_that_names_more() -> None:
+def test_a_message_in_another_style_with_more_names() -> None:
     read = WebhookMessage.from_json(
         {"EventType": "sessionOn", "EventId": 7, "vehicle_id": "v", "SessionId": "s"}
     )
@@ -783,6 +787,6 @@ def test_a_message_in_another_style_that_names_more() -> None:
 
 
 @pytest.mark.parametrize("message", [{}, {"eventType": "x"}, {"id": "x"}, {"eventType": 1.5}])
-def test_a_message_without_type_or_id_is_none(message: dict[str, object]) -> None:
+def test_a_message_needs_an_event_type_and_an_id(message: dict[str, object]) -> None:
     with pytest.raises(BadAnswer):
         WebhookMessage.from_json(message)

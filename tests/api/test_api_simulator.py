@@ -1,4 +1,4 @@
-"""Every method of the client against the simulator: as Jedlix should be, may be, and is known to be."""
+"""Client against the simulator: every method, in each of the simulator's modes."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -22,7 +22,7 @@ from tests.api.stand_in import Cloud, make_client
 
 type Start = Callable[..., Awaitable[Simulator]]
 
-# How often a story is told to a simulator that never answers twice in the same way.
+# The noisy simulator never gives the same answer twice, so a test reads it this often.
 _NOISY_ROUNDS = 10
 
 
@@ -56,7 +56,7 @@ async def newest_session(client: JedlixClient, sim: Simulator) -> Session:
     return (await joined(client.session_pages(user_id=sim.user_ids[0])))[0]
 
 
-async def test_a_car_is_seen_as_it_is(client: JedlixClient, sim: Simulator, rounds: range) -> None:
+async def test_a_car_is_read_as_it_is(client: JedlixClient, sim: Simulator, rounds: range) -> None:
     car = sim.vehicle(sim.vehicle_ids[0])
     for _ in rounds:
         seen = await only_vehicle(client, sim)
@@ -74,7 +74,7 @@ async def test_a_car_is_seen_as_it_is(client: JedlixClient, sim: Simulator, roun
         assert abs(seen.charge_state.updated_at - car.report.at) < timedelta(milliseconds=1)
 
 
-async def test_a_car_that_waits_for_its_maker(client: JedlixClient, sim: Simulator) -> None:
+async def test_a_car_whose_connection_is_not_complete(client: JedlixClient, sim: Simulator) -> None:
     assert (await only_vehicle(client, sim)).connection_status is None
     sim.ready(sim.vehicle_ids[0])
     assert (await only_vehicle(client, sim)).connection_status == "readyToContinue"
@@ -109,7 +109,7 @@ async def test_plug_charge_and_unplug(client: JedlixClient, sim: Simulator, roun
         assert seen.currency == "EUR"
 
 
-async def test_an_unknown_place_is_no_place(client: JedlixClient, sim: Simulator) -> None:
+async def test_an_unknown_location_is_none(client: JedlixClient, sim: Simulator) -> None:
     sim.plug(sim.vehicle_ids[0], "unknown")
     seen = await newest_session(client, sim)
     assert (seen.is_managed, seen.charging_location_id) == (False, None)
@@ -145,27 +145,27 @@ async def test_costs_and_savings(client: JedlixClient, sim: Simulator, rounds: r
         )
         assert seen
         for item in seen:
-            truth = sim.world.sessions.by_id[item.id]
-            assert item.cost in {round(truth.cost, 2), None}
+            real = sim.world.sessions.by_id[item.id]
+            assert item.cost in {round(real.cost, 2), None}
             assert item.user_id == user_id
 
 
-async def test_places_and_chargers(client: JedlixClient, sim: Simulator, rounds: range) -> None:
+async def test_locations_and_chargers(client: JedlixClient, sim: Simulator, rounds: range) -> None:
     (user_id,), (car_id,) = sim.user_ids, sim.vehicle_ids
     user = sim.world.users[user_id]
     sim.plug(car_id)
     for _ in rounds:
-        (place,) = await client.user_locations(user_id)
-        assert [place] == await joined(client.location_pages())
-        (truth,) = user.locations
-        assert (place.id, place.user_id) == (truth.id, user_id)
-        assert place.label == f"{truth.street} {truth.house_number}, {truth.city}"
+        (location,) = await client.user_locations(user_id)
+        assert [location] == await joined(client.location_pages())
+        (home,) = user.locations
+        assert (location.id, location.user_id) == (home.id, user_id)
+        assert location.label == f"{home.street} {home.house_number}, {home.city}"
         chargers = await client.chargers(user_id)
         assert [item.id for item in chargers] == [item.id for item in user.chargers]
         for item, real in zip(chargers, user.chargers, strict=True):
             assert item.user_id == user_id
             assert (item.brand, item.model) == (real.brand, real.model)
-            assert item.charging_location_id == truth.id
+            assert item.charging_location_id == home.id
             assert item.status is ChargeStatus(sim.vehicle(car_id).report.state.value)
             assert item.power_kw in {0.0, real.power_kw, None}
             assert item.updated_at is not None
@@ -212,7 +212,7 @@ async def test_boost_needs_a_smart_session(client: JedlixClient, sim: Simulator)
     assert session.boost is False
 
 
-async def test_the_level_that_a_person_reads_off(client: JedlixClient, sim: Simulator) -> None:
+async def test_a_battery_level_that_a_person_enters(client: JedlixClient, sim: Simulator) -> None:
     (user_id,), (car_id,) = sim.user_ids, sim.vehicle_ids
     sim.plug(car_id)
     session = sim.vehicle(car_id).session
@@ -226,7 +226,9 @@ async def test_the_level_that_a_person_reads_off(client: JedlixClient, sim: Simu
         await client.set_current_battery_level(user_id, session.id, 60)
 
 
-async def test_a_refresh_asks_the_car(client: JedlixClient, sim: Simulator) -> None:
+async def test_a_refresh_brings_a_new_reading_of_the_car(
+    client: JedlixClient, sim: Simulator
+) -> None:
     (user_id,), (car_id,) = sim.user_ids, sim.vehicle_ids
     before = sim.vehicle(car_id).report.at
     await client.request_refresh(user_id, car_id)
@@ -239,24 +241,24 @@ async def test_a_refresh_asks_the_car(client: JedlixClient, sim: Simulator) -> N
     assert (await client.request_refresh(user_id, car_id)).completed_at == answered  # the same one
 
 
-async def test_of_no_refresh_there_is_nothing_to_tell(client: JedlixClient, sim: Simulator) -> None:
+async def test_there_is_no_status_without_a_refresh(client: JedlixClient, sim: Simulator) -> None:
     with pytest.raises(NotFound, match="no current"):
         await client.refresh_status(sim.user_ids[0], sim.vehicle_ids[0])
 
 
-async def test_a_webhook_from_its_registration_to_its_end(
+async def test_a_subscription_from_its_registration_to_its_end(
     client: JedlixClient, sim: Simulator, cloud: Cloud
 ) -> None:
     began = datetime.now(UTC) - timedelta(seconds=1)
-    created = await client.subscribe("sessionOn", f"{cloud.url}/hook", "hush")
+    created = await client.subscribe("sessionOn", f"{cloud.url}/hook", "secret")
     assert created.id
-    (trial,) = cloud.calls
-    assert trial.headers["Authorization"] == "Basic hush"
-    assert trial.json["isTest"] is True
+    (test,) = cloud.calls
+    assert test.headers["Authorization"] == "Basic secret"
+    assert test.json["isTest"] is True
     assert await client.subscriptions() == (created,)
     sim.strike({"subscriptions_inactive": True})
     assert [item.is_active for item in await client.subscriptions()] == [False]
-    await client.update_subscription(created.id, "sessionOn", f"{cloud.url}/moved", "hush")
+    await client.update_subscription(created.id, "sessionOn", f"{cloud.url}/moved", "secret")
     (moved,) = await client.subscriptions()
     assert (moved.id, moved.endpoint_url, moved.is_active) == (
         created.id,
@@ -267,15 +269,15 @@ async def test_a_webhook_from_its_registration_to_its_end(
     await sim.delivered()
     session = sim.vehicle(sim.vehicle_ids[0]).session
     assert session is not None
-    told = await joined(
+    history = await joined(
         client.webhook_history_pages(began, datetime.now(UTC) + timedelta(minutes=1))
     )
-    (news,) = [item for item in told if item.event_type == "sessionOn"]
-    assert (news.user_id, news.vehicle_id) == (sim.user_ids[0], sim.vehicle_ids[0])
-    assert news.session_id == session.id
-    assert news.is_test is False
-    assert news.occurred_at is not None
-    assert abs(news.occurred_at - session.start) < timedelta(seconds=1)
+    (message,) = [item for item in history if item.event_type == "sessionOn"]
+    assert (message.user_id, message.vehicle_id) == (sim.user_ids[0], sim.vehicle_ids[0])
+    assert message.session_id == session.id
+    assert message.is_test is False
+    assert message.occurred_at is not None
+    assert abs(message.occurred_at - session.start) < timedelta(seconds=1)
     await client.unsubscribe(created.id)
     assert await client.subscriptions() == ()
     with pytest.raises(NotFound, match="There is no subscription"):
@@ -287,13 +289,13 @@ async def test_an_address_that_cannot_be_reached_is_not_registered(
 ) -> None:
     await cloud.stop()
     with pytest.raises(Rejected):
-        await client.subscribe("userCreated", f"{cloud.url}/hook", "hush")
+        await client.subscribe("userCreated", f"{cloud.url}/hook", "secret")
     with pytest.raises(Rejected, match="There is no event type"):
-        await client.subscribe("neverHeardOf", f"{cloud.url}/hook", "hush")
+        await client.subscribe("neverHeardOf", f"{cloud.url}/hook", "secret")
     assert await client.subscriptions() == ()
 
 
-async def test_who_is_not_there_is_not_found(client: JedlixClient, sim: Simulator) -> None:
+async def test_an_unknown_id_is_not_found(client: JedlixClient, sim: Simulator) -> None:
     user_id, nobody = sim.user_ids[0], "16a30724-3e51-42b1-9ac1-b7fec24d5750"
     calls: list[Awaitable[Any]] = [
         client.vehicles(nobody),
@@ -308,7 +310,7 @@ async def test_who_is_not_there_is_not_found(client: JedlixClient, sim: Simulato
             await call
 
 
-async def test_what_is_only_assumed_may_be_missing(
+async def test_a_strict_tenant_does_not_offer_the_assumed_calls(
     http: aiohttp.ClientSession, start_simulator: Start, cloud: Cloud
 ) -> None:
     sim = await start_simulator(mode="strict")
@@ -338,7 +340,7 @@ async def test_what_is_only_assumed_may_be_missing(
         assert sim.requests[-1].status == 404, name
 
 
-async def test_what_is_known_is_there(
+async def test_a_strict_tenant_offers_all_other_calls(
     http: aiohttp.ClientSession, start_simulator: Start, cloud: Cloud
 ) -> None:
     sim = await start_simulator(mode="strict")
@@ -351,4 +353,4 @@ async def test_what_is_known_is_there(
     sessions = await joined(client.session_pages())
     assert sessions
     assert all(item.started_at and item.energy_kwh is None for item in sessions)
-    assert await client.subscribe("userCreated", f"{cloud.url}/hook", "hush")
+    assert await client.subscribe("userCreated", f"{cloud.url}/hook", "secret")

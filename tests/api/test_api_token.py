@@ -1,4 +1,4 @@
-"""The access token: asked for once, kept until shortly before its end, and given up when refused."""
+"""Access token: requested once, kept until shortly before its end, dropped when it is refused."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -16,35 +16,25 @@ from custom_components.jedlix.api import (
     NotFound,
     RateLimited,
     TokenSource,
-    auth as auth_module,
 )
 from simulator.app import Simulator
 from tests.api.stand_in import TOKEN_PATH, Cloud, Reply, make_auth, make_client, until
 
 
 class Clock:
-    """A clock that stands still until it is turned."""
+    """A clock that a test sets."""
 
     now = 1000.0
 
-    def monotonic(self) -> float:
+    def __call__(self) -> float:
         return self.now
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(auth_module, "time", clock)
-    return clock
 
 
 def logins(sim: Simulator) -> int:
     return sum(request.path == TOKEN_PATH for request in sim.requests)
 
 
-async def test_nothing_is_asked_before_the_first_token_is_needed(
-    auth: TokenSource, cloud: Cloud
-) -> None:
+async def test_no_token_is_requested_before_one_is_needed(auth: TokenSource, cloud: Cloud) -> None:
     assert cloud.logins == []
     await auth.token()
     (login,) = cloud.logins
@@ -85,12 +75,10 @@ async def test_a_token_is_kept(http: aiohttp.ClientSession, sim: Simulator) -> N
     ],
 )
 async def test_a_token_is_renewed_shortly_before_its_end(
-    auth: TokenSource,
-    cloud: Cloud,
-    clock: Clock,
-    expires_in: bytes,
-    renewed_after: float,
+    http: aiohttp.ClientSession, cloud: Cloud, expires_in: bytes, renewed_after: float
 ) -> None:
+    clock = Clock()
+    auth = make_auth(http, cloud.url, clock=clock)
     cloud.say_at_login(Reply(body=b'{"access_token": "first", "expires_in": %b}' % expires_in))
     assert await auth.token() == "first"
     if renewed_after:
@@ -98,13 +86,6 @@ async def test_a_token_is_renewed_shortly_before_its_end(
         assert await auth.token() == "first"
     clock.now = 1000.0 + renewed_after
     assert await auth.token() == "token-2"
-
-
-async def test_an_answer_without_a_lifetime_is_good_for_some_minutes(
-    auth: TokenSource, cloud: Cloud
-) -> None:
-    cloud.say_at_login(Reply(body={"access_token": "first"}))
-    assert [await auth.token() for _ in range(2)] == ["first", "first"]
 
 
 @pytest.mark.parametrize(
@@ -138,17 +119,17 @@ async def test_fifty_calls_with_an_expired_token_make_one_renewal(
     assert logins(sim) == 2
 
 
-async def test_a_failed_renewal_is_told_to_all_who_wait_and_tried_again_by_the_next(
+async def test_a_failed_renewal_fails_for_all_callers_and_the_next_one_tries_again(
     auth: TokenSource, cloud: Cloud
 ) -> None:
     cloud.say_at_login(Reply(500))
-    told = await asyncio.gather(*(auth.token() for _ in range(50)), return_exceptions=True)
-    assert {type(error) for error in told} == {ConnectionFailed}
+    errors = await asyncio.gather(*(auth.token() for _ in range(50)), return_exceptions=True)
+    assert {type(error) for error in errors} == {ConnectionFailed}
     assert len(cloud.logins) == 1
     assert await auth.token() == "token-2"
 
 
-async def test_a_caller_who_leaves_does_not_take_the_renewal_along(
+async def test_a_caller_who_is_cancelled_does_not_cancel_the_renewal(
     auth: TokenSource, cloud: Cloud
 ) -> None:
     with cloud.silence():
@@ -161,35 +142,7 @@ async def test_a_caller_who_leaves_does_not_take_the_renewal_along(
     assert len(cloud.logins) == 1
 
 
-async def test_a_renewal_that_fails_when_all_have_left_makes_no_noise(
-    auth: TokenSource, cloud: Cloud, caplog: pytest.LogCaptureFixture
-) -> None:
-    cloud.say_at_login(Reply(500))
-    with cloud.silence():
-        leaving = asyncio.create_task(auth.token())
-        await until(lambda: cloud.logins)
-        leaving.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await leaving
-    await until(lambda: auth._renewal is None)
-    assert await auth.token() == "token-2"
-    assert not [record for record in caplog.records if record.levelname == "ERROR"]
-
-
-async def test_a_renewal_that_is_cut_off_is_not_waited_for_for_ever(
-    auth: TokenSource, cloud: Cloud
-) -> None:
-    with cloud.silence():
-        waiting = asyncio.create_task(auth.token())
-        await until(lambda: cloud.logins)
-        assert auth._renewal is not None
-        auth._renewal.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await waiting
-    assert await auth.token() == "token-2"
-
-
-async def test_a_refused_token_is_replaced_and_the_call_done(
+async def test_a_call_whose_token_is_refused_is_repeated_with_a_new_one(
     client: JedlixClient, cloud: Cloud
 ) -> None:
     cloud.say(Reply(401), Reply(body=[{"id": "car"}]))
@@ -200,7 +153,7 @@ async def test_a_refused_token_is_replaced_and_the_call_done(
     ]
 
 
-async def test_a_post_is_also_done_once_more_with_a_new_token(
+async def test_a_post_whose_token_is_refused_is_repeated_too(
     client: JedlixClient, cloud: Cloud
 ) -> None:
     cloud.say(Reply(401), Reply(204))
@@ -215,12 +168,12 @@ async def test_a_second_refusal_means_that_the_credentials_are_wrong(
     with pytest.raises(AuthError, match=r"The client was removed. \(HTTP 401\)"):
         await client.vehicles("anna")
     assert (len(cloud.calls), len(cloud.logins)) == (2, 2)
-    # the second token was refused as well: the next call does not try it again
+    # The second token was refused as well: the next call does not use it again.
     await client.vehicles("anna")
     assert cloud.calls[-1].headers["Authorization"] == "Bearer token-3"
 
 
-async def test_a_late_refusal_of_an_old_token_does_not_cost_the_new_one(
+async def test_a_late_refusal_of_an_old_token_keeps_the_new_one(
     auth: TokenSource, cloud: Cloud
 ) -> None:
     old = await auth.token()
@@ -264,7 +217,7 @@ _HTML = b"<html><body>It works!</body></html>"
         (Reply(200, {"access_token": ["t"]}), BadAnswer, "gives no access_token"),
     ],
 )
-async def test_what_the_token_address_may_say_instead(
+async def test_any_other_answer_of_the_token_address_is_an_error(
     auth: TokenSource, cloud: Cloud, reply: Reply, error: type[JedlixError], words: str
 ) -> None:
     cloud.say_at_login(reply)
@@ -275,14 +228,14 @@ async def test_what_the_token_address_may_say_instead(
     assert await auth.token() == "token-2"
 
 
-async def test_the_token_address_may_ask_for_patience(auth: TokenSource, cloud: Cloud) -> None:
+async def test_the_token_address_may_be_rate_limited(auth: TokenSource, cloud: Cloud) -> None:
     cloud.say_at_login(Reply(429, headers={"Retry-After": "60"}))
     with pytest.raises(RateLimited) as raised:
         await auth.token()
     assert raised.value.retry_after == 60
 
 
-async def test_a_call_is_tried_again_when_its_token_did_not_come(
+async def test_a_call_is_repeated_when_its_token_could_not_be_fetched(
     client: JedlixClient, cloud: Cloud
 ) -> None:
     cloud.say_at_login(Reply(503), Reply(429))
@@ -290,7 +243,7 @@ async def test_a_call_is_tried_again_when_its_token_did_not_come(
     assert (len(cloud.logins), len(cloud.calls)) == (3, 1)
 
 
-async def test_a_wrong_secret_and_a_wrong_audience_are_told_apart(
+async def test_a_wrong_secret_and_a_wrong_audience_are_different_errors(
     http: aiohttp.ClientSession, sim: Simulator
 ) -> None:
     with pytest.raises(AuthError, match="Unauthorized"):
@@ -299,13 +252,12 @@ async def test_a_wrong_secret_and_a_wrong_audience_are_told_apart(
         await make_auth(http, sim.url, audience="https://elsewhere.example").token()
 
 
-async def test_a_short_lived_token_is_renewed_in_the_middle_of_the_day(
+async def test_a_token_is_renewed_before_jedlix_refuses_it(
     http: aiohttp.ClientSession,
     start_simulator: Callable[..., Awaitable[Simulator]],
-    clock: Clock,
 ) -> None:
-    sim = await start_simulator(expires_in=3600, history_days=0)
-    client = make_client(http, sim.url)
+    sim, clock = await start_simulator(expires_in=3600, history_days=0), Clock()
+    client = make_client(http, sim.url, auth=make_auth(http, sim.url, clock=clock))
     for _ in range(3):
         clock.now += 1700.0
         await client.vehicles(sim.user_ids[0])

@@ -1,11 +1,12 @@
-"""The config flow, walked over REST in a real Home Assistant against the simulator as a process."""
+"""The config flow over REST, in a real Home Assistant against the simulator as a process."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from harness.flows import CONFIG, DOMAIN, Flow, FlowFailed, add_jedlix
+from harness.config_entries import add_jedlix, entries
+from harness.flows import CONFIG, DOMAIN, Flow, FlowFailed
 from harness.home import Home
 from harness.simulator import Simulator
 
@@ -24,7 +25,7 @@ async def simulator(tmp_path: Path) -> AsyncIterator[Simulator]:
         yield simulator
 
 
-async def test_a_wrong_secret_is_told_in_words_and_mended_in_the_same_form(
+async def test_a_wrong_secret_is_explained_and_corrected_in_the_same_form(
     home: Home, simulator: Simulator
 ) -> None:
     info = await simulator.info()
@@ -35,23 +36,23 @@ async def test_a_wrong_secret_is_told_in_words_and_mended_in_the_same_form(
     with pytest.raises(FlowFailed) as refused:
         await flow.submit("custom", addresses)
     assert refused.value.errors == {"base": "invalid_auth"}
-    assert " " in str(refused.value).partition("came back: ")[2], "words, not a key"
+    assert " " in str(refused.value).partition("came back: ")[2], "a sentence, not a key"
 
     assert flow.step == "user"
     await flow.submit("user", {**user, "client_secret": info["client_secret"]})
     assert await flow.submit("custom", addresses) == "users"
 
 
-async def test_a_callback_that_nobody_reaches_is_told_in_words(
+async def test_a_callback_that_cannot_be_reached_is_explained(
     home: Home, simulator: Simulator
 ) -> None:
     with pytest.raises(FlowFailed) as refused:
         await add_jedlix(
             home.api,
             await simulator.info(),
-            [user["id"] for user in (await simulator.truth())["users"]],
+            [user["id"] for user in await simulator.users()],
             callback_url="http://127.0.0.1:9",
         )
     assert refused.value.step == "webhook"
     assert refused.value.errors == {"base": "not_reachable"}
-    assert not await home.api.rest("GET", "config/config_entries/entry?domain=jedlix")
+    assert not await entries(home.api)

@@ -1,4 +1,4 @@
-"""The harness must leave nothing running, whatever becomes of it."""
+"""The harness leaves nothing running, however it ends."""
 
 import asyncio
 import os
@@ -37,7 +37,7 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-def gone(pid: int) -> bool:
+def ends(pid: int) -> bool:
     for _ in range(100):
         if not is_alive(pid):
             return True
@@ -45,8 +45,8 @@ def gone(pid: int) -> bool:
     return False
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the kernel of Linux does it")
-def test_a_killed_harness_takes_its_children_along(tmp_path: Path) -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux does it")
+def test_the_children_of_a_killed_harness_end_with_it(tmp_path: Path) -> None:
     parent = subprocess.Popen(
         [sys.executable, "-c", PARENT, tmp_path], cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
@@ -55,26 +55,26 @@ def test_a_killed_harness_takes_its_children_along(tmp_path: Path) -> None:
         child = int(parent.stdout.readline())
         assert is_alive(child)
         os.kill(parent.pid, signal.SIGKILL)
-    assert gone(child)
+    assert ends(child)
 
 
-async def test_a_child_that_ignores_the_request_to_stop_is_killed_with_its_own_children(
+async def test_a_child_that_does_not_stop_is_killed_with_its_own_children(
     tmp_path: Path,
 ) -> None:
     stubborn = "trap '' TERM; sleep 600 & echo $! > grandchild; echo up; while :; do wait; done"
     child = await Child.start(
-        "A stubborn one", ["sh", "-c", stubborn], log=tmp_path / "log", folder=tmp_path
+        "A stubborn child", ["sh", "-c", stubborn], log=tmp_path / "log", folder=tmp_path
     )
     while not (tmp_path / "log").read_text(encoding="utf-8"):  # noqa: ASYNC110
         await asyncio.sleep(0.01)
     grandchild = int((tmp_path / "grandchild").read_text(encoding="utf-8"))
     assert await child.stop(patience=0.2) == -signal.SIGKILL
-    assert gone(grandchild)
+    assert ends(grandchild)
 
 
-async def test_a_failure_is_told_with_the_end_of_the_log(tmp_path: Path) -> None:
+async def test_a_failure_shows_the_end_of_the_log(tmp_path: Path) -> None:
     child = await Child.start(
-        "A short one",
+        "A short child",
         ["sh", "-c", "echo last words; exit 3"],
         log=tmp_path / "log",
         folder=tmp_path,

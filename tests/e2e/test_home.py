@@ -1,4 +1,4 @@
-"""A Home Assistant of the harness is a real one, and survives what a real one must survive."""
+"""A Home Assistant of the harness: it survives kills, delivers events, and explains a failed start."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -20,7 +20,7 @@ async def home(tmp_path: Path) -> AsyncIterator[Home]:
 
 async def test_it_comes_back_after_a_kill_with_its_user_its_log_and_its_port(home: Home) -> None:
     address = home.base_url
-    message = {"message": "so it was", "level": "error", "logger": "a.logger"}
+    message = {"message": "before the kill", "level": "error", "logger": "a.logger"}
     await home.api.call_action("system_log", "write", **message)
     while not home.log_errors():  # noqa: ASYNC110 - a thread writes it
         await asyncio.sleep(0.05)
@@ -29,7 +29,7 @@ async def test_it_comes_back_after_a_kill_with_its_user_its_log_and_its_port(hom
     assert home.base_url == address
     assert not home.exited()
     assert (await home.api.rest("GET", "config"))["location_name"] == "Home"
-    assert ["so it was" in error for error in home.log_errors("a.logger")] == [True]
+    assert ["before the kill" in error for error in home.log_errors("a.logger")] == [True]
     assert not home.log_errors("something else")
 
 
@@ -37,14 +37,14 @@ async def test_events_come_in_order_with_the_time_at_which_they_came(home: Home)
     async with await home.api.websocket() as socket:
         stream = await socket.subscribe_events("one", "two")
         for event_type in ("one", "two", "one"):
-            await home.api.rest("POST", f"events/{event_type}", {"said": event_type})
+            await home.api.rest("POST", f"events/{event_type}", {"number": event_type})
         received = [await anext(aiter(stream)) for _ in range(3)]
     assert [event.event_type for event in received] == ["one", "two", "one"]
-    assert [event.data["said"] for event in received] == ["one", "two", "one"]
+    assert [event.data["number"] for event in received] == ["one", "two", "one"]
     assert received[0].at <= received[1].at <= received[2].at
 
 
-async def test_one_that_does_not_start_says_why(tmp_path: Path) -> None:
+async def test_a_failed_start_is_explained(tmp_path: Path) -> None:
     folder = tmp_path / "config"
     home = Home(folder)
     (folder / "configuration.yaml").unlink()

@@ -1,4 +1,4 @@
-"""No secret comes out: a day on which all goes wrong, at debug logging, then every place is searched."""
+"""Secrets: a day with every failure, with debug logging, and then no secret in any place."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -12,15 +12,16 @@ from typing import Any, Final, override
 import aiohttp
 import pytest
 
+from harness.config_entries import set_options
 from harness.config_folder import add_component
-from harness.flows import CONFIG, DOMAIN, Flow, FlowFailed, set_options
+from harness.flows import CONFIG, DOMAIN, Flow, FlowFailed
 from harness.home import Home
 from harness.home_api import RestFailed
-from harness.paths import IMPATIENT
+from harness.paths import IMMEDIATE_REPAIRS
 from harness.websocket import CommandFailed, WebSocket
-from simulator.api.token import Tokens
 from simulator.app import Simulator
 from simulator.settings import Settings
+from simulator.tokens import Tokens
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400), pytest.mark.usefixtures("socket_enabled")]
 
@@ -54,7 +55,7 @@ MORE: Final = "\ndiagnostics:\nsystem_health:\n"
 
 
 class AllTokens(Tokens):
-    """The tokens of the simulator, with a memory for those that no longer count."""
+    """The tokens of the simulator, those that have expired as well."""
 
     def __init__(self) -> None:
         """Start with none."""
@@ -63,25 +64,25 @@ class AllTokens(Tokens):
 
     @override
     def give(self, now: datetime, seconds: float) -> str:
-        """Return a new token and remember it for ever."""
+        """Return a new token and keep it."""
         self.given.append(token := super().give(now, seconds))
         return token
 
 
 @dataclass
 class Search:
-    """What was found in each place, and what must be nowhere."""
+    """The texts of each place, and the secrets that must be in none of them."""
 
     places: dict[str, list[str]] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
 
     def keep(self, place: str, found: Any) -> None:
-        """Take what a place holds: text, or anything that has a JSON."""
+        """Keep the text of a place, or the JSON of anything else."""
         text = found if isinstance(found, str) else json.dumps(found, ensure_ascii=False)
         self.places.setdefault(place, []).append(text)
 
     def leaks(self, except_in: dict[str, tuple[str, ...]]) -> list[str]:
-        """Return each secret that is where it must not be, with what stands around it."""
+        """Return each secret in a place where it must not be, with the text around it."""
         found = []
         for place, texts in self.places.items():
             for name, secret in self.secrets.items():
@@ -97,7 +98,7 @@ class Search:
 
 @dataclass
 class Day:
-    """One Home Assistant, one Jedlix, and what was seen of both."""
+    """One Home Assistant, one Jedlix, and what both have shown."""
 
     home: Home
     sim: Simulator
@@ -107,7 +108,7 @@ class Day:
     entry_id: str = ""
 
     async def ask(self, place: str, command: str, **fields: Any) -> Any:
-        """Send a websocket command and keep the answer, also a refusal."""
+        """Send a websocket command and keep the answer, or the refusal."""
         try:
             answer = await self.socket.call(command, **fields)
         except CommandFailed as err:
@@ -117,11 +118,11 @@ class Day:
         return answer
 
     async def act(self, domain: str, action: str, **data: Any) -> None:
-        """Call an action and keep what is said about it."""
+        """Call an action and keep the answer."""
         await self.ask("answers", "call_service", domain=domain, service=action, service_data=data)
 
-    async def knock(self, webhook_id: str, key: str, body: bytes) -> int:
-        """Knock at the door."""
+    async def deliver(self, webhook_id: str, key: str, body: bytes) -> int:
+        """POST to the webhook and keep the answer."""
         url = f"{self.home.base_url}/api/webhook/{webhook_id}"
         headers = {"Authorization": f"Basic {key}"}
         async with self.http.post(url, data=body, headers=headers) as answer:
@@ -129,9 +130,9 @@ class Day:
             return answer.status
 
     async def until(self, condition: Callable[[], Awaitable[object]]) -> None:
-        """Wait until something is so."""
+        """Wait until the condition is true."""
         async with asyncio.timeout(45):
-            while not await condition():  # noqa: ASYNC110  what is waited for knows of no event
+            while not await condition():  # noqa: ASYNC110  other processes have no event
                 await asyncio.sleep(0.1)
 
     async def state_is(self, *wanted: str) -> None:
@@ -143,7 +144,7 @@ class Day:
         await self.until(is_so)
 
     async def state_of(self, start: str, end: str) -> str | None:
-        """Return the state of the one entity that is called so."""
+        """Return the state of the entity whose id starts and ends like this."""
         for entity_id, state in (await self.home.api.states()).items():
             if entity_id.startswith(start) and entity_id.endswith(end):
                 return str(state["state"])
@@ -161,8 +162,8 @@ class Day:
         assert found is not None
         return found
 
-    def learn_door(self, when: str) -> tuple[str, str]:
-        """Take the key and the webhook id from what is registered at Jedlix."""
+    def learn_webhook(self, when: str) -> tuple[str, str]:
+        """Return the webhook id and the key that Jedlix has, and search for them as well."""
         (url,) = {it.url for it in self.sim.webhooks.subscriptions.values()}
         (key,) = {it.api_key for it in self.sim.webhooks.subscriptions.values()}
         webhook_id = url.rpartition("/")[2]
@@ -170,11 +171,11 @@ class Day:
         return webhook_id, key
 
 
-def listening(home: Home, search: Search) -> None:
-    """Keep every answer that a person gets over REST."""
+def keep_answers(home: Home, search: Search) -> None:
+    """Keep every answer over REST."""
     rest = home.api.rest
 
-    async def heard(method: str, path: str, body: Any = None) -> Any:
+    async def kept(method: str, path: str, body: Any = None) -> Any:
         place = "states" if path == "states" else "answers"
         try:
             answer = await rest(method, path, body)
@@ -184,31 +185,31 @@ def listening(home: Home, search: Search) -> None:
         search.keep(place, answer)
         return answer
 
-    home.api.rest = heard  # type: ignore[method-assign]
+    home.api.rest = kept  # type: ignore[method-assign]
 
 
 @pytest.fixture
 async def day(tmp_path: Path) -> AsyncIterator[Day]:
-    """Return the beginning of the day: both run, and everything on the bus is heard."""
+    """Return the beginning of the day: both run, and every event on the bus is kept."""
     sim = Simulator(Settings(client_secret=SECRET, api_key=API_KEY, retries=(0.2, 0.2)))
     sim.tokens = AllTokens()
     await sim.start()
     home = Home(tmp_path / "config", log_levels=dict.fromkeys(DEBUGGED, "debug"))
     with (home.folder / "configuration.yaml").open("a") as configuration:
         configuration.write(MORE)
-    add_component(home.folder, IMPATIENT)
+    add_component(home.folder, IMMEDIATE_REPAIRS)
     search = Search()
-    listening(home, search)
+    keep_answers(home, search)
     async with aiohttp.ClientSession() as http, home, await home.api.websocket() as socket:
         everything = await socket.subscribe("subscribe_events")
 
-        async def hear() -> None:
+        async def keep_events() -> None:
             async for received in everything:
                 search.keep("events", received.event)
 
-        ears = asyncio.create_task(hear())
+        listener = asyncio.create_task(keep_events())
         yield Day(home, sim, socket, http, search)
-        ears.cancel()
+        listener.cancel()
     await sim.stop()
 
 
@@ -246,19 +247,19 @@ async def charge(day: Day) -> None:
     day.sim.telemetry(car, battery_level=70)
     day.sim.unplug(car)
 
-    async def is_told() -> bool:
+    async def session_ended() -> bool:
         return any('"session_ended"' in text for text in day.search.places.get("events", ()))
 
-    await day.until(is_told)
+    await day.until(session_ended)
     await day.sim.delivered()
 
 
 async def fail(day: Day) -> None:
-    """Let the door, the API, commands and the registration go wrong, and mend what has a repair."""
-    webhook_id, key = day.learn_door("old")
-    assert await day.knock(webhook_id, key, b"no JSON") == 400
+    """Let deliveries, the API, commands and the registration fail, and use the repairs."""
+    webhook_id, key = day.learn_webhook("old")
+    assert await day.deliver(webhook_id, key, b"no JSON") == 400
     for _ in range(3):
-        assert await day.knock(webhook_id, WRONG_KEY, b"{}") == 401
+        assert await day.deliver(webhook_id, WRONG_KEY, b"{}") == 401
     await day.issue("wrong_key")
     for fault in ({"api_429": 1.0, "retry_after": 60}, {"api_500": 1.0}, {"outage_seconds": 60.0}):
         day.sim.strike(fault)
@@ -300,10 +301,10 @@ async def log_in_again(day: Day) -> None:
 
 
 async def rotate(day: Day) -> None:
-    """Reconfigure, which makes a new key and a new door."""
+    """Reconfigure, which makes a new key and a new webhook."""
     flow = await Flow.begin(day.home.api, CONFIG, DOMAIN, entry_id=day.entry_id)
-    who = {"environment": "custom", "client_id": "me"}
-    await flow.submit("user", who | {"client_secret": NEXT_SECRET, "api_key": API_KEY})
+    account = {"environment": "custom", "client_id": "me"}
+    await flow.submit("user", account | {"client_secret": NEXT_SECRET, "api_key": API_KEY})
     await flow.submit(
         "custom", {"base_url": day.sim.url, "token_url": f"{day.sim.url}/oauth/token"}
     )
@@ -316,7 +317,7 @@ async def rotate(day: Day) -> None:
         return len({it.api_key for it in day.sim.webhooks.subscriptions.values()}) == 1
 
     await day.until(all_moved)
-    webhook_id, key = day.learn_door("new")
+    webhook_id, key = day.learn_webhook("new")
     assert key != day.search.secrets["webhook key old"]
     assert webhook_id != day.search.secrets["webhook id old"]
     await day.home.api.rest("POST", f"config/config_entries/entry/{day.entry_id}/reload")
@@ -327,8 +328,8 @@ async def rotate(day: Day) -> None:
     await day.state_is("waiting", "healthy")
 
 
-async def look_around(day: Day) -> None:
-    """Open every page on which something of ours may stand."""
+async def visit_pages(day: Day) -> None:
+    """Open every page that may show something of ours."""
     api, keep = day.home.api, day.search.keep
     keep("diagnostics", await api.rest("GET", f"diagnostics/config_entry/{day.entry_id}"))
     devices = await day.ask("registries", "config/device_registry/list")
@@ -360,7 +361,7 @@ async def look_around(day: Day) -> None:
 
 
 def read_files(day: Day) -> None:
-    """Read what is left on the disk: logs, stores and the database."""
+    """Read the files: logs, stores and the database."""
     folder = day.home.folder
     for log in folder.glob("*.log*"):
         for line in log.read_text(errors="replace").splitlines():
@@ -374,8 +375,8 @@ def read_files(day: Day) -> None:
         day.search.keep(place, f"{store.name}: {store.read_text()}")
 
 
-def seen(day: Day) -> dict[str, tuple[str, ...]]:
-    """Return what must stand in each place: then it was searched at the right time, and not in vain."""
+def expected_texts(day: Day) -> dict[str, tuple[str, ...]]:
+    """Return what must be in each place, so that no place is searched too early or without content."""
     (user_id,), (car,) = day.sim.user_ids, day.sim.vehicle_ids
     return {
         "answers": ("invalid_auth", "HTTP 429", "HTTP 500", "HTTP 503"),
@@ -385,12 +386,12 @@ def seen(day: Day) -> dict[str, tuple[str, ...]]:
         "database": ("jedlix_event", car),
         "logs": (
             "DEBUG",
-            "A delivery was refused (bad_body)",
+            "A delivery to the Jedlix webhook was refused (bad_body)",
             "Jedlix refuses to register the webhook",
             "(HTTP 500)",
         ),
         "core's log of webhooks": (day.search.secrets["webhook id new"],),
-        "system log": ("A delivery was refused",),
+        "system log": ("A delivery to the Jedlix webhook was refused",),
         "events": ("jedlix_webhook", "jedlix_event", "session_ended", user_id),
         "states": ("_push_state", "healthy"),
         "notifications": ("jedlix_webhook", "jedlix_event", "session_ended"),
@@ -404,14 +405,14 @@ def seen(day: Day) -> dict[str, tuple[str, ...]]:
     }
 
 
-async def test_a_day_on_which_all_goes_wrong_tells_no_secret(day: Day) -> None:
+async def test_a_day_with_every_failure_shows_no_secret(day: Day) -> None:
     await set_up(day)
     await charge(day)
     await fail(day)
     await log_in_again(day)
     await rotate(day)
     await charge(day)
-    await look_around(day)
+    await visit_pages(day)
     await day.home.stop()
     read_files(day)
 
@@ -427,10 +428,10 @@ async def test_a_day_on_which_all_goes_wrong_tells_no_secret(day: Day) -> None:
         "api key": API_KEY,
         "presented key": WRONG_KEY,
     }
-    expected = seen(day)
+    expected = expected_texts(day)
     assert expected.keys() == search.places.keys()
-    for place, words in expected.items():
-        missing = [word for word in words if not any(word in text for text in search.places[place])]
+    for place, parts in expected.items():
+        missing = [part for part in parts if not any(part in text for text in search.places[place])]
         assert not missing, f"{place} was not searched: {missing}"
     allowed = {
         "config entries": ("secret new", "api key", "webhook key new", "webhook id new"),

@@ -1,4 +1,4 @@
-"""A simulator over real sockets, a client of it, and an endpoint for its webhooks."""
+"""Simulator over real sockets, a client of it, and an endpoint for its webhooks."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable

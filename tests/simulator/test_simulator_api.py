@@ -1,4 +1,4 @@
-"""The API over real sockets: shapes, rules and errors, documented ones by one, in all modes."""
+"""API over real sockets: shapes, rules and errors, documented ones by one, in all modes."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -12,7 +12,7 @@ import pytest
 from simulator.api.table import TABLE
 from simulator.app import Simulator
 from tests.simulator.conftest import Start
-from tests.simulator.tools import Api, Hook
+from tests.simulator.tools import Api, Clock, Hook
 
 V1 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}")
 V2 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -25,16 +25,6 @@ def user_path(api: Api, version: str = "v1", number: int = 0) -> str:
 
 def car_path(api: Api, version: str = "v1") -> str:
     return f"{user_path(api, version)}/vehicles/{api.sim.vehicle_ids[0]}"
-
-
-class Clock:
-    """A clock that a test turns forward."""
-
-    def __init__(self) -> None:
-        self.ahead = timedelta()
-
-    def __call__(self) -> datetime:
-        return datetime.now(UTC) + self.ahead
 
 
 # --- token and keys ---------------------------------------------------------------------------------
@@ -469,7 +459,7 @@ def items(body: Any) -> list[Any]:
 
 
 @pytest.mark.parametrize("mode", MODES)
-async def test_a_tolerant_client_reads_the_truth(start: Start, mode: str) -> None:
+async def test_a_tolerant_client_reads_the_true_state(start: Start, mode: str) -> None:
     api = await start(mode=mode, users=2, history_days=10)
     sim, car = api.sim, api.sim.vehicle(api.sim.vehicle_ids[0])
     sim.plug(car.id)

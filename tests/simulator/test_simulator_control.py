@@ -1,4 +1,4 @@
-"""The control API, faults, the page and the command."""
+"""Control API, faults, the page and the command."""
 
 import asyncio
 from itertools import pairwise
@@ -25,13 +25,13 @@ async def test_truth(api: Api) -> None:
     await api.call("POST", car + "/telemetry", {"battery_level": 33, "range": 100})
     truth = await api.get("/control/truth")
     assert truth.keys() == {"now", "clock", "mode", "users", "user_count", "changes"}
-    (told,) = truth["users"][1]["vehicles"]
-    assert (told["charge_state"], told["plugged_in"], told["location"]) == (
+    (shown,) = truth["users"][1]["vehicles"]
+    assert (shown["charge_state"], shown["plugged_in"], shown["location"]) == (
         "charging",
         True,
         "unknown",
     )
-    assert (told["range"], told["session"]["is_managed"], told["boost"]) == (100, False, False)
+    assert (shown["range"], shown["session"]["is_managed"], shown["boost"]) == (100, False, False)
     assert [change["type"] for change in truth["changes"]] == [
         "user_created",
         "vehicle_added",
@@ -53,7 +53,7 @@ async def test_truth(api: Api) -> None:
     assert [change["n"] for change in newer["changes"]] == [4, 5]
 
 
-async def test_every_lever(api: Api) -> None:
+async def test_every_action_on_a_car(api: Api) -> None:
     car = f"/control/vehicles/{api.sim.vehicle_ids[0]}"
     for path, body in (
         ("/plug", {}),
@@ -102,8 +102,10 @@ async def test_every_lever(api: Api) -> None:
 async def test_errors_in_words(
     api: Api, method: str, path: str, body: Any, status: int, words: str
 ) -> None:
-    answer, told = await api.call(method, f"/control/vehicles/{api.sim.vehicle_ids[0]}{path}", body)
-    assert (answer, words in told["error"]) == (status, True), told
+    answer, refusal = await api.call(
+        method, f"/control/vehicles/{api.sim.vehicle_ids[0]}{path}", body
+    )
+    assert (answer, words in refusal["error"]) == (status, True), refusal
     assert (await api.call(method, f"/control/vehicles/nobody{path}", body))[0] in {400, 404}
 
 
@@ -133,7 +135,7 @@ async def test_cars_drive_by_themselves(start: Start) -> None:
     assert all(0 <= car.level <= 100 for car in api.sim.world.vehicles.values())
 
 
-async def test_deliver_and_look(api: Api, hook: Hook) -> None:
+async def test_deliver_by_hand_and_read_the_records(api: Api, hook: Hook) -> None:
     await api.subscribe("userCreated", hook.url)
     body: dict[str, Any] = {"event_type": "userCreated", "user_id": "u", "payload": {"extra": 1}}
     _, sent = await api.call("POST", "/control/deliver", body)
@@ -179,8 +181,8 @@ async def test_faults_are_merged_and_cleared(api: Api) -> None:
     _, faults = await api.call("POST", "/control/faults", {"delay": 1, "absent": ["session"]})
     assert (faults["drop"], faults["delay"], faults["absent"]) == (0.5, 1.0, ["session"])
     for wrong in ({"drop": 2}, {"drip": 1}, {"absent": "session"}, {"outage_how": "no"}):
-        status, told = await api.call("POST", "/control/faults", {"api_500": 1, **wrong})
-        assert (status, bool(told["error"])) == (400, True)
+        status, refusal = await api.call("POST", "/control/faults", {"api_500": 1, **wrong})
+        assert (status, bool(refusal["error"])) == (400, True)
     _, faults = await api.call("DELETE", "/control/faults")
     assert (faults["drop"], faults["api_500"], faults["absent"]) == (0, 0, [])
 
@@ -221,9 +223,9 @@ async def test_faults_of_deliveries(api: Api, hook: Hook) -> None:
     assert await outcome(duplicate=1) == 20
     assert await outcome(delay=1, delay_seconds=0.1) == 10
     assert await outcome(reorder=1) == 10
-    told = [message["userId"] for message in hook.real()]
-    assert sorted(told) == sorted(created)
-    assert told != created
+    received = [message["userId"] for message in hook.real()]
+    assert sorted(received) == sorted(created)
+    assert received != created
     assert await outcome(wrong_key=1) == 10
     assert hook.authorizations[-1] == "Basic wrong"
 
@@ -245,7 +247,7 @@ async def test_clock_skew(api: Api) -> None:
     api.sim.strike({"clock_skew_seconds": 600.0})
     api.sim.plug(api.sim.vehicle_ids[0])
     car = api.sim.vehicle(api.sim.vehicle_ids[0])
-    ahead = car.report.at - api.sim._clock()
+    ahead = car.report.at - api.sim.clock()
     assert 590 < ahead.total_seconds() < 610
     api.sim.faults.clear()
     before = car.report.at
@@ -276,12 +278,14 @@ def test_wrong_options(option: list[str], capsys: pytest.CaptureFixture[str]) ->
     assert option[0] in capsys.readouterr().err
 
 
-def test_help_says_what_is_whose(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_separates_what_is_documented_from_what_is_ours(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     with pytest.raises(SystemExit):
         main(["--help"])
-    told = capsys.readouterr().out
-    assert "Event types of the simulator's own" in told
-    assert "assumed" in told
+    printed = capsys.readouterr().out
+    assert "Event types of the simulator's own" in printed
+    assert "assumed" in printed
 
 
 async def test_command() -> None:
@@ -301,13 +305,13 @@ async def test_command() -> None:
     lines = [(await first.stdout.readline()).decode() for _ in range(9)]
     url = next(line.split()[-1] for line in lines if "base URL" in line)
     second = await run("--port", url.rpartition(":")[2])
-    _, told = await second.communicate()
+    _, printed = await second.communicate()
     assert second.returncode == 1
-    assert "the port is taken" in told.decode()
-    assert "Traceback" not in told.decode()
+    assert "the port is taken" in printed.decode()
+    assert "Traceback" not in printed.decode()
     first.send_signal(signal.SIGINT)
-    out, told = await first.communicate()
-    assert (first.returncode, out.decode().strip().endswith("Stopped."), told) == (0, True, b"")
+    out, printed = await first.communicate()
+    assert (first.returncode, out.decode().strip().endswith("Stopped."), printed) == (0, True, b"")
 
 
 async def test_a_thousand_users(start: Start) -> None:

@@ -7,8 +7,8 @@ from uuid import UUID
 import pytest
 
 from tests.simulator.conftest import Start
-from tests.simulator.test_simulator_api import Clock, items
-from tests.simulator.tools import KEY, Api, Hook, until
+from tests.simulator.test_simulator_api import items
+from tests.simulator.tools import KEY, Api, Clock, Hook, until
 
 SUBSCRIPTIONS = "/api/v1/webhooks/subscriptions"
 
@@ -84,7 +84,7 @@ async def test_deliveries_come_in_order_with_the_raw_key(api: Api, hook: Hook) -
     assert datetime.fromisoformat(stamps[-1]) <= datetime.now(UTC)
 
 
-async def test_each_kind_is_announced(api: Api, hook: Hook) -> None:
+async def test_each_kind_is_published(api: Api, hook: Hook) -> None:
     for name in api.sim.webhooks.event_types.values():
         assert (await api.subscribe(name, hook.url))[0] == 201
     sim, vehicle_id = api.sim, api.sim.vehicle_ids[0]
@@ -133,9 +133,7 @@ async def test_it_gives_up_after_the_last_retry(start: Start, hook: Hook) -> Non
     assert len(hook.real()) == 3
 
 
-async def test_a_silent_endpoint_stalls_nobody_else(
-    start: Start, hook: Hook, silent_url: str
-) -> None:
+async def test_a_silent_endpoint_delays_no_other(start: Start, hook: Hook, silent_url: str) -> None:
     api = await start(endpoint_timeout=60)
     await api.subscribe("userCreated", hook.url)
     await api.subscribe("userCreated", hook.url)

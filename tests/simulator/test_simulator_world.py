@@ -1,4 +1,4 @@
-"""The world without HTTP: the documented rules of sessions, charging on the clock, properties."""
+"""World without HTTP: the documented rules of sessions, charging on the clock, properties."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -17,7 +17,7 @@ HOUR = 3600.0
 
 
 class Story:
-    """A world in which time passes as it is told, a minute for each step."""
+    """A world in which each step takes a minute."""
 
     def __init__(self, users: int = 1, **options: float) -> None:
         self.now = NOON
@@ -34,7 +34,7 @@ class Story:
         return self.world.sessions.find(Filter())[::-1]
 
     @property
-    def told(self) -> list[str]:
+    def changes(self) -> list[str]:
         return [change.type for change in self.world.changes]
 
     def later(self, hours: float = 0.0) -> datetime:
@@ -60,7 +60,7 @@ def test_a_night() -> None:
     for _ in range(14):
         story.later(1)
     story.unplug()
-    assert story.told == [
+    assert story.changes == [
         "plugged_in",
         "session_started",
         "charging_started",
@@ -120,7 +120,7 @@ def test_who_is_managed(lacking: tuple[str, ...], at_home: bool, smart: bool) ->
     assert (session.charging_location_id is not None) is at_home
 
 
-def test_unmanaged_charges_whatever_it_costs() -> None:
+def test_an_unmanaged_session_charges_at_any_price() -> None:
     story = Story(hour=17.0)
     story.plug(at_home=False)
     story.later(6)
@@ -140,7 +140,7 @@ def test_disabling_ends_the_smart_session_and_the_next_telemetry_opens_an_unmana
     story.world.telemetry(story.car, story.later())
     _, unmanaged = story.sessions
     assert (unmanaged.is_managed, unmanaged.start) == (False, story.car.report.at)
-    assert story.told[-4:] == [
+    assert story.changes[-4:] == [
         "smart_charging_disabled",
         "session_ended",
         "session_started",
@@ -157,7 +157,7 @@ def test_disabling_leaves_an_unmanaged_session_alone() -> None:
     assert [session.end for session in story.sessions] == [None]
 
 
-def test_the_car_tells_of_itself_soon_after_smart_charging_was_disabled() -> None:
+def test_the_car_reports_soon_after_smart_charging_was_disabled() -> None:
     story = Story()
     story.plug()
     story.later(2)
@@ -168,7 +168,7 @@ def test_the_car_tells_of_itself_soon_after_smart_charging_was_disabled() -> Non
     assert [session.is_managed for session in story.sessions] == [True, False]
 
 
-def test_smart_charging_comes_back_when_it_was_to() -> None:
+def test_smart_charging_resumes_at_the_time_that_was_set() -> None:
     story = Story()
     story.plug()
     story.set(isSmartChargingEnabled=False, enableSmartChargingAt="2026-11-24T12:10:00.000Z")
@@ -180,7 +180,7 @@ def test_smart_charging_comes_back_when_it_was_to() -> None:
     assert story.car.smart_charging
     assert story.car.settings["enableSmartChargingAt"] is None
     assert [session.is_managed for session in story.sessions] == [True, False, True]
-    assert "session_became_smart" in story.told
+    assert "session_became_smart" in story.changes
 
 
 def test_boost_charges_in_an_expensive_hour_and_ends_with_the_session() -> None:
@@ -193,7 +193,7 @@ def test_boost_charges_in_an_expensive_hour_and_ends_with_the_session() -> None:
     assert story.car.state is ChargeState.CHARGING
     story.unplug()
     assert not session.boost
-    assert story.told[-3:] == ["boost_ended", "session_ended", "unplugged"]
+    assert story.changes[-3:] == ["boost_ended", "session_ended", "unplugged"]
 
 
 def test_boost_only_in_an_active_smart_session() -> None:
@@ -209,10 +209,10 @@ def test_boost_only_in_an_active_smart_session() -> None:
 def test_unknown_is_no_news_about_the_plug() -> None:
     story = Story()
     story.plug()
-    before = list(story.told)
+    before = list(story.changes)
     story.world.telemetry(story.car, story.later(), charge_state=ChargeState.UNKNOWN)
     assert story.car.report.state is ChargeState.UNKNOWN
-    assert story.told == before
+    assert story.changes == before
     assert story.car.session is not None
 
 
@@ -220,13 +220,13 @@ def test_no_telemetry_without_a_link() -> None:
     story = Story()
     story.plug()
     story.world.set_link(story.car, story.later(), connected=False)
-    told_at = story.car.report.at
+    reported_at = story.car.report.at
     story.unplug()
-    assert story.car.report.at == told_at
+    assert story.car.report.at == reported_at
     assert story.car.session is not None
     story.world.set_link(story.car, story.later(), connected=True)
     assert story.car.session is None
-    assert story.told[-4:] == [
+    assert story.changes[-4:] == [
         "vehicle_link_lost",
         "vehicle_link_restored",
         "session_ended",
@@ -234,7 +234,7 @@ def test_no_telemetry_without_a_link() -> None:
     ]
 
 
-def test_a_removed_car_ends_its_session_and_leaves_its_past() -> None:
+def test_a_removed_car_ends_its_session_and_keeps_its_history() -> None:
     story = Story()
     story.plug()
     story.world.remove_vehicle(story.car, story.later())
@@ -278,7 +278,7 @@ def test_the_same_seed_makes_the_same_world() -> None:
     assert list(World(NOON, seed=7, users=3).users) == list(first.users)[:3]
 
 
-def test_the_past_lies_in_the_past() -> None:
+def test_past_sessions_end_before_now() -> None:
     world = World(NOON, users=40, history_days=30)
     assert len(world.sessions.by_id) > 500
     assert not world.changes
@@ -301,7 +301,7 @@ STEPS = st.one_of(
     st.tuples(st.just("plug"), st.booleans()),
     st.tuples(st.just("unplug"), st.none()),
     st.tuples(st.just("wait"), st.floats(0, 30)),
-    st.tuples(st.just("tell"), st.sampled_from([None, *ChargeState])),
+    st.tuples(st.just("report"), st.sampled_from([None, *ChargeState])),
     st.tuples(st.just("level"), st.integers(0, 100)),
     st.tuples(st.just("smart"), st.booleans()),
     st.tuples(st.just("desired"), st.integers(50, 100)),
@@ -313,11 +313,11 @@ STEPS = st.one_of(
 
 def _do(story: Story, what: str, value: Any) -> None:
     world, car, now = story.world, story.car, story.now
-    deeds: dict[str, Callable[[], object]] = {
+    actions: dict[str, Callable[[], object]] = {
         "plug": lambda: world.plug(car, now, at_home=value),
         "unplug": lambda: world.unplug(car, now),
         "wait": lambda: story.later(value),
-        "tell": lambda: world.telemetry(car, now, charge_state=value),
+        "report": lambda: world.telemetry(car, now, charge_state=value),
         "level": lambda: world.telemetry(car, now, battery_level=value),
         "smart": lambda: story.set(isSmartChargingEnabled=value),
         "desired": lambda: story.set(desiredBatteryLevel=value),
@@ -325,12 +325,12 @@ def _do(story: Story, what: str, value: Any) -> None:
         "link": lambda: world.set_link(car, now, connected=value),
         "hour": lambda: world.set_hour(value, now),
     }
-    deeds[what]()
+    actions[what]()
 
 
 @settings(deadline=None)
 @given(st.lists(STEPS, max_size=40), st.booleans())
-def test_whatever_happens_the_books_are_in_order(
+def test_sessions_and_changes_agree_whatever_happens(
     steps: list[tuple[str, object]],
     second_car: bool,
 ) -> None:
@@ -355,14 +355,14 @@ def test_whatever_happens_the_books_are_in_order(
     for before, after in pairwise(sessions):
         assert before.end is not None
         assert before.end < after.start
-    told = story.told
+    changes = story.changes
     for began, ended in (
         ("plugged_in", "unplugged"),
         ("session_started", "session_ended"),
         ("boost_started", "boost_ended"),
     ):
-        assert 0 <= told.count(began) - told.count(ended) <= 1
-    assert told.count("session_started") == len(sessions)
+        assert 0 <= changes.count(began) - changes.count(ended) <= 1
+    assert changes.count("session_started") == len(sessions)
 
 
 MOMENTS = st.integers(0, 40).map(lambda day: NOON - timedelta(days=day, hours=day % 5))
@@ -370,7 +370,7 @@ MOMENTS = st.integers(0, 40).map(lambda day: NOON - timedelta(days=day, hours=da
 
 @settings(deadline=None)
 @given(st.data())
-def test_filters_find_what_looking_at_each_finds(data: st.DataObject) -> None:
+def test_filters_find_what_checking_each_session_finds(data: st.DataObject) -> None:
     world = World(NOON, users=4, history_days=30)
     story_car = next(iter(world.vehicles.values()))
     world.plug(story_car, NOON)

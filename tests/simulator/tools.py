@@ -1,8 +1,9 @@
-"""What the tests of the simulator share: a client of its API and an endpoint for its webhooks."""
+"""Tools of these tests: a client of the simulator's API and an endpoint for its webhooks."""
 
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 import aiohttp
@@ -18,6 +19,20 @@ async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110  what is waited for knows of no event
             await asyncio.sleep(0.01)
+
+
+class Clock:
+    """A clock that a test turns forward."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta()
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+    def turn(self, **step: float) -> None:
+        """Turn it forward, for example by `hours=1`."""
+        self.ahead += timedelta(**step)
 
 
 @dataclass
@@ -67,7 +82,7 @@ class Api:
 
 @dataclass
 class Hook:
-    """An endpoint that remembers what it was sent and answers as it is told."""
+    """An endpoint that keeps what it was sent and answers with `status`."""
 
     status: int = 200
     received: list[dict[str, Any]] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""The Jedlix Smart Charging API. Knows nothing of Home Assistant and could be moved out whole."""
+"""Client library for the Jedlix Smart Charging API. It imports nothing of Home Assistant."""
 
 from .auth import TokenSource
 from .client import JedlixClient

@@ -1,6 +1,6 @@
-"""The management access token: OAuth2 client credentials, cached, renewed early, one renewal at a time."""
+"""Access token of the management API: OAuth2 client credentials, cached and renewed early."""
 
-import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 import time
@@ -12,10 +12,12 @@ import orjson
 from .errors import AuthError, BadAnswer, Forbidden
 from .http import send
 from .reading import Fields, number, text
+from .shared_call import SharedCall
 
-# How long a token lives is not documented; where the answer does not say, ask again this soon (seconds).
+# The lifetime of a token is not documented. Used where the answer does not contain it, in seconds.
 _DEFAULT_LIFETIME: Final = 600.0
-_LONGEST_MARGIN: Final = 300.0
+# A token is renewed this long before its end at most, in seconds.
+_MAX_RENEWAL_MARGIN: Final = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +29,7 @@ class _Token:
 class TokenSource:
     """Gives the access token of one tenant (documented: D:mgmt-token).
 
-    The token is kept until shortly before its end. Any number of callers that need a new one wait for the
-    same single request.
+    The token is kept until shortly before its end. All callers who need a new one wait for the same request.
     """
 
     def __init__(
@@ -39,8 +40,9 @@ class TokenSource:
         client_id: str,
         client_secret: str,
         audience: str,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Remember the credentials; nothing is asked before the first token is needed."""
+        """Keep the credentials; the first request is made when the first token is needed."""
         self._session = session
         self._token_url = token_url
         self._form = {
@@ -49,8 +51,9 @@ class TokenSource:
             "client_secret": client_secret,
             "audience": audience,
         }
+        self._clock = clock
         self._token: _Token | None = None
-        self._renewal: asyncio.Task[_Token] | None = None
+        self._renewal = SharedCall[_Token]()
 
     async def token(self) -> str:
         """Return a token that is still good.
@@ -58,26 +61,15 @@ class TokenSource:
         Raises AuthError for wrong credentials, Forbidden where they are not meant for this audience, and
         ConnectionFailed, RateLimited or BadAnswer.
         """
-        if self._token is None or time.monotonic() >= self._token.renew_at:
-            if self._renewal is None:
-                self._renewal = asyncio.create_task(self._renew())
-                self._renewal.add_done_callback(self._renewed)
-            renewal = self._renewal
-            # Unlike a shield, this is silent when the renewal fails after its caller was cancelled.
-            await asyncio.wait([renewal])
-            return renewal.result().value
-        return self._token.value
+        token = self._token
+        if token is None or self._clock() >= token.renew_at:
+            token = await self._renewal.join(self._renew)
+        return token.value
 
     def refuse(self, token: str) -> None:
-        """Forget a token that the API no longer accepts; a newer one is kept."""
+        """Drop a token that the API no longer accepts; a newer one is kept."""
         if self._token is not None and self._token.value == token:
             self._token = None
-
-    def _renewed(self, task: asyncio.Task[_Token]) -> None:
-        self._renewal = None
-        # An exception is told to the callers; asking for it here as well, as nobody may be left.
-        if not task.cancelled() and task.exception() is None:
-            self._token = task.result()
 
     async def _renew(self) -> _Token:
         answer = await send(self._session, "POST", self._token_url, data=self._form)
@@ -93,4 +85,6 @@ class TokenSource:
         if (value := text(fields.get("accesstoken"))) is None:
             raise BadAnswer("the token address gives no access_token")
         lifetime = number(fields.get("expiresin")) or _DEFAULT_LIFETIME
-        return _Token(value, time.monotonic() + lifetime - min(_LONGEST_MARGIN, lifetime / 10))
+        margin = min(_MAX_RENEWAL_MARGIN, lifetime / 10)
+        self._token = _Token(value, self._clock() + lifetime - margin)
+        return self._token

@@ -1,7 +1,7 @@
-"""One async method per endpoint, typed in and out."""
+"""Client of the Jedlix API: one async method per endpoint, typed in and out."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime
 from http import HTTPStatus
 import random
@@ -36,11 +36,13 @@ from .models import (
 )
 from .reading import Json, read_json, read_page, wire_time
 
-PAGE_SIZE: Final = 100  # the largest that v2 allows (documented)
-_MOST_PAGES: Final = 1000
-# Pauses before the next try of a call that failed on Jedlix's side, in seconds.
-_BACK_OFF: Final = (0.5, 2.0)
-_LONGEST_WAIT: Final = 10.0
+# The maximum of v2 (documented).
+PAGE_SIZE: Final = 100
+MAX_PAGES: Final = 1000
+# Pauses before a call that failed on Jedlix's side is repeated, in seconds.
+BACK_OFF: Final = (0.5, 2.0)
+# A call is repeated only if Jedlix asks for no longer pause than this, in seconds.
+MAX_WAIT: Final = 10.0
 
 type _Params = dict[str, str | datetime | None]
 
@@ -48,8 +50,8 @@ type _Params = dict[str, str | datetime | None]
 class JedlixClient:
     """The API of one tenant. Every method raises a JedlixError and nothing else.
 
-    A call that fails on Jedlix's side (429, 5xx, time-out) is tried again twice with a growing pause, unless
-    doing it twice could do harm. A 401 is answered with a new token once.
+    A call that fails on Jedlix's side (429, 5xx, time-out) is repeated up to twice, after growing pauses,
+    unless doing it twice could do harm. After a 401 it is repeated once, with a new token.
     """
 
     def __init__(
@@ -62,14 +64,16 @@ class JedlixClient:
         client_name: str,
         client_version: str,
         endpoints: Endpoints = ENDPOINTS,
-        back_off: Sequence[float] = _BACK_OFF,
+        back_off: Sequence[float] = BACK_OFF,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """Talk to the host at `base_url`, which may have a path before /api (SDK)."""
+        """Use the host at `base_url`, which may have a path before /api (SDK)."""
         self._session = session
         self._base_url = base_url.rstrip("/").removesuffix("/api/v1").removesuffix("/api/v2")
         self._auth = auth
         self._endpoints = endpoints
         self._back_off = back_off
+        self._sleep = sleep
         self._headers = {
             "Accept": "application/json",
             "Jedlix-ClientName": client_name,
@@ -77,10 +81,10 @@ class JedlixClient:
         } | ({"ApiKey": api_key} if api_key else {})
 
     async def check_access(self) -> None:
-        """Get a token and try it, so that a wrong secret, key or address shows at once; raises a JedlixError.
+        """Get a token and use it, so that a wrong secret, key or address is found; raises a JedlixError.
 
-        A tenant may lack one of the two documented tenant-wide lists, or the right to it; Forbidden is raised
-        when it has the right to neither.
+        A tenant may be without one of the two documented tenant-wide lists, or have no right to it. Forbidden
+        is raised when it has no right to either.
         """
         await self._auth.token()
         refusal: Forbidden | None = None
@@ -130,7 +134,7 @@ class JedlixClient:
     ) -> AsyncIterator[tuple[Session, ...]]:
         """Yield sessions, newest first: the tenant's (documented), or one user's (assumed, A4).
 
-        `startTimeFrom` is documented; the other three filters are inferred: no caller relies on them.
+        The filter `startTimeFrom` is documented. The other three are inferred: no caller relies on them.
         """
         params: _Params = {
             "vehicleId": vehicle_id,
@@ -149,7 +153,7 @@ class JedlixClient:
         )
 
     async def session(self, user_id: str, session_id: str) -> Session:
-        """Return one session of a user (it exists: documented; its path: assumed, A4)."""
+        """Return one session of a user (that the call exists is documented; its path is assumed, A4)."""
         return Session.from_json(
             await self._call("session", user_id=user_id, session_id=session_id), user_id
         )
@@ -166,15 +170,15 @@ class JedlixClient:
         return read_page(data, lambda item: Session.from_json(item, user_id)).items
 
     async def boost(self, user_id: str, session_id: str, *, enabled: bool) -> None:
-        """Charge at once up to the desired level, or go back to smart (body documented, path assumed, A5)."""
+        """Charge now to the desired level, or go back to smart (body documented, path assumed, A5)."""
         body: Json = {"type": "boostCharging", "enabled": enabled}
         await self._call("session_settings", body=body, user_id=user_id, session_id=session_id)
 
     async def set_current_battery_level(self, user_id: str, session_id: str, level: int) -> None:
-        """Tell the level in % of a car that cannot report it (body documented, path assumed, A5).
+        """Set the level in % of a car that does not report it (body documented, path assumed, A5).
 
-        The documented spelling of the key looks like a slip of the pen, so a refusal is answered with the
-        other one, once.
+        The documented spelling of the key looks like a typing error. If it is refused, the call is repeated
+        once with the other spelling.
         """
         ids = {"user_id": user_id, "session_id": session_id}
         body: dict[str, Json] = {"type": "currentBatteryLevel"}
@@ -198,19 +202,19 @@ class JedlixClient:
     async def update_charge_settings(
         self, user_id: str, vehicle_id: str, settings: dict[str, Json]
     ) -> None:
-        """Write the settings back, the keys we do not know included (documented; path assumed, A3)."""
+        """Write the whole settings back, unknown keys included (documented; path assumed, A3)."""
         await self._call(
             "update_charge_settings", body=settings, user_id=user_id, vehicle_id=vehicle_id
         )
 
     async def request_refresh(self, user_id: str, vehicle_id: str) -> Refresh:
-        """Ask the car itself for its state: at most once in 10 minutes (documented; path assumed, A6)."""
+        """Request a new reading from the car: at most once in 10 minutes (documented; path assumed, A6)."""
         return Refresh.from_json(
             await self._call("request_refresh", user_id=user_id, vehicle_id=vehicle_id)
         )
 
     async def refresh_status(self, user_id: str, vehicle_id: str) -> Refresh:
-        """Return what became of the last request; NotFound 15 minutes after it (documented; path: A6)."""
+        """Return the state of the last such request; NotFound 15 minutes after it (documented; path: A6)."""
         return Refresh.from_json(
             await self._call("refresh_status", user_id=user_id, vehicle_id=vehicle_id)
         )
@@ -220,15 +224,15 @@ class JedlixClient:
     async def subscribe(self, event_type: str, endpoint_url: str, key: str) -> Subscription:
         """Register a webhook (documented): Jedlix calls the address before it answers.
 
-        Raises Rejected when the address cannot be reached (documented) or the type is not offered, Conflict
-        when something else is in its place (assumed). The id of what comes back is assumed (A10).
+        Raises Rejected when the address cannot be reached (documented) or the event type is not offered,
+        Conflict when there is another subscription in its place (assumed). The answer's id is assumed (A10).
         """
         data = await self._call("subscribe", body=_subscription(event_type, endpoint_url, key))
         try:
             return Subscription(
                 id=Subscription.from_json(data).id, event_type=event_type, endpoint_url=endpoint_url
             )
-        except BadAnswer:  # the answer's shape is not documented; what counts is that it is a 2xx
+        except BadAnswer:  # The shape of the answer is not documented; a 2xx is enough.
             return Subscription(event_type=event_type, endpoint_url=endpoint_url)
 
     async def subscriptions(self) -> tuple[Subscription, ...]:
@@ -238,7 +242,7 @@ class JedlixClient:
     async def update_subscription(
         self, subscription_id: str, event_type: str, endpoint_url: str, key: str
     ) -> None:
-        """Write a subscription anew: active, with this address and key (assumed, A10)."""
+        """Overwrite a subscription: active, with this address and key (assumed, A10)."""
         await self._call(
             "update_subscription",
             body=_subscription(event_type, endpoint_url, key),
@@ -260,7 +264,7 @@ class JedlixClient:
             lambda item: item.id,
         )
 
-    # -- how a call is made --------------------------------------------------------------------------------
+    # -- calls ---------------------------------------------------------------------------------------------
 
     async def _pages[T](
         self,
@@ -270,17 +274,17 @@ class JedlixClient:
         identity: Callable[[T], str],
         **ids: str,
     ) -> AsyncIterator[tuple[T, ...]]:
-        """Yield page after page until none is left, or one brings nothing new (paging not understood)."""
+        """Yield pages until none is left, or until one has no new items (paging not understood)."""
         seen: set[str] = set()
-        for index in range(1, _MOST_PAGES + 1):
+        for index in range(1, MAX_PAGES + 1):
             paging: _Params = {"pageSize": str(PAGE_SIZE), "pageIndex": str(index)}
             page = read_page(await self._call(name, params | paging, **ids), read)
-            fresh = tuple(item for item in page.items if identity(item) not in seen)
-            if fresh:
-                yield fresh
-            if not fresh or not page.has_more:
+            new = tuple(item for item in page.items if identity(item) not in seen)
+            if new:
+                yield new
+            if not new or not page.has_more:
                 return
-            seen.update(map(identity, fresh))
+            seen.update(map(identity, new))
 
     async def _call(
         self, name: str, params: _Params | None = None, body: Json = None, **ids: str
@@ -296,7 +300,7 @@ class JedlixClient:
             if value is not None
         }
         if body is None and endpoint.method in ("POST", "DELETE"):
-            body = {}  # the API wants some body even on a delete (SDK)
+            body = {}  # The API requires a body even for a DELETE (SDK).
         pauses = iter(self._back_off)
         while True:
             try:
@@ -304,13 +308,13 @@ class JedlixClient:
             except ConnectionFailed as err:
                 limited = isinstance(err, RateLimited)
                 pause = next(pauses, None)
-                # A POST that failed half-way may have been done; only a 429 surely was not.
+                # A POST may have been done although it failed; only after a 429 it was certainly not.
                 if pause is None or (endpoint.method == "POST" and not limited):
                     raise
                 wait = (isinstance(err, RateLimited) and err.retry_after) or pause
-                if wait > _LONGEST_WAIT:
+                if wait > MAX_WAIT:
                     raise
-                await asyncio.sleep(wait * random.uniform(1.0, 1.25))  # noqa: S311
+                await self._sleep(wait * random.uniform(1.0, 1.25))  # noqa: S311
 
     async def _exchange(self, method: str, url: str, query: dict[str, str], body: Json) -> object:
         headers = dict(self._headers)
@@ -333,12 +337,12 @@ class JedlixClient:
             return read_json(answer.body)
         except (orjson.JSONDecodeError, BadAnswer) as err:
             if method != "GET":
-                return None  # what comes back from a write is not documented; what counts is that it is a 2xx
+                return None  # The answer to a write is not documented; a 2xx is enough.
             raise BadAnswer("the answer is not JSON") from err
 
 
 def _subscription(event_type: str, endpoint_url: str, key: str) -> Json:
-    """Return the documented registration body; `apiKey` is the secret that Jedlix will present to us."""
+    """Return the documented body of a registration; `apiKey` is the secret that each delivery presents."""
     return {
         "eventType": event_type,
         "endpointUrl": endpoint_url,

@@ -1,8 +1,8 @@
-"""THE table of endpoints: name, method, path, evidence. Nobody else knows a path.
+"""Endpoint table: name, method, path and evidence of every call. No other module knows a path.
 
-Evidence levels: documented (developer.jedlix.com), sdk (source of the official SDKs), assumed (our guess
-by analogy; the tenant may lack it, and a caller must live with `NotFound`). A tenant whose paths differ is
-served by handing `JedlixClient` another table; no logic changes.
+Evidence levels: documented (developer.jedlix.com), sdk (source of the official SDKs), assumed (inferred by
+analogy: the tenant may not offer it, and a caller must handle `NotFound`). For a tenant with other paths,
+`JedlixClient` gets another table; no logic changes.
 """
 
 from dataclasses import dataclass
@@ -33,12 +33,12 @@ _VEHICLE: Final = _USER + "/vehicles/{vehicle_id}"
 type Endpoints = dict[str, Endpoint]
 
 ENDPOINTS: Final[Endpoints] = {
-    # vehicles, chargers, locations
+    # Vehicles, chargers, locations.
     "vehicles": Endpoint("GET", _USER + "/vehicles", Evidence.DOCUMENTED),
     "chargers": Endpoint("GET", _USER + "/chargers", Evidence.SDK),
     "user_locations": Endpoint("GET", _USER + "/charging-locations", Evidence.SDK),
     "locations": Endpoint("GET", "/api/v2/charging-locations", Evidence.DOCUMENTED),
-    # sessions
+    # Sessions.
     "sessions": Endpoint("GET", "/api/v2/sessions", Evidence.DOCUMENTED),
     "user_sessions": Endpoint("GET", _USER + "/sessions", Evidence.ASSUMED),  # A4
     "session": Endpoint("GET", _USER + "/sessions/{session_id}", Evidence.ASSUMED),  # A4
@@ -46,14 +46,14 @@ ENDPOINTS: Final[Endpoints] = {
         "PATCH", _USER + "/sessions/{session_id}/settings", Evidence.ASSUMED
     ),  # A5
     "financials": Endpoint("GET", _USER + "/financials", Evidence.ASSUMED),  # A7
-    # charge settings and state refresh
+    # Charge settings and state refresh.
     "charge_settings": Endpoint("GET", _VEHICLE + "/charge-settings", Evidence.ASSUMED),  # A3
     "update_charge_settings": Endpoint(
         "PATCH", _VEHICLE + "/charge-settings", Evidence.ASSUMED
     ),  # A3
     "request_refresh": Endpoint("POST", _VEHICLE + "/charge-state/refresh", Evidence.ASSUMED),  # A6
     "refresh_status": Endpoint("GET", _VEHICLE + "/charge-state/refresh", Evidence.ASSUMED),  # A6
-    # webhooks
+    # Webhooks.
     "subscribe": Endpoint("POST", "/api/v1/webhooks/subscriptions", Evidence.DOCUMENTED),
     "subscriptions": Endpoint("GET", "/api/v1/webhooks/subscriptions", Evidence.ASSUMED),  # A10
     "update_subscription": Endpoint(

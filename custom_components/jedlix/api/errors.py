@@ -1,4 +1,4 @@
-"""What can go wrong at Jedlix, as one tree: callers catch `JedlixError` or the branch they can mend."""
+"""Errors of the Jedlix API: callers catch `JedlixError`, or the subclass that they can handle."""
 
 from typing import Final
 
@@ -12,15 +12,15 @@ class AuthError(JedlixError):
 
 
 class Forbidden(JedlixError):
-    """The credentials are right, the plan or scope does not allow this one call (403, SDK)."""
+    """The credentials are right, but the plan or scope does not allow this call (403, SDK)."""
 
 
 class NotFound(JedlixError):
-    """No such user, vehicle or session, or the tenant lacks the endpoint (404, 405)."""
+    """No such user, vehicle or session, or the tenant does not offer the endpoint (404, 405, 410)."""
 
 
 class Rejected(JedlixError):
-    """Jedlix understood the call and refuses it (400, 422). The message is Jedlix's own words."""
+    """Jedlix understood the call and refuses it (400, 422). The message is in Jedlix's own words."""
 
 
 class Conflict(Rejected):
@@ -28,7 +28,7 @@ class Conflict(Rejected):
 
 
 class ConnectionFailed(JedlixError):
-    """No answer, or a failure on Jedlix's side (time-out, network, 5xx). Worth another try later."""
+    """No answer, or a failure on Jedlix's side (time-out, network, 5xx). A later try may succeed."""
 
 
 class RateLimited(ConnectionFailed):
@@ -41,8 +41,8 @@ class RateLimited(ConnectionFailed):
 
 
 class BadAnswer(JedlixError):
-    """The answer is not what any reading of the API allows (not JSON, no id, wrong kind)."""
+    """The answer does not fit any reading of the API (not JSON, no id, wrong kind)."""
 
 
-# What an assumed call brings where the tenant lacks it, or means something else by it.
+# The errors of an assumed call that the tenant does not offer, or by which it means something else.
 REFUSALS: Final = (NotFound, Forbidden, Rejected, BadAnswer)

@@ -1,4 +1,4 @@
-"""One HTTP exchange, and what its status means."""
+"""HTTP exchange: one request, its answer, and the error that its status stands for."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,15 +23,15 @@ from .errors import (
 )
 from .reading import Fields, number, text
 
-# The official SDKs wait this long (SDK).
+# As long as in the official SDKs (SDK).
 TIMEOUT: Final = ClientTimeout(total=15)
-# A page of 100 sessions has some 100 KiB. In memory, JSON may take twenty times its size.
-_LARGEST_ANSWER: Final = 8 * 1024 * 1024
-_LONGEST_PROBLEM: Final = 300
+# A page of 100 sessions has about 100 KiB. In memory, JSON may take twenty times its size.
+MAX_ANSWER_BYTES: Final = 8 * 1024 * 1024
+MAX_PROBLEM_LENGTH: Final = 300
 # A refusal may quote what was sent. Keys, tokens and webhook ids look like this; words and UUIDs do not.
-_LIKE_A_SECRET: Final = re.compile(r"[\w-]{37,}|(?=\w*\d)\w{32,}")
+_SECRET_PATTERN: Final = re.compile(r"[\w-]{37,}|(?=\w*\d)\w{32,}")
 
-_MEANING: Final[dict[int, type[JedlixError]]] = {
+_ERROR_BY_STATUS: Final[dict[int, type[JedlixError]]] = {
     HTTPStatus.UNAUTHORIZED: AuthError,
     HTTPStatus.FORBIDDEN: Forbidden,
     HTTPStatus.NOT_FOUND: NotFound,
@@ -43,7 +43,7 @@ _MEANING: Final[dict[int, type[JedlixError]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back, read whole."""
+    """An answer whose body was read to its end."""
 
     status: int
     body: bytes
@@ -53,7 +53,7 @@ class Answer:
     def problem(self) -> str | None:
         """Return the words of an error answer: problem details (SDK) or an OAuth error (inferred).
 
-        They are shown and logged, so they are one line and quote nothing that could be a secret.
+        They are shown and logged: one line, without anything that could be a secret.
         """
         try:
             fields = Fields(orjson.loads(self.body))
@@ -62,7 +62,7 @@ class Answer:
         words = fields.get("detail", "title", "errordescription", "error", "message")
         if (read := text(words)) is None:
             return None
-        return _LIKE_A_SECRET.sub("…", " ".join(read.split()))[:_LONGEST_PROBLEM]
+        return _SECRET_PATTERN.sub("…", " ".join(read.split()))[:MAX_PROBLEM_LENGTH]
 
     def raise_unless_ok(self) -> None:
         """Raise the JedlixError that this status stands for."""
@@ -70,19 +70,19 @@ class Answer:
             return
         words = f"{self.problem or 'no reason given'} (HTTP {self.status})"
         if self.status == HTTPStatus.TOO_MANY_REQUESTS:
-            raise RateLimited(words, seconds_to_wait(self.retry_after))
+            raise RateLimited(words, parse_retry_after(self.retry_after))
         if self.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise ConnectionFailed(words)
         if self.status < HTTPStatus.BAD_REQUEST:
             raise BadAnswer(f"the address redirects elsewhere (HTTP {self.status})")
-        raise _MEANING.get(self.status, Rejected)(words)
+        raise _ERROR_BY_STATUS.get(self.status, Rejected)(words)
 
 
 async def send(session: ClientSession, method: str, url: str, **options: Any) -> Answer:
-    """Send one request and read the answer whole.
+    """Send one request and read its answer to the end.
 
-    Raises ConnectionFailed when none comes within 15 s (SDK), BadAnswer when it is larger than 8 MiB.
-    Redirects are not followed: the API has none, and a secret must not travel to where it was not meant for.
+    Raises ConnectionFailed when no answer comes within 15 s (SDK), BadAnswer when it is larger than 8 MiB.
+    Redirects are not followed: the API has none, and a secret must not reach another host.
     """
     try:
         async with session.request(
@@ -91,7 +91,7 @@ async def send(session: ClientSession, method: str, url: str, **options: Any) ->
             body = bytearray()
             async for chunk in response.content.iter_any():
                 body += chunk
-                if len(body) > _LARGEST_ANSWER:
+                if len(body) > MAX_ANSWER_BYTES:
                     raise BadAnswer("the answer is larger than 8 MiB")
             return Answer(response.status, bytes(body), response.headers.get("Retry-After"))
     except TimeoutError as err:
@@ -100,8 +100,8 @@ async def send(session: ClientSession, method: str, url: str, **options: Any) ->
         raise ConnectionFailed(str(err) or type(err).__name__) from err
 
 
-def seconds_to_wait(header: str | None) -> float | None:
-    """Read a Retry-After header: seconds, or a date (RFC 9110); None when there is none to read."""
+def parse_retry_after(header: str | None) -> float | None:
+    """Return the seconds of a Retry-After header, which holds seconds or a date (RFC 9110)."""
     if header is None:
         return None
     if (seconds := number(header)) is not None:

@@ -1,4 +1,4 @@
-"""What Jedlix knows, as frozen dataclasses. Every field but an id may be missing and is None then."""
+"""Models of the API: frozen dataclasses. Every field except an id may be missing; it is then None."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final, Self
 
-from .reading import Fields, Json, boolean, moment, money, number, percent, text, whole, wire_time
+from .reading import Fields, Json, boolean, integer, moment, money, number, percent, text, wire_time
 
 
 class ChargeStatus(StrEnum):
@@ -19,17 +19,19 @@ class ChargeStatus(StrEnum):
     COMPLETE = "complete"
 
 
-_STATUS_OF: Final = {status.value: status for status in ChargeStatus}
+_STATUS_BY_VALUE: Final = {status.value: status for status in ChargeStatus}
 
 
-def _joined(*parts: str | None) -> str | None:
-    """Return the parts that are known, as one text; None where none is."""
+def _join_known(*parts: str | None) -> str | None:
+    """Return the known parts as one text, None if no part is known."""
     return " ".join(filter(None, parts)) or None
 
 
 def read_status(value: object) -> ChargeStatus:
     """Read a charge state without regard to case: the guides write Disconnected, the SDK disconnected."""
-    return _STATUS_OF.get(value.lower() if isinstance(value, str) else "", ChargeStatus.UNKNOWN)
+    return _STATUS_BY_VALUE.get(
+        value.lower() if isinstance(value, str) else "", ChargeStatus.UNKNOWN
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,14 +52,14 @@ class ChargeState:
         return cls(
             status=read_status(fields.get("chargestate", "state", "status")),
             battery_level=percent(fields.get("batterylevel", "stateofcharge")),
-            range_km=whole(fields.get("range", "rangekm")),
+            range_km=integer(fields.get("range", "rangekm")),
             updated_at=moment(fields.get("updatedat", "timestamp")),
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vehicle:
-    """A car of a user (SDK). `connection_status` is documented for Renault only, its place is not."""
+    """A car of a user (SDK). `connection_status` is documented for Renault only, its position is not."""
 
     id: str
     user_id: str
@@ -97,8 +99,8 @@ class Vehicle:
 
     @property
     def name(self) -> str | None:
-        """Return brand and model as a person would say them, None where Jedlix knows neither."""
-        return _joined(self.brand, self.model)
+        """Return brand and model, None where Jedlix knows neither."""
+        return _join_known(self.brand, self.model)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,8 +108,8 @@ class Session:
     """A charge session, from plug-in to unplug.
 
     Documented: `is_managed` (true: smart), `charging_location_id` (None: unknown location) and what start and
-    end mean. Assumed (A4): the names of id, user, vehicle, start and end. Energy in kWh, money and whether
-    boost is on have no known name at all: they are read where a likely one shows up and stay None otherwise.
+    end mean. Assumed (A4): the names of id, user, vehicle, start and end. The names of energy (kWh), money
+    and boost are not known: likely ones are read, otherwise these fields are None.
     """
 
     id: str
@@ -125,7 +127,7 @@ class Session:
 
     @classmethod
     def from_json(cls, data: object, user_id: str | None = None) -> Self:
-        """Read one session; `user_id` is who was asked for. Raises BadAnswer when it has no id."""
+        """Read one session of this user, if the call was for one; raises BadAnswer when it has no id."""
         fields = Fields(data)
         cost, cost_currency = money(fields.get("cost", "costs", "chargecosts", "totalcost"))
         savings, savings_currency = money(fields.get("savings", "saving", "totalsavings"))
@@ -149,7 +151,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChargeSettings:
-    """The charge settings of one vehicle, with the whole object kept for writing it back.
+    """The charge settings of one vehicle; `raw` is the whole object, for writing it back.
 
     Documented names: isSmartChargingEnabled, enableSmartChargingAt, desiredBatteryLevel (50 to 100 %).
     Assumed (A9): minimumBatteryLevel (0 to 100 %).
@@ -163,20 +165,19 @@ class ChargeSettings:
 
     @classmethod
     def from_json(cls, data: object) -> Self:
-        """Read the settings; raises BadAnswer when they are no object."""
+        """Read the settings; raises BadAnswer when they are not an object."""
         fields = Fields(data)
-        assert isinstance(data, dict)  # noqa: S101  Fields has checked it
         return cls(
             is_smart_charging_enabled=boolean(fields.get("issmartchargingenabled")),
             enable_smart_charging_at=moment(fields.get("enablesmartchargingat")),
             desired_battery_level=percent(fields.get("desiredbatterylevel")),
             minimum_battery_level=percent(fields.get("minimumbatterylevel")),
-            raw=data,
+            raw=fields.raw,
         )
 
     @property
     def resumes_at(self) -> datetime | None:
-        """Return when smart charging takes over again, None while it is on or off for good."""
+        """Return when smart charging resumes, None while it is on or if no time is set."""
         return None if self.is_smart_charging_enabled else self.enable_smart_charging_at
 
     def changed(
@@ -188,7 +189,7 @@ class ChargeSettings:
     ) -> dict[str, Json]:
         """Return the whole object to write back, with these values changed and every other key kept.
 
-        `smart_charging` is whether it is on and, where not, when it comes back (documented). Levels in %.
+        `smart_charging`: whether it is on and, if not, when it resumes (documented). Levels in %.
         """
         values: dict[str, Json] = {}
         if smart_charging is not None:
@@ -208,7 +209,7 @@ class ChargeSettings:
 
 @dataclass(frozen=True, slots=True)
 class Refresh:
-    """A request to ask the car for its state: when it was answered, None until then (documented)."""
+    """A request for a new reading from the car: when it was answered, None until then (documented)."""
 
     completed_at: datetime | None
 
@@ -244,7 +245,7 @@ class ChargingLocation:
 
     @property
     def label(self) -> str | None:
-        """Return the address on one line, as far as it is known."""
+        """Return the known parts of the address on one line."""
         street = " ".join(part for part in (self.street, self.house_number) if part)
         return ", ".join(part for part in (street, self.city) if part) or None
 
@@ -284,7 +285,7 @@ class Charger:
     @property
     def name(self) -> str | None:
         """Return brand and model, None where Jedlix knows neither."""
-        return _joined(self.brand, self.model)
+        return _join_known(self.brand, self.model)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -310,7 +311,7 @@ class Subscription:
 
 @dataclass(frozen=True, slots=True)
 class WebhookMessage:
-    """The envelope of a delivery (documented on userCreated, assumed to be common) and the whole of it."""
+    """A delivery: its envelope (documented for userCreated, assumed for all others) and its whole payload."""
 
     event_type: str
     id: str
@@ -326,22 +327,21 @@ class WebhookMessage:
         `fallback_id` is the id of a message that has none.
         """
         fields = Fields(data)
-        assert isinstance(data, dict)  # noqa: S101  Fields has checked it
         return cls(
             event_type=fields.required_id("eventtype"),
             id=text(fields.get("id", "eventid")) or fallback_id or fields.required_id("id"),
             user_id=text(fields.get("userid")),
             occurred_at=moment(fields.get("timestamp")),
             is_test=boolean(fields.get("istest")) is True,
-            payload=data,
+            payload=fields.raw,
         )
 
     @property
     def vehicle_id(self) -> str | None:
-        """Return the car that the message names, where it does (inferred)."""
+        """Return the id of the car that the message names, None if it names none (inferred)."""
         return text(Fields(self.payload).get("vehicleid"))
 
     @property
     def session_id(self) -> str | None:
-        """Return the session that the message names, where it does (inferred)."""
+        """Return the id of the session that the message names, None if it names none (inferred)."""
         return text(Fields(self.payload).get("sessionid"))

@@ -1,8 +1,8 @@
-"""Lenient readers: ids, dates, numbers, enums, lists and pages.
+"""Lenient readers: ids, dates, numbers, lists and pages.
 
-The API has no public schema, so nothing here trusts one. A key may be spelled in another case or style, a
-date may lack its zone, a list may come bare or inside a page, an enum may have new values. What cannot be
-read is `None`; only an answer of an impossible kind raises, and then always `BadAnswer`.
+The API has no public schema. A key may be spelled in another case or style, a date may have no zone, a list
+may come bare or inside a page. A value that cannot be read is `None`; only an answer of an impossible kind
+raises, and always `BadAnswer`.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -18,32 +18,32 @@ from .errors import BadAnswer
 
 type Json = bool | float | str | list[Json] | dict[str, Json] | None
 
-# .NET writes its zero date where others write null; no car charged before this year.
-_FIRST_YEAR: Final = 2000
-_LARGEST: Final = 1e15
-_LONGEST_LIST_OF_KEYS: Final = 300
-# orjson writes what is nested 254 deep, which takes as many brackets.
-_SURELY_WRITABLE: Final = 200
+# .NET writes its zero date instead of null; no car charged before this year.
+_MIN_YEAR: Final = 2000
+_MAX_NUMBER: Final = 1e15
+_MAX_KEYS_LENGTH: Final = 300
+# orjson writes at most 254 levels. With fewer brackets than this there cannot be too many levels.
+_MAX_BRACKETS_UNCHECKED: Final = 200
 _LIST_KEYS: Final = ("items", "data", "results", "value", "values")
 
 
 def read_json(body: bytes) -> object:
-    """Read JSON that can be passed on.
+    """Return JSON that can also be written again.
 
-    Raises orjson.JSONDecodeError for what is no JSON, BadAnswer for what is nested too deep.
+    Raises orjson.JSONDecodeError for a body that is not JSON, BadAnswer for one that is nested too deep.
     """
     data = orjson.loads(body)
-    if body.count(b"{") + body.count(b"[") > _SURELY_WRITABLE:
+    if body.count(b"{") + body.count(b"[") > _MAX_BRACKETS_UNCHECKED:
         try:
-            # orjson reads deeper than it writes, and on its way a message is wrapped up a few times
+            # orjson reads deeper than it writes, and a message is later put into other objects.
             orjson.dumps([[[[[[[[data]]]]]]]])
         except orjson.JSONEncodeError as err:
-            raise BadAnswer("what is nested so deep cannot be passed on") from err
+            raise BadAnswer("the JSON is nested too deep") from err
     return data
 
 
 def _keys(data: Mapping[str, object]) -> str:
-    return str(sorted(data))[:_LONGEST_LIST_OF_KEYS]
+    return str(sorted(data))[:_MAX_KEYS_LENGTH]
 
 
 @lru_cache(maxsize=256)
@@ -53,34 +53,34 @@ def _spellings(keys: tuple[str, ...]) -> Mapping[str, str]:
 
 
 class Fields:
-    """The fields of one JSON object, found whatever the style in which their names are written."""
+    """The fields of one JSON object, found in whatever style their names are written."""
 
-    __slots__ = ("_data", "_spellings")
+    __slots__ = ("_spellings", "raw")
 
     def __init__(self, data: object) -> None:
-        """Take an object apart; anything else raises `BadAnswer`."""
+        """Read an object; anything else raises `BadAnswer`."""
         if not isinstance(data, dict):
             raise BadAnswer(f"expected an object, got {type(data).__name__}")
-        self._data = data
+        self.raw: dict[str, Json] = data
         self._spellings = _spellings(tuple(data))
 
     def get(self, *names: str) -> object:
         """Return the first of these fields that has a value; names are given in plain form."""
         for name in names:
             if (key := self._spellings.get(name)) is not None and (
-                value := self._data[key]
+                value := self.raw[key]
             ) is not None:
                 return value
         return None
 
     def key_of(self, name: str) -> str | None:
-        """Return the key of a field as it came, None where there is none; the name is given in plain form."""
+        """Return the key of a field as Jedlix wrote it, or None; the name is given in plain form."""
         return self._spellings.get(name)
 
     def required_id(self, *names: str) -> str:
-        """Return the object's own id; without one the object means nothing (`BadAnswer`)."""
+        """Return the first of these fields as an id; raises `BadAnswer` when none has one."""
         if (value := text(self.get(*names))) is None:
-            raise BadAnswer(f"no {names[0]} in the object with the keys {_keys(self._data)}")
+            raise BadAnswer(f"no {names[0]} in the object with the keys {_keys(self.raw)}")
         return value
 
 
@@ -89,7 +89,7 @@ def text(value: object) -> str | None:
     if isinstance(value, str):
         return value.strip() or None
     if isinstance(value, int) and not isinstance(value, bool):
-        return str(value) if abs(value) < _LARGEST else None
+        return str(value) if abs(value) < _MAX_NUMBER else None
     return None
 
 
@@ -103,7 +103,7 @@ def boolean(value: object) -> bool | None:
 
 
 def number(value: object) -> float | None:
-    """Return a finite number of sane size, also from a string."""
+    """Return a finite number of plausible size, also from a string."""
     if isinstance(value, bool):
         return None
     if isinstance(value, str):
@@ -111,24 +111,24 @@ def number(value: object) -> float | None:
             value = float(value)
         except ValueError:
             return None
-    if isinstance(value, int | float) and -_LARGEST < value < _LARGEST and isfinite(value):
+    if isinstance(value, int | float) and -_MAX_NUMBER < value < _MAX_NUMBER and isfinite(value):
         return float(value)
     return None
 
 
-def whole(value: object) -> int | None:
-    """Return a number rounded to a whole one."""
+def integer(value: object) -> int | None:
+    """Return a number, rounded."""
     return None if (read := number(value)) is None else round(read)
 
 
 def percent(value: object) -> int | None:
-    """Return a whole percentage from 0 to 100; anything outside is no reading."""
-    read = whole(value)
+    """Return a whole percentage, None outside of 0 to 100."""
+    read = integer(value)
     return read if read is not None and 0 <= read <= 100 else None  # noqa: PLR2004
 
 
 def moment(value: object) -> datetime | None:
-    """Return a date-time in UTC: without a zone it is UTC (v1, SDK), v2 writes a Z (documented)."""
+    """Return a date-time in UTC: v1 writes it without a zone (SDK), v2 with a Z (documented)."""
     if not isinstance(value, str):
         return None
     try:
@@ -137,7 +137,7 @@ def moment(value: object) -> datetime | None:
             read = read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
     except ValueError, OverflowError:
         return None
-    return read if read.year >= _FIRST_YEAR else None
+    return read if read.year >= _MIN_YEAR else None
 
 
 def wire_time(value: datetime) -> str:
@@ -157,7 +157,7 @@ def money(value: object) -> tuple[float | None, str | None]:
 
 @dataclass(frozen=True, slots=True)
 class Page[T]:
-    """Items of one answer, and whether Jedlix says that more follow."""
+    """Items of one answer, and whether another page follows."""
 
     items: tuple[T, ...]
     has_more: bool
@@ -166,8 +166,8 @@ class Page[T]:
 def read_page[T](data: object, read: Callable[[object], T]) -> Page[T]:
     """Read a bare array (v1, SDK) or a page of items (v2, documented).
 
-    An item that cannot be read is left out, so that one odd car does not hide the others; if none can be
-    read, the answer is not a list of such things and raises `BadAnswer`.
+    An item that cannot be read is left out, so that one odd car does not hide the others. If none can be
+    read, the answer is not a list of such items: `BadAnswer`.
     """
     has_more = False
     if isinstance(data, dict):
@@ -177,7 +177,9 @@ def read_page[T](data: object, read: Callable[[object], T]) -> Page[T]:
         )
         if items is None:
             raise BadAnswer(f"expected a list or a page, got the keys {_keys(data)}")
-        has_more = (whole(fields.get("pageindex")) or 1) < (whole(fields.get("totalpages")) or 1)
+        has_more = (integer(fields.get("pageindex")) or 1) < (
+            integer(fields.get("totalpages")) or 1
+        )
     elif isinstance(data, list):
         items = data
     else:

@@ -26,7 +26,7 @@ REPAIRS: Final = tuple(dict.fromkeys(_REPAIR_OF.values()))
 
 # A problem that may end by itself is not worth a message: a cloud that connects after the start, a proxy that
 # restarts. The cloud shows itself that it is away, and a silence has lasted before it is noticed.
-_SHOWN_AFTER: Final = timedelta(minutes=5)
+SHOWN_AFTER: Final = timedelta(minutes=5)
 _SHOWN_AFTER_OF: Final = {"cloud_away": timedelta(hours=1), "silent": timedelta(0)}
 
 _PAGE: Final = "/blob/main/docs/push-and-repairs.md#"
@@ -52,7 +52,7 @@ class PushIssues:
             return
         if self._since is None or problem != self._problem:
             self._problem, self._since = problem, now
-        if now - self._since >= _SHOWN_AFTER_OF.get(problem, _SHOWN_AFTER):
+        if now - self._since >= _SHOWN_AFTER_OF.get(problem, SHOWN_AFTER):
             self._show(_REPAIR_OF[problem])
 
     @callback

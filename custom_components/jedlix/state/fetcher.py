@@ -24,6 +24,7 @@ from ..api import (
     Vehicle,
 )
 from ..api.offered import OfferedCalls
+from ..api.shared_call import SharedCall
 
 # A session is listed a little after its start, and its end later than its own time (documented).
 LISTING_DELAY: Final = timedelta(hours=1)
@@ -44,7 +45,7 @@ class Fetcher:
         self._client = client
         self._offered = offered
         self._slots = asyncio.Semaphore(MAX_CONCURRENT_CALLS)
-        self._tenant_reads: dict[datetime, asyncio.Task[list[Session]]] = {}
+        self._tenant_reads: SharedCall[list[Session]] = SharedCall()
 
     async def user(
         self, user_id: str, since: datetime
@@ -133,21 +134,11 @@ class Fetcher:
         if not self._offered.is_offered("sessions"):
             return []
         start = since.replace(minute=0, second=0, microsecond=0)
-        if (reading := self._tenant_reads.get(start)) is None:
-            pages = self._client.session_pages(started_from=start)
-            reading = asyncio.create_task(_read_pages(pages, start))
-            self._tenant_reads[start] = reading
-
-            def done(task: asyncio.Task[list[Session]]) -> None:
-                del self._tenant_reads[start]
-                if not task.cancelled():
-                    task.exception()  # asked for here as well, as nobody may be left to hear of it
-
-            reading.add_done_callback(done)
-        # Unlike a shield, this is silent when the task fails after its caller was cancelled.
-        await asyncio.wait([reading])
+        pages = self._client.session_pages
         try:
-            return reading.result()
+            return await self._tenant_reads.join(
+                lambda: _read_pages(pages(started_from=start), start), key=start
+            )
         except (NotFound, Forbidden) as err:
             self._offered.note_not_offered("sessions", err)
             return []

@@ -1,6 +1,6 @@
-"""Runs inside Home Assistant: a bare webhook to compare with, and what only the process itself can tell.
+"""Bench probe: a component with plain webhooks to compare with, and with what only the process can measure.
 
-All is asked with one websocket command, `bench`: `do` names the question, `args` what it needs.
+The websocket command `bench` calls a method of the probe: `do` is its name, `args` are its arguments.
 """
 
 from typing import Any
@@ -26,7 +26,7 @@ EMPTY = "void" * 16
 
 
 async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
-    """Open the two doors and wait for questions."""
+    """Register the two webhooks and the command."""
     probe = Probe(hass)
     for webhook_id, handler in ((BARE, _bare), (EMPTY, _empty)):
         webhook.async_register(
@@ -42,15 +42,15 @@ async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
         connection: ActiveConnection,
         message: dict[str, Any],
     ) -> None:
-        question = getattr(probe, message["do"])
-        connection.send_result(message["id"], await question(**message.get("args", {})))
+        method = getattr(probe, message["do"])
+        connection.send_result(message["id"], await method(**message.get("args", {})))
 
     async_register_command(hass, answer)
     return True
 
 
 async def _bare(hass: HomeAssistant, _webhook_id: str, request: Request) -> Response:
-    """Do the least that a webhook can do: read the JSON and tell it."""
+    """Do the least that a webhook can do: read the JSON and fire an event."""
     hass.bus.async_fire("bench_bare", await request.json())
     return Response()
 

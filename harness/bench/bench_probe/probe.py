@@ -1,12 +1,13 @@
-"""What the bench asks of the process: clocks, events, calls, set-ups, and how long the loop stood."""
+"""Probe: clocks, events, API calls, set-ups and blocked times, measured inside of the process."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 import gc
 import json
 from pathlib import Path
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
 from homeassistant.components.recorder import get_instance  # type: ignore[attr-defined]
 from homeassistant.config_entries import ConfigEntryState
@@ -18,48 +19,45 @@ from homeassistant.util import dt as dt_util
 
 from custom_components.jedlix.api import TokenSource
 from custom_components.jedlix.api.endpoints import ENDPOINTS
+from custom_components.jedlix.coordinator import JedlixCoordinator
+from custom_components.jedlix.data import JedlixConfigEntry
 from custom_components.jedlix.push.health import PushState
-
-from .pulse import Pulse
-
-if TYPE_CHECKING:
-    from custom_components.jedlix.coordinator import JedlixCoordinator
-    from custom_components.jedlix.runtime import JedlixConfigEntry
 
 type Clocks = dict[str, float]
 
-_LOOKS = ("jedlix poll", "jedlix look")
-"""How the names of the tasks begin that ask Jedlix about a user."""
+_REFRESHES = ("jedlix poll", "jedlix refresh")
+"""The beginnings of the names of the tasks that refresh users."""
 _PATIENCE = 10.0
+_BEAT = 0.001
 
 
 class Probe:
-    """What can be asked. Times are in seconds; CPU times come from the operating system."""
+    """The measurements. Times are in seconds; CPU times come from the operating system."""
 
     def __init__(self, hass: HomeAssistant) -> None:
-        """Hear nothing yet."""
+        """Listen to no event yet."""
         self._hass = hass
-        self._heard: list[float] = []
+        self._times: list[float] = []
         self._first = asyncio.Event()
-        self._deaf: Callable[[], None] = lambda: None
+        self._stop_listening: Callable[[], None] = lambda: None
         self._tokens: dict[str, TokenSource] = {}
 
     async def clocks(self) -> Clocks:
-        """Return the CPU time of the process and of its event loop's thread, once nothing is left to do."""
-        await self._until_looked()
+        """Return the CPU time of the process and of its event loop's thread, once everything is done."""
+        await self._until_refreshed()
         if "recorder" in self._hass.config.components:
             await get_instance(self._hass).async_block_till_done()
         return _clocks()
 
     async def memory(self) -> float:
-        """Return the resident memory in KiB, after all garbage is gone."""
+        """Return the resident memory in KiB after a garbage collection."""
         gc.collect()
         status = await self._hass.async_add_executor_job(Path("/proc/self/status").read_text)
         line = next(line for line in status.splitlines() if line.startswith("VmRSS"))
         return float(line.split()[1])
 
     async def entry(self, entry_id: str) -> dict[str, Any]:
-        """Return an entry's webhook id, and the key that opens its door where it has one."""
+        """Return an entry's webhook id and, where it has one, its webhook key."""
         data = self._entry(entry_id).data
         return {"webhook_id": data[CONF_WEBHOOK_ID], "key": data.get("webhook_key", "")}
 
@@ -69,42 +67,42 @@ class Probe:
         found = er.async_entries_for_config_entry(registry, entry_id)
         return sum(self._hass.states.get(item.entity_id) is not None for item in found)
 
-    # -- what is heard on the bus --------------------------------------------------------------------------
+    # -- events --------------------------------------------------------------------------------------------
 
     async def listen(self, event_type: str) -> None:
-        """Begin to note when events of a type are fired."""
-        self._deaf()
-        self._heard.clear()
+        """Begin to note the times of events of a type."""
+        self._stop_listening()
+        self._times.clear()
 
         @callback
-        def heard(_event: Event) -> None:
-            self._heard.append(time.monotonic())
+        def note(_event: Event) -> None:
+            self._times.append(time.monotonic())
             self._first.set()
 
         self._first.clear()
-        self._deaf = self._hass.bus.async_listen(event_type, heard)
+        self._stop_listening = self._hass.bus.async_listen(event_type, note)
 
-    async def heard(self) -> list[float]:
-        """Return the times that were noted, and note no more."""
-        self._deaf()
-        self._deaf = lambda: None
-        return self._heard
+    async def event_times(self) -> list[float]:
+        """Return the noted times, and stop listening."""
+        self._stop_listening()
+        self._stop_listening = lambda: None
+        return self._times
 
-    async def first_heard(self) -> float:
-        """Return the time of the first event, which may be still to come, and note no more."""
+    async def first_event(self) -> float:
+        """Wait for the first event and return its time, and stop listening."""
         async with asyncio.timeout(_PATIENCE):
             await self._first.wait()
-        return (await self.heard())[0]
+        return (await self.event_times())[0]
 
     # -- the API -------------------------------------------------------------------------------------------
 
     async def poll(self, entry_id: str) -> None:
         """Have an entry poll now, and wait until it is done."""
         await self._coordinator(entry_id).async_refresh()
-        await self._until_looked()
+        await self._until_refreshed()
 
     async def round_trips(self, entry_id: str, user_id: str, count: int) -> list[float]:
-        """Return how long the call of a user's cars takes, made with nothing around it."""
+        """Return how long the plain call of a user's cars takes, for each of `count` calls."""
         took = []
         for _ in range(count):
             began = time.monotonic()
@@ -113,7 +111,7 @@ class Probe:
         return took
 
     async def read_history(self, entry_id: str, since: str, until: str) -> Clocks:
-        """Return what it costs to read the pages of the history as plain JSON, fetched before."""
+        """Return what it costs to read the fetched pages of the history as plain JSON."""
         bodies = []
         pages = index = 1
         fetched = _clocks()
@@ -130,15 +128,15 @@ class Probe:
         return _since(began) | {"with_fetching": fetched["process"]}
 
     async def catch_up(self, entry_id: str, since: str) -> Clocks:
-        """Catch up from a moment on; beside the cost, `blocked` is the longest that the loop stood."""
+        """Catch up from a moment on; returns the cost, and in `blocked` the longest blocked time."""
         coordinator = self._coordinator(entry_id)
         moment = dt_util.parse_datetime(since, raise_on_error=True)
 
         async def work() -> None:
             await coordinator.catch_up(moment)
-            await self._until_looked()
+            await self._until_refreshed()
 
-        return await self._watched(work)
+        return await self._measured(work)
 
     async def _get(self, entry_id: str, name: str, query: dict[str, str], **ids: str) -> bytes:
         data = self._entry(entry_id).data
@@ -160,7 +158,7 @@ class Probe:
     # -- set-ups -------------------------------------------------------------------------------------------
 
     async def set_up(self, entry_id: str) -> Clocks:
-        """Load an entry anew, as after a restart; `ready` is when its entities are there."""
+        """Load an entry again, as after a restart; `ready` is when its entities are there."""
         await self._hass.config_entries.async_unload(entry_id)
         gc.collect()
         began = time.monotonic()
@@ -170,46 +168,46 @@ class Probe:
             nonlocal ready
             await self._hass.config_entries.async_setup(entry_id)
             ready = time.monotonic() - began
-            await self._until_looked()
+            await self._until_refreshed()
 
-        return await self._watched(work) | {"ready": ready}
+        return await self._measured(work) | {"ready": ready}
 
     async def settle(self, entry_id: str) -> None:
-        """Wait until an entry is loaded, has looked at all its users and is registered at Jedlix."""
+        """Wait until an entry is loaded, all its users are refreshed, and it is registered at Jedlix."""
         entry = self._entry(entry_id)
-        while (  # noqa: ASYNC110  nobody tells
+        while (  # noqa: ASYNC110  there is no event for it
             entry.state is not ConfigEntryState.LOADED
             or entry.runtime_data.push.state is PushState.CONNECTING
-            or entry.runtime_data.coordinator.not_yet_seen
+            or entry.runtime_data.coordinator.never_refreshed
         ):
             await asyncio.sleep(0.05)
-        await self._until_looked()
+        await self._until_refreshed()
 
     async def reload_templates(self) -> Clocks:
-        """Set core's template entities up anew from their file."""
+        """Set core's template entities up again from their file."""
         gc.collect()
 
         async def work() -> None:
             await self._hass.services.async_call("template", "reload", blocking=True)
             await self._hass.async_block_till_done()
 
-        return await self._watched(work) | {"entities": self._templates()}
+        return await self._measured(work) | {"entities": self._templates()}
 
     def _templates(self) -> int:
         registry = er.async_get(self._hass)
         return sum(item.platform == "template" for item in registry.entities.values())
 
-    # -- all of them ---------------------------------------------------------------------------------------
+    # -- shared --------------------------------------------------------------------------------------------
 
-    async def _watched(self, work: Callable[[], Awaitable[None]]) -> Clocks:
+    async def _measured(self, work: Callable[[], Awaitable[None]]) -> Clocks:
         began = _clocks()
         async with Pulse() as pulse:
             await work()
         return _since(began) | {"blocked": pulse.longest}
 
-    async def _until_looked(self) -> None:
-        while any(  # noqa: ASYNC110  nobody tells
-            task.get_name().startswith(_LOOKS) for task in asyncio.all_tasks()
+    async def _until_refreshed(self) -> None:
+        while any(  # noqa: ASYNC110  there is no event for it
+            task.get_name().startswith(_REFRESHES) for task in asyncio.all_tasks()
         ):
             await asyncio.sleep(0.05)
 
@@ -228,3 +226,30 @@ def _clocks() -> Clocks:
 
 def _since(began: Clocks) -> Clocks:
     return {name: now - began[name] for name, now in _clocks().items()}
+
+
+class Pulse:
+    """A beat each millisecond; `longest` is the longest time that a beat was late, in seconds."""
+
+    def __init__(self) -> None:
+        """Begin with `async with`."""
+        self.longest = 0.0
+        self._beating: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        """Begin to beat."""
+        self._beating = asyncio.create_task(self._beat())
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        """Beat no more."""
+        if self._beating is not None:
+            self._beating.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._beating
+
+    async def _beat(self) -> None:
+        while True:
+            due = time.monotonic() + _BEAT
+            await asyncio.sleep(_BEAT)
+            self.longest = max(self.longest, time.monotonic() - due)

@@ -1,7 +1,7 @@
-"""Runs inside Home Assistant and writes down what is announced; what it wrote survives a kill -9.
+"""Recorder: a component that writes down what is published, so that a kill -9 takes nothing away.
 
-One line of JSON for each event, written to the file at once. A pulse each second tells how long the event
-loop was blocked since the last one, and how many tasks there are, in all and of the integration.
+Each event is one line of JSON, written to the file at once. A pulse each second reports how long the event
+loop was blocked since the last pulse, and which tasks there are.
 """
 
 import asyncio
@@ -14,14 +14,15 @@ from typing import Any
 from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.helpers.typing import ConfigType
 
-FILE = "announced.jsonl"
+FILE = "published.jsonl"
 EVENTS = ("jedlix_event", "jedlix_webhook")
 _BEAT = 0.02
-_BEATS = 50
+"""Seconds."""
+_BEATS_PER_PULSE = 50
 
 
 async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
-    """Listen from the first moment on; the states of the entries tell whether it was the first."""
+    """Record from now on; the states of the entries show whether that is before the integration."""
     path = Path(hass.config.path(FILE))
     file: FileIO = await hass.async_add_executor_job(FileIO, path, "ab")
 
@@ -30,22 +31,22 @@ async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
         file.write(json.dumps(line, default=str).encode() + b"\n")
 
     @callback
-    def heard(event: Event) -> None:
+    def record(event: Event) -> None:
         write(str(event.event_type), dict(event.data))
 
     entries = hass.config_entries.async_entries("jedlix")
     write("start", [entry.state.value for entry in entries])
     for event_type in EVENTS:
-        hass.bus.async_listen(event_type, heard)
-    hass.async_create_background_task(_beat(write), "chaos pulse")
+        hass.bus.async_listen(event_type, record)
+    hass.async_create_background_task(_pulse(write), "chaos pulse")
     return True
 
 
-async def _beat(write: Any) -> None:
-    """Tell each second for how long the event loop had no time, in milliseconds, and its tasks."""
+async def _pulse(write: Any) -> None:
+    """Write each second for how many milliseconds the event loop was blocked, and its tasks."""
     while True:
         blocked = 0.0
-        for _ in range(_BEATS):
+        for _ in range(_BEATS_PER_PULSE):
             due = time.monotonic() + _BEAT
             await asyncio.sleep(_BEAT)
             blocked = max(blocked, time.monotonic() - due)

@@ -1,4 +1,4 @@
-"""One Home Assistant, one simulator and one Chromium for all that is tried in a browser."""
+"""One Home Assistant, one simulator and one Chromium for all browser tests."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -11,23 +11,21 @@ import pytest
 import pytest_asyncio
 import pytest_socket
 
-from harness.browser.chromium import chromium, find_chromium
+from harness.browser.chromium import NO_CHROMIUM, chromium, find_chromium
 from harness.browser.frontend import Frontend, tokens
+from harness.config_entries import add_jedlix, entries, remove, set_options
 from harness.config_folder import add_component
-from harness.flows import DOMAIN, add_jedlix, set_options
 from harness.home import Home
-from harness.paths import IMPATIENT
+from harness.paths import IMMEDIATE_REPAIRS
 from harness.simulator import Simulator
 
 USERS = 3
 """One who is followed, and one for each language to add."""
 
-_ENTRIES = "config/config_entries/entry"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
-    """What runs. Home Assistant follows the first user of the simulator; the others are free."""
+class Installation:
+    """What is running. Home Assistant follows the first user of the simulator, but not the others."""
 
     home: Home
     simulator: Simulator
@@ -37,7 +35,7 @@ class Stage:
 
     @property
     def car(self) -> dict[str, Any]:
-        """The followed user's car, as it was in the beginning."""
+        """The followed user's car, as it was at the beginning."""
         car: dict[str, Any] = self.users[0]["vehicles"][0]
         return car
 
@@ -46,31 +44,31 @@ class Stage:
 def chromium_path() -> str:
     path = find_chromium()
     if path is None:
-        reason = "there is no Chromium; on Debian: apt-get install chromium"
         if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+            pytest.fail(NO_CHROMIUM)
+        pytest.skip(NO_CHROMIUM)
     return path
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
-async def stage(
+async def installation(
     chromium_path: str, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Stage]:
-    pytest_socket.enable_socket()  # the plugin shuts them for each test, and this begins before
+) -> AsyncIterator[Installation]:
+    pytest_socket.enable_socket()  # the plugin disables them for each test, and this begins before
     folder = tmp_path_factory.mktemp("browser")
     home = Home(folder / "config")
-    add_component(home.folder, IMPATIENT)
+    add_component(home.folder, IMMEDIATE_REPAIRS)
     async with (
         home,
         Simulator.ours(folder, "--users", str(USERS)) as simulator,
         chromium(chromium_path) as browser,
     ):
-        info, users = await simulator.info(), (await simulator.truth())["users"]
-        entry_id = await add_jedlix(home.api, info, [users[0]["id"]])
-        event_types = [*info["documented_event_types"], *info["own_event_types"]]
-        await set_options(home.api, entry_id, event_types=event_types)
-        yield Stage(home=home, simulator=simulator, browser=browser, entry_id=entry_id, users=users)
+        users = await simulator.users()
+        entry_id = await add_jedlix(home.api, await simulator.info(), [users[0]["id"]])
+        await set_options(home.api, entry_id, event_types=await simulator.event_types())
+        yield Installation(
+            home=home, simulator=simulator, browser=browser, entry_id=entry_id, users=users
+        )
 
 
 @pytest.fixture(params=["en", "de"])
@@ -80,20 +78,22 @@ def language(request: pytest.FixtureRequest) -> str:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def tab(stage: Stage, language: str) -> AsyncIterator[Frontend]:
-    """Return a tab of somebody who is logged in; its console must stay free of errors."""
-    storage = await tokens(stage.home.api)
-    tab = await Frontend.open(stage.browser, stage.home.api, language=language, storage=storage)
+async def tab(installation: Installation, language: str) -> AsyncIterator[Frontend]:
+    """Return a tab that is logged in; its console must stay free of errors."""
+    storage = await tokens(installation.home.api)
+    tab = await Frontend.open(
+        installation.browser, installation.home.api, language=language, storage=storage
+    )
     yield tab
     await tab.close()
     assert not tab.complaints
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def cloud(stage: Stage, tmp_path: Path) -> AsyncIterator[Simulator]:
-    """Return a simulator that Home Assistant does not know yet, and forgets again."""
+async def cloud(installation: Installation, tmp_path: Path) -> AsyncIterator[Simulator]:
+    """Return a simulator without an entry in Home Assistant; its entry is removed afterwards."""
     async with Simulator.ours(tmp_path, "--users", "2", "--seed", "2") as simulator:
         yield simulator
-        for entry in await stage.home.api.rest("GET", f"{_ENTRIES}?domain={DOMAIN}"):
-            if entry["entry_id"] != stage.entry_id:
-                await stage.home.api.rest("DELETE", f"{_ENTRIES}/{entry['entry_id']}")
+        for entry in await entries(installation.home.api):
+            if entry["entry_id"] != installation.entry_id:
+                await remove(installation.home.api, entry["entry_id"])

@@ -6,8 +6,8 @@ from playwright.async_api import expect
 import pytest
 
 from harness.browser.frontend import Frontend
-from harness.browser.integrations import IntegrationPage
-from tests.e2e.browser.conftest import Stage
+from harness.browser.pages import IntegrationPage
+from tests.e2e.browser.conftest import Installation
 
 pytestmark = [
     pytest.mark.browser,
@@ -16,7 +16,7 @@ pytestmark = [
 ]
 
 
-async def test_options_are_kept(stage: Stage, tab: Frontend) -> None:
+async def test_options_are_kept(installation: Installation, tab: Frontend) -> None:
     text, page = tab.text, IntegrationPage(tab)
     event_types, own_type = text("options.step.init.data.event_types"), f"likely-{tab.language}"
     await page.open()
@@ -35,11 +35,13 @@ async def test_options_are_kept(stage: Stage, tab: Frontend) -> None:
     await flow.shows(text("options.step.init.title"))
     await expect(flow.form.locator("ha-input-chip", has_text=own_type)).to_be_visible()
     follows = flow.form.get_by_role("switch").nth(1)
-    await expect(follows).to_be_checked(checked=tab.language == "en")  # the next one turns it back
+    await expect(follows).to_be_checked(
+        checked=tab.language == "en"
+    )  # the next run turns it off again
 
 
-async def test_one_more_user_is_followed(stage: Stage, tab: Frontend) -> None:
-    user = stage.users[1 if tab.language == "en" else 2]
+async def test_one_more_user_is_followed(installation: Installation, tab: Frontend) -> None:
+    user = installation.users[1 if tab.language == "en" else 2]
     car, text, page = user["vehicles"][0], tab.text, IntegrationPage(tab)
     await page.open()
     flow = await page.add_user()
@@ -60,16 +62,16 @@ async def test_one_more_user_is_followed(stage: Stage, tab: Frontend) -> None:
     assert not await tab.raw_texts()
 
 
-async def test_diagnostics_can_be_shown_to_a_stranger(stage: Stage, tab: Frontend) -> None:
+async def test_diagnostics_hold_no_secret(installation: Installation, tab: Frontend) -> None:
     page = IntegrationPage(tab)
     await page.open()
     written = json.dumps(await page.download_diagnostics())
     assert '"charge_state"' in written
-    info = await stage.simulator.info()
+    info = await installation.simulator.info()
     secrets = (
         f'"{info["client_secret"]}"',
-        stage.users[0]["id"],
-        stage.car["id"],
+        installation.users[0]["id"],
+        installation.car["id"],
         info["base_url"],
     )
     assert [secret for secret in secrets if secret in written] == []

@@ -1,4 +1,4 @@
-"""The automation editor offers our triggers by name, and what is made there runs."""
+"""The automation editor: it offers our triggers by name, and a new automation runs."""
 
 import asyncio
 import re
@@ -6,10 +6,10 @@ import re
 from playwright.async_api import expect
 import pytest
 
-from harness.browser.automations import AutomationEditor
 from harness.browser.chromium import PATIENCE
 from harness.browser.frontend import Frontend
-from tests.e2e.browser.conftest import Stage
+from harness.browser.pages import AutomationEditor
+from tests.e2e.browser.conftest import Installation
 
 pytestmark = [
     pytest.mark.browser,
@@ -19,9 +19,9 @@ pytestmark = [
 
 
 async def test_a_trigger_chosen_by_its_name_fires_when_the_car_is_plugged_in(
-    stage: Stage, tab: Frontend
+    installation: Installation, tab: Frontend
 ) -> None:
-    car, said = stage.car, f"Told in {tab.language}"
+    car, event_type = installation.car, f"Fired in {tab.language}"
     editor = AutomationEditor(tab)
     await editor.open()
     await editor.add_trigger(
@@ -31,21 +31,21 @@ async def test_a_trigger_chosen_by_its_name_fires_when_the_car_is_plugged_in(
     late = tab.text("triggers.session_started.fields.include_late.name")
     await expect(editor.details).to_contain_text(late)
     assert not await tab.raw_texts()
-    await editor.add_event(said)
-    await editor.save(said)
+    await editor.add_event(event_type)
+    await editor.save(event_type)
 
-    async with await stage.home.api.websocket() as socket:
-        told = await socket.subscribe_events(said)
-        await stage.simulator.plug(car["id"])
+    async with await installation.home.api.websocket() as socket:
+        events = await socket.subscribe_events(event_type)
+        await installation.simulator.plug(car["id"])
         try:
             async with asyncio.timeout(PATIENCE):
-                received = await anext(aiter(told))
+                received = await anext(aiter(events))
         finally:
-            await stage.simulator.unplug(car["id"])
-    assert received.event_type == said
+            await installation.simulator.unplug(car["id"])
+    assert received.event_type == event_type
 
 
-async def test_the_brand_finds_our_triggers(stage: Stage, tab: Frontend) -> None:
+async def test_the_brand_finds_our_triggers(installation: Installation, tab: Frontend) -> None:
     editor = AutomationEditor(tab)
     await editor.open()
     found = await editor.search_triggers("Jedlix")

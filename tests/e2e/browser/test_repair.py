@@ -1,4 +1,4 @@
-"""What is wrong with push is told where Home Assistant tells such things, and is mended there."""
+"""The repairs page: it shows what is wrong with push, and a person repairs it there."""
 
 from collections.abc import AsyncIterator
 
@@ -7,10 +7,10 @@ import pytest
 import pytest_asyncio
 
 from harness.browser.frontend import Frontend
-from harness.browser.repairs import RepairsPage
-from harness.flows import add_jedlix
+from harness.browser.pages import RepairsPage
+from harness.config_entries import add_jedlix
 from harness.simulator import Simulator
-from tests.e2e.browser.conftest import Stage
+from tests.e2e.browser.conftest import Installation
 
 pytestmark = [
     pytest.mark.browser,
@@ -20,19 +20,18 @@ pytestmark = [
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def lost_address(stage: Stage, cloud: Simulator) -> AsyncIterator[None]:
-    """Let an account be reached at the external address, and take that away."""
-    async with await stage.home.api.websocket() as socket:
-        await socket.call("config/core/update", external_url=stage.home.base_url)
-        users = (await cloud.truth())["users"]
-        info = await cloud.info()
-        await add_jedlix(stage.home.api, info, [users[0]["id"]], callback="external")
+async def lost_address(installation: Installation, cloud: Simulator) -> AsyncIterator[None]:
+    """Add an account that is reached at the external address, and remove that address."""
+    async with await installation.home.api.websocket() as socket:
+        await socket.call("config/core/update", external_url=installation.home.base_url)
+        users, info = await cloud.users(), await cloud.info()
+        await add_jedlix(installation.home.api, info, [users[0]["id"]], callback="external")
         await socket.call("config/core/update", external_url=None)
     yield
 
 
-async def test_a_lost_address_is_told_and_mended(
-    stage: Stage, lost_address: None, tab: Frontend
+async def test_a_lost_address_is_shown_and_repaired(
+    installation: Installation, lost_address: None, tab: Frontend
 ) -> None:
     issue = "issues.no_public_url"
     title = tab.text(f"{issue}.title")
@@ -47,7 +46,7 @@ async def test_a_lost_address_is_told_and_mended(
     await flow.submit()
     await expect(flow.error).to_contain_text(tab.text(f"{issue}.fix_flow.error.no_url"))
     await flow.choose(tab.text("selector.callback.options.custom"))
-    await flow.fill(callback_url=stage.home.base_url)
+    await flow.fill(callback_url=installation.home.base_url)
     await flow.submit()
     await expect(flow.end).to_be_visible()
     await flow.finish()

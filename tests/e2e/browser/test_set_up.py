@@ -1,4 +1,4 @@
-"""From the log-in to the page of a car, as somebody meets us for the first time."""
+"""Set-up, from the log-in to the page of the first car."""
 
 from collections.abc import AsyncIterator
 
@@ -7,11 +7,11 @@ import pytest
 import pytest_asyncio
 
 from harness.browser.frontend import Frontend
-from harness.browser.integrations import add_integration, open_device
+from harness.browser.pages import add_integration, open_device
 from harness.flows import DOMAIN
 from harness.home_api import PASSWORD, USERNAME
 from harness.simulator import Simulator
-from tests.e2e.browser.conftest import Stage
+from tests.e2e.browser.conftest import Installation
 
 pytestmark = [
     pytest.mark.browser,
@@ -21,19 +21,19 @@ pytestmark = [
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def stranger(stage: Stage, language: str) -> AsyncIterator[Frontend]:
-    """Return a tab of somebody who is not logged in."""
-    tab = await Frontend.open(stage.browser, stage.home.api, language=language)
+async def logged_out(installation: Installation, language: str) -> AsyncIterator[Frontend]:
+    """Return a tab that is not logged in."""
+    tab = await Frontend.open(installation.browser, installation.home.api, language=language)
     yield tab
     await tab.close()
     assert not tab.complaints
 
 
-async def test_a_stranger_logs_in_adds_an_account_and_finds_the_car(
-    stage: Stage, cloud: Simulator, stranger: Frontend
+async def test_a_new_person_logs_in_adds_an_account_and_finds_the_car(
+    installation: Installation, cloud: Simulator, logged_out: Frontend
 ) -> None:
-    tab, text = stranger, stranger.text
-    info, user = await cloud.info(), (await cloud.truth())["users"][0]
+    tab, text = logged_out, logged_out.text
+    info, user = await cloud.info(), (await cloud.users())[0]
     car = user["vehicles"][0]
 
     await tab.log_in(USERNAME, PASSWORD)
@@ -70,7 +70,7 @@ async def test_a_stranger_logs_in_adds_an_account_and_finds_the_car(
     await flow.submit()
     await expect(flow.progress).to_contain_text(text("config.progress.connect"))
     await expect(flow.error).to_contain_text(text("config.error.not_reachable"))
-    await flow.fill(callback_url=stage.home.base_url)
+    await flow.fill(callback_url=installation.home.base_url)
     await flow.submit()
     await expect(flow.progress).to_contain_text(text("config.progress.connect"))
     await expect(flow.end).to_be_visible()

@@ -1,4 +1,4 @@
-"""The simulator's own page, on which a person plays with cars."""
+"""The simulator's own page, where a person plugs cars in and out."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,8 +8,8 @@ import pytest
 import pytest_asyncio
 
 from harness.browser.chromium import PATIENCE
-from harness.browser.simulator import SimulatorPage
-from tests.e2e.browser.conftest import Stage
+from harness.browser.pages import SimulatorPage
+from tests.e2e.browser.conftest import Installation
 
 pytestmark = [
     pytest.mark.browser,
@@ -19,40 +19,43 @@ pytestmark = [
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def page(stage: Stage) -> AsyncIterator[Page]:
-    """Return a page that must not fail; a refusal (400) is none of its own."""
-    page = await stage.browser.new_page()
+async def page(installation: Installation) -> AsyncIterator[Page]:
+    """Return a page whose console must stay free of errors; a refusal (400) is none."""
+    page = await installation.browser.new_page()
     complaints: list[str] = []
-    page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+    page.on(
+        "console",
+        lambda message: complaints.append(message.text) if message.type == "error" else None,
+    )
     page.on("pageerror", lambda error: complaints.append(str(error)))
     yield page
     await page.close()
     assert not [complaint for complaint in complaints if "status of 400" not in complaint]
 
 
-async def test_a_click_plugs_the_car_in_and_home_assistant_hears_of_it(
-    stage: Stage, page: Page
+async def test_a_click_plugs_the_car_in_and_home_assistant_publishes_it(
+    installation: Installation, page: Page
 ) -> None:
-    simulator = SimulatorPage(page, stage.simulator.url)
+    simulator = SimulatorPage(page, installation.simulator.url)
     await simulator.open()
-    car = simulator.car(stage.car["id"])
-    async with await stage.home.api.websocket() as socket:
-        told = await socket.subscribe_events("jedlix_event")
+    car = simulator.car(installation.car["id"])
+    async with await installation.home.api.websocket() as socket:
+        events = await socket.subscribe_events("jedlix_event")
         await car.get_by_role("button", name="Plug in", exact=True).click()
         try:
             await expect(car).to_contain_text("home")
-            await expect(simulator.happened.first).to_contain_text(stage.car["model"])
+            await expect(simulator.changes.first).to_contain_text(installation.car["model"])
             await expect(simulator.deliveries.first).to_contain_text("200 in")
             async with asyncio.timeout(PATIENCE):
-                received = await anext(aiter(told))
+                received = await anext(aiter(events))
         finally:
             await car.get_by_role("button", name="Unplug").click()
             await expect(car).to_contain_text("not plugged in")
-    assert received.data["vehicle_id"] == stage.car["id"]
+    assert received.data["vehicle_id"] == installation.car["id"]
 
 
-async def test_a_refusal_is_told_on_the_page(stage: Stage, page: Page) -> None:
-    simulator = SimulatorPage(page, stage.simulator.url)
+async def test_a_refusal_is_shown_on_the_page(installation: Installation, page: Page) -> None:
+    simulator = SimulatorPage(page, installation.simulator.url)
     await simulator.open()
     await page.get_by_label("Hour").fill("99")
     await page.get_by_role("button", name="Set").click()

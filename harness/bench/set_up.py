@@ -1,0 +1,82 @@
+"""Set-up: what a house and a fleet cost at the start and in memory, compared with entities of core."""
+
+import time
+
+from .figures import Figures
+from .testbed import TEMPLATES, Account, Testbed
+
+_TEMPLATES_PER_CAR = (
+    ("sensor", "battery", 'device_class: battery, unit_of_measurement: "%", state: "{{ 50 }}"'),
+    ("sensor", "range", 'device_class: distance, unit_of_measurement: km, state: "{{ 200 }}"'),
+    ("binary_sensor", "plugged_in", 'device_class: plug, state: "{{ false }}"'),
+)
+"""A car as somebody would write it without an integration."""
+
+
+async def measure_adding(
+    testbed: Testbed, figures: Figures, users: list[str], label: str
+) -> Account:
+    """Add users as a person would, and measure time, calls, memory, and the file on the disk."""
+    before = await testbed.ask("memory")
+    last = await testbed.last_request()
+    began = time.monotonic()
+    account = await testbed.add_account(label, users)
+    figures.add(f"add_{label}_s", [time.monotonic() - began])
+    figures.add(f"add_{label}_calls", [len(await testbed.simulator.requests(last))])
+    figures.add(f"add_{label}_kib", [await testbed.ask("memory") - before])
+    figures.add(f"entities_{label}", [await testbed.ask("entities", entry_id=account.entry_id)])
+    await testbed.subscribe_to_everything(account)
+    store = testbed.home.folder / ".storage" / f"jedlix.{account.entry_id}"
+    figures.add(f"store_{label}_kib", [store.stat().st_size / 1024])
+    return account
+
+
+async def measure_set_up(
+    testbed: Testbed, figures: Figures, account: Account, label: str, *, rounds: int
+) -> None:
+    """Load an entry several times, as a restart does."""
+    costs, calls = [], []
+    for _ in range(rounds):
+        last = await testbed.last_request()
+        costs.append(await testbed.ask("set_up", entry_id=account.entry_id))
+        calls.append(len(await testbed.simulator.requests(last)))
+    figures.add(f"setup_{label}_ready_s", [cost["ready"] for cost in costs])
+    figures.add(f"setup_{label}_all_looked_at_s", [cost["time"] for cost in costs])
+    figures.add(f"setup_{label}_cpu_s", [cost["process"] for cost in costs])
+    figures.add(f"setup_{label}_calls", calls)
+    figures.add(f"setup_{label}_loop_blocked_ms", [cost["blocked"] * 1000 for cost in costs])
+
+
+async def compare_set_up_with_templates(
+    testbed: Testbed, figures: Figures, fleet: Account, *, rounds: int
+) -> None:
+    """Set up the fleet and as many devices of core's template entities in turn; compare per entity.
+
+    Only the event loop's thread counts. Other threads read the file of templates and write the registry,
+    which is no part of a set-up.
+    """
+    cars = len(fleet.users)
+    entities = await testbed.ask("entities", entry_id=fleet.entry_id)
+    ours, theirs = [], []
+    for _ in range(rounds):
+        cost = await testbed.ask("set_up", entry_id=fleet.entry_id)
+        ours.append(cost["loop"] / entities)
+        _write_templates(testbed, cars)
+        cost = await testbed.ask("reload_templates")
+        theirs.append(cost["loop"] / (cars * len(_TEMPLATES_PER_CAR)))
+        _write_templates(testbed, 0)
+        await testbed.ask("reload_templates")
+    ratios = [a / b for a, b in zip(ours, theirs, strict=True)]
+    figures.add(f"setup_{cars}_cars_vs_{cars}_template_devices", ratios)
+    figures.add("setup_us_per_entity", [seconds * 1e6 for seconds in ours])
+    figures.add("setup_us_per_template_entity", [seconds * 1e6 for seconds in theirs])
+
+
+def _write_templates(testbed: Testbed, cars: int) -> None:
+    lines = [
+        f"- {domain}: [{{name: Car {car} {name}, unique_id: car_{car}_{name}, {rest}}}]"
+        for car in range(cars)
+        for domain, name, rest in _TEMPLATES_PER_CAR
+    ]
+    path = testbed.home.folder / TEMPLATES
+    path.write_text("\n".join(lines or ["[]"]) + "\n", encoding="utf-8")

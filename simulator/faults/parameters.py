@@ -1,0 +1,224 @@
+"""Parameters of faults: each has a name, a unit and a sentence, and reads its value out of JSON."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+import math
+from typing import Any, override
+
+ALL = "all"
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class Names:
+    """What a fault may name: endpoints, users, cars and sessions of the cloud as it is now.
+
+    The functions return the id for an id or a number, or None where there is no such thing.
+    """
+
+    endpoints: Collection[str]
+    user: Callable[[object], str | None]
+    vehicle: Callable[[object], str | None]
+    session: Callable[[object], str | None]
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class Parameter:
+    """A parameter. `required` ones have no default; None is the default of the others that can be absent."""
+
+    name: str
+    sentence: str
+    unit: str = ""
+    required: bool = False
+
+    @property
+    def default(self) -> Any:
+        """Return the value where none is given."""
+        return None
+
+    def read(self, value: object, names: Names) -> Any:
+        """Return the checked value. Raises ValueError, which begins with the parameter's name."""
+        raise NotImplementedError
+
+    def describe(self) -> dict[str, Any]:
+        """Return it as JSON, for the page."""
+        return {
+            "name": self.name,
+            "type": type(self).__name__.lower(),
+            "unit": self.unit,
+            "sentence": self.sentence,
+            "required": self.required,
+            "default": self.default,
+        }
+
+    def _wrong(self, wanted: str, value: object) -> ValueError:
+        return ValueError(f"{self.name}: must be {wanted}, not {value!r}")
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class Number(Parameter):
+    """A number in a range."""
+
+    low: float
+    high: float
+    value: float | None = None
+    whole: bool = False
+
+    @property
+    @override
+    def default(self) -> Any:
+        return self.value
+
+    @override
+    def read(self, value: object, names: Names) -> Any:
+        allowed = (int,) if self.whole else (int, float)
+        if type(value) not in allowed or not self._fits(value):
+            kind = "a whole number" if self.whole else "a number"
+            raise self._wrong(f"{kind} from {self.low:g} to {self.high:g}", value)
+        return value
+
+    def _fits(self, value: Any) -> bool:
+        return math.isfinite(value) and self.low <= value <= self.high
+
+    @override
+    def describe(self) -> dict[str, Any]:
+        return super(Number, self).describe() | {
+            "low": self.low,
+            "high": self.high,
+            "whole": self.whole,
+        }
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class Flag(Parameter):
+    """True or false."""
+
+    value: bool = False
+
+    @property
+    @override
+    def default(self) -> Any:
+        return self.value
+
+    @override
+    def read(self, value: object, names: Names) -> Any:
+        if not isinstance(value, bool):
+            raise self._wrong("true or false", value)
+        return value
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class Choice(Parameter):
+    """One of a few texts or numbers; the first is the default."""
+
+    options: tuple[Any, ...]
+
+    @property
+    @override
+    def default(self) -> Any:
+        return self.options[0]
+
+    @override
+    def read(self, value: object, names: Names) -> Any:
+        if type(value) not in {int, str} or value not in self.options:
+            raise self._wrong(f"one of {', '.join(map(str, self.options))}", value)
+        return value
+
+    @override
+    def describe(self) -> dict[str, Any]:
+        return super(Choice, self).describe() | {"options": self.options}
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class Text(Parameter):
+    """A text."""
+
+    value: str = ""
+
+    @property
+    @override
+    def default(self) -> Any:
+        return self.value
+
+    @override
+    def read(self, value: object, names: Names) -> Any:
+        if not isinstance(value, str) or not value.isprintable():
+            raise self._wrong("a text in one line", value)
+        return value
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class User(Parameter):
+    """A user, by id or by number: the first one is 1."""
+
+    @override
+    def read(self, value: object, names: Names) -> Any:
+        if (user_id := names.user(value)) is None:
+            raise ValueError(f"{self.name}: there is no user {value!r}")
+        return user_id
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class Vehicle(Parameter):
+    """A car, by id or by number: the first one is 1."""
+
+    @override
+    def read(self, value: object, names: Names) -> Any:
+        if (vehicle_id := names.vehicle(value)) is None:
+            raise ValueError(f"{self.name}: there is no vehicle {value!r}")
+        return vehicle_id
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class Session(Parameter):
+    """A charge session, by id."""
+
+    @override
+    def read(self, value: object, names: Names) -> Any:
+        if (session_id := names.session(value)) is None:
+            raise ValueError(f"{self.name}: there is no session {value!r}")
+        return session_id
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class Users(Parameter):
+    """A list of users, or `all`."""
+
+    @property
+    @override
+    def default(self) -> Any:
+        return ALL
+
+    @override
+    def read(self, value: object, names: Names) -> Any:
+        if value == ALL:
+            return None
+        if not isinstance(value, list) or not value:
+            raise self._wrong(f"{ALL!r} or a list of user ids or numbers", value)
+        found = set()
+        for item in value:
+            if (user_id := names.user(item)) is None:
+                raise ValueError(f"{self.name}: there is no user {item!r}")
+            found.add(user_id)
+        return frozenset(found)
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class Endpoints(Parameter):
+    """A list of names of endpoints, or `all`."""
+
+    @property
+    @override
+    def default(self) -> Any:
+        return ALL
+
+    @override
+    def read(self, value: object, names: Names) -> Any:
+        if value == ALL:
+            return None
+        if not isinstance(value, list) or not value:
+            raise self._wrong(f"{ALL!r} or a list of names of endpoints", value)
+        for item in value:
+            if not isinstance(item, str) or item not in names.endpoints:
+                known = ", ".join(sorted(names.endpoints))
+                raise ValueError(f"{self.name}: there is no endpoint {item!r} here. Known: {known}")
+        return frozenset(value)

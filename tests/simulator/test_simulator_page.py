@@ -1,0 +1,114 @@
+"""Page of the simulator in a real browser: each kind of fault can be set there."""
+
+from collections.abc import AsyncIterator
+import os
+
+from playwright.async_api import Page, expect
+import pytest
+
+from harness.browser.chromium import chromium, find_chromium
+from simulator.faults import general
+from simulator.faults.kinds import KINDS
+from tests.simulator.conftest import Start
+from tests.simulator.tools import Api
+
+pytestmark = pytest.mark.browser
+
+# What a person chooses where the table requires a value and has no default.
+REQUIRED = {"status": "503", "ahead_seconds": "60", "user": "1", "to_user": "2", "vehicle": "1"}
+
+
+@pytest.fixture
+async def page() -> AsyncIterator[Page]:
+    """Return an empty page without errors of its own; a refusal (400) is none."""
+    path = find_chromium()
+    if path is None:
+        reason = "there is no Chromium; on Debian: apt-get install chromium"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+    errors: list[str] = []
+    async with chromium(path) as browser:
+        page = await browser.new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        yield page
+    assert not errors
+
+
+@pytest.fixture
+async def api(start: Start) -> Api:
+    return await start(users=2, ticking=True)
+
+
+async def test_each_kind_of_fault_can_be_set_and_ended(api: Api, page: Page) -> None:
+    await page.goto(api.sim.url)
+    for name, kind in KINDS.items():
+        await page.get_by_label("Kind").select_option(name)
+        await expect(page.locator("#kind-sentence")).to_have_text(kind.sentence)
+        shown = page.locator("#kind-fields label")
+        assert await shown.count() == len(kind.fields)
+        for place, field in enumerate(kind.fields):
+            await expect(shown.nth(place)).to_contain_text(field.unit)
+            await expect(shown.nth(place).locator("small")).to_have_text(field.sentence)
+            if field.required:
+                element = shown.nth(place).locator("[data-field]")
+                if field.name in {"status", "ahead_seconds"}:
+                    await element.fill(REQUIRED[field.name])
+                else:
+                    await element.select_option(index=int(REQUIRED[field.name]))
+        await page.get_by_role("button", name="Add this fault").click()
+        if kind.at_once:
+            await expect(page.locator("#changes")).to_contain_text("vehicle removed")
+            continue
+        row = page.locator("#aimed tr")
+        await expect(row).to_contain_text(name)
+        (fault,) = api.sim.aimed
+        assert fault.kind is kind
+        await row.get_by_role("button", name=f"End fault {fault.number}").click()
+        await expect(row).to_have_count(0)
+        assert list(api.sim.aimed) == []
+    await expect(page.get_by_role("alert")).to_be_hidden()
+
+
+async def test_calls_users_and_how_often(api: Api, page: Page) -> None:
+    await page.goto(api.sim.url)
+    await page.get_by_label("Kind").select_option("retry_after")
+    await page.locator("[data-field=form]").select_option(label="epoch")
+    await page.locator("[data-field=endpoints]").select_option(["vehicles", "token"])
+    await page.locator("[data-field=users]").select_option(index=1)
+    await page.locator("[data-field=times]").fill("3")
+    await page.locator("[data-field=for_seconds]").fill("600")
+    await page.get_by_role("button", name="Add this fault").click()
+    await expect(page.locator("#aimed tr")).to_contain_text("0 of 3")
+    (fault,) = api.sim.aimed
+    assert (fault["form"], fault["status"], fault.times) == ("epoch", 429, 3)
+    assert (fault.endpoints, fault.users) == ({"vehicles", "token"}, {api.sim.user_ids[1]})
+    assert fault.until is not None
+    await page.get_by_role("button", name="No faults").click()
+    await expect(page.locator("#aimed tr")).to_have_count(0)
+
+
+async def test_a_refusal_names_the_field(api: Api, page: Page) -> None:
+    await page.goto(api.sim.url)
+    await page.get_by_label("Kind").select_option("status")
+    await page.get_by_role("button", name="Add this fault").click()
+    await expect(page.get_by_role("alert")).to_have_text("status: status needs it")
+
+
+async def test_each_fault_of_the_whole_cloud_is_there_with_its_sentence(
+    api: Api, page: Page
+) -> None:
+    await page.goto(api.sim.url)
+    for row in general.describe():
+        label = page.locator("#faults label").filter(has=page.locator(f"#fault-{row['name']}"))
+        await expect(label).to_contain_text(row["unit"])
+        await expect(label.locator("small")).to_have_text(row["sentence"])
+    await page.locator("#fault-drop").fill("0.5")
+    await page.locator("#fault-absent").fill("sessions, vehicles")
+    await page.locator("#fault-absent").press("Tab")
+    await expect(page.get_by_role("alert")).to_be_hidden()
+    async with page.expect_response("**/control/faults"):
+        pass
+    assert (api.sim.faults.drop, api.sim.faults.absent) == (0.5, ["sessions", "vehicles"])
+    for name, sentence in general.ACTIONS.items():
+        await expect(page.locator("#actions")).to_contain_text(sentence)
+        await page.get_by_role("button", name=name.replace("_", " ")).click()
+    assert (await api.call("GET", "/api/v1/charging-locations"))[0] == 401

@@ -1,0 +1,110 @@
+"""Upgrade: an entry, a store file and an entity registry of an earlier version load unchanged.
+
+tests/samples/ was written by version 0.1.0 in development, before its modules got their present names: two
+users, an open session each, a boost, an entered battery level, charge settings, subscriptions and tried
+event types.
+"""
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+from homeassistant.config_entries import ConfigEntryState
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import device_registry as dr, entity_registry as er, issue_registry as ir
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.jedlix.const import DOMAIN
+from custom_components.jedlix.store import JedlixStore
+from simulator.app import Simulator
+from tests.conftest import StartSimulator
+from tests.tools import set_up, until
+
+SAMPLES: Final = Path(__file__).parent / "samples"
+
+
+def sample(name: str) -> Any:
+    """Return the content of a stored file."""
+    return json.loads((SAMPLES / f"{name}.json").read_text())
+
+
+STORE: Final[dict[str, Any]] = sample("store")
+
+
+@pytest.fixture
+async def sim(start_simulator: StartSimulator) -> Simulator:
+    """Return a simulator with the users of the samples; its ids follow from its seed."""
+    sim = await start_simulator(users=2)
+    assert sim.user_ids == [user["user_id"] for user in STORE["data"]["users"]]
+    return sim
+
+
+@pytest.fixture
+def entry(sim: Simulator, callback_url: str) -> MockConfigEntry:
+    """Return the stored entry, at the address that the simulator has now."""
+    stored = sample("entry")
+    return MockConfigEntry(
+        domain=DOMAIN,
+        entry_id=stored["entry_id"],
+        title=stored["title"],
+        unique_id=stored["unique_id"],
+        version=stored["version"],
+        minor_version=stored["minor_version"],
+        data=stored["data"]
+        | {
+            "base_url": sim.url,
+            "token_url": f"{sim.url}/oauth/token",
+            "audience": sim.url,
+            "callback_url": callback_url,
+        },
+        options=stored["options"],
+        subentries_data=stored["subentries"],
+    )
+
+
+async def test_a_stored_file_is_read_and_written_back_as_it_was(
+    hass: HomeAssistant, hass_storage: dict[str, Any]
+) -> None:
+    hass_storage[STORE["key"]] = STORE
+    store = JedlixStore(hass, STORE["key"].removeprefix(f"{DOMAIN}."))
+    await store.load()
+    assert ir.async_get(hass).issues == {}
+    del hass_storage[STORE["key"]]
+    await store.save()
+    assert hass_storage[STORE["key"]] == STORE
+
+
+async def test_entities_keep_their_ids_and_whether_they_are_disabled(
+    hass: HomeAssistant, hass_storage: dict[str, Any], entry: MockConfigEntry
+) -> None:
+    hass_storage[STORE["key"]] = STORE
+    entry.add_to_hass(hass)
+    registry, devices = er.async_get(hass), dr.async_get(hass)
+    stored = sample("entities")
+    for item in stored:
+        device = devices.async_get_or_create(
+            config_entry_id=entry.entry_id,
+            config_subentry_id=item["config_subentry_id"],
+            identifiers={tuple(identifier) for identifier in item["device"]},
+        )
+        registry.async_get_or_create(
+            item["domain"],
+            DOMAIN,
+            item["unique_id"],
+            config_entry=entry,
+            config_subentry_id=item["config_subentry_id"],
+            device_id=device.id,
+            disabled_by=item["disabled_by"] and er.RegistryEntryDisabler(item["disabled_by"]),
+            suggested_object_id=item["entity_id"].partition(".")[2],
+            translation_key=item["translation_key"],
+        )
+    await set_up(hass, entry)
+    await until(hass, lambda: entry.runtime_data.push.state not in ("off", "connecting"))
+    assert entry.state is ConfigEntryState.LOADED
+    found = er.async_entries_for_config_entry(registry, entry.entry_id)
+    as_stored = {item["unique_id"]: (item["entity_id"], item["disabled_by"]) for item in stored}
+    assert {item.unique_id: (item.entity_id, item.disabled_by) for item in found} == as_stored
+    used = {state.entity_id for state in hass.states.async_all()}
+    assert {item["entity_id"] for item in stored if item["disabled_by"] is None} <= used
+    assert ir.async_get(hass).async_get_issue(DOMAIN, f"memory_damaged_{entry.entry_id}") is None
