@@ -28,6 +28,12 @@ async def entry(hass: HomeAssistant, sim: Simulator, callback_url: str) -> MockC
     return await set_up_with_push(hass, sim, callback_url, options=options)
 
 
+def offered_by(dialog: Dialog) -> list[str]:
+    """Return the event types that a person can choose."""
+    offered: list[str] = dialog.fields["event_types"]["selector"]["select"]["options"]
+    return offered
+
+
 async def test_an_event_type_that_is_added_by_name_is_subscribed(
     hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry
 ) -> None:
@@ -52,6 +58,7 @@ async def test_an_event_type_that_is_added_by_name_is_subscribed(
     assert state_of(hass, "_push_state") == "healthy"
     dialog = await Dialog.options(hass, entry)
     assert dialog.shown["event_types"] == [*DOCUMENTED_EVENT_TYPES, ADDED]
+    assert offered_by(dialog) == [*DOCUMENTED_EVENT_TYPES, ADDED]
 
 
 async def test_without_any_event_type_push_is_off(
@@ -74,8 +81,7 @@ async def test_an_event_type_that_is_removed_is_unsubscribed_and_stays_on_offer(
     assert len(subscriptions(sim, USER_CREATED)) == 1
     dialog = await Dialog.options(hass, entry)
     assert dialog.shown["event_types"] == [USER_CREATED]
-    offered = dialog.fields["event_types"]["selector"]["select"]["options"]
-    assert offered == list(DOCUMENTED_EVENT_TYPES)
+    assert offered_by(dialog) == list(DOCUMENTED_EVENT_TYPES)
 
 
 async def test_the_poll_interval(
