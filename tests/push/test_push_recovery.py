@@ -4,14 +4,13 @@ from datetime import timedelta
 from typing import Final
 
 from homeassistant.config_entries import SOURCE_REAUTH
-from homeassistant.const import CONF_CLIENT_SECRET, CONF_WEBHOOK_ID
+from homeassistant.const import CONF_CLIENT_SECRET
 from homeassistant.core import HomeAssistant
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.jedlix.const import CONF_EVENT_TYPES, CONF_WEBHOOK_KEY, DOMAIN
+from custom_components.jedlix.const import CONF_EVENT_TYPES, DOMAIN
 from custom_components.jedlix.push import registration
-from custom_components.jedlix.push.health import PushState
 from simulator.app import Simulator
 from tests.dialogs import Dialog, change_secret
 from tests.push.tools import (
@@ -19,15 +18,13 @@ from tests.push.tools import (
     has_problem,
     poll_after,
     push_of,
-    reaches,
-    registration_calls,
     repairs_of,
     set_up_callback,
     toggle_plug,
     types_at,
     urls_at,
 )
-from tests.tools import Clock, make_entry, state_of, until
+from tests.tools import Clock, state_of, until
 
 POLL: Final = timedelta(minutes=5)
 
@@ -97,30 +94,3 @@ async def test_a_clock_of_jedlix_that_is_wrong_by_minutes_does_no_harm(
     entry = await set_up_callback(hass, sim, "custom", callback_url)
     await ends_healthy(hass, sim, entry)
     assert (push_of(entry).health.last_delay or 0) >= 0
-
-
-async def test_two_homes_at_one_tenant_leave_each_others_subscriptions_alone(
-    hass: HomeAssistant, entry: MockConfigEntry, sim: Simulator, callback_url: str
-) -> None:
-    other = make_entry(sim, callback_url)
-    other.add_to_hass(hass)
-    hass.config_entries.async_update_entry(
-        other,
-        unique_id="another home",
-        data={**other.data, CONF_WEBHOOK_ID: "its-own-id", CONF_WEBHOOK_KEY: "its-own-key"},
-    )
-    first = dict(sim.webhooks.subscriptions)
-    await hass.config_entries.async_setup(other.entry_id)
-    await reaches(hass, other, PushState.WAITING)
-    toggle_plug(sim)
-    for home in (entry, other):
-        await reaches(hass, home, PushState.HEALTHY)
-        push_of(home).resubscribe()
-    await until(hass, lambda: registration_calls(sim).count("PUT 200") == 2 * len(first))
-    assert {key: sim.webhooks.subscriptions[key] for key in first} == first
-    assert len(sim.webhooks.subscriptions) == 2 * len(first)
-    await hass.config_entries.async_remove(other.entry_id)
-    assert sim.webhooks.subscriptions == first
-    toggle_plug(sim)
-    await until(hass, lambda: push_of(entry).health.rejected == 0)
-    await reaches(hass, entry, PushState.HEALTHY)

@@ -1,14 +1,12 @@
 """Push of one entry as a user sees it: its state, its repairs, and what is registered at Jedlix."""
 
-from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
 
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.jedlix.const import CONF_CALLBACK, CONF_CALLBACK_URL, DOMAIN
+from custom_components.jedlix.const import CONF_CALLBACK, DOMAIN
 from custom_components.jedlix.push.health import PushState
 from custom_components.jedlix.webhook import JedlixPush
 from simulator.app import Simulator
@@ -16,18 +14,12 @@ from tests.tools import Clock, make_entry, set_up, state_of, until
 
 
 async def set_up_callback(
-    hass: HomeAssistant,
-    sim: Simulator,
-    callback: str,
-    url: str | None = None,
-    options: Mapping[str, Any] | None = None,
-    **data: Any,
+    hass: HomeAssistant, sim: Simulator, callback: str, url: str | None = None
 ) -> MockConfigEntry:
     """Set up an entry with this callback."""
-    entry = make_entry(sim, url, options=options)
+    entry = make_entry(sim, url)
     entry.add_to_hass(hass)
-    callback_data = {CONF_CALLBACK: callback, CONF_CALLBACK_URL: url}
-    hass.config_entries.async_update_entry(entry, data={**entry.data, **callback_data, **data})
+    hass.config_entries.async_update_entry(entry, data={**entry.data, CONF_CALLBACK: callback})
     await set_up(hass, entry)
     return entry
 
