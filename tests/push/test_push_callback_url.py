@@ -223,6 +223,7 @@ def test_a_private_host(host: str) -> None:
         "0x08080808",
         "::ffff:8.8.8.8",
         "2606:4700::1111",
+        "[2606:4700::1111]",
     ],
 )
 def test_a_public_host(host: str | None) -> None:
