@@ -16,7 +16,6 @@ def offered() -> OfferedCalls:
 
 def test_each_call_is_offered_until_a_tenant_refuses_it(offered: OfferedCalls) -> None:
     assert offered.is_offered("chargers")
-    assert not offered.has_answered("chargers")
     offered.note_refusal("chargers", NotFound("no such path"))
     assert not offered.is_offered("chargers")
     assert offered.is_offered("sessions")
@@ -24,7 +23,6 @@ def test_each_call_is_offered_until_a_tenant_refuses_it(offered: OfferedCalls) -
 
 def test_a_call_that_was_answered_stays_offered(offered: OfferedCalls) -> None:
     offered.note_answer("chargers")
-    assert offered.has_answered("chargers")
     for _ in range(2 * REFUSALS_BEFORE_NOT_OFFERED):
         offered.note_refusal_of_one("chargers", NotFound("no such car"))
     assert offered.is_offered("chargers")

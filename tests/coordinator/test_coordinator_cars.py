@@ -86,7 +86,8 @@ async def test_a_car_that_comes_back_has_its_disabled_entities_in_the_registry_a
     await poll(hass, polled)
     assert registry.async_get(entity_id) is None
 
-    sim.world.vehicles[car.id] = sim.world.users[car.user_id].vehicle = car
+    sim.world.vehicles[car.id] = car
+    sim.world.users[car.user_id].vehicles.append(car)
     await poll(hass, polled)
     entity = registry.async_get(entity_id)
     assert entity is not None
