@@ -1,6 +1,7 @@
-"""What tests of controls and actions share: a car's entities, its controls, errors as one reads them."""
+"""Tools of tests about cars: their entities, controls and sessions, and errors as a person reads them."""
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Any, Final
 
 from homeassistant.core import HomeAssistant, State
@@ -10,8 +11,10 @@ from homeassistant.helpers.translation import async_get_translations
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.jedlix.const import DOMAIN
+from custom_components.jedlix.const import CONF_POLL_MINUTES, DOMAIN
 from simulator.app import Simulator
+from simulator.model import Session
+from tests.tools import make_entry, set_up, set_up_with_push, until
 
 LANGUAGES: Final = ("en", "nl", "de", "fr")
 
@@ -62,7 +65,7 @@ async def fails(
     key: str,
     kind: type[HomeAssistantError] = HomeAssistantError,
 ) -> str:
-    """See an attempt fail with a text that can be read in each language; returns the English one."""
+    """Check that an attempt fails with a text in each language; returns the English one."""
     with pytest.raises(HomeAssistantError) as caught:
         await attempt
     error = caught.value
@@ -78,14 +81,75 @@ async def fails(
     return read[0]
 
 
+async def set_up_with_rare_polls(
+    hass: HomeAssistant, sim: Simulator, callback_url: str | None = None
+) -> MockConfigEntry:
+    """Set an entry up, with push where there is a URL; a day without a poll is no gap for it."""
+    options = {CONF_POLL_MINUTES: 600}
+    if callback_url is not None:
+        return await set_up_with_push(hass, sim, callback_url, options=options)
+    entry = make_entry(sim, None, options=options)
+    await set_up(hass, entry)
+    return entry
+
+
 async def poll(hass: HomeAssistant, entry: MockConfigEntry) -> None:
     """Poll now, as the schedule would."""
     await entry.runtime_data.coordinator.async_refresh()
     await hass.async_block_till_done()
 
 
+def source_of(entry: MockConfigEntry) -> str:
+    """Return the source of the changes that Jedlix reports to this entry."""
+    return "poll" if entry.runtime_data.push.state == "off" else "webhook"
+
+
+async def refreshed(
+    hass: HomeAssistant, entry: MockConfigEntry, condition: Callable[[], object]
+) -> None:
+    """Wait for a refresh: it comes by itself where there is push, with a poll where there is none."""
+    if source_of(entry) == "poll":
+        await poll(hass, entry)
+        assert condition()
+    else:
+        await until(hass, condition)
+
+
+def add_session(sim: Simulator, start: datetime, end: datetime | None, **values: Any) -> Session:
+    """Add a session of the simulator's first car, unmanaged and without figures unless given."""
+    session = Session(
+        **{
+            "id": f"session of {start}",
+            "user_id": sim.user_ids[0],
+            "vehicle_id": sim.vehicle_ids[0],
+            "charging_location_id": None,
+            "is_managed": False,
+            "start": start,
+            "last_met": end or start,
+            "end": end,
+        }
+        | values
+    )
+    sim.world.sessions.add(session)
+    return session
+
+
+def sessions_between(sim: Simulator, start: datetime, end: datetime) -> list[Session]:
+    """Return the sessions of the first car that were running in a period, oldest first."""
+    return sorted(
+        (
+            session
+            for session in sim.world.sessions.by_id.values()
+            if session.vehicle_id == sim.vehicle_ids[0]
+            and session.start < end
+            and (session.end is None or session.end > start)
+        ),
+        key=lambda session: session.start,
+    )
+
+
 def mark(sim: Simulator) -> Callable[[], list[str]]:
-    """Return what tells the API calls from now on, tokens and registrations left aside."""
+    """Return a function that lists the API calls from now on, but for tokens and subscriptions."""
     begin = sim.requests_answered
 
     def calls() -> list[str]:
@@ -100,11 +164,11 @@ def mark(sim: Simulator) -> Callable[[], list[str]]:
 
 
 def troubles(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Return the warnings and errors that were logged, and what an integration must not do."""
+    """Return the warnings and errors that were logged."""
     return [
         record.getMessage()
         for record in caplog.records
         if record.levelname in {"WARNING", "ERROR", "CRITICAL"}
-        and record.name != "asyncio"  # says that the machine is busy
+        and record.name != "asyncio"  # it logs that the machine is busy
         and "has not been tested by Home Assistant" not in record.getMessage()
     ]

@@ -16,6 +16,7 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 from custom_components.jedlix.api import JedlixClient, Vehicle
 from simulator.app import Simulator
 from simulator.settings import Settings
+from tests.commanding import set_up_with_rare_polls
 from tests.tools import Clock, make_entry, set_up, until
 
 # A busy machine is slow, and that says nothing about the code.
@@ -108,3 +109,13 @@ async def entry(hass: HomeAssistant, sim: Simulator, callback_url: str) -> MockC
 def clock(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> Clock:
     """Return the clock of Home Assistant and the simulator, which a test can move forward."""
     return Clock(monkeypatch, sim)
+
+
+@pytest.fixture(params=["webhook", "poll"])
+async def entry_either_way(
+    request: pytest.FixtureRequest, hass: HomeAssistant, sim: Simulator, callback_url: str
+) -> MockConfigEntry:
+    """Return an entry that gets deliveries, and one that has to poll."""
+    return await set_up_with_rare_polls(
+        hass, sim, callback_url if request.param == "webhook" else None
+    )

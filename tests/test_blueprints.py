@@ -28,8 +28,8 @@ from pytest_homeassistant_custom_component.test_util.aiohttp import AiohttpClien
 from custom_components.jedlix.const import DOMAIN
 from custom_components.jedlix.push.health import PushState
 from simulator.app import Simulator
+from tests.commanding import device_of as car_device
 from tests.conftest import StartSimulator
-from tests.test_triggers import car_device
 from tests.tools import make_entry, set_up, state_of, until
 
 ROOT: Final = Path(__file__).parents[1]

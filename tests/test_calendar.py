@@ -1,6 +1,5 @@
-"""The calendar of a car, asked through Home Assistant's own doors."""
+"""Calendar: the sessions of a car, read through Home Assistant's own API and actions."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -15,8 +14,9 @@ from pytest_homeassistant_custom_component.typing import (
     WebSocketGenerator,
 )
 
+from simulator.api import shapes
 from simulator.app import Simulator
-from simulator.model import Session as TrueSession
+from tests.commanding import add_session, sessions_between
 from tests.conftest import StartSimulator
 from tests.tools import Clock, make_entry, record_events, set_up, state_of, until
 
@@ -27,8 +27,8 @@ DAY: Final = timedelta(days=1)
 
 
 @pytest.fixture
-async def at_home(hass: HomeAssistant) -> None:
-    """Let Home Assistant live in a zone with summer time."""
+async def summer_time(hass: HomeAssistant) -> None:
+    """Set a time zone with summer time."""
     await hass.config.async_set_time_zone("Europe/Amsterdam")
 
 
@@ -51,40 +51,13 @@ def moments(event: dict[str, Any]) -> tuple[datetime, datetime]:
     return tuple(datetime.fromisoformat(event[name]).astimezone(UTC) for name in ("start", "end"))  # type: ignore[return-value]
 
 
-def true_sessions(sim: Simulator, start: datetime, end: datetime) -> Iterator[TrueSession]:
-    """Yield what was truly running in a period, oldest first."""
-    for session in sorted(sim.world.sessions.by_id.values(), key=lambda session: session.start):
-        assert session.end is not None
-        if session.start < end and session.end > start:
-            yield session
-
-
-def let_have_been(sim: Simulator, start: datetime, end: datetime, **values: Any) -> TrueSession:
-    """Let the first car have had a session."""
-    session = TrueSession(
-        **{
-            "id": "made up",
-            "user_id": sim.user_ids[0],
-            "vehicle_id": sim.vehicle_ids[0],
-            "charging_location_id": None,
-            "is_managed": True,
-            "start": start,
-            "last_met": end,
-            "end": end,
-        }
-        | values
-    )
-    sim.world.sessions.add(session)
-    return session
-
-
 # -- the past ----------------------------------------------------------------------------------------------
 
 
-async def test_who_scrolls_back_for_months_sees_every_session(
+async def test_scrolling_back_for_months_shows_every_session(
     hass: HomeAssistant, start_simulator: StartSimulator, hass_client: ClientSessionGenerator
 ) -> None:
-    """As the frontend's month view does it: six weeks at a time, over Home Assistant's HTTP API."""
+    """The frontend's month view reads six weeks at a time, over Home Assistant's HTTP API."""
     sim = await start_simulator(history_days=150)
     await set_up(hass, make_entry(sim, None))
     client = await hass_client()
@@ -98,32 +71,31 @@ async def test_who_scrolls_back_for_months_sees_every_session(
             params={"start": start.isoformat(), "end": end.isoformat()},
         )
         assert response.status == 200
-        told = await response.json()
-        assert [event["uid"] for event in told] == [
-            session.id for session in true_sessions(sim, start, end)
-        ]
-        seen |= {event["uid"] for event in told}
+        ids = [event["uid"] for event in await response.json()]
+        assert ids == [session.id for session in sessions_between(sim, start, end)]
+        seen |= set(ids)
     assert seen == set(sim.world.sessions.by_id)
 
 
-@pytest.mark.usefixtures("at_home")
-async def test_an_event_tells_what_jedlix_tells(
+@pytest.mark.usefixtures("summer_time")
+async def test_an_event_shows_energy_money_and_place(
     hass: HomeAssistant, start_simulator: StartSimulator
 ) -> None:
     sim = await start_simulator(history_days=0)
     now = dt_util.utcnow().replace(microsecond=0)
     (home,) = sim.world.users[sim.user_ids[0]].locations
-    let_have_been(
+    add_session(
         sim,
         now - 9 * DAY,
         now - 8 * DAY,
         id="smart",
+        is_managed=True,
         charging_location_id=home.id,
         energy_kwh=1023.456,
         cost=4.1,
         savings=-0.25,
     )
-    let_have_been(sim, now - 7 * DAY, now - 6 * DAY, id="unmanaged", is_managed=False)
+    add_session(sim, now - 7 * DAY, now - 6 * DAY, id="unmanaged")
     await set_up(hass, make_entry(sim, None))
     smart, unmanaged = await events(hass, now - 10 * DAY, now)
     assert moments(smart) == (now - 9 * DAY, now - 8 * DAY)
@@ -146,7 +118,7 @@ async def test_an_event_tells_what_jedlix_tells(
         ("sv", "Smart charging, 12.3 kWh", "Energy: 12.3 kWh\nCost: 4.10 EUR\nSavings: "),
     ],
 )
-async def test_an_event_speaks_the_language_of_the_server(
+async def test_an_event_is_in_the_language_of_the_server(
     hass: HomeAssistant,
     start_simulator: StartSimulator,
     language: str,
@@ -156,45 +128,41 @@ async def test_an_event_speaks_the_language_of_the_server(
     hass.config.language = language
     sim = await start_simulator(history_days=0)
     now = dt_util.utcnow()
-    let_have_been(sim, now - 9 * DAY, now - 8 * DAY, energy_kwh=12.34, cost=4.1)
+    add_session(sim, now - 9 * DAY, now - 8 * DAY, energy_kwh=12.34, cost=4.1, is_managed=True)
     await set_up(hass, make_entry(sim, None))
     (event,) = await events(hass, now - 10 * DAY, now)
     assert event["summary"] == summary
     assert event["description"].startswith(description)
 
 
-async def test_a_tenant_that_tells_no_money_has_a_calendar_all_the_same(
+async def test_a_tenant_that_reports_no_money_has_a_calendar_as_well(
     hass: HomeAssistant, start_simulator: StartSimulator
 ) -> None:
-    """Strict: nothing but what is documented."""
+    """A strict tenant offers only what is documented."""
     sim = await start_simulator(mode="strict", users=2)
     await set_up(hass, make_entry(sim, None, users=sim.user_ids[:1]))
     now = dt_util.utcnow()
-    told = await events(hass, now - 30 * DAY, now)
-    mine = [
-        session
-        for session in true_sessions(sim, now - 30 * DAY, now)
-        if session.user_id == sim.user_ids[0]
-    ]
+    found = await events(hass, now - 30 * DAY, now)
+    mine = sessions_between(sim, now - 30 * DAY, now)
     assert len(mine) > 10
-    assert [moments(event)[0] for event in told] == [session.start for session in mine]
-    assert [event["summary"] for event in told] == [
+    assert [moments(event)[0] for event in found] == [session.start for session in mine]
+    assert [event["summary"] for event in found] == [
         "Smart charging" if session.is_managed else "Unmanaged charging" for session in mine
     ]
-    assert not any("description" in event for event in told)
+    assert not any("description" in event for event in found)
 
 
-@pytest.mark.usefixtures("at_home")
-async def test_an_hour_that_comes_twice(
+@pytest.mark.usefixtures("summer_time")
+async def test_sessions_in_the_hour_that_comes_twice(
     hass: HomeAssistant, start_simulator: StartSimulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Clocks went back at 01:00 UTC; by the clock on the wall the first session ends before it began."""
+    """Clocks went back at 01:00 UTC; in local time the first session ends before it began."""
     sim = await start_simulator(history_days=0)
     change = datetime(2026, 10, 25, 1, 0, tzinfo=UTC)
     monkeypatch.setattr(dt_util, "utcnow", lambda: change + 20 * DAY)
     half, whole = timedelta(minutes=30), timedelta(hours=3)
-    let_have_been(sim, change - half / 3, change + half / 3, id="brief")
-    let_have_been(sim, change + half, change + whole, id="long")
+    add_session(sim, change - half / 3, change + half / 3, id="brief")
+    add_session(sim, change + half, change + whole, id="long")
     await set_up(hass, make_entry(sim, None))
     brief, long = await events(hass, change - DAY, change + DAY)
     assert moments(brief)[0] == change - half / 3
@@ -204,7 +172,7 @@ async def test_an_hour_that_comes_twice(
 # -- the present -------------------------------------------------------------------------------------------
 
 
-async def test_the_running_session_moves_on_until_it_ends(
+async def test_the_end_of_a_running_session_moves_on_until_it_ends(
     hass: HomeAssistant, sim: Simulator, clock: Clock
 ) -> None:
     car, poll = sim.vehicle_ids[0], timedelta(minutes=5)
@@ -216,14 +184,14 @@ async def test_the_running_session_moves_on_until_it_ends(
     await entry.runtime_data.coordinator.async_refresh()
     for _ in range(3):
         assert state_of(hass, "_sessions") == STATE_ON
-        now, end = clock.now(), _ends_at(hass)
+        now, end = clock.now(), end_shown(hass)
         assert timedelta(0) < end - now <= poll
         (event,) = await events(hass, now - timedelta(minutes=1), now + timedelta(minutes=1))
         assert now + poll <= moments(event)[1] <= clock.now() + poll
         assert event["summary"] == "Smart charging"
         clock.go_on(poll)
         async_fire_time_changed(hass, clock.now())
-        await until(hass, lambda: _ends_at(hass) > end)  # noqa: B023  it is called at once
+        await until(hass, lambda: end_shown(hass) > end)  # noqa: B023  it is called at once
     sim.unplug(car)
     await entry.runtime_data.coordinator.async_refresh()
     assert state_of(hass, "_sessions") == STATE_OFF
@@ -231,14 +199,14 @@ async def test_the_running_session_moves_on_until_it_ends(
     assert moments(event)[1] < clock.now()
 
 
-def _ends_at(hass: HomeAssistant) -> datetime:
+def end_shown(hass: HomeAssistant) -> datetime:
     state = hass.states.get(CALENDAR)
     assert state is not None
     local = datetime.strptime(state.attributes["end_time"], "%Y-%m-%d %H:%M:%S")  # noqa: DTZ007
     return local.replace(tzinfo=dt_util.get_default_time_zone()).astimezone(UTC)
 
 
-async def test_a_dashboard_that_shows_the_calendar_is_told_of_a_session(
+async def test_a_dashboard_that_shows_the_calendar_gets_a_new_session(
     hass: HomeAssistant, sim: Simulator, hass_ws_client: WebSocketGenerator
 ) -> None:
     entry = make_entry(sim, None)
@@ -263,10 +231,10 @@ async def test_a_dashboard_that_shows_the_calendar_is_told_of_a_session(
     assert event["uid"] == session.id
 
 
-async def test_a_language_whose_words_are_not_loaded_yet_keeps_no_change_from_being_told(
+async def test_changes_are_published_although_the_texts_of_a_new_language_are_not_loaded(
     hass: HomeAssistant, sim: Simulator
 ) -> None:
-    """Home Assistant first takes the new language, and then reads its words."""
+    """Home Assistant first sets the new language, and then loads its texts."""
     entry = make_entry(sim, None)
     await set_up(hass, entry)
     recorded = record_events(hass)
@@ -276,15 +244,14 @@ async def test_a_language_whose_words_are_not_loaded_yet_keeps_no_change_from_be
     assert recorded.types == ["plugged_in", "session_started", "charging_started"]
 
 
-# -- when Jedlix does not answer ---------------------------------------------------------------------------
+# -- failures ----------------------------------------------------------------------------------------------
 
 
-async def test_a_failure_is_told_in_words(
+@pytest.mark.usefixtures("no_second_try")
+async def test_a_failure_is_shown_with_its_reason(
     hass: HomeAssistant, sim: Simulator, hass_client: ClientSessionGenerator
 ) -> None:
-    entry = make_entry(sim, None)
-    await set_up(hass, entry)
-    entry.runtime_data.client._back_off = ()
+    await set_up(hass, make_entry(sim, None))
     sim.strike({"api_500": 1.0})
     now = dt_util.utcnow()
     with pytest.raises(HomeAssistantError, match="Jedlix could not be asked for the sessions: "):
@@ -298,7 +265,7 @@ async def test_a_failure_is_told_in_words(
     assert "could not be asked for the sessions" in (await response.json())["message"]
 
 
-async def test_a_period_that_is_too_long_for_the_tenant_is_told_in_words(
+async def test_a_period_with_too_many_sessions_is_an_error_that_says_so(
     hass: HomeAssistant, sim: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await set_up(hass, make_entry(sim, None))
@@ -308,11 +275,9 @@ async def test_a_period_that_is_too_long_for_the_tenant_is_told_in_words(
         await events(hass, now - 10 * DAY, now)
 
 
-async def test_a_session_without_a_start_is_at_no_time(
+async def test_a_session_without_a_start_is_not_shown(
     hass: HomeAssistant, sim: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from simulator.api import shapes
-
     whole = shapes.session
     monkeypatch.setattr(
         shapes, "session", lambda *args, **kwargs: whole(*args, **kwargs) | {"startTime": None}

@@ -1,12 +1,10 @@
-"""What people send us when they ask for help, and what they see of our health."""
+"""Diagnostics and system health: the state of an account, without secrets, persons and places."""
 
 from collections.abc import Awaitable
 from datetime import timedelta
 import json
 from typing import Any
 
-from aiohttp import web
-from aiohttp.test_utils import TestClient
 from homeassistant.components.system_health import DOMAIN as SYSTEM_HEALTH
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
@@ -26,10 +24,11 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.jedlix.const import DOMAIN
 from simulator.app import Simulator
+from tests.deliveries import Home, deliver
 from tests.tools import WEBHOOK_ID, WEBHOOK_KEY, until
 
 
-async def test_diagnostics_tell_the_state_and_no_secret_person_or_place(
+async def test_diagnostics_have_the_state_and_no_secret_person_or_place(
     hass: HomeAssistant,
     hass_client: ClientSessionGenerator,
     sim: Simulator,
@@ -58,43 +57,38 @@ async def test_diagnostics_tell_the_state_and_no_secret_person_or_place(
         assert hidden not in written
 
 
-async def test_a_car_has_diagnostics_of_its_own(
+async def test_each_device_has_diagnostics_of_its_own(
     hass: HomeAssistant,
     hass_client: ClientSessionGenerator,
     sim: Simulator,
     entry: MockConfigEntry,
 ) -> None:
     devices = dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
-    told: dict[str | None, Any] = {
+    of: dict[str | None, Any] = {
         device.name: await get_diagnostics_for_device(hass, hass_client, entry, device)
         for device in devices
     }
-    assert told["Tesla Model 3"]["charge_state"] == "disconnected"
-    assert told["Tesla Model 3"]["is_connectable"] is True
-    assert told["Tesla Model 3"]["id"] == sim.vehicle_ids[0][:8]
-    assert told["Easee Home"]["id"] == sim.world.users[sim.user_ids[0]].chargers[0].id[:8]
-    assert told["Jedlix"]["push"]["state"] == "waiting"
+    assert of["Tesla Model 3"]["charge_state"] == "disconnected"
+    assert of["Tesla Model 3"]["is_connectable"] is True
+    assert of["Tesla Model 3"]["id"] == sim.vehicle_ids[0][:8]
+    assert of["Easee Home"]["id"] == sim.world.users[sim.user_ids[0]].chargers[0].id[:8]
+    assert of["Jedlix"]["push"]["state"] == "waiting"
 
 
-async def test_diagnostics_tell_what_became_of_the_last_deliveries(
+async def test_diagnostics_have_the_last_fifty_deliveries_with_their_verdicts(
     hass: HomeAssistant,
     hass_client: ClientSessionGenerator,
-    home: TestClient[web.Request, web.Application],
+    home: Home,
     entry: MockConfigEntry,
 ) -> None:
-    async def deliver(body: str, key: str = WEBHOOK_KEY) -> None:
-        await home.post(
-            f"/api/webhook/{WEBHOOK_ID}", data=body, headers={"Authorization": f"Basic {key}"}
-        )
-
     for number in range(60):
-        await deliver(f'{{"eventType": "any", "id": "{number}"}}')
+        await deliver(home, id=f"{number}")
     ten_seconds_old = (dt_util.utcnow() - timedelta(seconds=10)).isoformat()
-    await deliver(f'{{"eventType": "old", "id": "60", "timestamp": "{ten_seconds_old}"}}')
-    await deliver('{"eventType": "any", "id": "59"}')
-    await deliver('{"eventType": "any", "id": "61", "isTest": true}')
-    await deliver("[]")
-    await deliver("{}", key="another")
+    await deliver(home, eventType="old", id="60", timestamp=ten_seconds_old)
+    await deliver(home, id="59")
+    await deliver(home, id="61", isTest=True)
+    await deliver(home, id="62", eventType=None)
+    await deliver(home, key="another")
     whole: Any = await get_diagnostics_for_config_entry(hass, hass_client, entry)
     last = whole["push"]["last_deliveries"]
     assert len(last) == 50
@@ -111,7 +105,7 @@ async def test_diagnostics_tell_what_became_of_the_last_deliveries(
 
 
 @pytest.mark.parametrize("is_up", [True, False])
-async def test_system_health_tells_whether_jedlix_answers(
+async def test_system_health_shows_whether_jedlix_answers(
     hass: HomeAssistant,
     sim: Simulator,
     entry: MockConfigEntry,
@@ -131,7 +125,7 @@ async def test_system_health_tells_whether_jedlix_answers(
     assert info["last_delivery"] == "-"
 
 
-async def test_system_health_asks_also_for_an_account_that_could_not_be_loaded(
+async def test_system_health_includes_an_account_that_could_not_be_loaded(
     hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry
 ) -> None:
     assert await async_setup_component(hass, SYSTEM_HEALTH, {})

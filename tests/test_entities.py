@@ -1,4 +1,4 @@
-"""What people see: entities of cars and of the account, their names, and when they are there."""
+"""Entities of cars and of the account: their names, their states, and when they are added."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -6,13 +6,12 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from unittest.mock import patch
 
-from aiohttp import web
-from aiohttp.test_utils import TestClient
 from homeassistant.components.event import ATTR_EVENT_TYPE, ATTR_EVENT_TYPES
 from homeassistant.components.sensor import ATTR_LAST_RESET, ATTR_STATE_CLASS, SensorStateClass
 from homeassistant.const import (
     ATTR_UNIT_OF_MEASUREMENT,
     EVENT_STATE_CHANGED,
+    STATE_UNAVAILABLE,
     STATE_UNKNOWN,
     Platform,
 )
@@ -33,9 +32,8 @@ from simulator.model import JsonObject
 from simulator.settings import Settings
 from tests.commanding import poll
 from tests.conftest import StartSimulator
-from tests.tools import WEBHOOK_ID, WEBHOOK_KEY, make_entry, set_up, state_of, until
-
-type Home = TestClient[web.Request, web.Application]
+from tests.deliveries import ACCEPTED, Home, deliver
+from tests.tools import make_entry, set_up, state_of, until
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -54,7 +52,7 @@ def entity(hass: HomeAssistant, entity_id: str) -> State:
 
 @pytest.fixture
 def snapshot(snapshot: SnapshotAssertion) -> SnapshotAssertion:
-    """Return snapshots in which what differs from run to run is left out."""
+    """Return snapshots without what differs from run to run."""
     return snapshot.use_extension(HomeAssistantSnapshotExtension)
 
 
@@ -66,7 +64,7 @@ def all_enabled(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def noon(socket_enabled: None, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Simulator]:
-    """Return a simulator of two users at whom, and at us, it is always the same moment."""
+    """Return a simulator of two users; its time, and that of Home Assistant, is always noon."""
     monkeypatch.setattr(dt_util, "utcnow", lambda: NOON)
     sim = Simulator(Settings(users=2), clock=lambda: NOON)
     await sim.start()
@@ -96,7 +94,7 @@ async def test_all_entities(
 
 
 @pytest.mark.parametrize("language", ["en", "nl"])
-async def test_entity_ids_do_not_follow_the_language_and_names_do(
+async def test_names_follow_the_language_and_entity_ids_do_not(
     hass: HomeAssistant, sim: Simulator, language: str
 ) -> None:
     hass.config.language = language
@@ -114,7 +112,7 @@ async def test_entity_ids_do_not_follow_the_language_and_names_do(
 # -- which entities a car has ------------------------------------------------------------------------------
 
 
-async def test_what_a_car_cannot_tell_is_not_made_until_it_can(
+async def test_the_sensor_of_a_value_is_added_once_the_car_reports_it(
     hass: HomeAssistant, start_simulator: StartSimulator, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The second user's car reports no battery (documented: some cannot)."""
@@ -130,10 +128,10 @@ async def test_what_a_car_cannot_tell_is_not_made_until_it_can(
     await poll(hass, entry)
     assert entity(hass, "sensor.renault_zoe_battery_level").state == "42"
     assert entity(hass, "sensor.renault_zoe_range").state != STATE_UNKNOWN
-    assert "unique ID" not in caplog.text  # none is made twice
+    assert "unique ID" not in caplog.text  # none is added twice
 
 
-async def test_money_and_energy_are_made_once_jedlix_has_shown_any(
+async def test_sensors_of_energy_and_money_are_added_once_jedlix_reports_any(
     hass: HomeAssistant, start_simulator: StartSimulator
 ) -> None:
     """No known call has these fields; they are read where they show up."""
@@ -149,7 +147,7 @@ async def test_money_and_energy_are_made_once_jedlix_has_shown_any(
     assert [entity(hass, entity_id).state for entity_id in money_and_energy] == ["0.0"] * 3
 
 
-async def test_the_energy_of_a_session_is_a_meter_that_begins_anew_with_each(
+async def test_the_energy_of_a_session_is_a_meter_that_each_session_resets(
     hass: HomeAssistant, sim: Simulator
 ) -> None:
     entry = make_entry(sim, None)
@@ -180,7 +178,7 @@ async def test_the_energy_of_a_session_is_a_meter_that_begins_anew_with_each(
     assert resets[0] < resets[1]
 
 
-# -- what they say -----------------------------------------------------------------------------------------
+# -- their states -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -191,7 +189,7 @@ async def test_the_energy_of_a_session_is_a_meter_that_begins_anew_with_each(
         ("home", 1, "unmanaged", "off", "on"),
     ],
 )
-async def test_a_session_is_smart_where_jedlix_can_steer(
+async def test_a_session_is_smart_where_jedlix_can_control_it(
     hass: HomeAssistant,
     start_simulator: StartSimulator,
     location: str,
@@ -215,13 +213,13 @@ async def test_a_session_is_smart_where_jedlix_can_steer(
     assert state_of(hass, "_session_started") != STATE_UNKNOWN
 
 
-async def test_whether_jedlix_steers_is_unknown_where_it_does_not_say(
+async def test_whether_a_session_is_smart_is_unknown_where_jedlix_does_not_report_it(
     hass: HomeAssistant, sim: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = shapes.session
+    shape = shapes.session
 
     def without(*args: Any, **options: Any) -> JsonObject:
-        return told(*args, **options) | {"isManaged": None}
+        return shape(*args, **options) | {"isManaged": None}
 
     monkeypatch.setattr(shapes, "session", without)
     entry = make_entry(sim, None)
@@ -234,7 +232,7 @@ async def test_whether_jedlix_steers_is_unknown_where_it_does_not_say(
     assert state_of(hass, "_smart_session") == STATE_UNKNOWN
 
 
-async def test_an_event_entity_is_written_by_its_own_events_only(
+async def test_an_event_entity_is_written_for_its_own_events_only(
     hass: HomeAssistant, sim: Simulator
 ) -> None:
     entry = make_entry(sim, None)
@@ -283,7 +281,7 @@ async def test_a_car_under_two_followed_users_is_two_devices(
         ("fr", "Véhicule", "Borne de recharge"),
     ],
 )
-async def test_what_has_no_name_is_called_what_it_is(
+async def test_a_car_or_charger_without_a_name_has_a_translated_one(
     hass: HomeAssistant, sim: Simulator, language: str, car: str, charger: str
 ) -> None:
     hass.config.language = language
@@ -299,18 +297,8 @@ async def test_what_has_no_name_is_called_what_it_is(
 # -- the account -------------------------------------------------------------------------------------------
 
 
-async def deliver(home: Home, key: str = WEBHOOK_KEY, **message: Any) -> int:
-    """Deliver something by hand; returns the answer's status."""
-    response = await home.post(
-        f"/api/webhook/{WEBHOOK_ID}",
-        json={"eventType": "userCreated", "id": "1"} | message,
-        headers={"Authorization": f"Basic {key}"},
-    )
-    return response.status
-
-
 @pytest.mark.usefixtures("all_enabled")
-async def test_the_account_counts_what_arrives(
+async def test_the_account_counts_deliveries(
     hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry, home: Home
 ) -> None:
     assert state_of(hass, "_push", "binary_sensor") == "on"
@@ -318,15 +306,15 @@ async def test_the_account_counts_what_arrives(
     assert state_of(hass, "_callback") == "custom"
     assert state_of(hass, "_last_webhook") == STATE_UNKNOWN
     assert state_of(hass, "_delivery_delay") == STATE_UNKNOWN
-    assert await deliver(home, timestamp=dt_util.utcnow().isoformat()) == 200
-    assert await deliver(home) == 200  # again
+    assert await deliver(home, timestamp=dt_util.utcnow().isoformat()) == ACCEPTED
+    assert await deliver(home) == ACCEPTED  # the same again
     await until(hass, lambda: state_of(hass, "_webhooks_received") == "1")
     assert state_of(hass, "_push_state") == "healthy"
     assert state_of(hass, "_last_webhook") != STATE_UNKNOWN
     assert float(state_of(hass, "_delivery_delay")) < 5
     assert state_of(hass, "_missed_by_push") == "0"
     for _ in range(3):
-        assert await deliver(home, key="wrong") == 401
+        assert await deliver(home, key="wrong") == (401, "")
     assert state_of(hass, "_push_state") == "failing"
     assert state_of(hass, "_push", "binary_sensor") == "off"
     assert state_of(hass, "_webhooks_rejected") == "3"
@@ -336,7 +324,7 @@ async def test_the_account_counts_what_arrives(
 
 
 @pytest.mark.parametrize(
-    ("event_type", "told_as"),
+    ("event_type", "shown_as"),
     [
         ("userCreated", "userCreated"),
         ("ourOwn", "ourOwn"),
@@ -344,13 +332,13 @@ async def test_the_account_counts_what_arrives(
         ("never heard of", "other"),
     ],
 )
-async def test_a_delivery_is_told_by_its_type_as_far_as_it_was_asked_for(
+async def test_a_delivery_is_shown_by_its_type_or_as_other_where_that_was_not_chosen(
     hass: HomeAssistant,
     sim: Simulator,
     callback_url: str,
     home: Home,
     event_type: str,
-    told_as: str,
+    shown_as: str,
 ) -> None:
     entry = make_entry(sim, callback_url, options={CONF_EVENT_TYPES: ["ourOwn"]})
     await set_up(hass, entry)
@@ -364,31 +352,31 @@ async def test_a_delivery_is_told_by_its_type_as_far_as_it_was_asked_for(
     await deliver(home, eventType=event_type, id="7", userId=sim.user_ids[0])
     await until(hass, lambda: entity(hass, "event.jedlix_webhook").state != STATE_UNKNOWN)
     state = entity(hass, "event.jedlix_webhook")
-    assert state.attributes[ATTR_EVENT_TYPE] == told_as
+    assert state.attributes[ATTR_EVENT_TYPE] == shown_as
     assert state.attributes["webhook_type"] == event_type
     assert state.attributes["event_id"] == "7"
     assert state.attributes["user_id"] == sim.user_ids[0]
     assert state.attributes["occurred_at"] is None
 
 
-async def test_the_account_is_there_when_jedlix_is_not(hass: HomeAssistant, sim: Simulator) -> None:
+@pytest.mark.usefixtures("no_second_try")
+async def test_during_an_outage_only_cars_are_unavailable(
+    hass: HomeAssistant, sim: Simulator
+) -> None:
     entry = make_entry(sim, None)
     await set_up(hass, entry)
-    entry.runtime_data.client._back_off = ()
     sim.strike({"outage_seconds": 60.0})
     await poll(hass, entry)
-    unavailable = {
-        state.entity_id for state in hass.states.async_all() if state.state == "unavailable"
-    }
-    assert unavailable
-    assert not any("jedlix" in entity_id for entity_id in unavailable)
-    assert not any(entity_id.startswith("event.") for entity_id in unavailable)
     registry = er.async_get(hass)
-    assert unavailable == {
+    of_cars = {
         state.entity_id
         for state in hass.states.async_all()
         if (registered := registry.async_get(state.entity_id)) is not None
         and registered.platform == DOMAIN
         and "jedlix" not in state.entity_id
         and registered.domain != "event"
+    }
+    assert of_cars
+    assert of_cars == {
+        state.entity_id for state in hass.states.async_all() if state.state == STATE_UNAVAILABLE
     }

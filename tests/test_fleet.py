@@ -1,154 +1,136 @@
-"""Who hears of which car or charger, and what is kept of them."""
+"""Fleet: which cars and chargers there are, and which listeners are called when one changes."""
 
+from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, datetime
-from typing import Final, cast
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
+from homeassistant.core import HomeAssistant
+from homeassistant.util import dt as dt_util
 import pytest
+from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
 from custom_components.jedlix.api import Charger, Vehicle
-from custom_components.jedlix.fleet import Fleet, Key
+from custom_components.jedlix.devices import DeviceKey
+from custom_components.jedlix.fleet import Fleet, FleetMember
 from custom_components.jedlix.state.snapshot import UserSnapshot, VehicleSnapshot
+from custom_components.jedlix.store import JedlixStore
 
 NOON: Final = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
-CAR: Final[Key] = ("user", "car")
-BOX: Final[Key] = ("user", "box")
-
-
-class Remembering:
-    """A store of which nothing is written."""
-
-    def __init__(self) -> None:
-        """Begin empty."""
-        self.users: dict[str, UserSnapshot] = {}
-        self.times_changed = 0
-
-    def changed(self) -> None:
-        """Count."""
-        self.times_changed += 1
+CAR: Final[DeviceKey] = ("user", "car")
+BOX: Final[DeviceKey] = ("user", "box")
+UNKNOWN: Final = UserSnapshot.unknown("user", NOON)
 
 
 @pytest.fixture
-def memory() -> Remembering:
-    """Return the store under the fleet."""
-    return Remembering()
+async def store(hass: HomeAssistant, hass_storage: dict[str, Any]) -> AsyncIterator[JedlixStore]:
+    """Return an empty store."""
+    store = JedlixStore(hass, "e-1")
+    yield store
+    await store.close()
 
 
 @pytest.fixture
-def fleet(store: Remembering) -> Fleet:
-    """Return a fleet that knows nobody."""
-    return Fleet(cast("JedlixStore", store))
+def fleet(store: JedlixStore) -> Fleet:
+    """Return a fleet without a user."""
+    return Fleet(store)
 
 
-def user(user_id: str = "user", **chargers: Charger) -> UserSnapshot:
+def make_user(user_id: str = "user", **chargers: Charger) -> UserSnapshot:
     """Return a user with one car and these chargers; without any they were never read."""
     car = VehicleSnapshot(vehicle=Vehicle(id="car", user_id=user_id), known_since=NOON)
     return UserSnapshot(user_id=user_id, vehicles={"car": car}, chargers=chargers or None)
 
 
-def box(power_kw: float = 0) -> Charger:
+def make_box(power_kw: float = 0) -> Charger:
     """Return a charger."""
     return Charger(id="box", user_id="user", power_kw=power_kw)
 
 
-NOBODY: Final = UserSnapshot.unknown("user", NOON)
-
-
-def test_cars_and_chargers_are_found_by_user_and_id(fleet: Fleet, store: Remembering) -> None:
+def test_cars_and_chargers_are_found_by_user_and_id(fleet: Fleet) -> None:
     assert fleet.vehicle(CAR) is None
-    assert fleet.charger(BOX) is None
-    fleet.put(NOBODY, user())
-    assert fleet.charger(BOX) is None
-    fleet.put(user(), user(box=box()))
-    assert fleet.vehicle(CAR) == user().vehicles["car"]
-    assert fleet.charger(BOX) == box()
-    assert fleet.vehicles.keys() == {CAR}
-    assert fleet.chargers.keys() == {BOX}
+    user = make_user()
+    fleet.put(UNKNOWN, user)
+    assert fleet.members.keys() == {CAR}
+    with_box = make_user(box=make_box())
+    fleet.put(user, with_box)
+    assert fleet.vehicle(CAR) == with_box.vehicles["car"]
     assert fleet.vehicle(("another", "car")) is None
-    assert store.times_changed == 2
+    assert fleet.vehicles == {CAR: with_box.vehicles["car"]}
+    assert fleet.chargers == {BOX: make_box()}
+    assert fleet.members == fleet.vehicles | fleet.chargers
 
 
-def test_only_who_listens_to_what_changed_hears_it(fleet: Fleet) -> None:
-    heard: list[object] = []
-    fleet.listen_to(CAR, lambda: heard.append("car"))
-    fleet.listen_to(BOX, lambda: heard.append("box"))
-    fleet.listen_to(("another", "car"), lambda: heard.append("another's"))
-    fleet.listen(heard.append)
-    before = user(box=box())
-    fleet.put(NOBODY, before)
-    assert sorted(map(str, heard)) == sorted(map(str, [CAR, BOX, "car", "box"]))
-    heard.clear()
+def test_only_listeners_to_what_changed_are_called_with_its_new_state(fleet: Fleet) -> None:
+    calls: list[tuple[object, FleetMember | None]] = []
+    fleet.listen_to(CAR, lambda member: calls.append(("car", member)))
+    fleet.listen_to(BOX, lambda member: calls.append(("box", member)))
+    fleet.listen_to(("another", "car"), lambda member: calls.append(("another's", member)))
+    fleet.listen(lambda key, member: calls.append((key, member)))
+
+    before = make_user(box=make_box())
+    car, box = before.vehicles["car"], make_box()
+    fleet.put(UNKNOWN, before)
+    assert calls == [("car", car), (CAR, car), ("box", box), (BOX, box)]
+
+    calls.clear()
     fleet.put(before, before)
-    assert heard == []
-    after = user(box=box(power_kw=11))
+    assert calls == []
+
+    stronger = make_box(power_kw=11)
+    after = make_user(box=stronger)
     fleet.put(before, after)
-    assert heard == ["box", BOX]
-    heard.clear()
-    moved = after.with_vehicle(replace(after.vehicles["car"], boost_session_id="s"))
-    fleet.put(after, moved)
-    assert heard == ["car", CAR]
+    assert calls == [("box", stronger), (BOX, stronger)]
+
+    calls.clear()
+    boosted = replace(car, boost_session_id="s")
+    fleet.put(after, after.with_vehicle(boosted))
+    assert calls == [("car", boosted), (CAR, boosted)]
 
 
-def test_what_is_new_is_in_place_before_anybody_hears_of_it(fleet: Fleet) -> None:
-    seen: list[float | None] = []
-
-    def look() -> None:
-        charger = fleet.charger(BOX)
-        seen.append(None if charger is None else charger.power_kw)
-
-    fleet.listen_to(BOX, look)
-    fleet.put(NOBODY, user(box=box(7)))
-    fleet.put(user(box=box(7)), user(box=box(11)))
+def test_the_fleet_is_up_to_date_when_a_listener_is_called(fleet: Fleet) -> None:
+    found: list[Charger | None] = []
+    fleet.listen_to(BOX, lambda _: found.append(fleet.chargers.get(BOX)))
+    fleet.put(UNKNOWN, make_user(box=make_box(7)))
+    fleet.put(make_user(box=make_box(7)), make_user(box=make_box(11)))
     fleet.drop("user")
-    assert seen == [7, 11, None]
+    assert found == [make_box(7), make_box(11), None]
 
 
-def test_a_dropped_user_takes_everything_along(fleet: Fleet, store: Remembering) -> None:
-    heard: list[Key] = []
-    fleet.put(NOBODY, user(box=box()))
-    fleet.put(UserSnapshot.unknown("another", NOON), user("another"))
-    fleet.listen(heard.append)
+def test_a_dropped_user_is_dropped_with_all_cars_and_chargers(
+    fleet: Fleet, store: JedlixStore
+) -> None:
+    calls: list[tuple[DeviceKey, FleetMember | None]] = []
+    fleet.put(UNKNOWN, make_user(box=make_box()))
+    fleet.put(UserSnapshot.unknown("another", NOON), make_user("another"))
+    fleet.listen(lambda key, member: calls.append((key, member)))
     fleet.drop("user")
-    assert sorted(heard) == [BOX, CAR]
+    assert calls == [(CAR, None), (BOX, None)]
     assert store.users.keys() == {"another"}
-    assert fleet.vehicles.keys() == {("another", "car")}
-    heard.clear()
+    assert fleet.members.keys() == {("another", "car")}
+    calls.clear()
     fleet.drop("user")
     fleet.drop("stranger")
-    assert heard == []
+    assert calls == []
 
 
-def test_who_stops_listening_hears_no_more_even_while_being_told(fleet: Fleet) -> None:
-    """An entity that is removed because of a change stops listening while the change is being told."""
-    heard: list[str] = []
-
-    def hear_once() -> None:
-        heard.append("once")
-        stop()
-
-    stop = fleet.listen_to(CAR, hear_once)
-    fleet.listen_to(CAR, lambda: heard.append("always"))
-    stop_all = fleet.listen(lambda _: heard.append("all"))
-    fleet.put(NOBODY, user())
-    assert heard == ["once", "always", "all"]
-    stop_all()
-    fleet.drop("user")
-    assert heard == ["once", "always", "all", "always"]
-
-
-def test_who_fails_keeps_nobody_else_from_hearing(
-    fleet: Fleet, caplog: pytest.LogCaptureFixture
+async def test_each_change_of_the_fleet_is_saved(
+    hass: HomeAssistant, hass_storage: dict[str, Any], fleet: Fleet
 ) -> None:
-    """A state that cannot be written must not take the change along."""
-    heard: list[object] = []
+    async def saved_users(seconds: int) -> int:
+        async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=seconds))
+        await hass.async_block_till_done()
+        return len(hass_storage["jedlix.e-1"]["data"]["users"])
 
-    def fail(*_: object) -> None:
-        raise KeyError("a word that is not loaded yet")
+    fleet.put(UNKNOWN, make_user())
+    assert await saved_users(6) == 1
+    fleet.drop("user")
+    assert await saved_users(12) == 0
 
-    fleet.listen_to(CAR, fail)
-    fleet.listen_to(CAR, lambda: heard.append("car"))
-    fleet.listen(fail)
-    fleet.listen(heard.append)
-    fleet.put(NOBODY, user())
-    assert heard == ["car", CAR]
-    assert caplog.text.count("could not be passed on") == 2
+
+def test_a_listener_that_was_removed_is_not_called(fleet: Fleet) -> None:
+    calls: list[str] = []
+    fleet.listen_to(CAR, lambda _: calls.append("removed"))()
+    fleet.listen(lambda *_: calls.append("removed"))()
+    fleet.put(UNKNOWN, make_user())
+    assert calls == []

@@ -1,16 +1,15 @@
-"""An entry is set up, unloaded, reloaded and removed, and its store survives what it can."""
+"""An entry is set up, reloaded and removed, whether or not Jedlix answers."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
-from aiohttp import web
-from aiohttp.test_utils import TestClient
-from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntryState
+from homeassistant.components.webhook import DOMAIN as WEBHOOK
+from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntryDisabler, ConfigEntryState
 from homeassistant.const import STATE_UNAVAILABLE
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers import device_registry as dr, issue_registry as ir
+from homeassistant.helpers import device_registry as dr
 from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
@@ -18,17 +17,18 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry, async_
 from custom_components.jedlix.const import CONF_POLL_MINUTES, DOMAIN
 from simulator.app import Simulator
 from tests.conftest import StartSimulator
-from tests.tools import WEBHOOK_ID, WEBHOOK_KEY, make_entry, record_events, set_up, state_of, until
-
-type Home = TestClient[web.Request, web.Application]
+from tests.deliveries import ACCEPTED, Home, deliver
+from tests.tools import (
+    WEBHOOK_ID,
+    make_entry,
+    record_events,
+    set_up,
+    set_up_with_push,
+    state_of,
+    until,
+)
 
 pytestmark = pytest.mark.usefixtures("home", "no_second_try")
-
-
-@pytest.fixture
-def hass_config_dir(hass_tmp_config_dir: str) -> str:
-    """Let files be real, in a folder of the test's own."""
-    return hass_tmp_config_dir
 
 
 def car_device(
@@ -39,24 +39,12 @@ def car_device(
     return dr.async_get(hass).async_get_device_by_identifier((DOMAIN, identifier), entry.entry_id)
 
 
-def store_file(hass: HomeAssistant, entry: MockConfigEntry, end: str = "") -> Path:
-    """Return where the store lies; in tests, Home Assistant keeps what is in it elsewhere."""
-    path = Path(hass.config.path(".storage", f"{DOMAIN}.{entry.entry_id}{end}"))
-    path.parent.mkdir(exist_ok=True)
-    return path
+def last_statuses(sim: Simulator) -> set[int | None]:
+    """Return what was answered to all attempts of the last delivery."""
+    return {attempt.status for attempt in sim.webhooks.deliveries[-1].attempts}
 
 
-async def ring(home: Home, sim: Simulator) -> int:
-    """Deliver something by hand; returns the answer's status."""
-    response = await home.post(
-        f"/api/webhook/{WEBHOOK_ID}",
-        json={"eventType": "any", "id": "1", "userId": sim.user_ids[0]},
-        headers={"Authorization": f"Basic {WEBHOOK_KEY}"},
-    )
-    return response.status if await response.read() else 0
-
-
-# -- life and death ----------------------------------------------------------------------------------------
+# -- set up, reload, remove ----------------------------------------------------------------------------------
 
 
 async def test_an_entry_has_an_account_and_a_device_for_each_car(
@@ -84,26 +72,23 @@ async def test_an_entry_has_an_account_and_a_device_for_each_car(
         assert entry.subentries[subentry_id].unique_id == user_id
 
 
-async def test_a_reload_costs_no_registration_and_shuts_the_door_only_for_a_moment(
+async def test_a_reload_keeps_subscriptions_and_seen_deliveries(
     hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry, home: Home
 ) -> None:
     subscriptions = dict(sim.webhooks.subscriptions)
-    assert await ring(home, sim) == 200
+    assert await deliver(home, userId=sim.user_ids[0]) == ACCEPTED
     assert await hass.config_entries.async_unload(entry.entry_id)
-    assert await ring(home, sim) == 0  # nobody is there: Home Assistant's own empty answer
+    assert await deliver(home, userId=sim.user_ids[0]) == (200, "")  # Home Assistant's own answer
     assert state_of(hass, "_charge_state") == STATE_UNAVAILABLE
     assert await hass.config_entries.async_setup(entry.entry_id)
     await until(hass, lambda: entry.runtime_data.push.state != "connecting")
     assert sim.webhooks.subscriptions == subscriptions
-    assert state_of(hass, "_webhooks_received") == "0"
-    assert await ring(home, sim) == 200
+    assert await deliver(home, userId=sim.user_ids[0]) == ACCEPTED
     await hass.async_block_till_done()
-    assert state_of(hass, "_webhooks_received") == "0"  # the same delivery as before the reload
+    assert state_of(hass, "_webhooks_received") == "0"  # it was seen before the reload
 
 
-async def test_new_options_are_taken_over(
-    hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry
-) -> None:
+async def test_new_options_reload_the_entry(hass: HomeAssistant, entry: MockConfigEntry) -> None:
     hass.config_entries.async_update_entry(
         entry, options=dict(entry.options) | {CONF_POLL_MINUTES: 30}
     )
@@ -112,20 +97,15 @@ async def test_new_options_are_taken_over(
     assert entry.runtime_data.coordinator.update_interval == timedelta(minutes=30)
 
 
-async def test_removing_the_entry_leaves_nothing_behind(
-    hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry, hass_storage: dict[str, Any]
+async def test_removing_the_entry_deletes_its_own_subscriptions_and_devices(
+    hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry
 ) -> None:
-    stranger = sim.webhooks.create(
+    of_another = sim.webhooks.create(
         "userCreated", "http://127.0.0.1:9/elsewhere", "key", is_active=True
     )
-    aside = store_file(hass, entry, ".damaged.1")
-    aside.touch()
-    hass_storage[f"{DOMAIN}.{entry.entry_id}"] = {"version": 1, "data": {}}
     await hass.config_entries.async_remove(entry.entry_id)
     await hass.async_block_till_done()
-    assert list(sim.webhooks.subscriptions.values()) == [stranger]
-    assert f"{DOMAIN}.{entry.entry_id}" not in hass_storage
-    assert not aside.exists()
+    assert list(sim.webhooks.subscriptions.values()) == [of_another]
     assert not dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
 
 
@@ -139,36 +119,10 @@ async def test_an_entry_can_be_removed_while_jedlix_is_away(
     assert "could not be deleted at Jedlix" in caplog.text
 
 
-# -- trouble at set-up -------------------------------------------------------------------------------------
+# -- devices at set-up ---------------------------------------------------------------------------------------
 
 
-async def test_set_up_is_tried_again_while_jedlix_is_away(
-    hass: HomeAssistant, sim: Simulator
-) -> None:
-    sim.strike({"outage_seconds": 60.0})
-    entry = make_entry(sim, None)
-    await set_up(hass, entry)
-    assert entry.state is ConfigEntryState.SETUP_RETRY
-    assert entry.reason is not None
-    assert "HTTP 503" in entry.reason
-    sim.strike({"outage_seconds": 0.0})
-    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(minutes=1))
-    await until(hass, lambda: entry.state is ConfigEntryState.LOADED)
-    assert state_of(hass, "_charge_state") == "disconnected"
-
-
-async def test_set_up_with_credentials_that_are_no_longer_good_asks_for_new_ones(
-    hass: HomeAssistant, start_simulator: StartSimulator
-) -> None:
-    sim = await start_simulator(client_secret="another")
-    entry = make_entry(sim, None)
-    await set_up(hass, entry)
-    assert entry.state is ConfigEntryState.SETUP_ERROR
-    flows = hass.config_entries.flow.async_progress_by_handler(DOMAIN)
-    assert [flow["context"]["source"] for flow in flows] == [SOURCE_REAUTH]
-
-
-async def test_a_car_that_went_while_we_were_away_is_told_and_its_device_goes(
+async def test_a_car_removed_while_home_assistant_is_down_is_published_and_its_device_removed(
     hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry
 ) -> None:
     device = car_device(hass, entry, sim)
@@ -188,7 +142,7 @@ async def test_a_car_that_went_while_we_were_away_is_told_and_its_device_goes(
     )
 
 
-async def test_a_user_at_whom_nobody_could_look_yet_keeps_the_devices(
+async def test_the_devices_of_a_user_who_was_never_refreshed_stay(
     hass: HomeAssistant,
     sim: Simulator,
     entry: MockConfigEntry,
@@ -199,7 +153,7 @@ async def test_a_user_at_whom_nobody_could_look_yet_keeps_the_devices(
     device = car_device(hass, entry, sim)
     assert device is not None
     await hass.config_entries.async_unload(entry.entry_id)
-    hass_storage.pop(f"{DOMAIN}.{entry.entry_id}")  # a lost store, and a Jedlix that takes its time
+    hass_storage.pop(f"{DOMAIN}.{entry.entry_id}")  # a lost file, and a slow Jedlix
     monkeypatch.setattr("custom_components.jedlix.coordinator.FIRST_REFRESH_TIMEOUT", 0.05)
     vehicles_may_answer.clear()
     await hass.config_entries.async_setup(entry.entry_id)
@@ -210,83 +164,70 @@ async def test_a_user_at_whom_nobody_could_look_yet_keeps_the_devices(
     assert car_device(hass, entry, sim) is not None
 
 
-# -- store ------------------------------------------------------------------------------------------------
+# -- a set-up that fails -------------------------------------------------------------------------------------
 
 
-async def test_what_is_known_is_written_soon_and_not_again_without_need(
-    hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry, hass_storage: dict[str, Any]
+async def test_set_up_is_tried_again_while_jedlix_is_away(
+    hass: HomeAssistant, sim: Simulator
 ) -> None:
-    key = f"{DOMAIN}.{entry.entry_id}"
-    for _ in range(3):
-        entry.runtime_data.store.schedule_save()
-    assert key not in hass_storage
-    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=6))
-    await hass.async_block_till_done()
-    assert sim.vehicle_ids[0] in hass_storage.pop(key)["data"]["users"][0]["vehicles"]
-    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=60))
-    await hass.async_block_till_done()
-    assert key not in hass_storage
-    entry.runtime_data.store.schedule_save()
-    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=70))
-    await hass.async_block_till_done()
-    assert key in hass_storage
-
-
-async def test_after_the_last_save_nothing_is_written_over_the_next_life(
-    hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry, hass_storage: dict[str, Any]
-) -> None:
-    store = entry.runtime_data.store
-    await hass.config_entries.async_unload(entry.entry_id)
-    hass_storage.pop(f"{DOMAIN}.{entry.entry_id}")
-    store.schedule_save()
-    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(hours=2))
-    await hass.async_block_till_done()
-    assert f"{DOMAIN}.{entry.entry_id}" not in hass_storage
-
-
-@pytest.mark.parametrize(
-    "damaged",
-    [
-        {"version": 1, "key": "x", "data": {"users": [{"user_id": "u", "vehicles": {"v": {}}}]}},
-        {"version": 1, "key": "x", "data": {"inbox": {"a": "not a time"}}},
-        {"version": 1, "key": "x", "data": []},
-        {"version": 99, "key": "x", "data": {}},
-    ],
-)
-async def test_a_damaged_memory_is_set_aside_and_a_new_one_begun(
-    hass: HomeAssistant, sim: Simulator, hass_storage: dict[str, Any], damaged: dict[str, Any]
-) -> None:
+    sim.strike({"outage_seconds": 60.0})
     entry = make_entry(sim, None)
-    hass_storage[f"{DOMAIN}.{entry.entry_id}"] = damaged
-    store = store_file(hass, entry)
-    store.touch()
-    recorded = record_events(hass)
     await set_up(hass, entry)
-    assert entry.state is ConfigEntryState.LOADED
-    assert recorded.types == []
-    assert not store.exists()
-    assert len(list(store.parent.glob(f"{store.name}.damaged.*"))) == 1
-    issue_id = f"memory_damaged_{entry.entry_id}"
-    assert ir.async_get(hass).async_get_issue(DOMAIN, issue_id) is not None
-    assert await hass.config_entries.async_reload(entry.entry_id)
-    assert len(list(store.parent.glob(f"{store.name}.damaged.*"))) == 1
-    await hass.config_entries.async_remove(entry.entry_id)
-    assert ir.async_get(hass).async_get_issue(DOMAIN, issue_id) is None
-
-
-@pytest.mark.parametrize(
-    "odd",
-    [
-        {},
-        {"inbox": [], "users": {}, "subscriptions": [], "checkpoint": 5, "push_announces": "?"},
-    ],
-)
-async def test_a_memory_that_lacks_something_is_used_as_far_as_it_goes(
-    hass: HomeAssistant, sim: Simulator, hass_storage: dict[str, Any], odd: dict[str, Any]
-) -> None:
-    entry = make_entry(sim, None)
-    hass_storage[f"{DOMAIN}.{entry.entry_id}"] = {"version": 1, "key": "x", "data": odd}
-    await set_up(hass, entry)
-    assert entry.state is ConfigEntryState.LOADED
-    assert not ir.async_get(hass).issues
+    assert entry.state is ConfigEntryState.SETUP_RETRY
+    assert entry.reason is not None
+    assert "HTTP 503" in entry.reason
+    sim.strike({"outage_seconds": 0.0})
+    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(minutes=1))
+    await until(hass, lambda: entry.state is ConfigEntryState.LOADED)
     assert state_of(hass, "_charge_state") == "disconnected"
+
+
+async def test_while_set_up_is_tried_again_deliveries_are_answered_503_and_come_again(
+    hass: HomeAssistant, start_simulator: StartSimulator, callback_url: str
+) -> None:
+    sim = await start_simulator(retries=(0.3,) * 9)
+    sim.strike({"absent": ["webhook_history"]})  # it would bring them before the next attempt
+    entry = await set_up_with_push(hass, sim, callback_url)
+    sim.strike({"forbidden": ["vehicles"]})
+    await hass.config_entries.async_reload(entry.entry_id)
+    assert entry.state is ConfigEntryState.SETUP_RETRY
+    sim.plug(sim.vehicle_ids[0])
+    await sim.delivered()
+    assert last_statuses(sim) == {503}
+    sim.strike({"forbidden": []})
+    recorded = record_events(hass)
+    await hass.config_entries.async_reload(entry.entry_id)
+    await until(hass, lambda: any(item["source"] == "webhook" for item in recorded.webhooks))
+    assert recorded.types.count("session_started") == 1
+
+
+async def test_set_up_with_refused_credentials_asks_for_new_ones_and_answers_503(
+    hass: HomeAssistant, start_simulator: StartSimulator, callback_url: str
+) -> None:
+    sim = await start_simulator(retries=())
+    entry = await set_up_with_push(hass, sim, callback_url)
+    sim.settings = replace(sim.settings, client_secret="another")
+    sim.strike({"token_expiry": True})
+    await hass.config_entries.async_reload(entry.entry_id)
+    assert entry.state is ConfigEntryState.SETUP_ERROR
+    flows = hass.config_entries.flow.async_progress_by_handler(DOMAIN)
+    assert [flow["context"]["source"] for flow in flows] == [SOURCE_REAUTH]
+    sim.webhooks.publish("userCreated", sim.user_ids[0], sim.now(), {})
+    await sim.delivered()
+    assert last_statuses(sim) == {503}
+
+
+async def test_disabling_an_entry_whose_set_up_fails_unregisters_its_webhook(
+    hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry
+) -> None:
+    sim.strike({"forbidden": ["vehicles"]})
+    for _ in range(2):
+        await hass.config_entries.async_reload(entry.entry_id)
+        assert entry.state is ConfigEntryState.SETUP_RETRY
+        assert WEBHOOK_ID in hass.data[WEBHOOK]
+    await hass.config_entries.async_set_disabled_by(entry.entry_id, ConfigEntryDisabler.USER)
+    assert WEBHOOK_ID not in hass.data[WEBHOOK]
+    sim.strike({"forbidden": []})
+    await hass.config_entries.async_set_disabled_by(entry.entry_id, None)
+    assert entry.state is ConfigEntryState.LOADED
+    assert WEBHOOK_ID in hass.data[WEBHOOK]

@@ -1,19 +1,21 @@
 """A thousand cars under one entry: Home Assistant takes ten thousand enabled entities of one, and no more."""
 
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
+from aiohttp import ClientResponse, ClientSession
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.entity_platform import MAX_ENABLED_ENTITIES_PER_CONFIG_ENTRY
 import pytest
 
-from custom_components.jedlix.api import JedlixClient
 from custom_components.jedlix.binary_sensor import VEHICLE_BINARY_SENSORS
 from custom_components.jedlix.button import REFRESH
 from custom_components.jedlix.calendar import SESSIONS
 from custom_components.jedlix.const import DOMAIN
-from custom_components.jedlix.entity import ChargerDescription, VehicleDescription
+from custom_components.jedlix.entity import JedlixEntityDescription
 from custom_components.jedlix.event import VEHICLE_EVENTS
 from custom_components.jedlix.number import VEHICLE_NUMBERS
 from custom_components.jedlix.sensor import CHARGER_SENSORS, VEHICLE_SENSORS
@@ -25,7 +27,7 @@ pytestmark = pytest.mark.usefixtures("home")
 
 SMALL = 50
 LARGE = 1000
-OF_A_CAR: tuple[VehicleDescription | ChargerDescription, ...] = (
+OF_A_CAR: tuple[JedlixEntityDescription[Any], ...] = (
     *VEHICLE_SENSORS,
     *VEHICLE_BINARY_SENSORS,
     *VEHICLE_EVENTS,
@@ -58,7 +60,7 @@ async def enabled_of_each_user(
     return found, account
 
 
-async def test_a_household_and_a_small_fleet_have_everything(
+async def test_in_a_small_fleet_all_entities_are_enabled(
     hass: HomeAssistant, start_simulator: StartSimulator
 ) -> None:
     found, _ = await enabled_of_each_user(hass, start_simulator, SMALL)
@@ -67,7 +69,7 @@ async def test_a_household_and_a_small_fleet_have_everything(
     assert keys["sessions"] == SMALL
 
 
-async def test_a_thousand_cars_fit_with_what_matters_of_each(
+async def test_a_thousand_cars_fit_with_the_essential_entities_of_each(
     hass: HomeAssistant, start_simulator: StartSimulator
 ) -> None:
     """However the fleet grew: the first cars may have come while it was small, with everything."""
@@ -82,7 +84,7 @@ async def test_a_thousand_cars_fit_with_what_matters_of_each(
     assert wanted <= MAX_ENABLED_ENTITIES_PER_CONFIG_ENTRY
 
 
-async def test_what_is_enabled_by_hand_is_there_after_the_reload(
+async def test_an_entity_enabled_by_hand_is_there_after_the_reload(
     hass: HomeAssistant, start_simulator: StartSimulator
 ) -> None:
     sim = await start_simulator(users=SMALL + 1)
@@ -105,26 +107,30 @@ async def test_what_is_enabled_by_hand_is_there_after_the_reload(
     assert state is not None
     assert state.state == "none"
     assert {item.entity_id for item in registry.entities.values()} == before
-    # the event entity of the same key is another one, and was never away
+    # The event entity of the same key is another one, and was always enabled.
     assert registry.async_get_entity_id("event", DOMAIN, unique_id) is not None
 
 
-async def test_a_start_does_not_ask_for_all_users_at_once(
+async def test_the_first_refresh_of_all_users_makes_at_most_eight_calls_at_once(
     hass: HomeAssistant, start_simulator: StartSimulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     under_way, most = 0, 0
-    exchange = JedlixClient._exchange
+    request = ClientSession.request
 
-    async def counted(self: JedlixClient, *args: Any) -> object:
+    @asynccontextmanager
+    async def counted(
+        session: ClientSession, *args: Any, **options: Any
+    ) -> AsyncIterator[ClientResponse]:
         nonlocal under_way, most
         under_way += 1
         most = max(most, under_way)
         try:
-            return await exchange(self, *args)
+            async with request(session, *args, **options) as response:
+                yield response
         finally:
             under_way -= 1
 
-    monkeypatch.setattr(JedlixClient, "_exchange", counted)
+    monkeypatch.setattr(ClientSession, "request", counted)
     sim = await start_simulator(users=SMALL)
     await set_up(hass, make_entry(sim, None))
     assert 1 < most <= 8

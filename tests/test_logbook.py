@@ -1,4 +1,4 @@
-"""What the logbook says."""
+"""Logbook: the text of each change, under the name of its car."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,35 +12,40 @@ from custom_components.jedlix import logbook
 from custom_components.jedlix.const import EVENT_CHANGE
 from custom_components.jedlix.state.changes import ChangeType
 
+type Describe = Callable[[Event[Any]], dict[str, str]]
+
+
+def get_describe(hass: HomeAssistant) -> Describe:
+    """Return what describes a change."""
+    found: list[Describe] = []
+    logbook.async_describe_events(hass, lambda _domain, _event, how: found.append(how))
+    return found[0]
+
 
 @pytest.mark.parametrize(
     ("data", "message"),
     [
         ({"type": "plugged_in"}, "was plugged in"),
-        ({"type": "session_ended", "late": True}, "ended a charging session (told late)"),
+        ({"type": "session_ended", "late": True}, "ended a charging session (reported late)"),
         ({"type": "something else"}, "changed"),
         ({}, "changed"),
     ],
 )
-async def test_a_change_is_told_of_its_car(
+async def test_a_change_is_described_under_the_name_of_its_car(
     hass: HomeAssistant, entry: MockConfigEntry, data: dict[str, Any], message: str
 ) -> None:
-    car = next(
+    describe = get_describe(hass)
+    (car,) = (
         device
         for device in dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
         if device.name == "Tesla Model 3"
     )
-    described: list[Callable[[Event[Any]], dict[str, str]]] = []
-    logbook.async_describe_events(hass, lambda _domain, _event, how: described.append(how))
-    told = [
-        described[0](Event(EVENT_CHANGE, told_of))
-        for told_of in (data | {"device_id": car.id}, data)
-    ]
-    assert [(line["name"], line["message"]) for line in told] == [
-        ("Tesla Model 3", message),
-        ("Jedlix", message),
-    ]
+    of_car = describe(Event(EVENT_CHANGE, data | {"device_id": car.id}))
+    assert of_car == {"name": "Tesla Model 3", "message": message}
+    assert describe(Event(EVENT_CHANGE, data)) == {"name": "Jedlix", "message": message}
 
 
-def test_every_change_has_words() -> None:
-    assert set(logbook._MESSAGES) == {kind.value for kind in ChangeType}
+async def test_each_type_of_change_has_a_text_of_its_own(hass: HomeAssistant) -> None:
+    describe = get_describe(hass)
+    texts = {describe(Event(EVENT_CHANGE, {"type": kind.value}))["message"] for kind in ChangeType}
+    assert len(texts - {"changed"}) == len(ChangeType)

@@ -1,10 +1,10 @@
-"""The actions: what they do, for which targets, what they answer, and each error in words."""
+"""Actions: what they do and answer, which targets they take, and the error for each failure."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, cast
-from unittest.mock import AsyncMock
 
 from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntryDisabler
 from homeassistant.const import STATE_OFF, STATE_ON
@@ -23,8 +23,9 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 import voluptuous as vol
 
-from custom_components.jedlix.api import Rejected
+from custom_components.jedlix.api import JedlixClient, Rejected, Session
 from custom_components.jedlix.const import DOMAIN
+from custom_components.jedlix.services import costs_as_json, session_as_json
 from simulator.app import Simulator
 from tests.commanding import car_state, device_of, entity_of, fails, mark, poll, troubles
 from tests.conftest import StartSimulator
@@ -35,7 +36,7 @@ pytestmark = pytest.mark.usefixtures("home", "no_second_try")
 SOON: Final = "2126-01-01T00:00:00+00:00"
 LONG_AGO: Final = "2020-01-01T00:00:00+00:00"
 
-# What each action needs besides its target; the first five are for cars.
+# The data of each action besides its target; the first six are for cars.
 ACTIONS: Final[dict[str, dict[str, Any]]] = {
     "boost": {},
     "pause_smart_charging": {},
@@ -47,8 +48,8 @@ ACTIONS: Final[dict[str, dict[str, Any]]] = {
     "resubscribe": {},
 }
 SERVICES: Final = Path(__file__).parents[1] / "custom_components/jedlix/services.yaml"
-OF_CARS: Final = list(ACTIONS)[:6]
-OF_ACCOUNTS: Final = list(ACTIONS)[6:]
+CAR_ACTIONS: Final = list(ACTIONS)[:6]
+ACCOUNT_ACTIONS: Final = list(ACTIONS)[6:]
 
 
 @pytest.fixture
@@ -68,8 +69,8 @@ async def loaded(hass: HomeAssistant, fleet: Simulator) -> MockConfigEntry:
     return entry
 
 
-async def act(hass: HomeAssistant, action: str, **data: Any) -> ServiceResponse:
-    """Call an action, and ask for its answer where it has one."""
+async def call_action(hass: HomeAssistant, action: str, **data: Any) -> ServiceResponse:
+    """Call an action; returns its answer where it has one."""
     return await hass.services.async_call(
         DOMAIN,
         action,
@@ -80,8 +81,8 @@ async def act(hass: HomeAssistant, action: str, **data: Any) -> ServiceResponse:
 
 
 @pytest.fixture
-def untouched(fleet: Simulator) -> Callable[[], bool]:
-    """Return what tells whether Jedlix was not told anything."""
+def nothing_written(fleet: Simulator) -> Callable[[], bool]:
+    """Return a function that says whether nothing was written at Jedlix."""
     calls = mark(fleet)
     return lambda: not [call for call in calls() if not call.startswith("GET")]
 
@@ -89,128 +90,98 @@ def untouched(fleet: Simulator) -> Callable[[], bool]:
 # -- what they do ------------------------------------------------------------------------------------------
 
 
-async def test_boost_is_on_unless_said_otherwise(
+async def test_boost_is_switched_on_unless_the_call_says_off(
     hass: HomeAssistant, fleet: Simulator, loaded: MockConfigEntry
 ) -> None:
     session = fleet.vehicle(fleet.vehicle_ids[0]).session
     device_id = device_of(hass, loaded, fleet).id
     assert session is not None
-    await act(hass, "boost", device_id=device_id)
+    await call_action(hass, "boost", device_id=device_id)
     assert session.boost
     assert car_state(hass, fleet, "switch.boost").state == STATE_ON
-    await act(hass, "boost", device_id=device_id, enabled=False)
+    await call_action(hass, "boost", device_id=device_id, enabled=False)
     assert not session.boost
 
 
-async def test_smart_charging_is_paused_and_resumed(
-    hass: HomeAssistant, fleet: Simulator, loaded: MockConfigEntry
-) -> None:
-    car, device_id = fleet.vehicle(fleet.vehicle_ids[0]), device_of(hass, loaded, fleet).id
-    await act(hass, "pause_smart_charging", device_id=device_id)
-    assert car.settings["isSmartChargingEnabled"] is False
-    assert car.settings["enableSmartChargingAt"] is None
-    await act(hass, "resume_smart_charging", device_id=device_id)
-    assert car.settings["isSmartChargingEnabled"] is True
-    assert car_state(hass, fleet, "switch.smart_charging").state == STATE_ON
-
-
-async def test_a_time_without_a_zone_is_local(
+async def test_smart_charging_is_paused_until_a_local_time_and_resumed(
     hass: HomeAssistant, fleet: Simulator, loaded: MockConfigEntry
 ) -> None:
     await hass.config.async_set_time_zone("Europe/Amsterdam")
-    device_id = device_of(hass, loaded, fleet).id
-    await act(hass, "pause_smart_charging", device_id=device_id, until="2126-07-01 08:00:00")
+    car, device_id = fleet.vehicle(fleet.vehicle_ids[0]), device_of(hass, loaded, fleet).id
+    await call_action(
+        hass, "pause_smart_charging", device_id=device_id, until="2126-07-01 08:00:00"
+    )
+    assert car.settings["isSmartChargingEnabled"] is False
     resumes_at = car_state(hass, fleet, "sensor.smart_charging_resumes_at").state
     assert dt_util.parse_datetime(resumes_at) == datetime(2126, 7, 1, 6, tzinfo=UTC)
-    await act(hass, "resume_smart_charging", device_id=device_id)
-    settings = fleet.vehicle(fleet.vehicle_ids[0]).settings
-    assert settings["enableSmartChargingAt"] is None
+    await call_action(hass, "resume_smart_charging", device_id=device_id)
+    assert car.settings["isSmartChargingEnabled"] is True
+    assert car.settings["enableSmartChargingAt"] is None
+    assert car_state(hass, fleet, "switch.smart_charging").state == STATE_ON
 
 
-async def test_the_level_of_a_mute_car_is_told(
+async def test_the_level_of_a_car_that_does_not_report_it_is_entered(
     hass: HomeAssistant, fleet: Simulator, loaded: MockConfigEntry
 ) -> None:
     device_id = device_of(hass, loaded, fleet, 1).id
-    await act(hass, "set_current_battery_level", device_id=device_id, level="37")
+    await call_action(hass, "set_current_battery_level", device_id=device_id, level="37")
     session = fleet.vehicle(fleet.vehicle_ids[1]).session
     assert session is not None
     assert session.current_battery_level == 37
     assert car_state(hass, fleet, "number.current_battery_level", 1).state == "37"
 
 
-async def test_resubscribe_registers_anew_for_the_account_that_is_meant_or_for_all(
+async def test_resubscribe_registers_again_for_the_account_of_the_target_or_for_all(
     hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry
 ) -> None:
-    car_of_it = device_of(hass, entry, sim).id
-    for target in ({}, {"entity_id": "event.jedlix_webhook"}, {"device_id": car_of_it}):
+    car = device_of(hass, entry, sim).id
+    for target in ({}, {"entity_id": "event.jedlix_webhook"}, {"device_id": car}):
         sim.strike({"subscriptions_gone": True})
         assert not sim.webhooks.subscriptions
-        await act(hass, "resubscribe", **target)
+        await call_action(hass, "resubscribe", **target)
         await until(hass, lambda: len(sim.webhooks.subscriptions) == 6)
 
 
-async def test_catch_up_tells_what_was_missed_as_late(
+async def test_catch_up_publishes_missed_changes_late_and_once(
     hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry
 ) -> None:
     sim.strike({"drop": 1.0})
     sim.plug(sim.vehicle_ids[0])
     recorded = record_events(hass)
-    await act(hass, "catch_up", since=(dt_util.utcnow() - timedelta(hours=1)).isoformat())
+    await call_action(hass, "catch_up", since=(dt_util.utcnow() - timedelta(hours=1)).isoformat())
     await hass.async_block_till_done()
     assert {"plugged_in", "session_started"} <= set(recorded.types)
     assert {change["late"] for change in recorded.changes} == {True}
     assert len(recorded.types) == len(set(recorded.types))
-    await act(hass, "catch_up")
+    await call_action(hass, "catch_up")
     await hass.async_block_till_done()
     assert len(recorded.types) == len(set(recorded.types))
 
 
-# -- what they answer --------------------------------------------------------------------------------------
+# -- what they return --------------------------------------------------------------------------------------
 
 
-async def test_sessions_and_costs_are_answered_for_each_car_of_the_target(
+async def test_sessions_and_costs_are_returned_for_each_car_of_the_target(
     hass: HomeAssistant, fleet: Simulator, loaded: MockConfigEntry
 ) -> None:
     devices = [device_of(hass, loaded, fleet, number).id for number in (0, 1)]
     period_start = dt_util.utcnow() - timedelta(days=20)
     start = period_start.isoformat()
-    sessions = await act(hass, "get_sessions", device_id=devices, start=start)
-    costs = await act(hass, "get_costs", device_id=devices, start=start)
+    sessions = await call_action(hass, "get_sessions", device_id=devices, start=start)
+    costs = await call_action(hass, "get_costs", device_id=devices, start=start)
     assert sessions is not None
     assert costs is not None
     assert set(sessions) == set(costs) == set(devices)
     for number, device_id in enumerate(devices):
         car = fleet.vehicle(fleet.vehicle_ids[number])
         listed: list[dict[str, Any]] = cast("Any", sessions[device_id])["sessions"]
-        true = [item for item in fleet.world.sessions.by_id.values() if item.vehicle_id == car.id]
-        assert {item["session_id"] for item in listed} <= {item.id for item in true}
+        world = fleet.world.sessions.by_id
+        assert {world[item["session_id"]].vehicle_id for item in listed} == {car.id}
         assert len(listed) > 5
-        running = listed[-1]
         assert car.session is not None
-        assert running["session_id"] == car.session.id
-        assert running["ended_at"] is None
-        assert set(running) == {
-            "session_id",
-            "vehicle_id",
-            "is_managed",
-            "charging_location_id",
-            "started_at",
-            "ended_at",
-            "energy_kwh",
-            "cost",
-            "savings",
-            "currency",
-        }
+        assert listed[-1]["session_id"] == car.session.id
+        assert listed[-1]["ended_at"] is None
         (total,) = cast("Any", costs[device_id])["costs"]
-        assert set(total) == {
-            "currency",
-            "sessions",
-            "smart_sessions",
-            "unmanaged_sessions",
-            "energy_kwh",
-            "cost",
-            "savings",
-        }
         assert total["currency"] == "EUR"
         began = [
             item for item in listed if datetime.fromisoformat(item["started_at"]) >= period_start
@@ -220,15 +191,73 @@ async def test_sessions_and_costs_are_answered_for_each_car_of_the_target(
         assert total["smart_sessions"] == sum(item["is_managed"] for item in began)
 
 
-async def test_a_period_without_sessions_is_answered_with_none(
+async def test_a_period_without_sessions_returns_none(
     hass: HomeAssistant, fleet: Simulator, loaded: MockConfigEntry
 ) -> None:
     device_id = device_of(hass, loaded, fleet).id
     period = {"start": "2020-01-01", "end": "2020-02-01 00:00"}
-    assert await act(hass, "get_sessions", device_id=device_id, **period) == {
+    assert await call_action(hass, "get_sessions", device_id=device_id, **period) == {
         device_id: {"sessions": []}
     }
-    assert await act(hass, "get_costs", device_id=device_id, **period) == {device_id: {"costs": []}}
+    assert await call_action(hass, "get_costs", device_id=device_id, **period) == {
+        device_id: {"costs": []}
+    }
+
+
+FULL: Final = Session(
+    id="1",
+    user_id="user",
+    vehicle_id="car",
+    is_managed=True,
+    charging_location_id="home",
+    started_at=datetime(2026, 7, 1, 18, 0, tzinfo=UTC),
+    ended_at=datetime(2026, 7, 2, 6, 30, tzinfo=UTC),
+    energy_kwh=20.25,
+    cost=4.1,
+    savings=1.234,
+    currency="EUR",
+)
+
+
+async def test_a_session_is_returned_in_local_time(hass: HomeAssistant) -> None:
+    await hass.config.async_set_time_zone("Europe/Amsterdam")
+    assert session_as_json(FULL) == {
+        "session_id": "1",
+        "vehicle_id": "car",
+        "is_managed": True,
+        "charging_location_id": "home",
+        "started_at": "2026-07-01T20:00:00+02:00",
+        "ended_at": "2026-07-02T08:30:00+02:00",
+        "energy_kwh": 20.25,
+        "cost": 4.1,
+        "savings": 1.234,
+        "currency": "EUR",
+    }
+    assert session_as_json(Session(id="2")) == dict.fromkeys(session_as_json(FULL)) | {
+        "session_id": "2"
+    }
+
+
+def test_costs_are_totals_by_currency() -> None:
+    july = datetime(2026, 7, 1, tzinfo=UTC)
+    sessions = [
+        replace(FULL, id="before", started_at=july - timedelta(minutes=1)),
+        FULL,
+        replace(FULL, id="2", is_managed=False, cost=0.2, savings=None),
+        replace(FULL, id="3", currency="SEK", energy_kwh=None),
+        Session(id="4", started_at=FULL.started_at),
+    ]
+    columns = ("currency", "sessions", "smart_sessions", "unmanaged_sessions")
+    figures = ("energy_kwh", "cost", "savings")
+    assert [tuple(total.items()) for total in costs_as_json(sessions, july)] == [
+        tuple(zip(columns + figures, row, strict=True))
+        for row in (
+            ("EUR", 2, 1, 1, 40.5, 4.3, 1.23),
+            ("SEK", 1, 1, 0, None, 4.1, 1.23),
+            (None, 1, 0, 0, None, None, None),
+        )
+    ]
+    assert costs_as_json([], july) == []
 
 
 # -- targets -----------------------------------------------------------------------------------------------
@@ -237,7 +266,7 @@ async def test_a_period_without_sessions_is_answered_with_none(
 @pytest.mark.parametrize(
     "by", ["device_id", "area_id", "label_id", "entity_id", "floor_id", "label of an entity"]
 )
-async def test_a_car_is_meant_by_device_area_label_or_any_of_its_entities(
+async def test_a_target_means_a_car_by_device_area_floor_label_or_entity(
     hass: HomeAssistant, fleet: Simulator, loaded: MockConfigEntry, by: str
 ) -> None:
     device = device_of(hass, loaded, fleet)
@@ -257,7 +286,7 @@ async def test_a_car_is_meant_by_device_area_label_or_any_of_its_entities(
                 (DOMAIN, loaded.entry_id), loaded.entry_id
             )
             assert account is not None
-            devices.async_update_device(account.id, area_id=area.id)  # is there, and is no car
+            devices.async_update_device(account.id, area_id=area.id)  # which is no car
             target = {by: area.id}
         case "floor_id":
             floor = fr.async_get(hass).async_create("Ground")
@@ -272,7 +301,7 @@ async def test_a_car_is_meant_by_device_area_label_or_any_of_its_entities(
             label = labels(hass).async_create("Electric")
             entities.async_update_entity(entity_id, labels={label.label_id})
             target = {"label_id": [label.label_id]}
-    await act(hass, "pause_smart_charging", **target)
+    await call_action(hass, "pause_smart_charging", **target)
     paused = [not fleet.vehicle(vehicle_id).smart_charging for vehicle_id in fleet.vehicle_ids]
     assert paused == [True, False, False]
     assert car_state(hass, fleet, "switch.smart_charging").state == STATE_OFF
@@ -295,87 +324,77 @@ async def test_a_car_is_meant_by_device_area_label_or_any_of_its_entities(
 async def test_a_target_without_a_car_is_an_error(
     hass: HomeAssistant,
     loaded: MockConfigEntry,
-    untouched: Callable[[], bool],
+    nothing_written: Callable[[], bool],
     target: dict[str, Any],
 ) -> None:
-    for action in OF_CARS:
-        await fails(hass, act(hass, action, **target), "no_vehicle", ServiceValidationError)
-    assert untouched()
+    for action in CAR_ACTIONS:
+        await fails(hass, call_action(hass, action, **target), "no_vehicle", ServiceValidationError)
+    assert nothing_written()
 
 
-async def test_a_named_device_must_be_there_and_ours(
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [
+        ("a1b2", "unknown_device"),
+        ("Reading lamp", "foreign_device"),
+        ("Jedlix", "not_a_vehicle"),
+        ("Easee Home", "not_a_vehicle"),
+    ],
+)
+async def test_a_named_device_must_exist_be_ours_and_be_a_car(
     hass: HomeAssistant,
     fleet: Simulator,
     loaded: MockConfigEntry,
-    untouched: Callable[[], bool],
+    nothing_written: Callable[[], bool],
+    caplog: pytest.LogCaptureFixture,
+    name: str,
+    error: str,
 ) -> None:
-    good = device_of(hass, loaded, fleet).id
-    other = MockConfigEntry(domain="lamps")
+    """An account may be named for the actions of accounts."""
+    devices, other = dr.async_get(hass), MockConfigEntry(domain="lamps")
     other.add_to_hass(hass)
-    lamp = dr.async_get(hass).async_get_or_create(
+    lamp = devices.async_get_or_create(
         config_entry_id=other.entry_id, identifiers={("lamps", "1")}, name="Lamp"
     )
-    dr.async_get(hass).async_update_device(lamp.id, name_by_user="Reading lamp")
-    for action in ACTIONS:
-        for device_id, key, name in (
-            ("a1b2", "unknown_device", "a1b2"),
-            (lamp.id, "foreign_device", "Reading lamp"),
-        ):
-            attempt = act(hass, action, device_id=[good, device_id])
-            assert name in await fails(hass, attempt, key, ServiceValidationError)
-    assert untouched()
-
-
-async def test_a_named_account_or_charger_is_no_car(
-    hass: HomeAssistant,
-    fleet: Simulator,
-    loaded: MockConfigEntry,
-    untouched: Callable[[], bool],
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    good = device_of(hass, loaded, fleet).id
-    named = {
-        device.name: device.id
-        for device in dr.async_entries_for_config_entry(dr.async_get(hass), loaded.entry_id)
-    }
-    for action in OF_CARS:
-        for name in ("Jedlix", "Easee Home"):
-            text = await fails(
-                hass,
-                act(hass, action, device_id=[good, named[name]]),
-                "not_a_vehicle",
-                ServiceValidationError,
-            )
-            assert name in text
-    assert untouched()
+    devices.async_update_device(lamp.id, name_by_user="Reading lamp")
+    ours = dr.async_entries_for_config_entry(devices, loaded.entry_id)
+    ids = {device.name: device.id for device in ours} | {"Reading lamp": lamp.id}
+    named = [device_of(hass, loaded, fleet).id, ids.get(name, name)]
+    for action in CAR_ACTIONS if error == "not_a_vehicle" else ACTIONS:
+        attempt = call_action(hass, action, device_id=named)
+        assert name in await fails(hass, attempt, error, ServiceValidationError)
+    assert nothing_written()
     assert troubles(caplog) == []
 
 
-async def test_an_account_that_is_not_loaded_says_so(
+async def test_an_account_that_is_not_loaded_is_an_error(
     hass: HomeAssistant,
     fleet: Simulator,
     loaded: MockConfigEntry,
-    untouched: Callable[[], bool],
+    nothing_written: Callable[[], bool],
 ) -> None:
     device_id = device_of(hass, loaded, fleet).id
     await hass.config_entries.async_unload(loaded.entry_id)
     for action in ACTIONS:
         text = await fails(
-            hass, act(hass, action, device_id=device_id), "not_loaded", ServiceValidationError
+            hass,
+            call_action(hass, action, device_id=device_id),
+            "not_loaded",
+            ServiceValidationError,
         )
         assert "account Jedlix" in text
-    assert untouched()
+    assert nothing_written()
 
 
 @pytest.mark.parametrize("target", [{}, {"area_id": "nowhere"}, {"device_id": "none"}])
-async def test_without_an_account_there_is_nothing_to_do(
+async def test_without_an_account_there_is_an_error(
     hass: HomeAssistant, loaded: MockConfigEntry, target: dict[str, Any]
 ) -> None:
-    """Without a target all accounts are meant; with one that means none, none is."""
+    """Without a target all accounts are meant. A target may mean none."""
     if not target:
         await hass.config_entries.async_set_disabled_by(loaded.entry_id, ConfigEntryDisabler.USER)
-    for action in OF_ACCOUNTS:
-        await fails(hass, act(hass, action, **target), "no_account", ServiceValidationError)
+    for action in ACCOUNT_ACTIONS:
+        await fails(hass, call_action(hass, action, **target), "no_account", ServiceValidationError)
 
 
 # -- bad input ---------------------------------------------------------------------------------------------
@@ -398,11 +417,11 @@ _YESTERDAY: Final = timedelta(days=-1)
         ("catch_up", {"since": timedelta(days=-7, minutes=-1)}, "too_long_ago"),
     ],
 )
-async def test_bad_input_is_told_in_words_before_jedlix_is_told_anything(
+async def test_bad_input_is_an_error_and_nothing_is_written(
     hass: HomeAssistant,
     fleet: Simulator,
     loaded: MockConfigEntry,
-    untouched: Callable[[], bool],
+    nothing_written: Callable[[], bool],
     action: str,
     data: dict[str, Any],
     key: str,
@@ -414,11 +433,11 @@ async def test_bad_input_is_told_in_words_before_jedlix_is_told_anything(
     }
     devices = [device_of(hass, loaded, fleet, number).id for number in (0, 1)]
     text = await fails(
-        hass, act(hass, action, device_id=devices, **data), key, ServiceValidationError
+        hass, call_action(hass, action, device_id=devices, **data), key, ServiceValidationError
     )
     if key == "level_out_of_range":
         assert str(data["level"]) in text
-    assert untouched()
+    assert nothing_written()
 
 
 @pytest.mark.parametrize(
@@ -434,7 +453,7 @@ async def test_bad_input_is_told_in_words_before_jedlix_is_told_anything(
         ("resubscribe", {"since": SOON}),
     ],
 )
-async def test_what_is_no_time_number_or_flag_at_all_is_refused_by_home_assistant(
+async def test_input_of_the_wrong_type_is_refused_by_home_assistant(
     hass: HomeAssistant,
     fleet: Simulator,
     loaded: MockConfigEntry,
@@ -442,60 +461,58 @@ async def test_what_is_no_time_number_or_flag_at_all_is_refused_by_home_assistan
     data: dict[str, Any],
 ) -> None:
     with pytest.raises(vol.Invalid):
-        await act(hass, action, device_id=device_of(hass, loaded, fleet).id, **data)
+        await call_action(hass, action, device_id=device_of(hass, loaded, fleet).id, **data)
 
 
-async def test_without_a_session_there_is_nothing_to_boost_or_to_tell(
+async def test_without_a_session_there_is_no_boost_and_no_level_to_enter(
     hass: HomeAssistant,
     fleet: Simulator,
     loaded: MockConfigEntry,
-    untouched: Callable[[], bool],
+    nothing_written: Callable[[], bool],
 ) -> None:
     parked, unmanaged = (device_of(hass, loaded, fleet, number).id for number in (2, 1))
     for device_id in (parked, unmanaged):
         await fails(
             hass,
-            act(hass, "boost", device_id=device_id),
+            call_action(hass, "boost", device_id=device_id),
             "no_smart_session",
             ServiceValidationError,
         )
     await fails(
         hass,
-        act(hass, "set_current_battery_level", device_id=parked),
+        call_action(hass, "set_current_battery_level", device_id=parked),
         "no_session",
         ServiceValidationError,
     )
-    assert untouched()
+    assert nothing_written()
 
 
-# -- when it goes wrong ------------------------------------------------------------------------------------
+# -- failures ----------------------------------------------------------------------------------------------
 
 
-async def test_several_cars_are_tried_whatever_one_of_them_says(
+async def test_all_cars_of_the_target_are_tried_before_an_error_is_raised(
     hass: HomeAssistant, start_simulator: StartSimulator
 ) -> None:
     sim = await start_simulator(users=3)
     entry = make_entry(sim, None)
     await set_up(hass, entry)
-    for number in (0, 2):
-        sim.vehicle(sim.vehicle_ids[number]).capabilities = sim.vehicle(
-            sim.vehicle_ids[0]
-        ).capabilities
-        sim.plug(sim.vehicle_ids[number])
+    cars = [sim.vehicle(vehicle_id) for vehicle_id in sim.vehicle_ids]
+    for car in (cars[0], cars[2]):
+        car.capabilities = cars[0].capabilities
+        sim.plug(car.id)
     await poll(hass, entry)
     devices = [device_of(hass, entry, sim, number).id for number in (0, 1, 2)]
     await fails(
-        hass, act(hass, "boost", device_id=devices), "no_smart_session", ServiceValidationError
+        hass,
+        call_action(hass, "boost", device_id=devices),
+        "no_smart_session",
+        ServiceValidationError,
     )
-    boosted = [
-        session is not None and session.boost
-        for session in (sim.vehicle(vehicle_id).session for vehicle_id in sim.vehicle_ids)
-    ]
-    assert boosted == [True, False, True]
+    assert [car.session is not None and car.session.boost for car in cars] == [True, False, True]
 
 
 @pytest.mark.parametrize("action", ["get_sessions", "get_costs"])
-async def test_a_period_that_is_too_long_for_the_tenant_is_told_in_words(
+async def test_a_period_with_too_many_sessions_is_an_error(
     hass: HomeAssistant,
     fleet: Simulator,
     loaded: MockConfigEntry,
@@ -505,28 +522,32 @@ async def test_a_period_that_is_too_long_for_the_tenant_is_told_in_words(
     monkeypatch.setattr("custom_components.jedlix.session_history.MAX_PAGES", 0)
     await fails(
         hass,
-        act(hass, action, device_id=device_of(hass, loaded, fleet).id),
+        call_action(hass, action, device_id=device_of(hass, loaded, fleet).id),
         "too_many_sessions",
         ServiceValidationError,
     )
 
 
-async def test_a_list_that_jedlix_refuses_is_told_with_its_words(
+async def test_a_list_that_jedlix_refuses_is_an_error_with_its_reason(
     hass: HomeAssistant,
     fleet: Simulator,
     loaded: MockConfigEntry,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    refusal = AsyncMock(side_effect=Rejected("a year at most"))
-    monkeypatch.setattr(loaded.runtime_data.session_history, "_list", refusal)
+    def refuse(*_args: object, **_options: object) -> None:
+        raise Rejected("a year at most")
+
+    monkeypatch.setattr(JedlixClient, "session_pages", refuse)
     device_id = device_of(hass, loaded, fleet).id
-    text = await fails(hass, act(hass, "get_sessions", device_id=device_id), "command_refused")
+    text = await fails(
+        hass, call_action(hass, "get_sessions", device_id=device_id), "command_refused"
+    )
     assert "a year at most" in text
 
 
-@pytest.mark.parametrize("action", [*OF_CARS, "catch_up"])
+@pytest.mark.parametrize("action", [*CAR_ACTIONS, "catch_up"])
 @pytest.mark.parametrize(("fault", "key"), [("api_500", "command_failed"), ("401", "auth_failed")])
-async def test_what_keeps_an_action_from_its_answer_is_told(
+async def test_a_failure_of_an_action_is_shown(
     hass: HomeAssistant,
     fleet: Simulator,
     loaded: MockConfigEntry,
@@ -541,12 +562,12 @@ async def test_what_keeps_an_action_from_its_answer_is_told(
         monkeypatch.setattr(type(fleet.tokens), "is_valid", lambda *_: False)
     else:
         fleet.strike({fault: 1.0})
-    await fails(hass, act(hass, action, device_id=device_id), key)
+    await fails(hass, call_action(hass, action, device_id=device_id), key)
     flows = hass.config_entries.flow.async_progress_by_handler(DOMAIN)
     assert [flow["context"]["source"] for flow in flows] == [SOURCE_REAUTH] * (fault == "401")
 
 
-async def test_a_tenant_that_lists_no_sessions_cannot_answer_for_them(
+async def test_a_tenant_without_a_list_of_sessions_does_not_offer_the_answers(
     hass: HomeAssistant, start_simulator: StartSimulator
 ) -> None:
     sim = await start_simulator(faults={"absent": ["sessions", "user_sessions"]})
@@ -554,19 +575,22 @@ async def test_a_tenant_that_lists_no_sessions_cannot_answer_for_them(
     await set_up(hass, entry)
     device_id = device_of(hass, entry, sim).id
     for action in ("get_sessions", "get_costs"):
-        await fails(hass, act(hass, action, device_id=device_id), "not_offered")
+        await fails(hass, call_action(hass, action, device_id=device_id), "not_offered")
     await fails(
-        hass, act(hass, "boost", device_id=device_id), "no_smart_session", ServiceValidationError
+        hass,
+        call_action(hass, "boost", device_id=device_id),
+        "no_smart_session",
+        ServiceValidationError,
     )
 
 
-# -- how they are shown ------------------------------------------------------------------------------------
+# -- how they are described --------------------------------------------------------------------------------
 
 
-async def test_the_actions_are_there_without_an_account_and_described_as_they_are(
+async def test_services_yaml_describes_the_registered_actions_and_fields(
     hass: HomeAssistant, sim: Simulator, loaded: MockConfigEntry
 ) -> None:
-    """Home Assistant shows what services.yaml describes; both must name the same fields."""
+    """Home Assistant shows what services.yaml describes."""
     described = load_yaml_dict(str(SERVICES))
     registered = hass.services.async_services_for_domain(DOMAIN)
     assert set(described) == set(registered) == set(ACTIONS)

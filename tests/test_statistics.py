@@ -1,7 +1,7 @@
-"""Past energy and cost in the real recorder: every kWh once, in its hour, whatever happens in between."""
+"""Statistics: past energy and cost in a real recorder, every kWh once and in its hour."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 import logging
@@ -26,35 +26,37 @@ from pytest_homeassistant_custom_component.components.recorder.common import (
     async_wait_recording_done,
 )
 
-from custom_components.jedlix.api import Session
+from custom_components.jedlix.api import ConnectionFailed, Session
 from custom_components.jedlix.const import CONF_IMPORT_ENERGY, DOMAIN
 from custom_components.jedlix.session_history import SessionHistory
-from custom_components.jedlix.statistics import by_hour
+from custom_components.jedlix.statistics import EndedSession, by_hour
 from simulator.api import charging
 from simulator.app import Simulator
-from simulator.model import Session as TrueSession
 from simulator.sessions import Filter
 from simulator.settings import Settings
+from tests.commanding import add_session, sessions_between
 from tests.tools import make_entry, set_up, until
 
 HOUR: Final = timedelta(hours=1)
 DAY: Final = timedelta(days=1)
 PRESENT: Final = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+LONG_AGO: Final = datetime(2020, 1, 1, tzinfo=UTC)
+FAR_AHEAD: Final = datetime(2100, 1, 1, tzinfo=UTC)
 ON: Final = {CONF_IMPORT_ENERGY: True}
 
 
 # -- which amount belongs to which hour --------------------------------------------------------------------
 
 
-def session(start: datetime, end: datetime) -> Session:
-    return Session(id="1", started_at=start, ended_at=end)
+def ended(start: datetime, end: datetime) -> EndedSession:
+    return EndedSession(Session(id="1"), start, end)
 
 
 def test_an_amount_is_spread_evenly_over_its_session() -> None:
     at = datetime(2026, 11, 1, 10, 0, tzinfo=UTC)
-    half = session(at + HOUR / 2, at + HOUR)
-    long = session(at + HOUR / 2, at + 3 * HOUR)
-    brief = session(at + HOUR / 4, at + HOUR / 4)
+    half = ended(at + HOUR / 2, at + HOUR)
+    long = ended(at + HOUR / 2, at + 3 * HOUR)
+    brief = ended(at + HOUR / 4, at + HOUR / 4)
     assert by_hour([(half, 5.0)]) == {at: 5.0}
     assert by_hour([(long, 5.0)]) == {at: 1.0, at + HOUR: 2.0, at + 2 * HOUR: 2.0}
     assert by_hour([(brief, 5.0)]) == {at: 5.0}
@@ -74,7 +76,7 @@ def test_an_amount_is_spread_evenly_over_its_session() -> None:
 def test_nothing_is_lost_and_hours_begin_on_the_hour(
     spans: list[tuple[datetime, timedelta, float]],
 ) -> None:
-    hours = by_hour((session(start, start + length), amount) for start, length, amount in spans)
+    hours = by_hour((ended(start, start + length), amount) for start, length, amount in spans)
     assert sum(hours.values()) == pytest.approx(sum(amount for _, _, amount in spans))
     assert all((hour.minute, hour.second, hour.microsecond) == (0, 0, 0) for hour in hours)
 
@@ -82,25 +84,34 @@ def test_nothing_is_lost_and_hours_begin_on_the_hour(
 # -- in the recorder ---------------------------------------------------------------------------------------
 
 
+class PresentClock:
+    """A clock that stands still until a test sets it."""
+
+    now = PRESENT
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
 @dataclass
-class House:
-    """A Home Assistant with a recorder, a simulator with a past, and a clock for both."""
+class Home:
+    """A Home Assistant with a recorder, a simulator with past sessions, and a clock for both."""
 
     hass: HomeAssistant
     sim: Simulator
     entry: MockConfigEntry
-    turn: Callable[[datetime], None]
+    clock: PresentClock
 
     @property
     def car(self) -> str:
         return f"{DOMAIN}:{slugify(self.sim.user_ids[0])}_{slugify(self.sim.vehicle_ids[0])}"
 
     @property
-    def asked_for_the_past(self) -> int:
-        """Return how often past sessions were asked for: nobody else names a car."""
+    def history_calls(self) -> int:
+        """Return how often past sessions were read: only those calls name a car."""
         return sum("vehicleId=" in request.path for request in self.sim.requests)
 
-    async def begin(self) -> None:
+    async def set_up(self) -> None:
         await set_up(self.hass, self.entry)
         await self.done()
 
@@ -109,13 +120,13 @@ class House:
         await self.done()
 
     async def charge(self, at: datetime) -> None:
-        """Let the first car charge for two and a half hours, and drive off."""
+        """Let the first car charge for two and a half hours, and leave."""
         car = self.sim.vehicle(self.sim.vehicle_ids[0])
-        self.turn(at)
+        self.clock.now = at
         if not car.plugged_in:
             self.sim.plug(car.id)
         self.sim.boost(car.id)
-        self.turn(at + 2.5 * HOUR)
+        self.clock.now = at + 2.5 * HOUR
         self.sim.advance(2.5)
         await self.poll()
         self.sim.unplug(car.id)
@@ -123,7 +134,7 @@ class House:
         await self.poll()
 
     async def an_hour_later(self) -> None:
-        """Let the timers of the next hour go off; they run by the real clock."""
+        """Fire the timers of the next hour; they run by the real clock."""
         async_fire_time_changed(self.hass, datetime.now(UTC) + 1.1 * HOUR)
         await self.done()
 
@@ -141,7 +152,7 @@ class House:
         found = await get_instance(self.hass).async_add_executor_job(
             lambda: statistics_during_period(
                 self.hass,
-                datetime(2020, 1, 1, tzinfo=UTC),
+                LONG_AGO,
                 None,
                 {name},
                 "hour",
@@ -158,42 +169,16 @@ class House:
             for row in found.get(name, [])
         ]
 
-    def past(self) -> Iterator[TrueSession]:
-        """Yield the ended sessions of the first car."""
-        for item in self.sim.world.sessions.by_id.values():
-            if item.vehicle_id == self.sim.vehicle_ids[0] and item.end is not None:
-                yield item
-
-    def let_have_been(
-        self, start: datetime, end: datetime | None, energy_kwh: float, **values: Any
-    ) -> TrueSession:
-        item = TrueSession(
-            **{
-                "id": f"session of {start}",
-                "user_id": self.sim.user_ids[0],
-                "vehicle_id": self.sim.vehicle_ids[0],
-                "charging_location_id": None,
-                "is_managed": False,
-                "start": start,
-                "last_met": end or start,
-                "end": end,
-                "energy_kwh": energy_kwh,
-            }
-            | values
-        )
-        self.sim.world.sessions.add(item)
-        return item
-
-    async def agrees(self) -> None:
-        """Check that the statistics tell of each hour what the simulator knows, and never run back."""
+    async def check(self) -> None:
+        """Check that each hour has the energy that the simulator knows, and that no sum falls."""
         expected = by_hour(
-            (session(item.start, item.end), round(item.energy_kwh, 3))
-            for item in self.past()
+            (ended(item.start, item.end), round(item.energy_kwh, 3))
+            for item in sessions_between(self.sim, LONG_AGO, FAR_AHEAD)
             if item.end is not None
         )
         rows = await self.rows("session_energy")
-        told = {start: change for start, change, _ in rows if change}
-        assert told == pytest.approx({hour: kwh for hour, kwh in expected.items() if kwh})
+        imported = {start: change for start, change, _ in rows if change}
+        assert imported == pytest.approx({hour: kwh for hour, kwh in expected.items() if kwh})
         sums = [total for *_, total in rows]
         assert sums == sorted(sums)
         assert sums[-1] == pytest.approx(sum(expected.values()))
@@ -206,75 +191,68 @@ def is_importing(hass: HomeAssistant) -> bool:
     )
 
 
-type StartHouse = Callable[..., Any]
+type StartHome = Callable[..., Any]
 
 
 @pytest.fixture(autouse=True)
-def quiet(caplog: pytest.LogCaptureFixture) -> None:
-    """Let the database not log each of its thousands of rows."""
+def quiet_database(caplog: pytest.LogCaptureFixture) -> None:
+    """Keep the database from logging each of its thousands of rows."""
     for name in ("sqlalchemy.engine", "homeassistant.components.recorder"):
         caplog.set_level(logging.WARNING, name)
 
 
 @pytest.fixture
-async def start_house(
-    recorder_mock: object,
-    hass: HomeAssistant,
-    home: object,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Any:
-    """Return how to make a house; nothing in it is set up yet."""
-    running: list[Simulator] = []
-    present = PRESENT
+async def start_home(
+    recorder_mock: object, hass: HomeAssistant, home: object, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[StartHome]:
+    """Return a function that makes a home; its entry is not set up yet."""
+    homes: list[Home] = []
 
-    def turn(to: datetime) -> None:
-        nonlocal present
-        present = to
-
-    monkeypatch.setattr(dt_util, "utcnow", lambda: present)
-
-    async def start(options: dict[str, Any] | None = None, **settings: Any) -> House:
-        sim = Simulator(Settings(**settings), clock=lambda: present)
-        running.append(sim)
+    async def start(options: dict[str, Any] | None = None, **settings: Any) -> Home:
+        clock = PresentClock()
+        monkeypatch.setattr(dt_util, "utcnow", clock)
+        sim = Simulator(Settings(**settings), clock=clock)
         await sim.start()
         entry = make_entry(sim, None, options=ON if options is None else options)
-        return House(hass, sim, entry, turn)
+        homes.append(Home(hass, sim, entry, clock))
+        return homes[-1]
 
     yield start
-    for sim in running:
-        await sim.stop()
+    for started in homes:
+        await started.sim.stop()
 
 
-async def ids(hass: HomeAssistant) -> dict[str, dict[str, Any]]:
-    """Return what is known of our statistics, by id."""
+async def metadata(hass: HomeAssistant) -> dict[str, dict[str, Any]]:
+    """Return the metadata of our statistics, by id."""
     found = await get_instance(hass).async_add_executor_job(list_statistic_ids, hass)
     return {item["statistic_id"]: dict(item) for item in found if item["source"] == DOMAIN}
 
 
-async def test_history_exists_from_the_first_day(start_house: StartHouse) -> None:
-    house = await start_house(history_days=100)
-    await house.begin()
-    await house.agrees()
-    assert len(await house.rows("session_energy")) > 500
-    cost = await house.rows("session_cost_in_eur")
-    assert cost[-1][2] == pytest.approx(sum(round(item.cost, 2) for item in house.past()))
+async def test_history_exists_from_the_first_day(start_home: StartHome) -> None:
+    home = await start_home(history_days=100)
+    await home.set_up()
+    await home.check()
+    assert len(await home.rows("session_energy")) > 500
+    cost = await home.rows("session_cost_in_eur")
+    past = home.sim.world.sessions.by_id.values()
+    assert cost[-1][2] == pytest.approx(sum(round(item.cost, 2) for item in past))
 
 
-async def test_the_statistics_are_ready_for_the_energy_dashboard(start_house: StartHouse) -> None:
-    house = await start_house()
-    house.hass.config.language = "nl"
-    await house.begin()
+async def test_the_statistics_are_ready_for_the_energy_dashboard(start_home: StartHome) -> None:
+    home = await start_home()
+    home.hass.config.language = "nl"
+    await home.set_up()
     (device,) = [
         device
         for device in dr.async_entries_for_config_entry(
-            dr.async_get(house.hass), house.entry.entry_id
+            dr.async_get(home.hass), home.entry.entry_id
         )
         if device.model == "Model 3"
     ]
-    dr.async_get(house.hass).async_update_device(device.id, name_by_user="De rode")
-    await house.reload()
-    known = await ids(house.hass)
-    assert known.keys() == {f"{house.car}_session_energy", f"{house.car}_session_cost_in_eur"}
+    dr.async_get(home.hass).async_update_device(device.id, name_by_user="De rode")
+    await home.reload()
+    known = await metadata(home.hass)
+    assert known.keys() == {f"{home.car}_session_energy", f"{home.car}_session_cost_in_eur"}
     energy, cost = (known[key] for key in sorted(known, reverse=True))
     assert energy["name"] == "De rode Energie van de laadsessie"
     assert energy["statistics_unit_of_measurement"] == "kWh"
@@ -284,199 +262,195 @@ async def test_the_statistics_are_ready_for_the_energy_dashboard(start_house: St
     assert cost["statistics_unit_of_measurement"] == "EUR"
 
 
-async def test_reloads_and_restarts_add_nothing(start_house: StartHouse) -> None:
-    house = await start_house()
-    await house.begin()
-    before = await house.rows("session_energy")
+async def test_reloads_and_restarts_add_nothing(start_home: StartHome) -> None:
+    home = await start_home()
+    await home.set_up()
+    before = await home.rows("session_energy")
     for _ in range(2):
-        await house.reload()
-    house.turn(PRESENT + 40 * DAY)
-    await house.reload()
-    assert await house.rows("session_energy") == before
-    await house.agrees()
+        await home.reload()
+    home.clock.now = PRESENT + 40 * DAY
+    await home.reload()
+    assert await home.rows("session_energy") == before
+    await home.check()
 
 
-async def test_each_session_is_imported_when_it_ends(start_house: StartHouse) -> None:
-    house = await start_house(history_days=10)
-    await house.begin()
+async def test_each_session_is_imported_when_it_ends(start_home: StartHome) -> None:
+    home = await start_home(history_days=10)
+    await home.set_up()
     for number in range(1, 4):
-        before = await house.rows("session_energy")
-        house.turn(PRESENT + number * DAY)
-        house.sim.plug(house.sim.vehicle_ids[0])
-        await house.poll()
-        assert await house.rows("session_energy") == before  # it is still running
-        await house.charge(PRESENT + number * DAY)
-        assert len(await house.rows("session_energy")) > len(before)
-        await house.agrees()
+        before = await home.rows("session_energy")
+        home.clock.now = PRESENT + number * DAY
+        home.sim.plug(home.sim.vehicle_ids[0])
+        await home.poll()
+        assert await home.rows("session_energy") == before  # it is still running
+        await home.charge(PRESENT + number * DAY)
+        assert len(await home.rows("session_energy")) > len(before)
+        await home.check()
 
 
 @pytest.mark.parametrize("days", [6.5, 25.5])
-async def test_one_that_ends_after_a_later_one_lands_in_its_own_hours(
-    start_house: StartHouse, days: float
+async def test_a_session_that_ends_after_a_later_one_counts_in_its_own_hours(
+    start_home: StartHome, days: float
 ) -> None:
-    house = await start_house(history_days=0)
-    early = house.let_have_been(PRESENT - days * DAY, None, 12.0)
-    house.let_have_been(PRESENT - 4 * DAY, PRESENT - 3.9 * DAY, 7.0)
-    house.let_have_been(PRESENT - 60 * DAY, PRESENT - 59.9 * DAY, 3.0)
-    await house.begin()
-    await house.agrees()
+    home = await start_home(history_days=0)
+    early = add_session(home.sim, PRESENT - days * DAY, None, energy_kwh=12.0)
+    add_session(home.sim, PRESENT - 4 * DAY, PRESENT - 3.9 * DAY, energy_kwh=7.0)
+    add_session(home.sim, PRESENT - 60 * DAY, PRESENT - 59.9 * DAY, energy_kwh=3.0)
+    await home.set_up()
+    await home.check()
     early.last_met = PRESENT - 0.01 * DAY
-    house.sim.world.sessions.end(early)
-    await house.poll()
-    await house.agrees()
-    assert (await house.rows("session_energy"))[-1][2] == pytest.approx(22.0)
+    home.sim.world.sessions.end(early)
+    await home.poll()
+    await home.check()
+    assert (await home.rows("session_energy"))[-1][2] == pytest.approx(22.0)
 
 
-async def test_a_car_that_was_plugged_in_for_weeks_has_it_all(start_house: StartHouse) -> None:
-    house = await start_house(history_days=0)
-    long = house.let_have_been(PRESENT - 30 * DAY, None, 60.0)
-    house.let_have_been(PRESENT - 50 * DAY, PRESENT - 49 * DAY, 7.0)
-    await house.begin()
+async def test_a_session_of_weeks_counts_whole(start_home: StartHome) -> None:
+    home = await start_home(history_days=0)
+    long = add_session(home.sim, PRESENT - 30 * DAY, None, energy_kwh=60.0)
+    add_session(home.sim, PRESENT - 50 * DAY, PRESENT - 49 * DAY, energy_kwh=7.0)
+    await home.set_up()
     long.last_met = PRESENT
-    house.sim.world.sessions.end(long)
-    await house.poll()
-    await house.agrees()
-    for days in (10, 20):  # and keeps it
-        house.turn(PRESENT + days * DAY)
-        await house.reload()
-        await house.agrees()
+    home.sim.world.sessions.end(long)
+    await home.poll()
+    await home.check()
+    for days in (10, 20):
+        home.clock.now = PRESENT + days * DAY
+        await home.reload()
+        await home.check()
 
 
-async def test_energy_that_is_corrected_afterwards_is_put_right(start_house: StartHouse) -> None:
-    house = await start_house(history_days=0)
-    first = house.let_have_been(PRESENT - 5 * DAY, PRESENT - 4.7 * DAY, 12.0)
-    house.let_have_been(PRESENT - 3 * DAY, PRESENT - 2.7 * DAY, 5.0)
-    await house.begin()
+async def test_energy_that_jedlix_corrects_is_corrected(start_home: StartHome) -> None:
+    home = await start_home(history_days=0)
+    first = add_session(home.sim, PRESENT - 5 * DAY, PRESENT - 4.7 * DAY, energy_kwh=12.0)
+    add_session(home.sim, PRESENT - 3 * DAY, PRESENT - 2.7 * DAY, energy_kwh=5.0)
+    await home.set_up()
     first.energy_kwh = 8.0
-    await house.reload()
-    await house.agrees()
-    first.start += 3 * HOUR  # hours that have nothing any more
-    await house.reload()
-    await house.agrees()
+    await home.reload()
+    await home.check()
+    first.start += 3 * HOUR  # its first hours have no energy any more
+    await home.reload()
+    await home.check()
 
 
 async def test_what_ended_while_home_assistant_was_away_is_imported(
-    start_house: StartHouse,
+    start_home: StartHome,
 ) -> None:
-    house = await start_house(history_days=10)
-    await house.begin()
-    await house.hass.config_entries.async_unload(house.entry.entry_id)
+    home = await start_home(history_days=10)
+    await home.set_up()
+    await home.hass.config_entries.async_unload(home.entry.entry_id)
     for days in (2, 20, 45, 70):
-        house.let_have_been(PRESENT + days * DAY, PRESENT + (days + 0.4) * DAY, float(days))
-    house.turn(PRESENT + 80 * DAY)
-    await house.hass.config_entries.async_setup(house.entry.entry_id)
-    await house.done()
-    await house.agrees()
+        add_session(
+            home.sim, PRESENT + days * DAY, PRESENT + (days + 0.4) * DAY, energy_kwh=float(days)
+        )
+    home.clock.now = PRESENT + 80 * DAY
+    await home.hass.config_entries.async_setup(home.entry.entry_id)
+    await home.done()
+    await home.check()
 
 
-async def test_two_sessions_that_share_an_hour_keep_their_parts(start_house: StartHouse) -> None:
-    """The first is older than what is computed anew; the hour that it ended in is not."""
-    house = await start_house(history_days=0)
+async def test_two_sessions_that_share_an_hour_keep_their_parts(start_home: StartHome) -> None:
+    """The first is older than the period that is computed again; the hour in which it ended is not."""
+    home = await start_home(history_days=0)
     hour = PRESENT - 30 * DAY
-    house.let_have_been(hour - HOUR, hour + HOUR / 3, 4.0)
-    house.let_have_been(hour + HOUR / 2, hour + 2 * HOUR, 3.0)
-    await house.begin()
-    await house.agrees()
-    house.turn(PRESENT + DAY)
-    await house.reload()
-    await house.agrees()
+    add_session(home.sim, hour - HOUR, hour + HOUR / 3, energy_kwh=4.0)
+    add_session(home.sim, hour + HOUR / 2, hour + 2 * HOUR, energy_kwh=3.0)
+    await home.set_up()
+    await home.check()
+    home.clock.now = PRESENT + DAY
+    await home.reload()
+    await home.check()
 
 
-async def test_the_day_with_25_hours(start_house: StartHouse) -> None:
-    house = await start_house(history_days=0)
-    await house.hass.config.async_set_time_zone("Europe/Amsterdam")
+async def test_a_day_with_25_hours(start_home: StartHome) -> None:
+    home = await start_home(history_days=0)
+    await home.hass.config.async_set_time_zone("Europe/Amsterdam")
     change = datetime(2026, 10, 25, 1, 0, tzinfo=UTC)
-    house.let_have_been(change - 4 * HOUR, change + 4 * HOUR, 16.0)
-    await house.begin()
-    assert [(start, change) for start, change, _ in await house.rows("session_energy")] == [
+    add_session(home.sim, change - 4 * HOUR, change + 4 * HOUR, energy_kwh=16.0)
+    await home.set_up()
+    assert [(start, change) for start, change, _ in await home.rows("session_energy")] == [
         (change + n * HOUR, pytest.approx(2.0)) for n in range(-4, 4)
     ]
 
 
-async def test_a_failure_is_made_good_within_the_hour(
-    start_house: StartHouse, monkeypatch: pytest.MonkeyPatch
+async def test_an_import_that_fails_is_repeated_within_the_hour(
+    start_home: StartHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    house = await start_house()
-    await house.begin()
-    before = await house.rows("session_energy")
-    house.entry.runtime_data.client._back_off = ()
-    fetch = SessionHistory.began_since
+    home = await start_home()
+    await home.set_up()
+    before = await home.rows("session_energy")
 
-    async def fail(*args: Any) -> list[Session]:
-        house.sim.strike({"api_500": 1.0})
-        try:
-            return await fetch(*args)
-        finally:
-            house.sim.strike({"api_500": 0.0})
+    async def fail(*_: object) -> None:
+        raise ConnectionFailed("internal server error")
 
     with monkeypatch.context() as patch:
         patch.setattr(SessionHistory, "began_since", fail)
-        await house.charge(PRESENT)
-    assert await house.rows("session_energy") == before
-    await house.an_hour_later()
-    assert len(await house.rows("session_energy")) > len(before)
-    await house.agrees()
+        await home.charge(PRESENT)
+    assert await home.rows("session_energy") == before
+    await home.an_hour_later()
+    assert len(await home.rows("session_energy")) > len(before)
+    await home.check()
 
 
-async def test_a_fault_of_the_recorder_is_logged_and_made_good_within_the_hour(
-    start_house: StartHouse, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+async def test_an_error_of_the_recorder_is_logged_and_the_import_is_repeated_within_the_hour(
+    start_home: StartHome, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    house = await start_house()
-    await house.begin()
-    before = await house.rows("session_energy")
+    home = await start_home()
+    await home.set_up()
+    before = await home.rows("session_energy")
 
     def fail(*_: object) -> None:
         raise RuntimeError("the database is gone")
 
     with monkeypatch.context() as patch:
         patch.setattr("custom_components.jedlix.statistics.async_add_external_statistics", fail)
-        await house.charge(PRESENT)
+        await home.charge(PRESENT)
     assert "the database is gone" in caplog.text
-    await house.an_hour_later()
-    assert len(await house.rows("session_energy")) > len(before)
-    await house.agrees()
+    await home.an_hour_later()
+    assert len(await home.rows("session_energy")) > len(before)
+    await home.check()
 
 
-async def test_an_import_that_would_ask_for_too_much_is_given_up(
-    start_house: StartHouse, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+async def test_an_import_that_needs_too_many_pages_is_given_up(
+    start_home: StartHome, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("custom_components.jedlix.session_history.MAX_PAGES", 1)
-    house = await start_house(users=3, history_days=200, faults={"absent": ["user_sessions"]})
+    home = await start_home(users=3, history_days=200, faults={"absent": ["user_sessions"]})
     monkeypatch.setattr(charging, "_find", lambda call, _: call.cloud.world.sessions.find(Filter()))
-    await house.begin()
-    assert caplog.text.count("The energy of past sessions is not imported") == 1
-    before = house.asked_for_the_past
-    await house.an_hour_later()
-    assert house.asked_for_the_past == before > 0
+    await home.set_up()
+    assert caplog.text.count("The energy of past Jedlix sessions is not imported") == 1
+    before = home.history_calls
+    await home.an_hour_later()
+    assert home.history_calls == before > 0
 
 
-async def test_a_car_that_comes_later_is_imported(start_house: StartHouse) -> None:
-    house = await start_house(users=2)
-    owner = house.sim.world.users[house.sim.user_ids[0]]
+async def test_a_car_that_comes_later_is_imported(start_home: StartHome) -> None:
+    home = await start_home(users=2)
+    owner = home.sim.world.users[home.sim.user_ids[0]]
     cars, owner.vehicles = owner.vehicles, []
-    await house.begin()
-    assert f"{house.car}_session_energy" not in await ids(house.hass)
+    await home.set_up()
+    assert f"{home.car}_session_energy" not in await metadata(home.hass)
     owner.vehicles = cars
-    await house.poll()
-    await house.agrees()
+    await home.poll()
+    await home.check()
 
 
-async def test_a_tenant_that_tells_no_energy_has_no_statistics(start_house: StartHouse) -> None:
-    house = await start_house(mode="strict", users=3)
-    await house.begin()
-    assert await ids(house.hass) == {}
-    asked = sum("financials" in request.path for request in house.sim.requests)
+async def test_a_tenant_that_reports_no_energy_has_no_statistics(start_home: StartHome) -> None:
+    home = await start_home(mode="strict", users=3)
+    await home.set_up()
+    assert await metadata(home.hass) == {}
+    asked = sum("financials" in request.path for request in home.sim.requests)
     assert asked == 1
-    before = house.asked_for_the_past
-    assert before == 1  # one car is enough to know that of all three
-    await house.an_hour_later()
-    assert house.asked_for_the_past == before > 0
+    before = home.history_calls
+    assert before == 1  # one car shows it for all three
+    await home.an_hour_later()
+    assert home.history_calls == before > 0
 
 
-async def test_nothing_is_imported_unasked(start_house: StartHouse) -> None:
-    house = await start_house(options={})
-    await house.begin()
-    assert await ids(house.hass) == {}
+async def test_nothing_is_imported_without_the_option(start_home: StartHome) -> None:
+    home = await start_home(options={})
+    await home.set_up()
+    assert await metadata(home.hass) == {}
 
 
 @pytest.mark.usefixtures("home")

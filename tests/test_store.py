@@ -1,4 +1,4 @@
-"""What survives a restart, on a real disk: it is written soon, once, and a damaged file stops nobody."""
+"""Store, on a real disk: it is saved soon and once, and a damaged file is set aside with a repair."""
 
 import asyncio
 from dataclasses import replace
@@ -8,7 +8,6 @@ import time
 from typing import Any, Final
 from unittest.mock import patch
 
-from aiohttp.test_utils import TestClient
 from homeassistant.const import EVENT_HOMEASSISTANT_FINAL_WRITE
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
@@ -22,10 +21,12 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry, async_
 from custom_components.jedlix.api import Session, Vehicle
 from custom_components.jedlix.const import DOMAIN
 from custom_components.jedlix.push.subscriptions import Held
-from custom_components.jedlix.state.snapshot import UserSnapshot, snapshot_as_json
+from custom_components.jedlix.state.serialization import snapshot_as_json
+from custom_components.jedlix.state.snapshot import UserSnapshot
 from custom_components.jedlix.store import JedlixStore
 from simulator.app import Simulator
-from tests.tools import WEBHOOK_ID, WEBHOOK_KEY, make_entry, record_events, set_up, until
+from tests.deliveries import ACCEPTED, Home, deliver
+from tests.tools import make_entry, record_events, set_up, until
 
 NOON: Final = datetime(2030, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
 HELD: Final = Held("https://ha.example/api/webhook/w", "print", "s-1")
@@ -39,13 +40,13 @@ def hass_storage() -> dict[str, Any]:
 
 @pytest.fixture
 def hass_config_dir(hass_tmp_config_dir: str) -> str:
-    """Write to a disk of our own."""
+    """Write to a folder of this test."""
     return hass_tmp_config_dir
 
 
 @pytest.fixture
 def folder(hass: HomeAssistant) -> Path:
-    """Return where Home Assistant keeps its Stores."""
+    """Return the folder of the stores."""
     folder = Path(hass.config.path(".storage"))
     folder.mkdir(exist_ok=True)
     return folder
@@ -58,111 +59,122 @@ def file(folder: Path) -> Path:
 
 
 @pytest.fixture
-def memory(hass: HomeAssistant, file: Path) -> JedlixStore:
+def store(hass: HomeAssistant, file: Path) -> JedlixStore:
     """Return an empty store."""
     return JedlixStore(hass, "e-1")
 
 
 def ours(folder: Path) -> list[str]:
-    """Return the names of all files of ours."""
+    """Return the names of the files of this integration."""
     return sorted(path.name for path in folder.iterdir() if path.name.startswith(DOMAIN))
 
 
-def put(file: Path, content: bytes) -> None:
-    """Write what somebody else may have written."""
+def write(file: Path, content: bytes) -> None:
+    """Write a file, whole or damaged."""
     file.write_bytes(content)
 
 
-def content(file: Path) -> bytes | None:
-    """Return what is on the disk."""
-    return file.read_bytes() if file.exists() else None
-
-
-def mode(file: Path) -> int:
+def permissions(file: Path) -> int:
     """Return who may do what with a file."""
     return file.stat().st_mode
 
 
+def saved(file: Path) -> Any:
+    """Return the data in a file, None where there is no file."""
+    return orjson.loads(file.read_bytes())["data"] if file.exists() else None
+
+
 async def after(hass: HomeAssistant, seconds: float) -> None:
-    """Let so much time go by since the beginning of the test."""
+    """Let timers fire as if so many seconds had passed since the test began."""
     async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=seconds))
     await hass.async_block_till_done()
 
 
 def fill(store: JedlixStore) -> None:
-    """Remember a little of everything."""
+    """Put a little of everything into a store."""
     store.push.inbox.add("e-1", NOON.timestamp())
     store.push.inbox.add("e-0", NOON.timestamp() + 1)
     store.last_poll = NOON
     store.push.subscriptions["userCreated"] = HELD
+    store.push.missed_since = NOON
+    store.push.tried_event_types |= {"ours": True, "theirs": False}
     store.push.reports_changes = True
     store.push.last_delivery = NOON
 
 
-# -- writing -----------------------------------------------------------------------------------------------
+# -- saving ------------------------------------------------------------------------------------------------
 
 
-async def test_everything_comes_back(hass: HomeAssistant, store: JedlixStore) -> None:
+async def test_everything_that_was_saved_is_loaded(
+    hass: HomeAssistant, store: JedlixStore, file: Path
+) -> None:
     fill(store)
     await store.close()
+    # Files of earlier versions are read by these names.
+    assert saved(file).keys() == {
+        "inbox",
+        "checkpoint",
+        "missed_since",
+        "users",
+        "subscriptions",
+        "guesses",
+        "push_announces",
+        "last_delivery",
+    }
     again = JedlixStore(hass, "e-1")
     await again.load()
-    assert list(again.push.inbox.as_json()) == ["e-1", "e-0"]  # the oldest first, as before
+    assert list(again.push.inbox.as_json()) == ["e-1", "e-0"]  # the oldest first
     assert not again.push.inbox.add("e-1", NOON.timestamp() + 60)
     assert again.last_poll == NOON
     assert again.push.subscriptions == {"userCreated": HELD}
+    assert again.push.missed_since == again.push.last_delivery == NOON
+    assert again.push.tried_event_types == {"ours": True, "theirs": False}
     assert again.push.reports_changes
-    assert again.push.last_delivery == NOON
 
 
-async def test_a_memory_of_nothing_is_empty(hass: HomeAssistant, store: JedlixStore) -> None:
+async def test_an_empty_store_is_loaded_as_empty(hass: HomeAssistant, store: JedlixStore) -> None:
     await store.load()
     await store.close()
     again = JedlixStore(hass, "e-1")
     await again.load()
-    assert (len(again.push.inbox), again.last_poll, again.users, again.push.subscriptions) == (
-        0,
-        None,
-        {},
-        {},
-    )
+    assert (len(again.push.inbox), again.last_poll, again.users) == (0, None, {})
+    assert again.push.subscriptions == {}
     assert not again.push.reports_changes
     assert again.push.last_delivery is None
     assert ir.async_get(hass).issues == {}
 
 
-async def test_a_change_is_written_some_seconds_later_and_once(
+async def test_a_change_is_saved_some_seconds_later_and_once(
     hass: HomeAssistant, store: JedlixStore, file: Path
 ) -> None:
-    with patch.object(Store, "async_save", autospec=True, side_effect=Store.async_save) as writes:
-        for second in range(5):  # more changes do not push it back
-            store.schedule_save()
-            store.schedule_save()
-            await after(hass, second - 0.5)
-        assert content(file) is None
-        store.last_poll = NOON  # what is written is what is true then
-        await after(hass, 6)
-        assert writes.await_count == 1
-        assert orjson.loads(content(file) or b"")["data"]["checkpoint"] == NOON.isoformat()
-        await after(hass, 4000)
-        assert writes.await_count == 1
+    for second in range(5):  # more changes do not push it back
         store.schedule_save()
-        await after(hass, 4010)
-        assert writes.await_count == 2
+        store.schedule_save()
+        await after(hass, second - 0.5)
+    assert saved(file) is None
+    store.last_poll = NOON  # the state of the moment of the save is saved
+    await after(hass, 6)
+    assert saved(file)["checkpoint"] == NOON.isoformat()
+    store.last_poll = None
+    await after(hass, 4000)
+    assert saved(file)["checkpoint"] == NOON.isoformat()
+    store.schedule_save()
+    await after(hass, 4010)
+    assert saved(file)["checkpoint"] is None
 
 
-async def test_what_is_not_yet_written_is_written_at_a_normal_stop(
+async def test_what_is_not_saved_yet_is_saved_at_a_normal_stop(
     hass: HomeAssistant, store: JedlixStore, file: Path
 ) -> None:
     fill(store)
     store.schedule_save()
     hass.bus.async_fire(EVENT_HOMEASSISTANT_FINAL_WRITE)
     await hass.async_block_till_done()
-    assert orjson.loads(content(file) or b"")["data"]["push_announces"] is True
+    assert saved(file)["push_announces"] is True
     await store.close()
 
 
-async def test_after_the_last_write_nothing_overwrites_what_the_next_life_writes(
+async def test_a_closed_store_does_not_overwrite_what_the_next_set_up_saves(
     hass: HomeAssistant, store: JedlixStore, file: Path
 ) -> None:
     store.schedule_save()
@@ -173,47 +185,44 @@ async def test_after_the_last_write_nothing_overwrites_what_the_next_life_writes
     await again.load()
     fill(again)
     await again.close()
-    written = content(file)
+    written = saved(file)
     for seconds in (10, 4000):
         await after(hass, seconds)
-    assert content(file) == written
+    assert saved(file) == written
 
 
-async def test_only_home_assistant_may_read_it(
+async def test_only_home_assistant_may_read_the_file(
     store: JedlixStore, file: Path, folder: Path
 ) -> None:
     await store.close()
-    assert mode(file) & 0o077 == 0
     assert ours(folder) == [file.name]
+    assert permissions(file) & 0o077 == 0
 
 
 # -- damage ------------------------------------------------------------------------------------------------
 
 
-def stored(data: object, **more: object) -> bytes:
-    """Return a file as the Store writes it."""
+def file_of(data: object, **more: object) -> bytes:
+    """Return a file with this data, as Home Assistant writes it."""
     return orjson.dumps(
         {"version": 1, "minor_version": 1, "key": f"{DOMAIN}.e-1", "data": data} | more
     )
 
 
-USER: Final = {"user_id": "u-1"}
 WRONG_SHAPES: Final[dict[str, bytes]] = {
-    "a list": stored([]),
-    "a string": stored("x"),
-    "a number": stored(1),
-    "a delivery without a time": stored({"inbox": {"e-1": None}}),
-    "a delivery with a strange time": stored({"inbox": {"e-1": "noon"}}),
-    "a delivery with a list of times": stored({"inbox": {"e-1": [1]}}),
-    "a user that is none": stored({"users": [1]}),
-    "a user without an id": stored({"users": [{"vehicles": {}}]}),
-    "a car that is none": stored({"users": [USER | {"vehicles": {"v-1": 1}}]}),
-    "a car without an id": stored({"users": [USER | {"vehicles": {"v-1": {"vehicle": {}}}}]}),
-    "a subscription that is none": stored({"subscriptions": {"userCreated": "x"}}),
-    "a subscription without a URL": stored({"subscriptions": {"userCreated": {"id": "s"}}}),
-    "of a newer version": stored({}, version=2),
-    "of a version that never was": stored({}, version=0),
-    "of a version in words": stored({}, version="one"),
+    "a list": file_of([]),
+    "a string": file_of("x"),
+    "a number": file_of(1),
+    "a delivery without a time": file_of({"inbox": {"e-1": None}}),
+    "a delivery with a strange time": file_of({"inbox": {"e-1": "noon"}}),
+    "a delivery with a list of times": file_of({"inbox": {"e-1": [1]}}),
+    "a user that is none": file_of({"users": [1]}),
+    "a car that is none": file_of({"users": [{"user_id": "u-1", "vehicles": {"v-1": 1}}]}),
+    "a subscription that is none": file_of({"subscriptions": {"userCreated": "x"}}),
+    "a subscription without a URL": file_of({"subscriptions": {"userCreated": {"id": "s"}}}),
+    "of a newer version": file_of({}, version=2),
+    "of a version that never was": file_of({}, version=0),
+    "of a version in words": file_of({}, version="one"),
     "without a version": b'{"data": {}}',
     "without data": b'{"version": 1}',
     "a bare list": b"[]",
@@ -222,7 +231,7 @@ WRONG_SHAPES: Final[dict[str, bytes]] = {
 }
 BROKEN: Final[dict[str, bytes]] = {
     "empty": b"",
-    "cut off": stored({})[:-3],
+    "cut off": file_of({})[:-3],
     "NUL bytes": b"\0" * 100,
     "bad UTF-8": b'"\xff"',
 }
@@ -232,16 +241,15 @@ BROKEN: Final[dict[str, bytes]] = {
 async def test_a_file_of_a_wrong_shape_is_set_aside_with_a_repair(
     hass: HomeAssistant, store: JedlixStore, folder: Path, file: Path, shape: str
 ) -> None:
-    put(file, WRONG_SHAPES[shape])
+    write(file, WRONG_SHAPES[shape])
     await store.load()
     assert (len(store.push.inbox), store.users, store.push.subscriptions) == (0, {}, {})
     (aside,) = ours(folder)
     assert aside.startswith(f"{file.name}.damaged.")
-    assert content(folder / aside) == WRONG_SHAPES[shape]
+    assert (folder / aside).read_bytes() == WRONG_SHAPES[shape]
     issue = ir.async_get(hass).async_get_issue(DOMAIN, "memory_damaged_e-1")
     assert issue is not None
     assert issue.translation_key == "memory_damaged"
-    # and from now on all is well
     fill(store)
     await store.close()
     again = JedlixStore(hass, "e-1")
@@ -250,10 +258,10 @@ async def test_a_file_of_a_wrong_shape_is_set_aside_with_a_repair(
 
 
 @pytest.mark.parametrize("shape", BROKEN)
-async def test_what_is_no_json_is_set_aside_by_home_assistant_with_its_own_repair(
+async def test_a_file_without_json_is_set_aside_by_home_assistant_with_its_own_repair(
     hass: HomeAssistant, store: JedlixStore, folder: Path, file: Path, shape: str
 ) -> None:
-    put(file, BROKEN[shape])
+    write(file, BROKEN[shape])
     await store.load()
     (aside,) = ours(folder)
     assert aside.startswith(f"{file.name}.corrupt.")
@@ -261,12 +269,14 @@ async def test_what_is_no_json_is_set_aside_by_home_assistant_with_its_own_repai
     assert (issue.domain, issue.translation_key) == ("homeassistant", "storage_corruption")
     fill(store)
     await store.close()
-    assert content(file) is not None
+    assert saved(file) is not None
 
 
-async def test_a_damaged_part_leaves_nothing_half_read(store: JedlixStore, file: Path) -> None:
+async def test_a_file_with_a_damaged_part_is_not_read_at_all(
+    store: JedlixStore, file: Path
+) -> None:
     good = {"inbox": {"e-1": 1}, "checkpoint": NOON.isoformat(), "push_announces": True}
-    put(file, stored(good | {"subscriptions": {"userCreated": 1}}))
+    write(file, file_of(good | {"subscriptions": {"userCreated": 1}}))
     await store.load()
     assert (len(store.push.inbox), store.last_poll, store.push.reports_changes) == (0, None, False)
 
@@ -281,16 +291,16 @@ async def test_a_damaged_part_leaves_nothing_half_read(store: JedlixStore, file:
         {"of a later": "minor version"},
     ],
 )
-async def test_what_is_missing_is_empty(
+async def test_a_missing_or_odd_field_is_empty(
     hass: HomeAssistant, store: JedlixStore, file: Path, lenient: object
 ) -> None:
-    put(file, stored(lenient, minor_version=2))
+    write(file, file_of(lenient, minor_version=2))
     await store.load()
     assert (len(store.push.inbox), store.last_poll, store.users) == (0, None, {})
     assert ir.async_get(hass).issues == {}
 
 
-async def test_a_disk_that_fails_is_no_end_either(
+async def test_a_file_that_cannot_be_read_gets_a_repair(
     hass: HomeAssistant, store: JedlixStore, folder: Path
 ) -> None:
     with patch.object(Store, "async_load", side_effect=HomeAssistantError("Error reading")):
@@ -302,7 +312,7 @@ async def test_a_disk_that_fails_is_no_end_either(
 @pytest.mark.parametrize(
     "content", [WRONG_SHAPES["a list"], WRONG_SHAPES["of a newer version"], b"{"]
 )
-async def test_set_up_succeeds_with_a_damaged_file_and_removing_leaves_nothing_of_ours(
+async def test_set_up_succeeds_with_a_damaged_file_and_removing_deletes_it(
     hass: HomeAssistant,
     folder: Path,
     sim: Simulator,
@@ -324,42 +334,32 @@ async def test_set_up_succeeds_with_a_damaged_file_and_removing_leaves_nothing_o
 # -- restarts ----------------------------------------------------------------------------------------------
 
 
-async def knock(home: TestClient[Any, Any], delivery_id: str) -> None:
-    async with home.post(
-        f"/api/webhook/{WEBHOOK_ID}",
-        json={"eventType": "userCreated", "id": delivery_id, "userId": "stranger"},
-        headers={"Authorization": f"Basic {WEBHOOK_KEY}"},
-    ) as answer:
-        assert (answer.status, await answer.text()) == (200, "{}")
-
-
-async def test_a_delivery_of_before_the_restart_is_not_told_again(
-    hass: HomeAssistant, entry: MockConfigEntry, home: TestClient[Any, Any]
+async def test_a_delivery_of_before_a_restart_is_not_published_again(
+    hass: HomeAssistant, entry: MockConfigEntry, home: Home
 ) -> None:
     recorded = record_events(hass)
-    await knock(home, "e-1")
+    assert await deliver(home, id="e-1") == ACCEPTED
     await hass.async_block_till_done()
     await hass.config_entries.async_reload(entry.entry_id)
     await hass.async_block_till_done()
     for delivery_id in ("e-1", "e-2"):
-        await knock(home, delivery_id)
+        assert await deliver(home, id=delivery_id) == ACCEPTED
     await hass.async_block_till_done()
-    assert [told["event_id"] for told in recorded.webhooks] == ["e-1", "e-2"]
+    assert [item["event_id"] for item in recorded.webhooks] == ["e-1", "e-2"]
 
 
-async def test_a_delivery_is_on_the_disk_some_seconds_later(
-    hass: HomeAssistant, entry: MockConfigEntry, home: TestClient[Any, Any], folder: Path
+async def test_a_delivery_is_saved_some_seconds_later(
+    hass: HomeAssistant, entry: MockConfigEntry, home: Home, folder: Path
 ) -> None:
-    """What comes after that, a kill may take away, but no more."""
+    """A kill of Home Assistant loses no more than that."""
     await after(hass, 10)
-    await knock(home, "e-1")
+    assert await deliver(home, id="e-1") == ACCEPTED
     await hass.async_block_till_done()
     await after(hass, 20)
-    written = orjson.loads(content(folder / f"{DOMAIN}.{entry.entry_id}") or b"")
-    assert list(written["data"]["inbox"]) == ["e-1"]
+    assert list(saved(folder / f"{DOMAIN}.{entry.entry_id}")["inbox"]) == ["e-1"]
 
 
-async def test_cars_sessions_and_subscriptions_come_back_as_they_were(
+async def test_cars_sessions_and_subscriptions_survive_a_restart(
     hass: HomeAssistant, entry: MockConfigEntry, sim: Simulator, folder: Path
 ) -> None:
     recorded = record_events(hass)
@@ -369,7 +369,7 @@ async def test_cars_sessions_and_subscriptions_come_back_as_they_were(
     assert await hass.config_entries.async_unload(entry.entry_id)
     again = JedlixStore(hass, entry.entry_id)
     await again.load()
-    assert again.users == {  # chargers are read anew
+    assert again.users == {  # chargers are read again
         user_id: replace(user, chargers=None) for user_id, user in before.users.items()
     }
     assert again.users[sim.user_ids[0]].has_open_session
@@ -380,14 +380,14 @@ async def test_cars_sessions_and_subscriptions_come_back_as_they_were(
     assert ours(folder) == [f"{DOMAIN}.{entry.entry_id}"]
 
 
-async def test_removing_the_entry_leaves_nothing_on_the_disk_then_or_later(
+async def test_removing_the_entry_leaves_no_file_then_or_later(
     hass: HomeAssistant,
     entry: MockConfigEntry,
     sim: Simulator,
     folder: Path,
-    home: TestClient[Any, Any],
+    home: Home,
 ) -> None:
-    await knock(home, "e-1")
+    assert await deliver(home, id="e-1") == ACCEPTED
     await after(hass, 6)
     assert ours(folder) != []
     await hass.config_entries.async_remove(entry.entry_id)
@@ -402,7 +402,7 @@ async def test_removing_the_entry_leaves_nothing_on_the_disk_then_or_later(
 
 
 def fleet(count: int) -> dict[str, UserSnapshot]:
-    """Return so many users with a car in a session each."""
+    """Return users with a car in a session each."""
     users = {}
     for number in range(count):
         session = Session(id=f"s-{number}", vehicle_id="v", is_managed=True, started_at=NOON)
@@ -412,20 +412,20 @@ def fleet(count: int) -> dict[str, UserSnapshot]:
     return users
 
 
-async def test_writing_a_large_fleet_keeps_nobody_waiting(
+async def test_saving_a_large_fleet_does_not_block_the_event_loop(
     hass: HomeAssistant, store: JedlixStore
 ) -> None:
-    """The work between two turns of everybody else, in the time of this thread alone."""
+    """Measured between two turns of other tasks, in the time of this thread alone."""
     store.users = fleet(1000)
     for number in range(50_000):
         store.push.inbox.add(f"51640a48-7ec3-45ca-8594-{number:012}", NOON.timestamp())
     longest = 0.0
-    writing = asyncio.create_task(store.save())
-    while not writing.done():
+    saving = asyncio.create_task(store.save())
+    while not saving.done():
         began = time.thread_time()
         await asyncio.sleep(0)
         longest = max(longest, time.thread_time() - began)
-    await writing
+    await saving
     assert longest < 0.02
     again = JedlixStore(hass, "e-1")
     await again.load()
@@ -433,15 +433,15 @@ async def test_writing_a_large_fleet_keeps_nobody_waiting(
     assert len(again.push.inbox) == 50_000
 
 
-async def test_only_the_users_that_changed_are_put_into_words_anew(store: JedlixStore) -> None:
+async def test_only_users_that_changed_are_serialized_again(store: JedlixStore) -> None:
     store.users = fleet(3)
-    with patch("custom_components.jedlix.store.snapshot_as_json", wraps=snapshot_as_json) as words:
+    with patch("custom_components.jedlix.store.snapshot_as_json", wraps=snapshot_as_json) as calls:
         await store.save()
-        assert words.call_count == 3
+        assert calls.call_count == 3
         store.users["u-1"] = replace(store.users["u-1"], chargers={})
         del store.users["u-2"]
         await store.save()
-        assert words.call_count == 4
+        assert calls.call_count == 4
         await store.save()
-        assert words.call_count == 4
+        assert calls.call_count == 4
     await store.close()

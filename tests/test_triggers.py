@@ -3,7 +3,7 @@
 from typing import Any
 
 from homeassistant.core import Event, HomeAssistant, callback
-from homeassistant.helpers import area_registry as ar, device_registry as dr, entity_registry as er
+from homeassistant.helpers import area_registry as ar, device_registry as dr
 from homeassistant.helpers.condition import (
     async_from_config as condition_from_config,
     async_validate_condition_config,
@@ -14,17 +14,10 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 import voluptuous as vol
 
-from custom_components.jedlix.const import DOMAIN, EVENT_CHANGE
+from custom_components.jedlix.const import EVENT_CHANGE
 from simulator.app import Simulator
+from tests.commanding import device_of
 from tests.tools import state_of, until
-
-
-def car_device(hass: HomeAssistant, entry: MockConfigEntry, sim: Simulator) -> dr.DeviceEntry:
-    """Return the device of the simulator's first car."""
-    identifier = f"{sim.user_ids[0]}_{sim.vehicle_ids[0]}"
-    device = dr.async_get(hass).async_get_device_by_identifier((DOMAIN, identifier), entry.entry_id)
-    assert device is not None
-    return device
 
 
 async def automate(
@@ -32,7 +25,7 @@ async def automate(
     trigger: dict[str, Any],
     conditions: list[dict[str, Any]] | None = None,
 ) -> list[dict[str, Any]]:
-    """Make an automation that passes the trigger's variables on, and return where they land."""
+    """Set an automation up; returns the list that gets the trigger's variables of each run."""
     runs: list[dict[str, Any]] = []
 
     @callback
@@ -67,15 +60,17 @@ async def automate(
     return runs
 
 
-def change(device_id: str, **more: Any) -> dict[str, Any]:
-    """Return the data of a change that is fired by hand."""
-    return {"device_id": device_id, "type": "plugged_in", "late": False} | more
+async def fire_change(hass: HomeAssistant, device_id: str, **more: Any) -> None:
+    """Fire the event of a change by hand."""
+    data = {"device_id": device_id, "type": "plugged_in", "late": False}
+    hass.bus.async_fire(EVENT_CHANGE, data | more)
+    await hass.async_block_till_done()
 
 
 async def test_plugging_in_runs_an_automation_and_its_condition_sees_the_new_state(
     hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry
 ) -> None:
-    target = {"device_id": car_device(hass, entry, sim).id}
+    target = {"device_id": device_of(hass, entry, sim).id}
     runs = await automate(
         hass,
         {"trigger": "jedlix.plugged_in", "target": target},
@@ -88,58 +83,29 @@ async def test_plugging_in_runs_an_automation_and_its_condition_sees_the_new_sta
     assert str(runs[0]["level"]) == state_of(hass, "_battery_level")
 
 
-@pytest.mark.parametrize("kind", ["device", "entity", "area", "label"])
-async def test_every_kind_of_target_finds_its_car_and_no_other(
-    hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry, kind: str
-) -> None:
-    device = car_device(hass, entry, sim)
-    area = ar.async_get(hass).async_create("Garage")
-    devices = dr.async_get(hass)
-    devices.async_update_device(device.id, area_id=area.id, labels={"car"})
-    entity = next(
-        item
-        for item in er.async_entries_for_device(er.async_get(hass), device.id)
-        if item.translation_key == "charge_state"
-    )
-    target = {
-        "device": {"device_id": device.id},
-        "entity": {"entity_id": entity.entity_id},
-        "area": {"area_id": area.id},
-        "label": {"label_id": "car"},
-    }[kind]
-    runs = await automate(hass, {"trigger": "jedlix.plugged_in", "target": target})
-    hass.bus.async_fire(EVENT_CHANGE, change("another device"))
-    hass.bus.async_fire(EVENT_CHANGE, {})
-    await hass.async_block_till_done()
-    assert not runs
-    hass.bus.async_fire(EVENT_CHANGE, change(device.id))
-    await until(hass, lambda: runs)
-
-
-async def test_a_car_that_moves_into_the_area_later_counts(
+async def test_a_car_that_moves_into_the_area_later_is_meant(
     hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry
 ) -> None:
-    device = car_device(hass, entry, sim)
+    device = device_of(hass, entry, sim)
     area = ar.async_get(hass).async_create("Garage")
     runs = await automate(hass, {"trigger": "jedlix.plugged_in", "target": {"area_id": area.id}})
-    hass.bus.async_fire(EVENT_CHANGE, change(device.id))
-    await hass.async_block_till_done()
+    await fire_change(hass, device.id)
     assert not runs
     dr.async_get(hass).async_update_device(device.id, area_id=area.id)
     await hass.async_block_till_done()
-    hass.bus.async_fire(EVENT_CHANGE, change(device.id))
-    await until(hass, lambda: runs)
+    await fire_change(hass, device.id)
+    assert len(runs) == 1
 
 
 @pytest.mark.parametrize(("include_late", "expected"), [(False, 0), (True, 1)])
-async def test_late_changes_run_only_what_asked_for_them(
+async def test_a_late_change_runs_only_automations_that_include_late_ones(
     hass: HomeAssistant,
     sim: Simulator,
     entry: MockConfigEntry,
     include_late: bool,
     expected: int,
 ) -> None:
-    device = car_device(hass, entry, sim)
+    device = device_of(hass, entry, sim)
     runs = await automate(
         hass,
         {
@@ -148,26 +114,27 @@ async def test_late_changes_run_only_what_asked_for_them(
             "options": {"include_late": include_late},
         },
     )
-    hass.bus.async_fire(EVENT_CHANGE, change(device.id, late=True))
-    await hass.async_block_till_done()
+    await fire_change(hass, device.id, late=True)
     assert len(runs) == expected
 
 
 async def test_the_automation_survives_a_reload_of_the_entry_and_stops_when_switched_off(
     hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry
 ) -> None:
-    device = car_device(hass, entry, sim)
+    device = device_of(hass, entry, sim)
     runs = await automate(
         hass, {"trigger": "jedlix.plugged_in", "target": {"device_id": device.id}}
     )
     assert await hass.config_entries.async_reload(entry.entry_id)
-    hass.bus.async_fire(EVENT_CHANGE, change(device.id))
-    await until(hass, lambda: len(runs) == 1)
+    hass.bus.async_fire(EVENT_CHANGE, {})
+    await fire_change(hass, "another device")
+    assert not runs
+    await fire_change(hass, device.id)
+    assert len(runs) == 1
     await hass.services.async_call(
         "automation", "turn_off", {"entity_id": "automation.one"}, blocking=True
     )
-    hass.bus.async_fire(EVENT_CHANGE, change(device.id))
-    await hass.async_block_till_done()
+    await fire_change(hass, device.id)
     assert len(runs) == 1
 
 
@@ -175,7 +142,7 @@ async def test_the_automation_survives_a_reload_of_the_entry_and_stops_when_swit
     ("options", "expected"),
     [({}, 1), ({"event_types": ["userCreated"]}, 1), ({"event_types": ["other"]}, 0)],
 )
-async def test_a_webhook_triggers_by_its_type(
+async def test_a_delivery_triggers_by_its_type(
     hass: HomeAssistant,
     sim: Simulator,
     entry: MockConfigEntry,
@@ -191,7 +158,7 @@ async def test_a_webhook_triggers_by_its_type(
 
 
 @pytest.mark.parametrize(
-    ("config", "words"),
+    ("config", "reason"),
     [
         ({"platform": "jedlix.plugged_in"}, "target"),
         ({"platform": "jedlix.plugged_in", "target": {}}, "at least one of"),
@@ -205,10 +172,10 @@ async def test_a_webhook_triggers_by_its_type(
         ),
     ],
 )
-async def test_a_wrong_trigger_is_refused_in_words(
-    hass: HomeAssistant, entry: MockConfigEntry, config: dict[str, Any], words: str
+async def test_a_wrong_trigger_is_refused_with_a_reason(
+    hass: HomeAssistant, entry: MockConfigEntry, config: dict[str, Any], reason: str
 ) -> None:
-    with pytest.raises(vol.Invalid, match=words):
+    with pytest.raises(vol.Invalid, match=reason):
         await async_validate_trigger_config(hass, [config])
 
 
@@ -236,14 +203,13 @@ async def test_conditions_follow_the_car(
     if charge_state != "disconnected":
         sim.plug(vehicle_id)
         sim.telemetry(vehicle_id, charge_state=charge_state)
-    coordinator = entry.runtime_data.coordinator
-    await coordinator.async_refresh()
-    test = await condition(hass, key, {"device_id": car_device(hass, entry, sim).id}, behavior)
+    await entry.runtime_data.coordinator.async_refresh()
+    test = await condition(hass, key, {"device_id": device_of(hass, entry, sim).id}, behavior)
     assert test.async_check() is expected
 
 
 async def condition(hass: HomeAssistant, key: str, target: dict[str, Any], behavior: str) -> Any:
-    """Return a condition of ours that is ready to be asked."""
+    """Return a condition of ours that can be checked."""
     config = await async_validate_condition_config(
         hass,
         {"condition": f"jedlix.{key}", "target": target, "options": {"behavior": behavior}},

@@ -1,6 +1,4 @@
-"""Who is in a tenant, and by what a person knows them."""
-
-from collections.abc import Awaitable, Callable
+"""Users of a tenant: how they are found, checked and labelled."""
 
 from aiohttp import web
 from homeassistant.core import HomeAssistant
@@ -10,15 +8,12 @@ from custom_components.jedlix.api import Forbidden, JedlixClient, NotFound
 from custom_components.jedlix.data import make_client
 from custom_components.jedlix.users import TenantUser, check_users, find_users, normalize_user_id
 from simulator.app import Simulator
-from tests.flows import hurry, listening
+from tests.conftest import StartSimulator
+from tests.dialogs import label_of
+from tests.servers import listening
 from tests.tools import make_entry
 
-type StartSimulator = Callable[..., Awaitable[Simulator]]
-
-
-@pytest.fixture(autouse=True)
-def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    hurry(monkeypatch)
+pytestmark = pytest.mark.usefixtures("no_second_try")
 
 
 def client_of(hass: HomeAssistant, sim: Simulator) -> JedlixClient:
@@ -34,7 +29,9 @@ def client_of(hass: HomeAssistant, sim: Simulator) -> JedlixClient:
         (TenantUser("u-1", "Lille", ("Fiat 500e",)), "Fiat 500e · Lille · u-1"),
     ],
 )
-def test_a_label_tells_cars_place_and_the_beginning_of_the_id(user: TenantUser, label: str) -> None:
+def test_a_label_is_the_cars_the_address_and_the_beginning_of_the_id(
+    user: TenantUser, label: str
+) -> None:
     assert user.label == label
 
 
@@ -59,11 +56,7 @@ async def test_users_are_found_by_their_locations_and_sessions(
     found = await find_users(client_of(hass, sim))
     assert sorted(found) == sorted(sim.user_ids)
     for user_id, user in found.items():
-        truth = sim.world.users[user_id]
-        assert truth.vehicle is not None
-        assert user.cars == (f"{truth.vehicle.brand} {truth.vehicle.model}",)
-        assert user.place is not None
-        assert truth.locations[0].city in user.place
+        assert user.label == label_of(sim, user_id)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +67,7 @@ async def test_users_are_found_by_their_locations_and_sessions(
         (["locations", "sessions"], False, False),
     ],
 )
-async def test_a_tenant_may_lack_either_list(
+async def test_users_are_found_in_the_list_that_the_tenant_offers(
     hass: HomeAssistant,
     start_simulator: StartSimulator,
     absent: list[str],
@@ -91,9 +84,9 @@ async def test_a_tenant_may_lack_either_list(
     assert all(user.cars for user in found.values())
 
 
-async def test_lists_that_name_nobody_find_nobody(hass: HomeAssistant, sim: Simulator) -> None:
-    """Locations and sessions are read leniently: an owner may be missing."""
-
+async def test_locations_and_sessions_without_a_user_are_left_out(
+    hass: HomeAssistant, sim: Simulator
+) -> None:
     async def lists(_request: web.Request) -> web.Response:
         return web.json_response([{"id": "1", "vehicleId": "v-1"}, {"id": "2", "userId": None}])
 
@@ -102,7 +95,7 @@ async def test_lists_that_name_nobody_find_nobody(hass: HomeAssistant, sim: Simu
         assert await find_users(make_client(hass, data)) == {}
 
 
-async def test_a_car_that_may_not_be_seen_is_left_out_of_the_label(
+async def test_a_car_that_the_credentials_may_not_see_is_left_out_of_the_label(
     hass: HomeAssistant, sim: Simulator
 ) -> None:
     sim.strike({"forbidden": ["vehicles"]})
@@ -111,22 +104,22 @@ async def test_a_car_that_may_not_be_seen_is_left_out_of_the_label(
     assert all(user.place for user in found.values())
 
 
-@pytest.mark.parametrize(("users", "looked_up"), [(20, True), (21, False)])
-async def test_in_a_large_tenant_cars_are_not_looked_up(
+@pytest.mark.parametrize(("users", "with_cars"), [(20, True), (21, False)])
+async def test_in_a_large_tenant_cars_are_not_read(
     hass: HomeAssistant,
     start_simulator: StartSimulator,
     users: int,
-    looked_up: bool,
+    with_cars: bool,
 ) -> None:
     sim = await start_simulator(users=users, history_days=0)
     found = await find_users(client_of(hass, sim))
     assert len(found) == users
-    assert all(bool(user.cars) is looked_up for user in found.values())
-    asked = [request for request in sim.requests if "/vehicles" in request.path]
-    assert len(asked) == (users if looked_up else 0)
+    assert all(bool(user.cars) is with_cars for user in found.values())
+    calls = [request for request in sim.requests if "/vehicles" in request.path]
+    assert len(calls) == (users if with_cars else 0)
 
 
-async def test_only_the_newest_pages_are_looked_through(
+async def test_only_the_newest_pages_are_read(
     hass: HomeAssistant, start_simulator: StartSimulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("custom_components.jedlix.api.client.PAGE_SIZE", 5)
@@ -136,7 +129,7 @@ async def test_only_the_newest_pages_are_looked_through(
     assert len([request for request in sim.requests if "locations" in request.path]) == 2
 
 
-async def test_each_user_is_checked_and_each_failure_is_its_own(
+async def test_each_user_is_checked_by_itself(
     hass: HomeAssistant, start_simulator: StartSimulator
 ) -> None:
     sim = await start_simulator(users=2)
@@ -153,18 +146,10 @@ async def test_each_user_is_checked_and_each_failure_is_its_own(
     assert isinstance((await check_users(client_of(hass, sim), [with_car]))[with_car], Forbidden)
 
 
-@pytest.mark.parametrize("odd", ["", ".", ".."])
-async def test_an_id_that_would_change_the_path_is_nobody(
-    hass: HomeAssistant, sim: Simulator, odd: str
+@pytest.mark.parametrize("user_id", ["", ".", ".."])
+async def test_an_id_that_would_change_the_path_is_unknown_without_a_call(
+    hass: HomeAssistant, sim: Simulator, user_id: str
 ) -> None:
     """`/users/../vehicles` is another call, and its answer says nothing about a user."""
-    called: list[str] = []
-
-    async def everything(request: web.Request) -> web.Response:
-        called.append(request.path)
-        return web.json_response([])
-
-    async with listening(everything) as url:
-        client = make_client(hass, {**make_entry(sim, None).data, "base_url": url})
-        assert isinstance((await check_users(client, [odd]))[odd], NotFound)
-    assert not called
+    assert isinstance((await check_users(client_of(hass, sim), [user_id]))[user_id], NotFound)
+    assert not sim.requests

@@ -1,464 +1,217 @@
-"""The life of push: it registers, tries again, follows the world, and says what is wrong."""
+"""Deliveries to an entry: published raw, followed by a refresh, counted, and cheap."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
+from datetime import timedelta
 import logging
-from types import SimpleNamespace
-from typing import Any, Final
+from typing import Any
+from unittest.mock import patch
 
 from aiohttp.test_utils import TestClient
-from homeassistant.core import HomeAssistant
+from homeassistant.core import Event, HomeAssistant, callback
+from homeassistant.util import dt as dt_util
+import orjson
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry
-from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
+from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
 
-from custom_components.jedlix.api import ConnectionFailed, Rejected
-from custom_components.jedlix.const import (
-    CONF_BASE_URL,
-    CONF_CALLBACK,
-    CONF_CALLBACK_URL,
-    CONF_EVENT_TYPES,
-)
-from custom_components.jedlix.push import registration
-from custom_components.jedlix.push.callback_url import Callback
-from custom_components.jedlix.push.health import PushState
-from custom_components.jedlix.webhook import JedlixPush
+from custom_components.jedlix import webhook
 from simulator.app import Simulator
-from tests.tools import make_entry, set_up, state_of, until
+from tests.push.deliveries import (
+    MESSAGE,
+    ODD_BODIES,
+    ODD_BYTES,
+    RIGHT_KEY,
+    Answer,
+    message,
+    post,
+)
+from tests.tools import WEBHOOK_KEY, record_events, state_of, until
 
-PATH: Final = "/api/v1/webhooks/subscriptions"
+ACCEPTED = Answer(200, "{}")
 
 
 @pytest.fixture
-def patience(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Return the seconds that the link wanted to wait; it waits none, but for the day after a success."""
-    waits: list[float] = []
-
-    def timeout(seconds: float) -> asyncio.Timeout:
-        waits.append(seconds)
-        return asyncio.timeout(None if seconds == 86_400 or len(waits) > 50 else 0.001)
-
-    monkeypatch.setattr(
-        registration,
-        "asyncio",
-        SimpleNamespace(Event=asyncio.Event, Lock=asyncio.Lock, timeout=timeout),
+def refreshes(sim: Simulator, entry: MockConfigEntry) -> Callable[[], int]:
+    """Return a function that counts the refreshes of the simulator's user from now on."""
+    before = len(sim.requests)
+    return lambda: sum(
+        request.path.startswith(f"/api/v1/users/{sim.user_ids[0]}/vehicles")
+        for request in list(sim.requests)[before:]
     )
-    monkeypatch.setattr(registration, "random", SimpleNamespace(uniform=lambda _low, _high: 1.0))
-    return waits
 
 
-@pytest.fixture
-def no_back_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the client try again at once."""
-    never = SimpleNamespace(uniform=lambda _low, _high: 0.0)
-    monkeypatch.setattr("custom_components.jedlix.api.client.random", never)
+# -- what is published and refreshed -----------------------------------------------------------------------
 
 
-def push_of(entry: MockConfigEntry) -> JedlixPush:
-    push: JedlixPush = entry.runtime_data.push
-    return push
-
-
-def calls(sim: Simulator) -> list[str]:
-    """Return the calls about subscriptions so far."""
-    return [
-        f"{request.method} {request.status}"
-        for request in sim.requests
-        if request.path.startswith(PATH)
+async def test_a_delivery_of_an_unknown_type_is_published_raw_and_refreshes_its_user(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    sim: Simulator,
+    home: TestClient[Any, Any],
+    refreshes: Callable[[], int],
+) -> None:
+    recorded, user_id = record_events(hass), sim.user_ids[0]
+    body = message(eventType="carDreamtOfSheep", userId=user_id, sheep=[7, {"black": True}])
+    assert await post(home, body, RIGHT_KEY) == ACCEPTED
+    await until(hass, refreshes)
+    assert recorded.webhooks == [
+        {
+            "entry_id": entry.entry_id,
+            "event_type": "carDreamtOfSheep",
+            "event_id": MESSAGE["id"],
+            "user_id": user_id,
+            "followed": True,
+            "occurred_at": "2030-01-01T12:00:00+00:00",
+            "source": "webhook",
+            "late": False,
+            "payload": orjson.loads(body),
+        }
     ]
+    assert state_of(hass, "_push_state") == "healthy"
+    assert state_of(hass, "_webhooks_received") == "1"
 
 
-def held_at(sim: Simulator) -> dict[str, str]:
-    """Return the URL of each type that is subscribed."""
-    return {item.event_type: item.url for item in sim.webhooks.subscriptions.values()}
-
-
-async def begin(
-    hass: HomeAssistant, sim: Simulator, callback: str, url: str | None = None, **data: Any
-) -> MockConfigEntry:
-    """Set an entry up with this wish for a callback."""
-    entry = make_entry(sim, url)
-    entry.add_to_hass(hass)
-    changed = {**entry.data, CONF_CALLBACK: callback, **data}
-    hass.config_entries.async_update_entry(entry, data=changed)
-    await hass.config_entries.async_setup(entry.entry_id)
+async def test_a_delivery_for_an_unknown_user_is_published_once_and_refreshes_nobody(
+    hass: HomeAssistant, home: TestClient[Any, Any], refreshes: Callable[[], int]
+) -> None:
+    """A test message is not published at all, nor is the same delivery again."""
+    recorded = record_events(hass)
+    for body in (message(isTest=True), message(userId="stranger"), message(userId="stranger")):
+        assert await post(home, body, RIGHT_KEY) == ACCEPTED
+    await asyncio.sleep(0.05)
     await hass.async_block_till_done()
-    return entry
+    (event,) = recorded.webhooks
+    assert (event["user_id"], event["followed"]) == ("stranger", False)
+    assert refreshes() == 0
 
 
-# -- the good days -----------------------------------------------------------------------------------------
-
-
-async def test_a_start_registers_all_types_and_waits_a_day(
-    hass: HomeAssistant, patience: list[float], entry: MockConfigEntry, sim: Simulator
+async def test_a_delivery_without_a_user_refreshes_the_household(
+    hass: HomeAssistant, home: TestClient[Any, Any], refreshes: Callable[[], int]
 ) -> None:
-    assert held_at(sim).keys() == set(entry.options[CONF_EVENT_TYPES])
-    assert push_of(entry).state is PushState.WAITING
-    assert push_of(entry).registration.problem is None
-    assert push_of(entry).registration.callback is Callback.CUSTOM
-    assert state_of(hass, "_push_state") == "waiting"
-    assert state_of(hass, "_callback") == "custom"
-    assert patience == [86_400]
+    recorded = record_events(hass)
+    body = message(userId=None, timestamp="yesterday")
+    assert await post(home, body, RIGHT_KEY) == ACCEPTED
+    await until(hass, refreshes)
+    (event,) = recorded.webhooks
+    assert (event["user_id"], event["followed"], event["occurred_at"]) == (None, False, None)
 
 
-async def test_until_jedlix_has_answered_it_is_connecting(
-    hass: HomeAssistant, sim: Simulator, callback_url: str, monkeypatch: pytest.MonkeyPatch
+async def test_the_answer_waits_neither_for_jedlix_nor_for_the_disk(
+    entry: MockConfigEntry, sim: Simulator, home: TestClient[Any, Any]
 ) -> None:
-    never = asyncio.Event()
-
-    async def hangs(*_: object, **__: object) -> None:
-        await never.wait()
-
-    monkeypatch.setattr(registration, "reconcile", hangs)
-    entry = make_entry(sim, callback_url)
-    await set_up(hass, entry)
-    assert push_of(entry).state is PushState.CONNECTING
-    assert state_of(hass, "_push_state") == "connecting"
+    sim.faults.api_slow_seconds = 1.0
+    answered = sim.requests_answered
+    save = "homeassistant.helpers.storage.Store.async_save"
+    with patch(save, side_effect=AssertionError("a write")):
+        assert await post(home, message(userId=sim.user_ids[0]), RIGHT_KEY) == ACCEPTED
+    assert sim.requests_answered == answered
 
 
-async def test_without_options_the_documented_types_are_registered(
-    hass: HomeAssistant, sim: Simulator, callback_url: str
+# -- refusals ----------------------------------------------------------------------------------------------
+
+
+async def test_odd_bodies_with_the_right_key_leave_no_error_in_the_log(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    home: TestClient[Any, Any],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    entry = make_entry(sim, callback_url)
-    entry.add_to_hass(hass)
-    hass.config_entries.async_update_entry(entry, options={})
-    await hass.config_entries.async_setup(entry.entry_id)
-    await until(hass, lambda: push_of(entry).state is PushState.WAITING)
-    assert held_at(sim).keys() == {"userCreated", "vehicleConnectionReadyToContinue"}
+    """Neither on the bus, nor in the states, nor in the store."""
+    odd: list[tuple[bytes, dict[str, str], int]]
+    odd = [*((body, {}, status) for body, status in ODD_BODIES.values()), *ODD_BYTES.values()]
+    for body, headers, status in odd:
+        alone = RIGHT_KEY | {"Connection": "close"}  # a body that is no gzip ends its connection
+        assert (await post(home, body, alone | headers)).status == status
+    await hass.async_block_till_done()
+    assert state_of(hass, "_push_state") == "healthy"
+    refused = sum(status != 200 for *_, status in odd)
+    assert entry.runtime_data.push.health.rejected == refused
+    await entry.runtime_data.store.save()
+    errors = [it for it in caplog.records if it.levelno > logging.WARNING]
+    # aiohttp itself logs a body that says gzip and is none
+    assert [it.getMessage() for it in errors if it.name != "aiohttp.server"] == []
+    assert caplog.text.count("A delivery to the Jedlix webhook was refused") == 1
 
 
-async def test_a_reload_leaves_the_remote_alone(
-    hass: HomeAssistant, entry: MockConfigEntry, sim: Simulator
+async def test_a_flood_with_wrong_keys_keeps_no_real_delivery_out(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    home: TestClient[Any, Any],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    before, ids = len(calls(sim)), set(sim.webhooks.subscriptions)
+    recorded = record_events(hass)
+
+    async def send(number: int) -> int:
+        is_real = number % 20 == 0
+        headers = RIGHT_KEY if is_real else {"Authorization": f"Basic wrong-{number}"}
+        return (await post(home, message(id=f"e-{number}"), headers)).status
+
+    statuses = await asyncio.gather(*map(send, range(1000)))
+    await until(hass, lambda: len(recorded.webhooks) == 50)
+    assert statuses[::20] == [200] * 50
+    assert statuses.count(401) == 950
+    assert {it["event_id"] for it in recorded.webhooks} == {f"e-{n}" for n in range(0, 1000, 20)}
+    health = entry.runtime_data.push.health
+    assert (health.received, health.rejected) == (50, 950)
+    assert caplog.text.count("A delivery to the Jedlix webhook was refused") == 1
+    assert WEBHOOK_KEY not in caplog.text
+
+
+# -- what a delivery writes --------------------------------------------------------------------------------
+
+
+def count_writes(hass: HomeAssistant, *ends: str) -> Counter[str]:
+    """Count the states that are written from now on, also those that stay what they were."""
+    count: Counter[str] = Counter()
+
+    @callback
+    def note(event: Event[Any]) -> None:
+        entity_id: str = event.data["entity_id"]
+        count.update(end for end in ends if entity_id.endswith(end))
+
+    for event_type in ("state_changed", "state_reported"):
+        hass.bus.async_listen(event_type, note, event_filter=callback(lambda _data: True))
+    return count
+
+
+async def test_the_event_is_written_at_once_and_the_counters_once_for_many_deliveries(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    home: TestClient[Any, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await post(home, message(id="first"), RIGHT_KEY)
+    await until(hass, lambda: state_of(hass, "_push_state") == "healthy")
+    monkeypatch.setattr(webhook, "COUNTERS_DELAY", 60)
+    later = dt_util.utcnow() + timedelta(minutes=2)
+    count = count_writes(hass, ".jedlix_webhook", "_received", "_rejected", "_push_state", "_push")
+    for number in range(10):
+        await post(home, message(id=f"e-{number}"), RIGHT_KEY)
+        await hass.async_block_till_done()
+        assert count[".jedlix_webhook"] == number + 1
+    assert state_of(hass, "_webhooks_received") == "1"
+    async_fire_time_changed(hass, later)
+    assert state_of(hass, "_webhooks_received") == "11"
+    assert count == {".jedlix_webhook": 10, "_received": 1}
+    await post(home, message(), {})
+    async_fire_time_changed(hass, later)
+    assert state_of(hass, "_webhooks_rejected") == "1"
+    assert count == {".jedlix_webhook": 10, "_received": 1, "_rejected": 1}
+
+
+async def test_counters_that_are_due_are_not_written_after_the_entry_is_unloaded(
+    hass: HomeAssistant, entry: MockConfigEntry, home: TestClient[Any, Any]
+) -> None:
+    await post(home, message(id="first"), RIGHT_KEY)
+    await post(home, message(id="second"), RIGHT_KEY)
+    await hass.async_block_till_done()
+    push = entry.runtime_data.push
+    assert push.health.received == 2
+    assert state_of(hass, "_webhooks_received") == "1"
     assert await hass.config_entries.async_unload(entry.entry_id)
+    calls: list[bool] = []
+    push.listen(lambda: calls.append(True))
+    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=5))
     await hass.async_block_till_done()
-    assert len(calls(sim)) == before
-    await hass.config_entries.async_setup(entry.entry_id)
-    await until(hass, lambda: push_of(entry).state is PushState.WAITING)
-    assert calls(sim)[before:] == ["GET 200"]
-    assert set(sim.webhooks.subscriptions) == ids
-
-
-async def test_a_reload_at_a_tenant_without_a_list_does_not_register_twice(
-    hass: HomeAssistant, start_simulator: Callable[..., Any], callback_url: str
-) -> None:
-    sim = await start_simulator(mode="strict")
-    entry = make_entry(sim, callback_url)
-    await set_up(hass, entry)
-    await until(hass, lambda: push_of(entry).state is PushState.WAITING)
-    before = len(calls(sim))
-    await hass.config_entries.async_reload(entry.entry_id)
-    await until(hass, lambda: push_of(entry).state is PushState.WAITING)
-    assert calls(sim)[before:] == ["GET 404"]
-
-
-async def test_the_daily_look_mends_what_got_lost(
-    hass: HomeAssistant,
-    sim: Simulator,
-    callback_url: str,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(registration, "_DAILY", 0.05)
-    entry = make_entry(sim, callback_url)
-    await set_up(hass, entry)
-    await until(hass, lambda: len(held_at(sim)) == len(entry.options[CONF_EVENT_TYPES]))
-    sim.strike({"subscriptions_gone": True})
-    await until(hass, lambda: len(held_at(sim)) == len(entry.options[CONF_EVENT_TYPES]))
-
-
-async def test_each_removed_listener_hears_no_more(entry: MockConfigEntry) -> None:
-    heard: list[str] = []
-    push = push_of(entry)
-    stop = push.listen(lambda: heard.append("first"))
-    push.listen(lambda: heard.append("second"))
-    push._review()
-    stop()
-    push._review()
-    assert heard == ["first", "second", "second"]
-
-
-# -- trying again ------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("status", [500, 503])
-async def test_what_may_pass_is_tried_again_with_growing_pauses(
-    hass: HomeAssistant,
-    patience: list[float],
-    no_back_off: None,
-    sim: Simulator,
-    callback_url: str,
-    status: int,
-) -> None:
-    sim.faults.subscription_status = status
-    entry = make_entry(sim, callback_url)
-    await set_up(hass, entry)
-    await until(hass, lambda: len(patience) >= 8)
-    assert push_of(entry).state is PushState.CONNECTING
-    assert state_of(hass, "_push_state") == "connecting"
-    assert push_of(entry).registration.problem is None
-    sim.faults.subscription_status = 0
-    await until(hass, lambda: push_of(entry).state is PushState.WAITING)
-    assert state_of(hass, "_push_state") == "waiting"
-    tries = patience.index(86_400)
-    assert patience[:tries] == [30, 60, 120, 240, 480, 960, 1800, *[1800] * (tries - 7)]
-    # and after a success the pauses begin anew
-    del patience[:]
-    sim.faults.subscription_status = status
-    push_of(entry).resubscribe()
-    await until(hass, lambda: len(patience) >= 2)
-    assert patience[:2] == [30, 60]
-
-
-async def test_pauses_differ_a_little_from_home_to_home(
-    hass: HomeAssistant, sim: Simulator, callback_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    waits: list[float] = []
-
-    def timeout(seconds: float) -> asyncio.Timeout:
-        waits.append(seconds)
-        return asyncio.timeout(0 if len(waits) < 20 else None)
-
-    monkeypatch.setattr(
-        registration,
-        "asyncio",
-        SimpleNamespace(Event=asyncio.Event, Lock=asyncio.Lock, timeout=timeout),
-    )
-    monkeypatch.setattr(registration, "_LAST_RETRY", 30.0)
-    sim.faults.subscription_status = 503
-    await set_up(hass, make_entry(sim, callback_url))
-    await until(hass, lambda: len(waits) == 20)
-    assert all(24 <= wait <= 36 for wait in waits)
-    assert len(set(waits)) > 10
-
-
-# -- what is wrong -----------------------------------------------------------------------------------------
-
-NOWHERE: Final = "http://127.0.0.1:9"
-# the wish, the custom URL, the simulator's faults -> the problem
-TROUBLES: Final[dict[str, tuple[str, str | None, dict[str, Any]]]] = {
-    "no_url": ("external", None, {}),
-    "no_cloud": ("cloud", None, {}),
-    "invalid_url": ("custom", "ftp://ha.example", {}),
-    "not_reachable": ("custom", NOWHERE, {}),
-    "wrong_key": ("custom", "HOME", {"wrong_key": 1.0}),
-    "rejected": ("custom", "HOME", {"subscription_status": 422}),
-    "slot_taken": ("custom", "HOME", {"subscription_status": 409}),
-}
-
-
-@pytest.mark.parametrize("problem", TROUBLES)
-async def test_a_registration_that_fails_says_why_and_polling_goes_on(
-    hass: HomeAssistant, patience: list[float], sim: Simulator, callback_url: str, problem: str
-) -> None:
-    callback, url, faults = TROUBLES[problem]
-    sim.strike(faults)
-    entry = await begin(hass, sim, callback, callback_url if url == "HOME" else url)
-    await until(hass, lambda: push_of(entry).registration.problem == problem)
-    assert push_of(entry).state is PushState.FAILING
-    assert state_of(hass, "_push_state") == "failing"
-    assert state_of(hass, "_plugged_in") == "off"
-    assert held_at(sim) == {}
-    await until(hass, lambda: patience[:2] == [30, 60])
-
-
-async def test_a_trouble_that_is_over_is_forgotten(
-    hass: HomeAssistant, patience: list[float], sim: Simulator, callback_url: str
-) -> None:
-    sim.faults.subscription_status = 422
-    entry = await begin(hass, sim, "custom", callback_url)
-    await until(hass, lambda: push_of(entry).registration.problem == "rejected")
-    sim.faults.subscription_status = 0
-    await until(hass, lambda: push_of(entry).state is PushState.WAITING)
-    assert push_of(entry).registration.problem is None
-
-
-async def test_a_plan_without_webhooks_is_a_refusal(
-    hass: HomeAssistant, patience: list[float], sim: Simulator, callback_url: str
-) -> None:
-    sim.faults.forbidden = ["subscribe"]
-    entry = await begin(hass, sim, "custom", callback_url)
-    await until(hass, lambda: push_of(entry).registration.problem == "rejected")
-    assert push_of(entry).state is PushState.FAILING
-
-
-async def test_a_type_that_is_not_offered_is_no_trouble(
-    hass: HomeAssistant,
-    sim: Simulator,
-    callback_url: str,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    caplog.set_level(logging.INFO)
-    entry = make_entry(sim, callback_url, options={CONF_EVENT_TYPES: ["userCreated", "noSuchType"]})
-    await set_up(hass, entry)
-    await until(hass, lambda: push_of(entry).state is PushState.WAITING)
-    assert push_of(entry).registration.problem is None
-    assert held_at(sim).keys() == {"userCreated"}
-    assert "refuses the event type noSuchType" in caplog.text
-
-
-async def test_a_renewal_that_is_refused_shows_and_is_tried_until_it_is_done(
-    hass: HomeAssistant, entry: MockConfigEntry, sim: Simulator
-) -> None:
-    push, types = push_of(entry), entry.options[CONF_EVENT_TYPES]
-    sim.faults.wrong_key = 1.0
-    push.resubscribe()
-    await until(hass, lambda: push.registration.problem == "wrong_key")
-    assert push.state is PushState.FAILING
-    assert held_at(sim).keys() == set(types)
-    sim.faults.wrong_key = 0.0
-    push.registration.check_now()  # half a minute later
-    await until(hass, lambda: push.state is PushState.WAITING)
-    assert calls(sim)[-len(types) :] == ["PUT 200"] * len(types)
-
-
-async def test_push_that_is_not_wanted_costs_a_look(
-    hass: HomeAssistant, home: TestClient[Any, Any], sim: Simulator
-) -> None:
-    entry = await begin(hass, sim, "none")
-    assert push_of(entry).state is PushState.OFF
-    assert push_of(entry).registration.callback is Callback.NONE
-    assert state_of(hass, "_push_state") == "off"
-    await until(hass, lambda: calls(sim) == ["GET 200"])
-
-
-# -- the world changes -------------------------------------------------------------------------------------
-
-
-async def test_a_changed_external_url_is_followed_and_nothing_else_is(
-    hass: HomeAssistant,
-    sim: Simulator,
-    callback_url: str,
-    hass_client_no_auth: ClientSessionGenerator,
-) -> None:
-    await hass.config.async_update(external_url=callback_url)
-    entry = await begin(hass, sim, "external")
-    await until(hass, lambda: push_of(entry).state is PushState.WAITING)
-    assert push_of(entry).registration.callback is Callback.EXTERNAL
-    assert all(url.startswith(callback_url) for url in held_at(sim).values())
-    before = len(calls(sim))
-    await hass.config.async_update(location_name="Another name")
-    await asyncio.sleep(0.02)
-    assert len(calls(sim)) == before
-    moved: TestClient[Any, Any] = await hass_client_no_auth()  # the same home at another port
-    url = str(moved.make_url("/")).rstrip("/")
-    assert url != callback_url
-    await hass.config.async_update(external_url=url)
-    await until(hass, lambda: all(held.startswith(url) for held in held_at(sim).values()))
-    assert len(held_at(sim)) == len(entry.options[CONF_EVENT_TYPES])
-    await hass.config.async_update(external_url=None)
-    await until(hass, lambda: push_of(entry).registration.problem == "no_url")
-    assert state_of(hass, "_push_state") == "failing"
-
-
-async def test_resubscribe_writes_all_anew(
-    hass: HomeAssistant, entry: MockConfigEntry, sim: Simulator
-) -> None:
-    types, before = entry.options[CONF_EVENT_TYPES], len(calls(sim))
-    push_of(entry).resubscribe()
-    await until(hass, lambda: len(calls(sim)) == before + 1 + len(types))
-    assert calls(sim)[before:] == ["GET 200", *["PUT 200"] * len(types)]
-    assert held_at(sim).keys() == set(types)
-
-
-@pytest.mark.parametrize("trouble", [ConnectionFailed("away"), Rejected("no")])
-async def test_a_wish_to_resubscribe_during_a_pass_that_fails_is_not_lost(
-    hass: HomeAssistant,
-    entry: MockConfigEntry,
-    monkeypatch: pytest.MonkeyPatch,
-    trouble: Exception,
-) -> None:
-    push, renewals = push_of(entry), []
-
-    async def passes(_client: object, _held: object, *, renew: bool, **_: object) -> dict[str, Any]:
-        renewals.append(renew)
-        if len(renewals) == 1:
-            push.resubscribe()
-            raise trouble
-        return {}
-
-    monkeypatch.setattr(registration, "reconcile", passes)
-    push.registration.check_now()
-    await until(hass, lambda: len(renewals) == 2)
-    assert renewals == [False, True]
-
-
-async def test_silence_is_over_once_all_was_written_anew(
-    hass: HomeAssistant, entry: MockConfigEntry
-) -> None:
-    push = push_of(entry)
-    push.health._is_silent = True
-    assert push.state is PushState.SILENT
-    push.resubscribe()
-    await until(hass, lambda: push.state is PushState.WAITING)
-
-
-async def test_who_wants_no_push_any_longer_is_unsubscribed(
-    hass: HomeAssistant, entry: MockConfigEntry, sim: Simulator
-) -> None:
-    hass.config_entries.async_update_entry(entry, data={**entry.data, CONF_CALLBACK: "none"})
-    await until(hass, lambda: not held_at(sim))
-    await until(hass, lambda: entry.runtime_data.store.push.subscriptions == {})
-    assert state_of(hass, "_push_state") == "off"
-    assert state_of(hass, "_callback") == "none"
-
-
-async def test_to_unsubscribe_is_tried_again_too(
-    hass: HomeAssistant, patience: list[float], entry: MockConfigEntry, sim: Simulator
-) -> None:
-    client, tries = entry.runtime_data.client, []
-
-    async def away() -> Any:
-        tries.append(1)
-        if len(tries) < 4:
-            raise ConnectionFailed("away")
-        return await subscriptions()
-
-    subscriptions, client.subscriptions = client.subscriptions, away
-    hass.config_entries.async_update_entry(entry, data={**entry.data, CONF_CALLBACK: "none"})
-    entry.runtime_data.push.registration.check_now()
-    await until(hass, lambda: not held_at(sim))
-
-
-async def test_a_moved_custom_url_is_followed_by_the_reload(
-    hass: HomeAssistant,
-    entry: MockConfigEntry,
-    sim: Simulator,
-    hass_client_no_auth: ClientSessionGenerator,
-) -> None:
-    moved: TestClient[Any, Any] = await hass_client_no_auth()
-    url = str(moved.make_url("/")).rstrip("/")
-    hass.config_entries.async_update_entry(entry, data={**entry.data, CONF_CALLBACK_URL: url})
-    await until(hass, lambda: all(held.startswith(url) for held in held_at(sim).values()))
-    assert len(held_at(sim)) == len(entry.options[CONF_EVENT_TYPES])
-
-
-# -- the end -----------------------------------------------------------------------------------------------
-
-
-async def test_removing_the_entry_leaves_nothing_at_jedlix_nor_in_the_store(
-    hass: HomeAssistant, entry: MockConfigEntry, sim: Simulator, hass_storage: dict[str, Any]
-) -> None:
-    theirs = str(sim.url)  # somebody else's, at an address that answers
-    others = sim.webhooks.create("userCreated", theirs, "their-key", is_active=True)
-    assert len(held_at(sim)) > 1
-    await hass.config_entries.async_remove(entry.entry_id)
-    await hass.async_block_till_done()
-    assert list(sim.webhooks.subscriptions.values()) == [others]
-    assert [key for key in hass_storage if key.startswith("jedlix")] == []
-
-
-async def test_removing_works_while_jedlix_is_away(
-    hass: HomeAssistant,
-    no_back_off: None,
-    entry: MockConfigEntry,
-    sim: Simulator,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    # nobody listens there
-    hass.config_entries.async_update_entry(entry, data={**entry.data, CONF_BASE_URL: NOWHERE})
-    await hass.async_block_till_done()
-    await hass.config_entries.async_remove(entry.entry_id)
-    await hass.async_block_till_done()
-    assert "could not be deleted at Jedlix" in caplog.text
-    assert hass.config_entries.async_entries("jedlix") == []
+    assert calls == []

@@ -90,6 +90,10 @@ class JedlixStore:
     async def save(self) -> None:
         """Save now."""
         await self._file.async_save(await self._hass.async_add_executor_job(self._as_json))
+        if self._is_save_scheduled:
+            # It was scheduled meanwhile, and Home Assistant has dropped it.
+            self._is_save_scheduled = False
+            self.schedule_save()
 
     async def remove(self) -> None:
         """Delete the file, the files that were set aside, and the repair."""
@@ -144,13 +148,15 @@ class JedlixStore:
 
     def _users_as_json(self) -> list[orjson.Fragment]:
         """Return each user as JSON. A snapshot never changes, so the same one is serialized once."""
-        before, self._serialized = self._serialized, {}
+        before, serialized = self._serialized, {}
         for user_id, user in self.users.copy().items():
             known, fragment = before.get(user_id, (None, None))
             if fragment is None or known is not user:
                 fragment = orjson.Fragment(orjson.dumps(snapshot_as_json(user)))
-            self._serialized[user_id] = (user, fragment)
-        return [fragment for _, fragment in self._serialized.values()]
+            serialized[user_id] = (user, fragment)
+        # Another save may do the same in another thread.
+        self._serialized = serialized
+        return [fragment for _, fragment in serialized.values()]
 
     def _read(self, data: object) -> None:
         """Read each part by itself, so that one that cannot be read costs only itself; raises BadAnswer."""

@@ -54,6 +54,7 @@ class JedlixPush:
         self._evidence = RegistrationEvidence()
         self._issues = PushIssues(hass, entry.entry_id, entry.title)
         self._cancel_counters: CALLBACK_TYPE | None = None
+        self._is_renewing = False
         self._listeners: Listeners[()] = Listeners()
         self.health = health
         self.registration = Registration(
@@ -178,11 +179,13 @@ class JedlixPush:
     @callback
     def _review(self) -> None:
         """Act on the health of push: show it, and renew the subscriptions after the first silence."""
-        if self.state is PushState.SILENT and self.health.silences == 1:
+        is_first_silence = self.state is PushState.SILENT and self.health.silences == 1
+        if is_first_silence and not self._is_renewing:
             _LOGGER.info(
                 "Jedlix seems to have stopped its deliveries; the webhook is registered again"
             )
             self.resubscribe()
+        self._is_renewing = is_first_silence
         # While Jedlix cannot be asked, the last known problem stays.
         if (
             self.registration.problem is not None

@@ -1,12 +1,11 @@
-"""Whatever is thrown at the door over HTTP: no 5xx, no error in the log, and nobody's car changes.
+"""Anything posted to the webhook over HTTP: no 5xx, no error in the log, and no car changes.
 
-A few hundred throws in a usual run; `JEDLIX_FUZZ=10000` makes it ten thousand.
+A usual run makes a few hundred requests; `JEDLIX_FUZZ=10000` makes ten thousand.
 """
 
 import asyncio
 from collections import Counter
 from dataclasses import dataclass
-import gzip
 import logging
 import os
 from typing import Any, Final
@@ -22,10 +21,10 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.jedlix.const import DOMAIN
 from custom_components.jedlix.push.handler import MAX_BODY_BYTES
 from simulator.app import Simulator
-from tests.tools import WEBHOOK_ID, WEBHOOK_KEY, record_events
+from tests.push.deliveries import ODD_BODIES, ODD_BYTES, PATH
+from tests.tools import WEBHOOK_KEY, record_events
 
-THROWS: Final = int(os.environ.get("JEDLIX_FUZZ", "300"))
-PATH: Final = f"/api/webhook/{WEBHOOK_ID}"
+REQUESTS: Final = int(os.environ.get("JEDLIX_FUZZ", "300"))
 KEY: Final = f"Basic {WEBHOOK_KEY}"
 FIELDS: Final = (
     "eventType",
@@ -42,50 +41,34 @@ pytestmark = pytest.mark.timeout(600)
 
 
 @dataclass(frozen=True)
-class Throw:
-    """One request."""
+class FuzzedRequest:
+    """A request to the webhook."""
 
     body: bytes
     headers: tuple[tuple[str, str], ...] = ()
 
 
-# -- what is thrown ----------------------------------------------------------------------------------------
+# -- the requests ------------------------------------------------------------------------------------------
 
 GOOD: Final = (
     b'{"eventType": "userCreated", "id": "1", "userId": "u", "timestamp": "2026-11-24T12:00:00Z"}'
 )
 CORPUS: Final = (
-    b"",
-    b" ",
-    b"null",
-    b"[]",
-    b"{}",
-    b'""',
-    b"0",
+    *(body for body, _ in ODD_BODIES.values()),
+    *(body for body, *_ in ODD_BYTES.values()),
     b"{" * 50_000,
     b"[" * 60_000,
     b'{"a":' * 10_000 + b"1" + b"}" * 10_000,
-    b"\xff\xfe\x00",
-    b"\xef\xbb\xbf" + GOOD,
-    GOOD.decode().encode("utf-16"),
-    GOOD[:-1],
-    GOOD + GOOD,
     GOOD + b"\0",
     b'{"eventType": "a", "id": NaN}',
-    b'{"eventType": "a", "id": 1e999}',
     b'{"eventType": "a", "id": ' + b"9" * 5000 + b"}",
     b'{"eventType": "\\ud800", "id": "\\udfff"}',
     b'{"eventType": "a", "eventType": "b", "id": "1", "id": "2", "Id": 3, "ID": null}',
-    b'{"eventType": {"eventType": "a"}, "id": ["1"]}',
     b'{"eventType": "a", "id": "", "userId": {}, "timestamp": 1e300, "isTest": "perhaps"}',
     b'{"eventType": "a", "timestamp": "9999-99-99T99:99:99Z"}',
     b'{"eventType": "a", "timestamp": -99999999999999999999}',
     b'{"eventType": "' + b"x" * 60_000 + b'", "id": "1"}',
-    b"x" * MAX_BODY_BYTES,
-    b"x" * (MAX_BODY_BYTES + 1),
-    b"x" * (4 * MAX_BODY_BYTES),
-    gzip.compress(GOOD),
-    gzip.compress(b"0" * 10_000_000),
+    *(b"x" * size for size in (MAX_BODY_BYTES, MAX_BODY_BYTES + 1, 4 * MAX_BODY_BYTES)),
 )
 
 json_values = st.recursive(
@@ -108,8 +91,8 @@ good_envelopes = st.builds(
 )
 
 
-def dumped(value: Any) -> bytes:
-    """Write it as JSON, as far as JSON goes."""
+def dump(value: Any) -> bytes:
+    """Return a value as JSON, or as text where JSON cannot hold it."""
     try:
         return orjson.dumps(value)
     except TypeError, ValueError:
@@ -117,8 +100,8 @@ def dumped(value: Any) -> bytes:
 
 
 @st.composite
-def cut(draw: st.DrawFn) -> bytes:
-    """Take a good body and harm it somewhere."""
+def damaged(draw: st.DrawFn) -> bytes:
+    """Return a good body that is damaged somewhere."""
     place, junk = draw(st.integers(0, len(GOOD))), draw(st.binary(max_size=6))
     return GOOD[:place] + junk + GOOD[place + draw(st.integers(0, 5)) :]
 
@@ -126,10 +109,10 @@ def cut(draw: st.DrawFn) -> bytes:
 bodies = (
     st.sampled_from(CORPUS)
     | st.binary(max_size=200)
-    | json_values.map(dumped)
-    | envelopes.map(dumped)
-    | good_envelopes.map(dumped)
-    | cut()
+    | json_values.map(dump)
+    | envelopes.map(dump)
+    | good_envelopes.map(dump)
+    | damaged()
 )
 header_text = st.text(st.characters(min_codepoint=32, max_codepoint=255, exclude_characters="\x7f"))
 header_lists = st.tuples(
@@ -168,10 +151,10 @@ header_lists = st.tuples(
 ).map(lambda parts: tuple(header for part in parts for header in part))
 
 
-def throws(count: int) -> list[Throw]:
-    """Return the corpus with the right key, in plain and in odd clothes, and then so many made up."""
+def generate_requests(count: int) -> list[FuzzedRequest]:
+    """Return the corpus with the right key, plain and as gzip, and then so many generated requests."""
     made = [
-        Throw(body, (("Authorization", KEY), *more))
+        FuzzedRequest(body, (("Authorization", KEY), *more))
         for body in CORPUS
         for more in ((), (("Content-Encoding", "gzip"),))
     ]
@@ -179,17 +162,17 @@ def throws(count: int) -> list[Throw]:
     @settings(max_examples=count, phases=[Phase.generate], database=None)
     @given(bodies, header_lists)
     def make(body: bytes, headers: tuple[tuple[str, str], ...]) -> None:
-        made.append(Throw(body, headers))
+        made.append(FuzzedRequest(body, headers))
 
     make()
     return made
 
 
-# -- the door ----------------------------------------------------------------------------------------------
+# -- the webhook -------------------------------------------------------------------------------------------
 
 
-def cars(hass: HomeAssistant) -> dict[str, object]:
-    """Return the states of everything but the account's own, which counts what comes."""
+def states_of_cars(hass: HomeAssistant) -> dict[str, object]:
+    """Return all states but those of the account, which counts deliveries."""
     return {
         state.entity_id: (state.state, dict(state.attributes), state.last_changed)
         for state in hass.states.async_all()
@@ -197,13 +180,13 @@ def cars(hass: HomeAssistant) -> dict[str, object]:
     }
 
 
-async def throw(home: TestClient[web.Request, web.Application], what: Throw) -> int | str:
-    """Throw it at the door on a connection of its own; returns the status, or how the connection ended."""
-    headers = [("Connection", "close"), *what.headers]
+async def send(home: TestClient[web.Request, web.Application], request: FuzzedRequest) -> int | str:
+    """Send a request on its own connection; returns the status, or how the connection ended."""
+    headers = [("Connection", "close"), *request.headers]
     try:
         async with asyncio.timeout(10):
             async with home.post(
-                PATH, data=what.body, headers=headers, skip_auto_headers=["Content-Type"]
+                PATH, data=request.body, headers=headers, skip_auto_headers=["Content-Type"]
             ) as answer:
                 await answer.read()
                 return answer.status
@@ -211,7 +194,7 @@ async def throw(home: TestClient[web.Request, web.Application], what: Throw) -> 
         return type(err).__name__
 
 
-async def test_whatever_is_thrown_at_the_door_nothing_breaks_and_no_car_changes(
+async def test_whatever_is_posted_to_the_webhook_nothing_breaks_and_no_car_changes(
     hass: HomeAssistant,
     sim: Simulator,
     entry: MockConfigEntry,
@@ -219,23 +202,22 @@ async def test_whatever_is_thrown_at_the_door_nothing_breaks_and_no_car_changes(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.WARNING)
-    recorded, before = record_events(hass), cars(hass)
+    recorded, before = record_events(hass), states_of_cars(hass)
     assert any(sim.vehicle_ids[0] for _ in before)
     answers: Counter[int | str] = Counter()
-    for what in throws(THROWS):
-        status = await throw(home, what)
+    for request in generate_requests(REQUESTS):
+        status = await send(home, request)
         answers[status] += 1
-        assert status in (200, 400, 401, 413), (status, what)
+        assert status in (200, 400, 401, 413), (status, request)
     await hass.async_block_till_done()
-    assert cars(hass) == before
-    assert not [told for told in recorded.changes if told["vehicle_id"] in sim.vehicle_ids]
-    # aiohttp itself, at any address, logs a body that is not encoded as it says when it is through with it
+    assert states_of_cars(hass) == before
+    assert not [it for it in recorded.changes if it["vehicle_id"] in sim.vehicle_ids]
+    # aiohttp itself logs a body that is not encoded as it says
     errors = [record for record in caplog.records if record.levelno >= logging.ERROR]
     assert [record.name for record in errors if record.name != "aiohttp.server"] == []
     assert min(answers[status] for status in (200, 400, 401, 413)) > 1, answers
-    # and the door still works
-    assert (
-        await throw(home, Throw(GOOD.replace(b'"1"', b'"last"'), (("Authorization", KEY),))) == 200
-    )
+    # The webhook still works.
+    last = FuzzedRequest(GOOD.replace(b'"1"', b'"last"'), (("Authorization", KEY),))
+    assert await send(home, last) == 200
     await hass.async_block_till_done()
     assert recorded.webhooks[-1]["event_id"] == "last"

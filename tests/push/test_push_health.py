@@ -1,4 +1,4 @@
-"""Health: from the evidence to the one state that a user sees."""
+"""Push health: from what was delivered, refused and missed to the one state that a user sees."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -10,66 +10,56 @@ from custom_components.jedlix.push.health import (
     DELIVERY_TOLERANCE,
     PushHealth,
     PushState,
-    Registration,
+    RegistrationState,
 )
 
 NOON: Final = datetime(2030, 1, 1, 12, tzinfo=UTC)
 SECOND: Final = timedelta(seconds=1)
 
-type Step = Callable[[PushHealth, datetime], None]
+type Step = Callable[[PushHealth, datetime], object]
 
 
-def registered(registration: Registration) -> Step:
-    def step(health: PushHealth, _now: datetime) -> None:
-        health.registration = registration
-
-    return step
+def registration(state: RegistrationState) -> Step:
+    return lambda health, _now: setattr(health, "registration", state)
 
 
-def delivered(user_id: str | None = "u-1") -> Step:
-    return lambda health, now: health.delivered(user_id, now, now)
+def delivery(user_id: str | None = "u-1") -> Step:
+    return lambda health, now: health.note_delivery(user_id, now, now)
 
 
-def missed(user_id: str = "u-1") -> Step:
+def change_found(user_id: str = "u-1") -> Step:
     return lambda health, now: health.note_change_found_by_poll(user_id, now)
 
 
-def announced(health: PushHealth, _now: datetime) -> None:
-    health.announced()
-
-
-def renewed(health: PushHealth, now: datetime) -> None:
-    health.renewed(now)
-
-
-def wrong_key(health: PushHealth, now: datetime) -> None:
-    health.note_wrong_key(now)
+def change_reported(health: PushHealth, _now: datetime) -> None:
+    health.note_change_after_delivery()
 
 
 def bad_body(health: PushHealth, _now: datetime) -> None:
     health.note_bad_body()
 
 
-OFF = registered(Registration.OFF)
-PENDING = registered(Registration.PENDING)
-DONE = registered(Registration.DONE)
-REFUSED = registered(Registration.REFUSED)
+wrong_key: Final = PushHealth.note_wrong_key
+renewal: Final = PushHealth.note_renewal
+PENDING: Final = registration(RegistrationState.PENDING)
+DONE: Final = registration(RegistrationState.DONE)
+REFUSED: Final = registration(RegistrationState.REFUSED)
 
-# Minutes past noon and what happened then; the question is asked at one o'clock.
+# Minutes past noon, what happened then, and the state at one o'clock.
 EVIDENCE: Final[dict[str, tuple[list[tuple[float, Step]], PushState]]] = {
     "nothing at all": ([], PushState.OFF),
     "no push is wanted, wrong keys come": ([(59, wrong_key)] * 3, PushState.OFF),
     "registering": ([(0, PENDING)], PushState.CONNECTING),
     "registering again after good days": (
-        [(0, DONE), (1, delivered()), (2, PENDING)],
+        [(0, DONE), (1, delivery()), (2, PENDING)],
         PushState.CONNECTING,
     ),
     "registered": ([(0, DONE)], PushState.WAITING),
     "refused": ([(0, REFUSED)], PushState.FAILING),
-    "refused, though something still comes": ([(0, REFUSED), (1, delivered())], PushState.FAILING),
+    "refused, though deliveries still come": ([(0, REFUSED), (1, delivery())], PushState.FAILING),
     "refused, then registered": ([(0, REFUSED), (1, DONE)], PushState.WAITING),
-    "a delivery": ([(0, DONE), (1, delivered())], PushState.HEALTHY),
-    "a delivery that names nobody": ([(0, DONE), (1, delivered(None))], PushState.HEALTHY),
+    "a delivery": ([(0, DONE), (1, delivery())], PushState.HEALTHY),
+    "a delivery without a user": ([(0, DONE), (1, delivery(None))], PushState.HEALTHY),
     "two wrong keys": ([(0, DONE), *[(59, wrong_key)] * 2], PushState.WAITING),
     "three wrong keys": ([(0, DONE), *[(59, wrong_key)] * 3], PushState.FAILING),
     "three wrong keys while registering": (
@@ -83,56 +73,56 @@ EVIDENCE: Final[dict[str, tuple[list[tuple[float, Step]], PushState]]] = {
         PushState.WAITING,
     ),
     "wrong keys, then a right one": (
-        [(0, DONE), *[(58, wrong_key)] * 9, (59, delivered())],
+        [(0, DONE), *[(58, wrong_key)] * 9, (59, delivery())],
         PushState.HEALTHY,
     ),
     "wrong keys, then renewed": (
-        [(0, DONE), *[(58, wrong_key)] * 3, (59, renewed)],
+        [(0, DONE), *[(58, wrong_key)] * 3, (59, renewal)],
         PushState.WAITING,
     ),
     "right key, unreadable": ([(0, DONE), *[(59, bad_body)] * 9], PushState.WAITING),
     "a change that the poll found": (
-        [(0, DONE), (0, delivered()), (0, announced), (30, missed())],
+        [(0, DONE), (0, delivery()), (0, change_reported), (30, change_found())],
         PushState.SILENT,
     ),
     "a change that the poll found just now": (
-        [(0, DONE), (0, delivered()), (0, announced), (45, missed())],
+        [(0, DONE), (0, delivery()), (0, change_reported), (45, change_found())],
         PushState.HEALTHY,
     ),
-    "a change that a delivery announced before": (
-        [(0, DONE), (0, announced), (20, delivered()), (35, missed())],
+    "a change that a delivery reported before": (
+        [(0, DONE), (0, change_reported), (20, delivery()), (35, change_found())],
         PushState.HEALTHY,
     ),
-    "a change that no delivery announced in time": (
-        [(0, DONE), (0, announced), (19.9, delivered()), (35, missed())],
+    "a change that no delivery reported in time": (
+        [(0, DONE), (0, change_reported), (19.9, delivery()), (35, change_found())],
         PushState.SILENT,
     ),
-    "a change that a delivery announced after": (
-        [(0, DONE), (0, announced), (30, missed()), (44, delivered())],
+    "a change that a delivery reported after": (
+        [(0, DONE), (0, change_reported), (30, change_found()), (44, delivery())],
         PushState.HEALTHY,
     ),
-    "a delivery for somebody else clears nobody": (
-        [(0, DONE), (0, announced), (30, missed()), (44, delivered("u-2"))],
+    "a delivery for another user reports nothing": (
+        [(0, DONE), (0, change_reported), (30, change_found()), (44, delivery("u-2"))],
         PushState.SILENT,
     ),
-    "a delivery that names nobody clears nobody": (
-        [(0, DONE), (0, announced), (30, missed()), (44, delivered(None))],
+    "a delivery without a user reports nothing": (
+        [(0, DONE), (0, change_reported), (30, change_found()), (44, delivery(None))],
         PushState.SILENT,
     ),
-    "changes found where push never announced any": (
-        [(0, DONE), (0, delivered()), (20, missed()), (30, missed())],
+    "changes found where no delivery ever reported one": (
+        [(0, DONE), (0, delivery()), (20, change_found()), (30, change_found())],
         PushState.HEALTHY,
     ),
-    "silent, then heard again": (
-        [(0, DONE), (0, announced), (10, missed()), (40, delivered())],
+    "silent, then a delivery": (
+        [(0, DONE), (0, change_reported), (10, change_found()), (40, delivery())],
         PushState.HEALTHY,
     ),
     "silent, then renewed": (
-        [(0, DONE), (0, announced), (10, missed()), (40, renewed)],
+        [(0, DONE), (0, change_reported), (10, change_found()), (40, renewal)],
         PushState.WAITING,
     ),
     "silent and refused": (
-        [(0, DONE), (0, announced), (10, missed()), (40, REFUSED)],
+        [(0, DONE), (0, change_reported), (10, change_found()), (40, REFUSED)],
         PushState.FAILING,
     ),
 }
@@ -151,9 +141,9 @@ def test_the_state_follows_from_the_evidence(evidence: str) -> None:
     assert health.state(one_o_clock) is state
 
 
-def test_the_grace_is_fifteen_minutes_to_the_second() -> None:
+def test_a_delivery_may_come_fifteen_minutes_after_the_poll() -> None:
     assert timedelta(minutes=15) == DELIVERY_TOLERANCE
-    health = PushHealth(registration=Registration.DONE, announces=True)
+    health = PushHealth(registration=RegistrationState.DONE, reports_changes=True)
     health.note_change_found_by_poll("u-1", NOON)
     health.review(NOON + DELIVERY_TOLERANCE)
     assert (health.missed_by_push, health.state(NOON)) == (0, PushState.WAITING)
@@ -163,8 +153,8 @@ def test_the_grace_is_fifteen_minutes_to_the_second() -> None:
     assert health.missed_by_push == 1
 
 
-def test_each_missed_change_counts_also_where_it_is_no_trouble() -> None:
-    health = PushHealth(registration=Registration.DONE)
+def test_a_missed_change_counts_also_where_deliveries_report_no_changes() -> None:
+    health = PushHealth(registration=RegistrationState.DONE)
     for minute in range(3):
         health.note_change_found_by_poll("u-1", NOON + timedelta(minutes=minute))
     health.review(NOON + DELIVERY_TOLERANCE + timedelta(minutes=1, seconds=1))
@@ -172,8 +162,8 @@ def test_each_missed_change_counts_also_where_it_is_no_trouble() -> None:
     assert health.state(NOON) is PushState.WAITING
 
 
-def test_who_wants_no_push_misses_nothing_by_it() -> None:
-    health = PushHealth(registration=Registration.OFF)
+def test_without_push_no_change_is_missed() -> None:
+    health = PushHealth(registration=RegistrationState.OFF)
     health.note_change_found_by_poll("u-1", NOON)
     health.review(NOON + DELIVERY_TOLERANCE + SECOND)
     assert health.missed_by_push == 0
@@ -181,28 +171,28 @@ def test_who_wants_no_push_misses_nothing_by_it() -> None:
 
 def test_deliveries_and_refusals_are_counted() -> None:
     health = PushHealth()
-    health.delivered("u-1", NOON - 3 * SECOND, NOON)
+    health.note_delivery("u-1", NOON - 3 * SECOND, NOON)
     assert (health.received, health.last_delivery, health.last_delay) == (1, NOON, 3.0)
-    health.delivered("u-1", None, NOON + SECOND)  # without a time nothing is known of the delay
+    health.note_delivery("u-1", None, NOON + SECOND)  # without a time the delay is not known
     assert (health.received, health.last_delay) == (2, 3.0)
-    health.delivered("u-1", NOON + timedelta(hours=1), NOON)  # their clock is ahead
+    health.note_delivery("u-1", NOON + timedelta(hours=1), NOON)  # their clock is ahead
     assert (health.received, health.last_delay) == (3, 0.0)
     health.note_wrong_key(NOON)
     health.note_bad_body()
     assert (health.received, health.rejected) == (3, 2)
 
 
-def test_only_those_who_were_named_lately_are_kept_in_mind() -> None:
-    health = PushHealth(registration=Registration.DONE)
+def test_only_users_with_a_recent_delivery_are_remembered() -> None:
+    health = PushHealth(registration=RegistrationState.DONE)
     for number in range(1000):
-        health.delivered(f"u-{number}", NOON, NOON + number * SECOND)
-    health.delivered("u-0", NOON, NOON + 1000 * SECOND)
+        health.note_delivery(f"u-{number}", NOON, NOON + number * SECOND)
+    health.note_delivery("u-0", NOON, NOON + 1000 * SECOND)
     health.review(NOON + 1000 * SECOND + DELIVERY_TOLERANCE - 10 * SECOND)
     assert list(health._last_by_user) == [*(f"u-{number}" for number in range(990, 1000)), "u-0"]
 
 
 def test_each_silence_since_the_last_delivery_counts_once() -> None:
-    health = PushHealth(registration=Registration.DONE, announces=True)
+    health = PushHealth(registration=RegistrationState.DONE, reports_changes=True)
     silent_at = NOON + DELIVERY_TOLERANCE + SECOND
 
     def miss(after: timedelta) -> datetime:
@@ -215,29 +205,29 @@ def test_each_silence_since_the_last_delivery_counts_once() -> None:
     assert (health.silences, health.missed_by_push, health.state(now)) == (1, 2, PushState.SILENT)
     miss(timedelta(hours=1))
     assert (health.silences, health.missed_by_push) == (1, 4)
-    # written anew: what was found before that says nothing about what is now
+    # A change that was found before a renewal says nothing about the time after it.
     health.note_change_found_by_poll("u-1", NOON + timedelta(hours=2))
-    health.renewed(NOON + timedelta(hours=2, minutes=1))
+    health.note_renewal(NOON + timedelta(hours=2, minutes=1))
     health.review(NOON + timedelta(hours=3))
     assert (health.silences, health.missed_by_push) == (1, 5)
     assert health.state(NOON + timedelta(hours=3)) is PushState.WAITING
     now = miss(timedelta(hours=4))
     assert (health.silences, health.state(now)) == (2, PushState.SILENT)
-    health.delivered("u-3", now, now)
+    health.note_delivery("u-3", now, now)
     assert (health.silences, health.state(now)) == (0, PushState.HEALTHY)
 
 
-def test_what_was_heard_stays_heard_when_all_is_written_anew_without_need() -> None:
-    health = PushHealth(registration=Registration.DONE)
-    health.delivered("u-1", NOON, NOON)
-    health.renewed(NOON)
+def test_a_renewal_without_a_silence_leaves_push_healthy() -> None:
+    health = PushHealth(registration=RegistrationState.DONE)
+    health.note_delivery("u-1", NOON, NOON)
+    health.note_renewal(NOON)
     assert health.state(NOON) is PushState.HEALTHY
 
 
-def test_whoever_wants_to_know_is_told_of_each_review() -> None:
-    health, told = PushHealth(registration=Registration.DONE), []
+def test_each_review_is_followed_by_a_call() -> None:
+    health, counts = PushHealth(registration=RegistrationState.DONE), []
     health.review(NOON)
-    health.reviewed = lambda: told.append(health.missed_by_push)
+    health.reviewed = lambda: counts.append(health.missed_by_push)
     health.note_change_found_by_poll("u-1", NOON)
     health.review(NOON + DELIVERY_TOLERANCE + SECOND)
-    assert told == [1]
+    assert counts == [1]

@@ -1,4 +1,4 @@
-"""The inbox: each delivery once, for as long as Jedlix may send it again, and no longer."""
+"""Inbox: a delivery is new once, for as long as Jedlix may send it again."""
 
 from collections.abc import Iterator
 from unittest.mock import patch
@@ -21,7 +21,7 @@ def test_a_delivery_is_new_once_in_eight_days(days_later: float, is_new: bool) -
     inbox = Inbox()
     assert inbox.add("e-1", NOW)
     later = NOW + days_later * DAY
-    inbox.add("another", later)  # what is too old is forgotten when something new comes
+    inbox.add("another", later)  # a new delivery makes the inbox forget the oldest
     assert inbox.add("e-1", later) is is_new
 
 
@@ -31,15 +31,15 @@ def test_ids_are_compared_as_they_are() -> None:
     assert len(inbox) == 5
 
 
-def test_a_repeated_delivery_does_not_live_longer() -> None:
+def test_a_repeated_delivery_is_not_remembered_longer() -> None:
     inbox = Inbox()
     inbox.add("e-1", NOW)
     assert not inbox.add("e-1", NOW + 7 * DAY)
     assert inbox.as_json() == {"e-1": int(NOW)}
 
 
-def test_the_oldest_go_when_there_are_too_many() -> None:
-    with patch.object(module, "_MOST", 3):
+def test_the_oldest_are_forgotten_when_there_are_too_many() -> None:
+    with patch.object(module, "MAX_DELIVERIES", 3):
         inbox = Inbox()
         for number in range(5):
             assert inbox.add(str(number), NOW)
@@ -47,15 +47,15 @@ def test_the_oldest_go_when_there_are_too_many() -> None:
         assert inbox.add("0", NOW)
 
 
-def test_what_was_remembered_is_known() -> None:
+def test_a_stored_delivery_is_not_new() -> None:
     seen = {"e-1": NOW}
     inbox = Inbox(seen)
     assert not inbox.add("e-1", NOW + 1)
     assert inbox.add("e-2", NOW + 1)
-    assert seen == {"e-1": NOW}  # it keeps its own
+    assert seen == {"e-1": NOW}  # the inbox keeps its own copy
 
 
-def test_a_clock_that_is_set_back_brings_nothing_twice() -> None:
+def test_a_clock_that_is_set_back_makes_no_delivery_new_again() -> None:
     inbox = Inbox()
     assert inbox.add("e-1", NOW)
     assert inbox.add("e-2", NOW - 30 * DAY)
@@ -64,9 +64,9 @@ def test_a_clock_that_is_set_back_brings_nothing_twice() -> None:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def small() -> Iterator[None]:
-    """Make many be few, so that the properties reach the limit."""
-    with patch.object(module, "_MOST", 20):
+def small_inbox() -> Iterator[None]:
+    """Lower the limit, so that the properties reach it."""
+    with patch.object(module, "MAX_DELIVERIES", 20):
         yield
 
 
@@ -82,10 +82,10 @@ steps = st.lists(
 
 
 @given(steps)
-def test_nothing_is_accepted_twice_within_memory_whatever_comes(
+def test_no_delivery_is_new_twice_while_it_is_remembered(
     steps: list[tuple[str, float, bool]],
 ) -> None:
-    """Against the plainest of models: what was accepted in the last days, and is among the last few."""
+    """The model: a delivery is known when it was accepted in the last days and is among the last few."""
     inbox, now = Inbox(), NOW
     accepted: list[tuple[str, float]] = []
     for delivery_id, pause, restarts in steps:
@@ -103,7 +103,7 @@ def test_nothing_is_accepted_twice_within_memory_whatever_comes(
 
 
 @given(st.dictionaries(st.text(min_size=1), st.integers(0, 2**33), max_size=20))
-def test_a_round_trip_over_the_disk_keeps_ids_times_and_order(seen: dict[str, int]) -> None:
+def test_the_store_keeps_ids_times_and_order(seen: dict[str, int]) -> None:
     inbox = Inbox(dict(seen))
-    again = Inbox(orjson.loads(orjson.dumps(inbox.as_json())))
-    assert list(again.as_json().items()) == list(seen.items())
+    restored = Inbox(orjson.loads(orjson.dumps(inbox.as_json())))
+    assert list(restored.as_json().items()) == list(seen.items())

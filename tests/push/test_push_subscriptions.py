@@ -1,4 +1,4 @@
-"""Jedlix's subscriptions become the wanted ones, whatever was there before and whatever the tenant lacks."""
+"""Subscriptions: ours at Jedlix become the wanted ones, whatever was there and whatever the tenant offers."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -16,6 +16,7 @@ from custom_components.jedlix.api import (
     ConnectionFailed,
     Forbidden,
     JedlixClient,
+    JedlixError,
     Rejected,
     Subscription,
 )
@@ -39,7 +40,7 @@ NO_LIST: Final = "GET 404"
 
 @dataclass
 class Tenant:
-    """Jedlix, and we as one of those who subscribe there."""
+    """A tenant of Jedlix, and our subscriptions in it."""
 
     sim: Simulator
     client: JedlixClient
@@ -48,19 +49,19 @@ class Tenant:
 
     @property
     def url(self) -> str:
-        """Our URL; Home Assistant answers 200 there even when nobody is at home."""
+        """Return our URL; Home Assistant answers 200 there even without a handler."""
         return f"{self.home}/api/webhook/{WEBHOOK_ID}"
 
     @property
-    def here(self) -> list[tuple[str, str, str, bool]]:
-        """What Jedlix holds: event type, URL, key, whether it is active."""
+    def held_by_jedlix(self) -> list[tuple[str, str, str, bool]]:
+        """Return what Jedlix holds: event type, URL, key, whether it is active."""
         return sorted(
             (item.event_type, item.url, item.api_key, item.is_active)
             for item in self.sim.webhooks.subscriptions.values()
         )
 
     def ours(self, *types: str, url: str | None = None, key: str = WEBHOOK_KEY) -> list[Any]:
-        """How `here` should look when there is nothing else."""
+        """Return what Jedlix holds when it holds ours and nothing else."""
         return sorted((event_type, url or self.url, key, True) for event_type in types or WANTED)
 
     async def reconcile(self, *types: str, **options: Any) -> list[str]:
@@ -72,16 +73,15 @@ class Tenant:
             event_types=types or WANTED,
             **{"url": self.url, "key": WEBHOOK_KEY, "webhook_id": WEBHOOK_ID} | options,
         )
-        return [
-            f"{request.method} {request.status}"
-            for request in list(self.sim.requests)[before:]
-            if request.path.startswith(PATH)
-        ]
+        return self._calls(before)
 
     async def unsubscribe_all(self) -> list[str]:
-        """Take everything back and return the calls that it took."""
+        """Delete all of ours and return the calls that it made."""
         before = len(self.sim.requests)
         await unsubscribe_all(self.client, self.held, WEBHOOK_ID)
+        return self._calls(before)
+
+    def _calls(self, before: int) -> list[str]:
         return [
             f"{request.method} {request.status}"
             for request in list(self.sim.requests)[before:]
@@ -89,152 +89,146 @@ class Tenant:
         ]
 
 
-type Begin = Callable[..., Awaitable[Tenant]]
+type StartTenant = Callable[..., Awaitable[Tenant]]
 
 
 @pytest.fixture
-def begin(
+def start_tenant(
     hass: HomeAssistant,
     home: TestClient[Any, Any],
     callback_url: str,
     start_simulator: Callable[..., Awaitable[Simulator]],
-) -> Begin:
-    """Return how to begin with a tenant whose simulator has these settings."""
+) -> StartTenant:
+    """Return a function that starts a tenant with these settings of the simulator."""
 
-    async def begin(**settings: object) -> Tenant:
+    async def start(**settings: object) -> Tenant:
         sim = await start_simulator(history_days=0, **settings)
         return Tenant(sim, make_client(hass, make_entry(sim, callback_url).data), callback_url)
 
-    return begin
+    return start
 
 
 @pytest.fixture
-async def tenant(begin: Begin) -> Tenant:
-    """Return a tenant that has all that we assume."""
-    return await begin()
+async def tenant(start_tenant: StartTenant) -> Tenant:
+    """Return a tenant that offers every call."""
+    return await start_tenant()
 
 
 @pytest.fixture
-async def strict(begin: Begin) -> Tenant:
-    """Return a tenant that has only what is documented: to subscribe."""
-    return await begin(mode="strict")
+async def strict(start_tenant: StartTenant) -> Tenant:
+    """Return a tenant that offers only the documented call: to subscribe."""
+    return await start_tenant(mode="strict")
 
 
-# -- the good days -----------------------------------------------------------------------------------------
+# -- what is wanted is subscribed --------------------------------------------------------------------------
 
 
-async def test_each_type_is_subscribed_once_and_a_second_pass_only_looks(tenant: Tenant) -> None:
+async def test_each_type_is_subscribed_once_and_a_second_pass_only_reads(tenant: Tenant) -> None:
     assert await tenant.reconcile() == [LIST, *["POST 201"] * 3]
-    assert tenant.here == tenant.ours()
+    assert tenant.held_by_jedlix == tenant.ours()
     assert tenant.held.keys() == set(WANTED)
     assert {held.id for held in tenant.held.values()} == set(tenant.sim.webhooks.subscriptions)
     for _ in range(2):
         assert await tenant.reconcile() == [LIST]
     assert tenant.refused == {}
-    assert tenant.here == tenant.ours()
+    assert tenant.held_by_jedlix == tenant.ours()
 
 
-async def test_where_there_is_no_list_we_live_with_what_we_remember(strict: Tenant) -> None:
+async def test_without_a_list_the_stored_subscriptions_are_known(strict: Tenant) -> None:
     assert await strict.reconcile() == [NO_LIST, *["POST 201"] * 3]
     assert await strict.reconcile() == [NO_LIST]
-    assert strict.here == strict.ours()
-    # after a restart the store is read from the disk
+    assert strict.held_by_jedlix == strict.ours()
+    # After a restart they come from the store.
     strict.held = {key: Held.from_json(held.as_json()) for key, held in strict.held.items()}
     assert await strict.reconcile() == [NO_LIST]
 
 
 async def test_a_type_that_is_wanted_twice_is_subscribed_once(tenant: Tenant) -> None:
     await tenant.reconcile("userCreated", "userCreated")
-    assert tenant.here == tenant.ours("userCreated")
+    assert tenant.held_by_jedlix == tenant.ours("userCreated")
 
 
-async def test_a_moved_url_moves_ours_in_their_place(tenant: Tenant) -> None:
+@pytest.mark.parametrize(
+    "change", [{"url": "MOVED"}, {"key": "another-key"}, {"renew": True}], ids=str
+)
+async def test_a_moved_url_a_new_key_or_a_renewal_updates_ours(
+    tenant: Tenant, change: dict[str, Any]
+) -> None:
     await tenant.reconcile()
-    ids, moved = set(tenant.sim.webhooks.subscriptions), f"{tenant.url}?moved"
-    assert await tenant.reconcile(url=moved) == [LIST, *["PUT 200"] * 3]
-    assert tenant.here == tenant.ours(url=moved)
+    ids = set(tenant.sim.webhooks.subscriptions)
+    if "url" in change:
+        change = {"url": f"{tenant.url}?moved"}
+    assert await tenant.reconcile(**change) == [LIST, *["PUT 200"] * 3]
+    now = {name: value for name, value in change.items() if name != "renew"}
+    assert tenant.held_by_jedlix == tenant.ours(**now)
     assert set(tenant.sim.webhooks.subscriptions) == ids
-    assert {held.url for held in tenant.held.values()} == {moved}
+    assert {held.url for held in tenant.held.values()} == {now.get("url", tenant.url)}
+    assert await tenant.reconcile(**now) == [LIST]
 
 
-async def test_a_new_key_is_written(tenant: Tenant) -> None:
-    await tenant.reconcile()
-    assert await tenant.reconcile(key="another-key") == [LIST, *["PUT 200"] * 3]
-    assert tenant.here == tenant.ours(key="another-key")
-    assert await tenant.reconcile(key="another-key") == [LIST]
-
-
-async def test_a_renewal_writes_also_what_looks_right(tenant: Tenant) -> None:
-    await tenant.reconcile()
-    assert await tenant.reconcile(renew=True) == [LIST, *["PUT 200"] * 3]
-    assert tenant.here == tenant.ours()
-
-
-async def test_what_is_no_longer_wanted_goes(tenant: Tenant) -> None:
+async def test_a_type_that_is_no_longer_wanted_is_deleted(tenant: Tenant) -> None:
     await tenant.reconcile()
     assert await tenant.reconcile("userCreated") == [LIST, *["DELETE 204"] * 2]
-    assert tenant.here == tenant.ours("userCreated")
+    assert tenant.held_by_jedlix == tenant.ours("userCreated")
     assert tenant.held.keys() == {"userCreated"}
 
 
-# -- what others did ---------------------------------------------------------------------------------------
+# -- what Jedlix holds -------------------------------------------------------------------------------------
 
 
-async def test_what_belongs_to_others_is_left_alone(tenant: Tenant) -> None:
+async def test_the_subscriptions_of_others_are_left_alone(tenant: Tenant) -> None:
     others = f"{tenant.home}/api/webhook/somebody-else"
     for event_type in (*WANTED, "simSessionEnded"):
         await tenant.client.subscribe(event_type, others, "their-key")
-    theirs = tenant.here
+    theirs = tenant.held_by_jedlix
     await tenant.reconcile()
     await tenant.reconcile(renew=True)
     await tenant.reconcile("userCreated", url=f"{tenant.url}?moved")
-    assert [item for item in tenant.here if item[1] == others] == theirs
+    assert [item for item in tenant.held_by_jedlix if item[1] == others] == theirs
     await tenant.unsubscribe_all()
-    assert tenant.here == theirs
+    assert tenant.held_by_jedlix == theirs
 
 
-async def test_extra_ones_of_ours_go(tenant: Tenant) -> None:
+async def test_more_of_ours_than_wanted_are_deleted(tenant: Tenant) -> None:
     for url in (f"{tenant.url}?old", tenant.url, tenant.url):
         await tenant.client.subscribe("userCreated", url, WEBHOOK_KEY)
     await tenant.client.subscribe("simSessionEnded", tenant.url, WEBHOOK_KEY)
     await tenant.reconcile()
-    assert tenant.here == tenant.ours()
+    assert tenant.held_by_jedlix == tenant.ours()
     assert await tenant.reconcile() == [LIST]
 
 
-async def test_an_inactive_one_is_renewed(tenant: Tenant) -> None:
+async def test_an_inactive_subscription_is_updated(tenant: Tenant) -> None:
     await tenant.reconcile()
     tenant.sim.strike({"subscriptions_inactive": True})
-    assert {active for *_, active in tenant.here} == {False}
+    assert {active for *_, active in tenant.held_by_jedlix} == {False}
     assert await tenant.reconcile() == [LIST, *["PUT 200"] * 3]
-    assert tenant.here == tenant.ours()
+    assert tenant.held_by_jedlix == tenant.ours()
 
 
-async def test_one_that_is_gone_is_made_again(tenant: Tenant) -> None:
+async def test_a_subscription_that_is_gone_is_made_again(tenant: Tenant) -> None:
     await tenant.reconcile()
     tenant.sim.strike({"subscriptions_gone": True})
     assert await tenant.reconcile() == [LIST, *["POST 201"] * 3]
-    assert tenant.here == tenant.ours()
+    assert tenant.held_by_jedlix == tenant.ours()
 
 
 @pytest.mark.parametrize("path", [f"/api/webhook/{WEBHOOK_ID}", "/api/webhook/cloudhook"])
-async def test_after_a_loss_of_memory_ours_are_known_by_their_url(
-    tenant: Tenant, path: str
-) -> None:
+async def test_without_a_store_ours_are_known_by_their_url(tenant: Tenant, path: str) -> None:
     """The webhook id does not stand in the URL of a cloudhook."""
     url = tenant.home + path
     await tenant.reconcile(url=url)
     tenant.held.clear()
-    # with which key they were made is not known, so they are written anew
+    # Their key is not known, so they are written again.
     assert await tenant.reconcile(url=url) == [LIST, *["PUT 200"] * 3]
-    assert tenant.here == tenant.ours(url=url)
+    assert tenant.held_by_jedlix == tenant.ours(url=url)
 
 
-async def test_one_at_an_old_cloudhook_is_known_by_memory(tenant: Tenant) -> None:
+async def test_one_at_an_old_cloudhook_is_known_from_the_store(tenant: Tenant) -> None:
     old = f"{tenant.home}/api/webhook/old-cloudhook"
     await tenant.reconcile(url=old)
     await tenant.reconcile()
-    assert tenant.here == tenant.ours()
+    assert tenant.held_by_jedlix == tenant.ours()
 
 
 # -- what Jedlix refuses -----------------------------------------------------------------------------------
@@ -246,7 +240,7 @@ async def test_a_type_that_is_not_offered_does_not_stop_the_others(tenant: Tenan
     assert list(tenant.refused) == ["noSuchType"]
     assert "noSuchType" in str(tenant.refused["noSuchType"])
     assert tenant.held.keys() == {"userCreated", "simSessionStarted"}
-    assert tenant.here == tenant.ours("userCreated", "simSessionStarted")
+    assert tenant.held_by_jedlix == tenant.ours("userCreated", "simSessionStarted")
 
 
 async def test_a_renewal_that_is_refused_leaves_what_works(tenant: Tenant) -> None:
@@ -255,7 +249,7 @@ async def test_a_renewal_that_is_refused_leaves_what_works(tenant: Tenant) -> No
     tenant.sim.faults.subscription_status = 422
     assert await tenant.reconcile(renew=True) == [LIST, *["PUT 422"] * 3]
     assert tenant.refused.keys() == set(WANTED)
-    assert tenant.here == tenant.ours()
+    assert tenant.held_by_jedlix == tenant.ours()
     assert tenant.held == held
     tenant.sim.faults.subscription_status = 0
     assert await tenant.reconcile() == [LIST]
@@ -267,21 +261,24 @@ async def test_a_url_that_is_refused_is_not_held(tenant: Tenant) -> None:
     assert tenant.refused.keys() == set(WANTED)
     assert tenant.held == {}
     await tenant.reconcile()
-    assert tenant.here == tenant.ours()
+    assert tenant.held_by_jedlix == tenant.ours()
 
 
-@pytest.mark.parametrize(("status", "kind"), [(400, Rejected), (422, Rejected), (409, Conflict)])
-async def test_the_refusal_is_told(tenant: Tenant, status: int, kind: type[Rejected]) -> None:
-    tenant.sim.faults.subscription_status = status
-    await tenant.reconcile("userCreated")
-    assert type(tenant.refused["userCreated"]) is kind
-    assert tenant.held == {}
-
-
-async def test_a_plan_that_forbids_webhooks_is_told(tenant: Tenant) -> None:
-    tenant.sim.faults.forbidden = ["subscribe"]
-    await tenant.reconcile()
-    assert {type(error) for error in tenant.refused.values()} == {Forbidden}
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        ({"subscription_status": 400}, Rejected),
+        ({"subscription_status": 422}, Rejected),
+        ({"subscription_status": 409}, Conflict),
+        ({"forbidden": ["subscribe"]}, Forbidden),
+    ],
+)
+async def test_the_kind_of_refusal_is_returned(
+    tenant: Tenant, fault: dict[str, Any], kind: type[JedlixError]
+) -> None:
+    tenant.sim.strike(fault)
+    assert len(await tenant.reconcile()) == 1 + len(WANTED)
+    assert [type(error) for error in tenant.refused.values()] == [kind] * len(WANTED)
     assert tenant.held == {}
 
 
@@ -290,105 +287,103 @@ async def test_a_list_that_is_not_understood_is_no_list(tenant: Tenant, error: E
     await tenant.reconcile()
     with patch.object(tenant.client, "subscriptions", side_effect=error):
         assert await tenant.reconcile() == []
-    assert tenant.here == tenant.ours()
+    assert tenant.held_by_jedlix == tenant.ours()
 
 
-# -- what the tenant lacks ---------------------------------------------------------------------------------
+# -- what the tenant does not offer ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("lack", ["absent", "forbidden"])
-async def test_without_an_update_a_new_one_takes_the_place_of_the_old(
-    tenant: Tenant, lack: str
-) -> None:
-    setattr(tenant.sim.faults, lack, ["update_subscription"])
+@pytest.mark.parametrize("fault", ["absent", "forbidden"])
+async def test_without_an_update_the_old_one_is_replaced(tenant: Tenant, fault: str) -> None:
+    setattr(tenant.sim.faults, fault, ["update_subscription"])
     await tenant.reconcile()
     moved = f"{tenant.url}?moved"
     await tenant.reconcile(url=moved)
-    assert tenant.here == tenant.ours(url=moved)
+    assert tenant.held_by_jedlix == tenant.ours(url=moved)
     await tenant.reconcile(url=moved, renew=True)
-    assert tenant.here == tenant.ours(url=moved)
+    assert tenant.held_by_jedlix == tenant.ours(url=moved)
     assert await tenant.reconcile(url=moved) == [LIST]
 
 
-@pytest.mark.parametrize("lack", ["absent", "forbidden"])
-async def test_without_a_delete_the_old_one_stays_and_is_no_trouble(
-    tenant: Tenant, lack: str
+@pytest.mark.parametrize("fault", ["absent", "forbidden"])
+async def test_without_a_delete_the_old_one_stays_and_that_is_no_error(
+    tenant: Tenant, fault: str
 ) -> None:
-    setattr(tenant.sim.faults, lack, ["unsubscribe"])
+    setattr(tenant.sim.faults, fault, ["unsubscribe"])
     await tenant.reconcile()
     await tenant.reconcile("userCreated")
-    assert tenant.here == tenant.ours()
+    assert tenant.held_by_jedlix == tenant.ours()
     assert tenant.held.keys() == {"userCreated"}
     await tenant.unsubscribe_all()
 
 
-async def test_a_delete_that_is_refused_is_no_trouble(tenant: Tenant) -> None:
+async def test_a_delete_that_is_refused_is_no_error(tenant: Tenant) -> None:
     await tenant.reconcile()
-    with patch.object(tenant.client, "unsubscribe", side_effect=Conflict("in use")) as asked:
+    with patch.object(tenant.client, "unsubscribe", side_effect=Conflict("in use")) as call:
         await tenant.reconcile("userCreated")
-    assert asked.await_count == 2
+    assert call.await_count == 2
     assert tenant.held.keys() == {"userCreated"}
 
 
-async def test_a_tenant_that_only_lacks_the_list_is_moved_by_what_we_remember(
+async def test_without_a_list_alone_the_stored_subscriptions_are_moved_and_deleted(
     tenant: Tenant,
 ) -> None:
     tenant.sim.faults.absent = ["subscriptions"]
     await tenant.reconcile()
     moved = f"{tenant.url}?moved"
     assert await tenant.reconcile(url=moved) == [NO_LIST, *["PUT 200"] * 3]
-    assert tenant.here == tenant.ours(url=moved)
+    assert tenant.held_by_jedlix == tenant.ours(url=moved)
     assert await tenant.reconcile("userCreated", url=moved) == [NO_LIST, *["DELETE 204"] * 2]
     assert await tenant.unsubscribe_all() == [NO_LIST, "DELETE 204"]
-    assert tenant.here == []
+    assert tenant.held_by_jedlix == []
 
 
 async def test_a_strict_tenant_gets_new_ones_at_a_moved_url(strict: Tenant) -> None:
     await strict.reconcile()
     moved = f"{strict.url}?moved"
     await strict.reconcile(url=moved)
-    assert strict.here == sorted([*strict.ours(), *strict.ours(url=moved)])
+    assert strict.held_by_jedlix == sorted([*strict.ours(), *strict.ours(url=moved)])
     assert await strict.reconcile(url=moved) == [NO_LIST]
 
 
-async def test_an_answer_without_an_id_is_lived_with(strict: Tenant) -> None:
-    def nameless(event_type: str, url: str, _key: str) -> Subscription:
+async def test_a_subscription_without_an_id_is_made_again_at_a_renewal(strict: Tenant) -> None:
+    def without_id(event_type: str, url: str, _key: str) -> Subscription:
         return Subscription(event_type=event_type, endpoint_url=url)
 
-    with patch.object(strict.client, "subscribe", side_effect=nameless) as asked:
+    with patch.object(strict.client, "subscribe", side_effect=without_id) as call:
         await strict.reconcile()
         assert await strict.reconcile() == [NO_LIST]
-        assert asked.await_count == 3
+        assert call.await_count == 3
         await strict.reconcile(renew=True)
-        assert asked.await_count == 6
+        assert call.await_count == 6
     assert {held.id for held in strict.held.values()} == {None}
-    assert await strict.unsubscribe_all() == [NO_LIST]  # there is nothing that could be named
+    assert await strict.unsubscribe_all() == [NO_LIST]  # nothing has an id to delete
 
 
-# -- what breaks off ---------------------------------------------------------------------------------------
+# -- passes that end early ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("survived", [0, 1, 2])
-async def test_a_pass_that_breaks_off_forgets_nothing(strict: Tenant, survived: int) -> None:
+@pytest.mark.parametrize("made", [0, 1, 2])
+async def test_a_pass_that_ends_early_keeps_what_it_made(strict: Tenant, made: int) -> None:
     subscribe = strict.client.subscribe
-    left = iter(range(survived))
+    left = iter(range(made))
 
-    async def breaks(event_type: str, url: str, key: str) -> Subscription:
+    async def fail_later(event_type: str, url: str, key: str) -> Subscription:
         if next(left, None) is None:
             raise ConnectionFailed("away")
         return await subscribe(event_type, url, key)
 
     with (
-        patch.object(strict.client, "subscribe", side_effect=breaks),
+        patch.object(strict.client, "subscribe", side_effect=fail_later),
         pytest.raises(ConnectionFailed),
     ):
         await strict.reconcile()
-    assert list(strict.held) == list(WANTED[:survived])
-    assert await strict.reconcile() == [NO_LIST, *["POST 201"] * (3 - survived)]
-    assert strict.here == strict.ours()
+    assert list(strict.held) == list(WANTED[:made])
+    assert await strict.reconcile() == [NO_LIST, *["POST 201"] * (3 - made)]
+    assert strict.held_by_jedlix == strict.ours()
 
 
-async def test_a_pass_that_breaks_off_while_it_deletes_is_taken_up_again(tenant: Tenant) -> None:
+async def test_a_pass_that_ends_early_at_a_delete_is_finished_by_the_next(tenant: Tenant) -> None:
     await tenant.reconcile()
     with (
         patch.object(tenant.client, "unsubscribe", side_effect=ConnectionFailed("away")),
@@ -397,51 +392,51 @@ async def test_a_pass_that_breaks_off_while_it_deletes_is_taken_up_again(tenant:
         await tenant.reconcile("userCreated")
     assert tenant.held.keys() == set(WANTED)
     await tenant.reconcile("userCreated")
-    assert tenant.here == tenant.ours("userCreated")
+    assert tenant.held_by_jedlix == tenant.ours("userCreated")
     assert tenant.held.keys() == {"userCreated"}
 
 
-# -- the end -----------------------------------------------------------------------------------------------
+# -- all are deleted ---------------------------------------------------------------------------------------
 
 
-async def test_everything_is_taken_back(tenant: Tenant) -> None:
+async def test_unsubscribing_deletes_all_of_ours(tenant: Tenant) -> None:
     await tenant.reconcile()
     assert await tenant.unsubscribe_all() == [LIST, *["DELETE 204"] * 3]
-    assert tenant.here == []
+    assert tenant.held_by_jedlix == []
     assert await tenant.unsubscribe_all() == [LIST]
 
 
-async def test_a_strict_tenant_keeps_them_and_that_is_no_trouble(strict: Tenant) -> None:
+async def test_unsubscribing_at_a_tenant_without_a_delete_is_no_error(strict: Tenant) -> None:
     await strict.reconcile()
     assert await strict.unsubscribe_all() == [NO_LIST, *["DELETE 404"] * 3]
-    assert strict.here == strict.ours()
+    assert strict.held_by_jedlix == strict.ours()
 
 
-async def test_no_key_stands_in_the_log(tenant: Tenant, caplog: pytest.LogCaptureFixture) -> None:
+async def test_no_key_is_logged(tenant: Tenant, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "custom_components.jedlix")
     await tenant.reconcile("userCreated", "noSuchType")
     assert WEBHOOK_KEY not in caplog.text
 
 
-# -- how the Store keeps one -------------------------------------------------------------------------------
+# -- the store ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("held", [Held("https://a", "print", "id"), Held("https://a", "print")])
-def test_a_held_one_survives_the_store(held: Held) -> None:
+@pytest.mark.parametrize("held", [Held("https://a", "hash", "id"), Held("https://a", "hash")])
+def test_the_store_keeps_a_subscription(held: Held) -> None:
     assert Held.from_json(held.as_json()) == held
 
 
-def test_without_a_print_the_key_counts_as_another() -> None:
+def test_without_a_stored_hash_the_key_counts_as_changed() -> None:
     assert Held.from_json({"url": "https://a"}) == Held("https://a", "", None)
 
 
 @pytest.mark.parametrize("damaged", [None, [], "https://a", {}, {"url": None}, {"url": {}}])
-def test_a_damaged_one_is_not_read(damaged: object) -> None:
+def test_a_damaged_subscription_is_not_read(damaged: object) -> None:
     with pytest.raises(BadAnswer):
         Held.from_json(damaged)
 
 
-def test_a_print_tells_keys_apart_and_nothing_else() -> None:
+def test_a_hash_distinguishes_keys_and_hides_them() -> None:
     assert hash_of_key("one") == hash_of_key("one") != hash_of_key("two")
     assert "one" not in hash_of_key("one")
     assert len(hash_of_key("x" * 1000)) == 16

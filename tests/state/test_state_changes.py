@@ -1,4 +1,4 @@
-"""What two looks at a user tell: tables of what the field knows, and properties over any history."""
+"""Changes: tables of what two snapshots of a user give, and properties over any history."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,16 +18,16 @@ UNKNOWN, AWAY, STOPPED, CHARGING, COMPLETE = ChargeStatus
 
 
 def at(minutes: float) -> datetime:
-    """Return a moment of the story, in minutes after noon."""
+    """Return a moment in minutes after noon."""
     return NOON + timedelta(minutes=minutes)
 
 
-def car(status: ChargeStatus = AWAY, seen: float | None = 0, **more: Any) -> Vehicle:
-    """Return the car as Jedlix knows it from telemetry of that minute."""
-    telemetry = ChargeState(
-        status=status, battery_level=50, updated_at=None if seen is None else at(seen)
+def car(status: ChargeStatus = AWAY, read_at: float | None = 0, **more: Any) -> Vehicle:
+    """Return the car as Jedlix reports it, with a reading of that minute."""
+    reading = ChargeState(
+        status=status, battery_level=50, updated_at=None if read_at is None else at(read_at)
     )
-    return Vehicle(id="car", user_id="user", **({"charge_state": telemetry} | more))
+    return Vehicle(id="car", user_id="user", **({"charge_state": reading} | more))
 
 
 def session(
@@ -46,7 +46,7 @@ def session(
 
 
 @dataclass(frozen=True)
-class Look:
+class Answer:
     """What Jedlix answers at a minute."""
 
     minute: float
@@ -54,26 +54,26 @@ class Look:
     sessions: Sequence[Session] = ()
 
 
-def retell(looks: Iterable[Look], *, watched: bool = True) -> list[list[Change]]:
-    """Return what each of a row of looks tells; the first is the first ever at this user."""
-    told: list[list[Change]] = []
+def changes_of_each(answers: Iterable[Answer], *, after_gap: bool = False) -> list[list[Change]]:
+    """Return the changes that each answer gives; the first one is of the user's first refresh."""
+    found: list[list[Change]] = []
     before: UserSnapshot | None = None
-    for look in looks:
-        now = at(look.minute)
+    for answer in answers:
+        now = at(answer.minute)
         before = before or UserSnapshot.unknown("user", now)
-        after = before.advance(look.cars, look.sessions, now)
-        told.append(compare(before, after, now, watched=watched))
+        after = before.advance(answer.cars, answer.sessions, now)
+        found.append(compare(before, after, now, after_gap=after_gap))
         before = after
-    return told
+    return found
 
 
-def last(*looks: Look, watched: bool = True) -> list[Change]:
-    """Return what the last of these looks tells."""
-    return retell(looks, watched=watched)[-1]
+def changes_of_last(*answers: Answer, after_gap: bool = False) -> list[Change]:
+    """Return the changes that the last of these answers gives."""
+    return changes_of_each(answers, after_gap=after_gap)[-1]
 
 
 def types(changes: Iterable[Change]) -> list[str]:
-    """Return the types alone, in the order in which they are told."""
+    """Return the types alone, in the order in which they are published."""
     return [change.type.value for change in changes]
 
 
@@ -81,7 +81,7 @@ def types(changes: Iterable[Change]) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "told"),
+    ("before", "after", "expected"),
     [
         (AWAY, STOPPED, ["plugged_in"]),
         (AWAY, CHARGING, ["plugged_in", "charging_started"]),
@@ -100,84 +100,73 @@ def types(changes: Iterable[Change]) -> list[str]:
         *((status, UNKNOWN, []) for status in ChargeStatus),
     ],
 )
-def test_the_charge_state_tells_of_the_plug_and_of_charging(
-    before: ChargeStatus, after: ChargeStatus, told: list[str]
+def test_a_new_charge_state_is_a_change_of_the_plug_or_of_charging(
+    before: ChargeStatus, after: ChargeStatus, expected: list[str]
 ) -> None:
-    changes = last(Look(0, [car(before)]), Look(2, [car(after, 1)]))
-    assert types(changes) == told
+    changes = changes_of_last(Answer(0, [car(before)]), Answer(2, [car(after, 1)]))
+    assert types(changes) == expected
     assert {change.occurred_at for change in changes} <= {at(1)}
     assert {change.details["battery_level"] for change in changes} <= {50}
     assert {(change.user_id, change.vehicle_id) for change in changes} <= {("user", "car")}
 
 
-@pytest.mark.parametrize(("after", "told"), [(CHARGING, []), (AWAY, ["unplugged"])])
-def test_an_unknown_charge_state_between_two_known_ones_hides_nothing_and_adds_nothing(
-    after: ChargeStatus, told: list[str]
+@pytest.mark.parametrize(("after", "expected"), [(CHARGING, []), (AWAY, ["unplugged"])])
+def test_an_unknown_charge_state_between_two_known_ones_makes_no_difference(
+    after: ChargeStatus, expected: list[str]
 ) -> None:
-    looks = (Look(0, [car(CHARGING)]), Look(1, [car(UNKNOWN, 1)]), Look(2, [car(after, 2)]))
-    assert types(last(*looks)) == told
+    answers = (Answer(0, [car(CHARGING)]), Answer(1, [car(UNKNOWN, 1)]), Answer(2, [car(after, 2)]))
+    assert types(changes_of_last(*answers)) == expected
 
 
-def test_without_a_time_of_the_reading_it_happened_now() -> None:
-    (plugged_in,) = last(Look(0, [car()]), Look(7, [car(STOPPED, None)]))
+def test_a_change_in_a_reading_without_a_time_happened_now() -> None:
+    (plugged_in,) = changes_of_last(Answer(0, [car()]), Answer(7, [car(STOPPED, None)]))
     assert plugged_in.occurred_at == at(7)
 
 
-def test_plugging_in_and_out_tell_at_which_place_and_in_which_session() -> None:
-    looks = (
-        Look(0, [car()]),
-        Look(1, [car(STOPPED, 1)], [session(charging_location_id="garage")]),
-        Look(2, [car(AWAY, 2)]),
+def test_plugging_in_and_out_have_the_place_and_the_session() -> None:
+    answers = (
+        Answer(0, [car()]),
+        Answer(1, [car(STOPPED, 1)], [session(charging_location_id="garage")]),
+        Answer(2, [car(AWAY, 2)]),
     )
-    plugged_in, unplugged = retell(looks)[1][0], retell(looks)[2][0]
+    plugged_in, unplugged = changes_of_each(answers)[1][0], changes_of_each(answers)[2][0]
     for change in (plugged_in, unplugged):
         assert change.details == {"battery_level": 50, "charging_location_id": "garage"}
     assert plugged_in.session_id == "s"
 
 
-def test_a_plug_in_whose_session_is_not_known_has_no_place() -> None:
-    (plugged_in,) = last(Look(0, [car()]), Look(1, [car(STOPPED, 1)]))
+def test_a_plug_in_without_a_known_session_has_no_place() -> None:
+    (plugged_in,) = changes_of_last(Answer(0, [car()]), Answer(1, [car(STOPPED, 1)]))
     assert plugged_in.details["charging_location_id"] is None
     assert plugged_in.session_id is None
 
 
-# -- the first look ----------------------------------------------------------------------------------------
-
-
-def test_the_first_look_tells_nothing_nor_is_what_it_saw_told_later() -> None:
-    past = [session("over", -600, -500), session("running", -60)]
-    looks = [Look(0, [car(CHARGING)], past)] * 3
-    assert retell(looks) == [[], [], []]
+# -- the first refresh -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("late_arrival", [session("s", -5), session("s", -9, -5)])
-def test_what_happened_before_the_first_look_is_not_told_when_it_shows_up_later(
+def test_a_session_of_before_the_first_refresh_is_not_published_when_it_is_listed_later(
     late_arrival: Session,
 ) -> None:
-    assert last(Look(0, [car(CHARGING)]), Look(1, [car(CHARGING)], [late_arrival])) == []
+    assert (
+        changes_of_last(Answer(0, [car(CHARGING)]), Answer(1, [car(CHARGING)], [late_arrival]))
+        == []
+    )
 
 
-def test_the_end_of_a_session_that_ran_at_the_first_look_is_told_and_only_that() -> None:
-    running, over = session("s", -60), session("s", -60, 4)
-    looks = Look(0, [car(CHARGING)], [running]), Look(5, [car(AWAY, 5)], [over])
-    assert types(last(*looks)) == ["session_ended", "unplugged"]
-
-
-def test_a_session_that_was_seen_running_ends_whenever_jedlix_says_that_it_did() -> None:
-    """It ends at the last telemetry of the plug-in (documented): of a sleeping car, before we looked."""
+def test_a_known_session_may_end_before_the_first_refresh() -> None:
+    """It ends at the last reading of the plug-in (documented), which of a sleeping car may be old."""
     seen = UserSnapshot.unknown("user", at(30)).advance([car(CHARGING)], [session()], at(30))
-    over = seen.advance([car(AWAY, 40)], [session(end=5)], at(40))
-    told = compare(seen, over, at(40))
-    assert [(change.type, change.occurred_at) for change in told] == [
+    ended = seen.advance([car(AWAY, 40)], [session(end=5)], at(40))
+    changes = compare(seen, ended, at(40))
+    assert [(change.type, change.occurred_at) for change in changes] == [
         ("session_ended", at(5)),
         ("unplugged", at(40)),
     ]
 
 
-def test_a_session_across_the_first_look_that_shows_up_late_begins_no_earlier_than_we_watched() -> (
-    None
-):
-    started, ended = last(Look(0, [car()]), Look(9, [car()], [session("s", -5, 5)]))
+def test_a_session_across_the_first_refresh_that_is_listed_late_starts_with_it() -> None:
+    started, ended = changes_of_last(Answer(0, [car()]), Answer(9, [car()], [session("s", -5, 5)]))
     assert (started.type, started.occurred_at) == (ChangeType.SESSION_STARTED, at(0))
     assert started.details["started_at"] == at(-5).isoformat()
     assert (ended.type, ended.occurred_at) == (ChangeType.SESSION_ENDED, at(5))
@@ -186,23 +175,23 @@ def test_a_session_across_the_first_look_that_shows_up_late_begins_no_earlier_th
 # -- sessions ----------------------------------------------------------------------------------------------
 
 
-def test_a_session_tells_its_start_and_then_its_end_with_what_it_brought() -> None:
+def test_a_session_starts_and_then_ends_with_its_figures() -> None:
     done = session(end=40, energy_kwh=7.5, cost=1.2, savings=0.3, currency="EUR")
-    told = retell(
+    changes = changes_of_each(
         [
-            Look(0, [car()]),
-            Look(2, [car(CHARGING, 1)], [session()]),
-            Look(45, [car(AWAY, 42)], [done]),
-            Look(50, [car(AWAY, 42)], [done]),
+            Answer(0, [car()]),
+            Answer(2, [car(CHARGING, 1)], [session()]),
+            Answer(45, [car(AWAY, 42)], [done]),
+            Answer(50, [car(AWAY, 42)], [done]),
         ]
     )
-    assert [types(changes) for changes in told] == [
+    assert [types(each) for each in changes] == [
         [],
         ["plugged_in", "session_started", "charging_started"],
         ["session_ended", "unplugged"],
         [],
     ]
-    started, ended = told[1][1], told[2][0]
+    started, ended = changes[1][1], changes[2][0]
     assert (started.session_id, started.occurred_at) == ("s", at(1))
     known = {
         "is_managed": True,
@@ -220,94 +209,88 @@ def test_a_session_tells_its_start_and_then_its_end_with_what_it_brought() -> No
     }
 
 
-def test_a_session_without_a_start_began_when_it_was_seen() -> None:
-    (started,) = last(Look(0, [car()]), Look(3, [car()], [session(start=None)]))
+def test_a_session_without_a_start_began_when_it_was_found() -> None:
+    (started,) = changes_of_last(Answer(0, [car()]), Answer(3, [car()], [session(start=None)]))
     assert started.occurred_at == at(3)
     assert started.details["started_at"] is None
 
 
 @pytest.mark.parametrize(("start", "end"), [(1, 2), (2, 2), (None, 2)])
-def test_a_session_that_began_and_ended_between_two_looks_is_told_as_both_in_order(
+def test_a_session_between_two_refreshes_starts_and_ends_in_order(
     start: float | None, end: float
 ) -> None:
-    told = last(Look(0, [car()]), Look(3, [car()], [session(start=start, end=end)]))
-    assert types(told) == ["session_started", "session_ended"]
-    assert [change.session_id for change in told] == ["s", "s"]
+    changes = changes_of_last(
+        Answer(0, [car()]), Answer(3, [car()], [session(start=start, end=end)])
+    )
+    assert types(changes) == ["session_started", "session_ended"]
+    assert [change.session_id for change in changes] == ["s", "s"]
 
 
-@pytest.mark.parametrize("copies", [["over", "over"], ["over", "stale"], ["stale", "over"]])
-def test_a_session_that_two_lists_bring_is_told_once(copies: list[str]) -> None:
-    of = {"over": session(end=2), "stale": session()}
-    told = last(Look(0, [car()]), Look(3, [car()], [of[copy] for copy in copies]))
-    assert types(told) == ["session_started", "session_ended"]
-
-
-def test_several_sessions_between_two_looks_are_told_by_when_things_happened() -> None:
-    seen = [session("c", 7), session("a", 1, 2), session("b", 3, 5)]
-    told = last(Look(0, [car()]), Look(8, [car(CHARGING, 7)], seen))
-    assert [(change.type.value, change.session_id) for change in told] == [
-        ("session_started", "a"),
-        ("session_ended", "a"),
-        ("session_started", "b"),
-        ("session_ended", "b"),
-        ("plugged_in", "c"),
-        ("session_started", "c"),
-        ("charging_started", "c"),
-    ]
+@pytest.mark.parametrize("copies", [["ended", "ended"], ["ended", "stale"], ["stale", "ended"]])
+def test_a_session_in_two_lists_is_published_once(copies: list[str]) -> None:
+    of = {"ended": session(end=2), "stale": session()}
+    changes = changes_of_last(Answer(0, [car()]), Answer(3, [car()], [of[copy] for copy in copies]))
+    assert types(changes) == ["session_started", "session_ended"]
 
 
 def test_switching_smart_charging_off_in_a_plug_in_is_never_an_unplug() -> None:
     """Documented: the smart session is force-ended, the next telemetry opens an unmanaged one."""
-    told = retell(
+    changes = changes_of_each(
         [
-            Look(0, [car()]),
-            Look(1, [car(CHARGING, 1)], [session("smart")]),
-            Look(6, [car(CHARGING, 1)], [session("smart", 1, 5)]),
-            Look(7, [car(CHARGING, 7)], [session("plain", 7, is_managed=False)]),
-            Look(9, [car(CHARGING, 7)], [session("plain", 7, is_managed=False)]),
+            Answer(0, [car()]),
+            Answer(1, [car(CHARGING, 1)], [session("smart")]),
+            Answer(6, [car(CHARGING, 1)], [session("smart", 1, 5)]),
+            Answer(7, [car(CHARGING, 7)], [session("plain", 7, is_managed=False)]),
+            Answer(9, [car(CHARGING, 7)], [session("plain", 7, is_managed=False)]),
         ]
     )
-    assert [types(changes) for changes in told[2:]] == [
+    assert [types(each) for each in changes[2:]] == [
         ["session_ended"],
         ["session_started", "session_became_unmanaged"],
         [],
     ]
-    assert told[3][1].session_id == "plain"
-    assert told[3][1].details == {"previous_session_id": "smart"}
-    assert told[3][1].occurred_at == at(7)
+    assert changes[3][1].session_id == "plain"
+    assert changes[3][1].details == {"previous_session_id": "smart"}
+    assert changes[3][1].occurred_at == at(7)
 
 
-def test_the_replaced_and_the_new_session_may_be_found_in_one_look() -> None:
-    told = last(
-        Look(0, [car(CHARGING)], [session("plain", -9, is_managed=False)]),
-        Look(5, [car(CHARGING)], [session("plain", -9, 2, is_managed=False), session("smart", 3)]),
+def test_one_refresh_may_find_both_the_replaced_and_the_new_session() -> None:
+    changes = changes_of_last(
+        Answer(0, [car(CHARGING)], [session("plain", -9, is_managed=False)]),
+        Answer(
+            5, [car(CHARGING)], [session("plain", -9, 2, is_managed=False), session("smart", 3)]
+        ),
     )
-    assert types(told) == ["session_ended", "session_started", "session_became_smart"]
-    assert told[-1].details == {"previous_session_id": "plain"}
+    assert types(changes) == ["session_ended", "session_started", "session_became_smart"]
+    assert changes[-1].details == {"previous_session_id": "plain"}
 
 
 def test_after_an_unplug_the_next_session_replaces_nothing() -> None:
-    told = last(
-        Look(0, [car(CHARGING)], [session("a", -9)]),
-        Look(1, [car(AWAY, 1)], [session("a", -9, 1)]),
-        Look(2, [car(CHARGING, 2)], [session("b", 2, is_managed=False)]),
+    changes = changes_of_last(
+        Answer(0, [car(CHARGING)], [session("a", -9)]),
+        Answer(1, [car(AWAY, 1)], [session("a", -9, 1)]),
+        Answer(2, [car(CHARGING, 2)], [session("b", 2, is_managed=False)]),
     )
-    assert "session_became_unmanaged" not in types(told)
+    assert "session_became_unmanaged" not in types(changes)
 
 
-def test_looks_far_apart_do_not_read_two_sessions_as_one_plug_in() -> None:
-    looks = (
-        Look(0, [car(CHARGING)], [session("a", -9)]),
-        Look(
+def test_after_a_gap_two_sessions_are_two_plug_ins() -> None:
+    answers = (
+        Answer(0, [car(CHARGING)], [session("a", -9)]),
+        Answer(
             600, [car(CHARGING, 550)], [session("a", -9, 100), session("b", 550, is_managed=False)]
         ),
     )
-    assert types(last(*looks)) == ["session_ended", "session_started", "session_became_unmanaged"]
-    assert types(last(*looks, after_gap=True)) == ["session_ended", "session_started"]
+    assert types(changes_of_last(*answers)) == [
+        "session_ended",
+        "session_started",
+        "session_became_unmanaged",
+    ]
+    assert types(changes_of_last(*answers, after_gap=True)) == ["session_ended", "session_started"]
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "told"),
+    ("before", "after", "expected"),
     [
         (True, False, ["session_became_unmanaged"]),
         (False, True, ["session_became_smart"]),
@@ -316,15 +299,15 @@ def test_looks_far_apart_do_not_read_two_sessions_as_one_plug_in() -> None:
         (False, None, []),
     ],
 )
-def test_a_running_session_that_changes_its_kind(
-    before: bool | None, after: bool | None, told: list[str]
+def test_a_running_session_becomes_smart_or_unmanaged(
+    before: bool | None, after: bool | None, expected: list[str]
 ) -> None:
-    changes = last(
-        Look(0, [car(CHARGING)], [session(start=-9, is_managed=before)]),
-        Look(3, [car(CHARGING)], [session(start=-9, is_managed=after)]),
+    changes = changes_of_last(
+        Answer(0, [car(CHARGING)], [session(start=-9, is_managed=before)]),
+        Answer(3, [car(CHARGING)], [session(start=-9, is_managed=after)]),
     )
-    assert types(changes) == told
-    assert [change.details for change in changes] == [{"previous_session_id": "s"}] * len(told)
+    assert types(changes) == expected
+    assert [change.details for change in changes] == [{"previous_session_id": "s"}] * len(expected)
     assert {change.occurred_at for change in changes} <= {at(3)}
 
 
@@ -337,7 +320,7 @@ def with_car(**changed: Any) -> UserSnapshot:
     return user.with_vehicle(replace(user.vehicles["car"], **changed))
 
 
-def test_boost_begins_with_the_command_and_ends_with_it() -> None:
+def test_a_boost_starts_and_ends_with_commands() -> None:
     plain, boosted = with_car(), with_car(boost_session_id="s")
     (started,) = compare(plain, boosted, at(2))
     (ended,) = compare(boosted, plain, at(3))
@@ -346,18 +329,18 @@ def test_boost_begins_with_the_command_and_ends_with_it() -> None:
     assert (started.occurred_at, ended.occurred_at) == (at(2), at(3))
 
 
-def test_boost_ends_with_its_session() -> None:
+def test_a_boost_ends_with_its_session_and_before_it() -> None:
     boosted = with_car(boost_session_id="s")
-    over = boosted.advance([car(AWAY, 4)], [session(end=4)], at(4))
-    assert types(compare(boosted, over, at(4))) == ["boost_ended", "session_ended", "unplugged"]
+    ended = boosted.advance([car(AWAY, 4)], [session(end=4)], at(4))
+    assert types(compare(boosted, ended, at(4))) == ["boost_ended", "session_ended", "unplugged"]
 
 
-def test_a_boost_ends_when_its_session_did_and_before_the_next_begins() -> None:
+def test_a_boost_ends_when_its_session_did_and_before_the_next_starts() -> None:
     boosted = with_car(boost_session_id="s")
     sessions = [session(end=4), session("next", start=5, is_boosted=True)]
     both = boosted.advance([car(CHARGING, 9)], sessions, at(9))
-    told = compare(boosted, both, at(9))
-    assert [(change.type, change.session_id, change.occurred_at) for change in told] == [
+    changes = compare(boosted, both, at(9))
+    assert [(change.type, change.session_id, change.occurred_at) for change in changes] == [
         ("boost_ended", "s", at(4)),
         ("session_ended", "s", at(4)),
         ("session_started", "next", at(5)),
@@ -366,7 +349,7 @@ def test_a_boost_ends_when_its_session_did_and_before_the_next_begins() -> None:
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "told"),
+    ("before", "after", "expected"),
     [
         (True, False, ["smart_charging_disabled"]),
         (False, True, ["smart_charging_enabled"]),
@@ -375,8 +358,8 @@ def test_a_boost_ends_when_its_session_did_and_before_the_next_begins() -> None:
         (True, None, []),
     ],
 )
-def test_smart_charging_is_switched(
-    before: bool | None, after: bool | None, told: list[str]
+def test_smart_charging_is_switched_on_or_off(
+    before: bool | None, after: bool | None, expected: list[str]
 ) -> None:
     old, new = (
         with_car(
@@ -387,20 +370,22 @@ def test_smart_charging_is_switched(
         for on in (before, after)
     )
     changes = compare(old, new, at(2))
-    assert types(changes) == told
+    assert types(changes) == expected
     resumes_at = None if after else at(60).isoformat()
-    assert [change.details for change in changes] == [{"resumes_at": resumes_at}] * len(told)
+    assert [change.details for change in changes] == [{"resumes_at": resumes_at}] * len(expected)
 
 
 @pytest.mark.parametrize("known_first", [True, False])
-def test_settings_that_are_known_on_one_side_only_tell_nothing(known_first: bool) -> None:
+def test_settings_that_were_not_known_before_or_are_not_now_give_no_change(
+    known_first: bool,
+) -> None:
     known = with_car(settings=ChargeSettings(is_smart_charging_enabled=False, raw={}))
     old, new = (known, with_car()) if known_first else (with_car(), known)
     assert compare(old, new, at(2)) == []
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "told"),
+    ("before", "after", "expected"),
     [
         (True, False, ["vehicle_link_lost"]),
         (False, True, ["vehicle_link_restored"]),
@@ -409,82 +394,90 @@ def test_settings_that_are_known_on_one_side_only_tell_nothing(known_first: bool
         (True, True, []),
     ],
 )
-def test_the_link_to_the_car(before: bool | None, after: bool | None, told: list[str]) -> None:
-    looks = [Look(i, [car(is_connected=linked)]) for i, linked in enumerate((before, after))]
-    assert types(last(*looks)) == told
+def test_the_link_to_the_car_is_lost_or_restored(
+    before: bool | None, after: bool | None, expected: list[str]
+) -> None:
+    answers = [Answer(i, [car(is_connected=linked)]) for i, linked in enumerate((before, after))]
+    assert types(changes_of_last(*answers)) == expected
 
 
-def test_cars_come_and_go() -> None:
+def test_cars_are_added_and_removed() -> None:
     other = replace(car(), id="other")
-    told = retell(
+    changes = changes_of_each(
         [
-            Look(0, [car()]),
-            Look(1, [car(), other]),
-            Look(2, [other]),
-            Look(3, []),
-            Look(4, [car()]),
+            Answer(0, [car()]),
+            Answer(1, [car(), other]),
+            Answer(2, [other]),
+            Answer(3, []),
+            Answer(4, [car()]),
         ]
     )
-    assert [[(change.type.value, change.vehicle_id) for change in each] for each in told] == [
+    assert [[(change.type.value, change.vehicle_id) for change in each] for each in changes] == [
         [],
         [("vehicle_added", "other")],
         [("vehicle_removed", "car")],
         [("vehicle_removed", "other")],
         [("vehicle_added", "car")],
     ]
-    assert [each[0].occurred_at for each in told[1:]] == [at(1), at(2), at(3), at(4)]
+    assert [each[0].occurred_at for each in changes[1:]] == [at(1), at(2), at(3), at(4)]
 
 
-def test_a_user_who_had_no_car_at_the_first_look_gets_one() -> None:
-    assert types(last(Look(0, []), Look(1, [car(CHARGING)], [session(start=-5)]))) == [
-        "vehicle_added"
-    ]
+def test_a_user_without_a_car_at_the_first_refresh_gets_one() -> None:
+    assert types(
+        changes_of_last(Answer(0, []), Answer(1, [car(CHARGING)], [session(start=-5)]))
+    ) == ["vehicle_added"]
 
 
-def test_a_car_that_was_away_for_a_moment_does_not_tell_its_past_again() -> None:
-    over = session(end=2)
-    looks = (
-        Look(0, [car()]),
-        Look(3, [car()], [over]),
-        Look(4, []),
-        Look(5, [car()]),
-        Look(6, [car()], [over]),
+def test_a_car_that_was_gone_for_a_moment_does_not_publish_old_sessions_again() -> None:
+    ended = session(end=2)
+    answers = (
+        Answer(0, [car()]),
+        Answer(3, [car()], [ended]),
+        Answer(4, []),
+        Answer(5, [car()]),
+        Answer(6, [car()], [ended]),
     )
-    assert types(last(*looks)) == []
+    assert types(changes_of_last(*answers)) == []
 
 
 @pytest.mark.parametrize("days", [7, 9, 30])
-def test_a_session_that_shows_up_again_after_days_is_not_told_again(days: int) -> None:
-    """A tenant that ignores a filter lists all of a month; not every look asks for that list."""
-    over, later = session(end=2), days * 24 * 60
-    looks = (
-        Look(0, [car()]),
-        Look(3, [car()], [over]),
-        Look(later, [car()]),
-        Look(later + 1, [car()], [over]),
-        Look(later + 2, [car()]),
-        Look(later + 3, [car()], [over]),
+def test_a_session_that_is_listed_again_after_days_is_not_published_again(days: int) -> None:
+    """A tenant that ignores a filter lists all of a month; not every refresh reads that list."""
+    ended, later = session(end=2), days * 24 * 60
+    answers = (
+        Answer(0, [car()]),
+        Answer(3, [car()], [ended]),
+        Answer(later, [car()]),
+        Answer(later + 1, [car()], [ended]),
+        Answer(later + 2, [car()]),
+        Answer(later + 3, [car()], [ended]),
     )
-    assert [types(told) for told in retell(looks)[1:]] == [
+    assert [types(each) for each in changes_of_each(answers)[1:]] == [
         ["session_started", "session_ended"],
         *[[]] * 4,
     ]
 
 
-def test_what_ended_while_nobody_looked_for_weeks_is_told_after_them() -> None:
+def test_a_session_of_weeks_ago_is_published_when_nothing_was_refreshed_meanwhile() -> None:
     weeks = 21 * 24 * 60
     missed = session("missed", 60, 120)
-    looks = Look(0, [car()]), Look(3, [car()], [session(end=2)]), Look(weeks, [car()], [missed])
-    assert types(last(*looks)) == ["session_started", "session_ended"]
+    answers = (
+        Answer(0, [car()]),
+        Answer(3, [car()], [session(end=2)]),
+        Answer(weeks, [car()], [missed]),
+    )
+    assert types(changes_of_last(*answers)) == ["session_started", "session_ended"]
 
 
-def test_a_new_car_tells_only_that_it_is_there() -> None:
+def test_of_a_new_car_only_its_addition_is_published() -> None:
     other = replace(car(CHARGING), id="other")
     running = replace(session(start=-3), vehicle_id="other")
-    assert types(last(Look(0, [car()]), Look(1, [car(), other], [running]))) == ["vehicle_added"]
+    assert types(changes_of_last(Answer(0, [car()]), Answer(1, [car(), other], [running]))) == [
+        "vehicle_added"
+    ]
 
 
-def test_things_of_one_moment_are_told_in_the_order_of_life() -> None:
+def test_changes_of_one_moment_have_a_fixed_order() -> None:
     before = with_car(boost_session_id="s")
     vehicle = car(AWAY, 5, is_connected=False)
     before = before.with_vehicle(
@@ -506,24 +499,24 @@ def test_things_of_one_moment_are_told_in_the_order_of_life() -> None:
 
 @dataclass(frozen=True)
 class History:
-    """What truly happened to a car, and which answers came to us in which order."""
+    """What happened to a car, and which answers came in which order."""
 
     sessions: Sequence[tuple[int, int]]
-    looks: Sequence[int]
-    """The minutes whose answers arrive: some come again, some were overtaken by a newer one."""
+    minutes: Sequence[int]
+    """Of which minutes the answers are: some come twice, some were overtaken by a newer one."""
 
-    def __iter__(self) -> Iterator[Look]:
-        """Yield what arrives; a poll reads the tenant's list and the user's, and the first may be older."""
-        for before, minute in zip((0, *self.looks), self.looks, strict=False):
+    def __iter__(self) -> Iterator[Answer]:
+        """Yield the answers; a poll reads the tenant's list and the user's, and the first may be older."""
+        for before, minute in zip((0, *self.minutes), self.minutes, strict=False):
             answer = self.answer(minute)
             yield replace(answer, sessions=[*self.answer(before).sessions, *answer.sessions])
 
-    def answer(self, minute: int) -> Look:
+    def answer(self, minute: int) -> Answer:
         """Return what Jedlix says at a minute."""
         seen = [(start, end) for start, end in self.sessions if start <= minute]
         plugged_in = bool(seen) and minute < seen[-1][1]
         moved = [moment for each in seen for moment in each if moment <= minute]
-        return Look(
+        return Answer(
             minute,
             [car(CHARGING if plugged_in else AWAY, max(moved, default=-1000))],
             [
@@ -535,7 +528,7 @@ class History:
 
 @st.composite
 def histories(draw: st.DrawFn) -> History:
-    """Make any row of sessions with any row of looks at it; the newest answer comes last."""
+    """Make any sessions with any answers about them; the newest answer comes last."""
     moments = sorted(draw(st.sets(st.integers(-20, 100), max_size=12)))
     sessions = list(zip(moments[::2], moments[1::2], strict=False))
     times = sorted(draw(st.sets(st.integers(1, 120), max_size=8)) | {0, 130})
@@ -547,11 +540,13 @@ def histories(draw: st.DrawFn) -> History:
 
 
 @given(histories())
-def test_each_session_is_told_exactly_once_however_the_answers_come(history: History) -> None:
-    told = [change for each in retell(history) for change in each]
+def test_each_session_is_published_exactly_once_in_whatever_order_the_answers_come(
+    history: History,
+) -> None:
+    changes = [change for each in changes_of_each(history) for change in each]
     sessions = [
         (change.type.value, change.session_id, change.occurred_at)
-        for change in told
+        for change in changes
         if change.type in (ChangeType.SESSION_STARTED, ChangeType.SESSION_ENDED)
     ]
     expected = [
@@ -570,11 +565,11 @@ def test_each_session_is_told_exactly_once_however_the_answers_come(history: His
 
 
 @given(histories())
-def test_the_plug_goes_in_and_out_in_turns_and_ends_as_it_truly_is(history: History) -> None:
-    told = retell(history)
+def test_plugged_in_and_unplugged_alternate(history: History) -> None:
+    changes = changes_of_each(history)
     plugs = [
         change.type
-        for each in told
+        for each in changes
         for change in each
         if change.type in (ChangeType.PLUGGED_IN, ChangeType.UNPLUGGED)
     ]
@@ -584,8 +579,8 @@ def test_the_plug_goes_in_and_out_in_turns_and_ends_as_it_truly_is(history: Hist
 
 
 @given(histories())
-def test_each_look_tells_in_the_order_in_which_things_happened(history: History) -> None:
-    for each in retell(history):
+def test_each_refresh_publishes_in_the_order_of_time(history: History) -> None:
+    for each in changes_of_each(history):
         moments = [change.occurred_at for change in each]
         assert moments == sorted(moments)
 
@@ -624,9 +619,9 @@ CARS: Final = st.fixed_dictionaries(
 )
 
 
-def with_odds(user: UserSnapshot, odds: tuple[bool | None, bool]) -> UserSnapshot:
+def with_settings_and_boost(user: UserSnapshot, switched: tuple[bool | None, bool]) -> UserSnapshot:
     """Return the user with settings and boost of any kind."""
-    enabled, boosted = odds
+    enabled, boosted = switched
 
     def changed(vehicle: VehicleSnapshot) -> VehicleSnapshot:
         return replace(
@@ -645,21 +640,23 @@ def with_odds(user: UserSnapshot, odds: tuple[bool | None, bool]) -> UserSnapsho
         max_size=6,
     )
 )
-def test_whatever_jedlix_answers_nothing_breaks_and_nothing_is_told_twice(
+def test_whatever_jedlix_answers_nothing_fails_and_nothing_is_published_twice(
     answers: list[tuple[Mapping[str, Vehicle], list[Session], tuple[bool | None, bool]]],
 ) -> None:
     user = UserSnapshot.unknown("user", at(0))
-    told: list[Change] = []
-    for minute, (cars, sessions, odds) in enumerate(answers):
+    changes: list[Change] = []
+    for minute, (cars, sessions, switched) in enumerate(answers):
         now = at(minute)
-        after = with_odds(user.advance(cars.values(), sessions, now), odds)
-        told += compare(user, after, now)
+        after = with_settings_and_boost(user.advance(cars.values(), sessions, now), switched)
+        changes += compare(user, after, now)
         assert compare(after, after, now) == []
         again = after.advance(cars.values(), sessions, now)
         assert types(compare(again, again.advance(cars.values(), sessions, now), now)) == []
         user = after
-    if ChangeType.VEHICLE_REMOVED in (change.type for change in told):
-        return  # with a car goes what was known of it
+    if ChangeType.VEHICLE_REMOVED in (change.type for change in changes):
+        return  # what was known of a car is dropped with it
     for kind in (ChangeType.SESSION_STARTED, ChangeType.SESSION_ENDED):
-        of_kind = [(change.vehicle_id, change.session_id) for change in told if change.type is kind]
+        of_kind = [
+            (change.vehicle_id, change.session_id) for change in changes if change.type is kind
+        ]
         assert len(of_kind) == len(set(of_kind))

@@ -1,8 +1,7 @@
-"""Rings: the first is answered at once, the others together, and none is lost, whatever Jedlix does."""
+"""Refresh queue: the first request is served at once, more of them become one, and none is lost."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
-from types import SimpleNamespace
 from typing import Any, Final
 
 import pytest
@@ -12,160 +11,132 @@ from custom_components.jedlix.state.refresh_queue import RefreshQueue
 USER: Final = "user"
 
 
-class Bell:
-    """Rings with a person at the door who notes when they looked, and a clock that only they move."""
+class Refreshes:
+    """A refresh queue, what it refreshes, and a clock that the test moves."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, answers: Iterable[bool] = ()) -> None:
-        """Answer well, or as told for the first looks."""
-        self.looks: list[str] = []
+    def __init__(self, results: Iterable[bool] = ()) -> None:
+        """Let the first refreshes end with these results, and all others succeed."""
+        self.refreshed: list[str] = []
         self.pauses: list[float] = []
-        self._answers = iter(answers)
-        self._tasks: list[asyncio.Task[None]] = []
-        self._waiting: asyncio.Queue[asyncio.Event] = asyncio.Queue()
-        self.looked = asyncio.Event()
-        self.during: Callable[[], None] | None = None
-        self.rings = RefreshQueue(self._look, self._start)
-        monkeypatch.setattr(
-            "custom_components.jedlix.state.refresh_queue.asyncio",
-            SimpleNamespace(sleep=self._sleep),
-        )
-        monkeypatch.setattr(
-            "custom_components.jedlix.state.refresh_queue.random.uniform", lambda _low, high: high
-        )
+        self.tasks: list[asyncio.Task[None]] = []
+        self.during_refresh: Callable[[], object] = lambda: None
+        self._results = iter(results)
+        self._pauses_under_way: asyncio.Queue[asyncio.Event] = asyncio.Queue()
+        self.queue = RefreshQueue(self._refresh, self._start_task, sleep=self._sleep)
 
-    def ring(self, times: int = 1, user_id: str = USER) -> None:
-        """Ring so many times."""
+    async def request(self, user_id: str = USER, times: int = 1) -> None:
+        """Request a refresh so many times, and let happen what follows at once."""
         for _ in range(times):
-            self.rings.ring(user_id)
+            self.queue.request(user_id)
+        await self._settle()
 
-    async def pause_over(self) -> None:
-        """Let the oldest pause be over, and what follows happen."""
-        (await self._waiting.get()).set()
-        await self.settle()
+    async def end_pause(self) -> None:
+        """End the pause that began first, and let happen what follows at once."""
+        self._pauses_under_way.get_nowait().set()
+        await self._settle()
 
-    async def settle(self) -> None:
-        """Let happen what can happen without time going by."""
+    @property
+    def is_idle(self) -> bool:
+        """Return whether no user is refreshed, nor waits for it."""
+        return all(task.done() for task in self.tasks)
+
+    async def _settle(self) -> None:
         for _ in range(5):
             await asyncio.sleep(0)
 
-    @property
-    def is_attended(self) -> bool:
-        """Return whether somebody still stands at the door."""
-        return any(not task.done() for task in self._tasks)
+    async def _refresh(self, user_id: str) -> bool:
+        self.refreshed.append(user_id)
+        self.during_refresh()
+        return next(self._results, True)
 
-    async def _look(self, user_id: str) -> bool:
-        self.looks.append(user_id)
-        if self.during is not None:
-            self.during()
-        return next(self._answers, True)
-
-    def _start(self, work: Coroutine[Any, Any, None], name: str) -> object:
+    def _start_task(self, work: Coroutine[Any, Any, None], name: str) -> None:
         assert USER in name
-        self._tasks.append(asyncio.create_task(work))
-        return self._tasks[-1]
+        self.tasks.append(asyncio.create_task(work))
 
     async def _sleep(self, seconds: float) -> None:
         self.pauses.append(seconds)
-        over = asyncio.Event()
-        self._waiting.put_nowait(over)
-        await over.wait()
+        is_over = asyncio.Event()
+        self._pauses_under_way.put_nowait(is_over)
+        await is_over.wait()
 
 
-async def test_a_ring_is_answered_at_once_and_then_nobody_waits_any_longer(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    bell = Bell(monkeypatch)
-    bell.ring()
-    await bell.settle()
-    assert bell.looks == [USER]
-    await bell.pause_over()
-    assert not bell.is_attended
-    bell.ring()
-    await bell.settle()
-    assert bell.looks == [USER, USER]
-    await bell.pause_over()
+async def test_a_request_is_served_at_once_and_nothing_waits_longer_than_the_interval() -> None:
+    refreshes = Refreshes()
+    for count in (1, 2):
+        await refreshes.request()
+        assert refreshes.refreshed == [USER] * count
+        await refreshes.end_pause()
+        assert refreshes.is_idle
 
 
-async def test_many_rings_during_the_pause_are_answered_by_one_look(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    bell = Bell(monkeypatch)
-    bell.ring(50)
-    await bell.settle()
-    bell.ring(50)
-    assert len(bell.looks) == 1
-    await bell.pause_over()
-    assert len(bell.looks) == 2
-    await bell.pause_over()
-    assert len(bell.looks) == 2
-    assert not bell.is_attended
+async def test_many_requests_within_a_second_become_one_refresh() -> None:
+    refreshes = Refreshes()
+    await refreshes.request(times=50)
+    await refreshes.request(times=50)
+    assert len(refreshes.refreshed) == 1
+    await refreshes.end_pause()
+    assert len(refreshes.refreshed) == 2
+    await refreshes.end_pause()
+    assert len(refreshes.refreshed) == 2
+    assert refreshes.is_idle
 
 
-async def test_a_ring_during_a_look_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    bell = Bell(monkeypatch)
-    bell.during = bell.ring
-    bell.ring()
-    await bell.settle()
-    bell.during = None
-    await bell.pause_over()
-    assert len(bell.looks) == 2
-    await bell.pause_over()
-    assert not bell.is_attended
+async def test_a_request_during_a_refresh_leads_to_one_more() -> None:
+    refreshes = Refreshes()
+    refreshes.during_refresh = lambda: refreshes.queue.request(USER)
+    await refreshes.request()
+    refreshes.during_refresh = lambda: None
+    await refreshes.end_pause()
+    assert len(refreshes.refreshed) == 2
+    await refreshes.end_pause()
+    assert refreshes.is_idle
 
 
-async def test_each_user_has_a_bell_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    bell = Bell(monkeypatch)
-    bell.ring(3, "user one")
-    bell.ring(3, "user two")
-    await bell.settle()
-    assert bell.looks == ["user one", "user two"]
-    bell.ring(1, "user two")
+async def test_one_user_does_not_wait_for_another() -> None:
+    refreshes = Refreshes()
+    await refreshes.request("user one")
+    await refreshes.request("user two")
+    assert refreshes.refreshed == ["user one", "user two"]
+    await refreshes.request("user two")
     for _ in range(3):
-        await bell.pause_over()
-    assert bell.looks == ["user one", "user two", "user two"]
-    assert not bell.is_attended
+        await refreshes.end_pause()
+    assert refreshes.refreshed == ["user one", "user two", "user two"]
+    assert refreshes.is_idle
 
 
-async def test_a_look_that_failed_is_tried_again_with_growing_pauses_until_it_succeeds(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    bell = Bell(monkeypatch, [False] * 10)
-    bell.ring()
-    await bell.settle()
+async def test_a_failed_refresh_is_tried_again_after_growing_pauses_until_it_succeeds() -> None:
+    refreshes = Refreshes([False] * 10)
+    await refreshes.request()
     for _ in range(11):
-        await bell.pause_over()
-    assert len(bell.looks) == 11
-    assert bell.pauses == [2, 4, 8, 16, 32, 60, 60, 60, 60, 60, 1]
-    assert not bell.is_attended
+        await refreshes.end_pause()
+    assert len(refreshes.refreshed) == 11
+    assert refreshes.is_idle
+    longest = [2, 4, 8, 16, 32, 60, 60, 60, 60, 60]
+    shares = [pause / most for pause, most in zip(refreshes.pauses, longest, strict=False)]
+    assert 0.5 <= min(shares) < max(shares) <= 1  # many users do not come back at one moment
+    assert refreshes.pauses[10:] == [1]
 
 
-async def test_after_a_success_the_pauses_begin_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    bell = Bell(monkeypatch, [False, False, True, False])
-    bell.ring()
-    await bell.settle()
-    await bell.pause_over()
-    await bell.pause_over()
-    bell.ring()
-    await bell.pause_over()
-    await bell.pause_over()
-    await bell.pause_over()
-    assert bell.pauses == [2, 4, 1, 2, 1]
+async def test_after_a_success_the_pauses_are_short_again() -> None:
+    refreshes = Refreshes([False, False, True, False])
+    await refreshes.request()
+    await refreshes.end_pause()
+    await refreshes.end_pause()
+    await refreshes.request()
+    await refreshes.end_pause()
+    await refreshes.end_pause()
+    await refreshes.end_pause()
+    assert refreshes.pauses[2] == refreshes.pauses[4] == 1
+    assert 1 <= refreshes.pauses[3] <= 2
 
 
-async def test_after_a_look_that_broke_the_bell_still_works(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    bell = Bell(monkeypatch)
-
-    def break_it() -> None:
-        raise RuntimeError("a bug")
-
-    bell.during = break_it
-    bell.ring()
-    with pytest.raises(RuntimeError):
-        await bell._tasks[0]
-    bell.during = None
-    bell.ring()
-    await bell.settle()
-    assert len(bell.looks) == 2
-    await bell.pause_over()
+async def test_a_request_after_a_refresh_with_an_unexpected_error_is_served() -> None:
+    refreshes = Refreshes()
+    refreshes.during_refresh = {}.popitem  # a bug of ours
+    await refreshes.request()
+    with pytest.raises(KeyError):
+        await refreshes.tasks[0]
+    refreshes.during_refresh = lambda: None
+    await refreshes.request()
+    assert len(refreshes.refreshed) == 2
+    await refreshes.end_pause()

@@ -1,85 +1,103 @@
-"""Whose turn it is: nobody is forgotten, and a poll costs the same however many cars there are."""
+"""Poll schedule and detail schedule: no user is forgotten, and what seldom changes is seldom read."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from hypothesis import given, strategies as st
 import pytest
 
-from custom_components.jedlix.api import Session, Vehicle
+from custom_components.jedlix.api import Charger, ChargeSettings, Session, Vehicle
+from custom_components.jedlix.state.changes import Change, ChangeType
 from custom_components.jedlix.state.schedule import (
     USERS_PER_POLL,
+    DetailSchedule,
     PollSchedule,
     users_with_new_sessions,
 )
 from custom_components.jedlix.state.snapshot import UserSnapshot, VehicleSnapshot
 
 NOON: Final = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+DAY: Final = 24 * 60
 
 
-def user(user_id: str, *, running: str | None = None, ended: str | None = None) -> UserSnapshot:
-    """Return a user with one car."""
+def at(minutes: float) -> datetime:
+    """Return a moment in minutes after noon."""
+    return NOON + timedelta(minutes=minutes)
+
+
+def make_user(
+    user_id: str = "user",
+    *,
+    running: str | None = None,
+    ended: str | None = None,
+    chargers: int | None = 1,
+    settings: dict[str, Any] | None = None,
+) -> UserSnapshot:
+    """Return a user with one car, whose sessions have these ids."""
+    car = VehicleSnapshot(
+        vehicle=Vehicle(id="car", user_id=user_id),
+        known_since=NOON,
+        open_sessions={} if running is None else {running: Session(id=running, started_at=NOON)},
+        ended_sessions={} if ended is None else {ended: NOON},
+        settings=None if settings is None else ChargeSettings.from_json(settings),
+    )
     return UserSnapshot(
         user_id=user_id,
-        vehicles={
-            "car": VehicleSnapshot(
-                vehicle=Vehicle(id="car", user_id=user_id),
-                known_since=NOON,
-                open_sessions={} if running is None else {running: Session(id=running)},
-                ended_sessions={} if ended is None else {ended: NOON},
-            )
-        },
+        vehicles={"car": car},
+        chargers=None
+        if chargers is None
+        else {f"{number}": Charger(id=f"{number}", user_id=user_id) for number in range(chargers)},
     )
 
 
-def fleet(count: int, **known: UserSnapshot) -> tuple[PollSchedule, dict[str, UserSnapshot]]:
-    """Return a rota whose users have all been looked at, and the users."""
-    users = {f"u{number}": user(f"u{number}") for number in range(count)} | known
-    rota = PollSchedule(users, NOON)
+# -- poll schedule: which users are due ----------------------------------------------------------------------
+
+
+def make_schedule(count: int, **more: UserSnapshot) -> tuple[PollSchedule, dict[str, UserSnapshot]]:
+    """Return a schedule whose users have all been refreshed, and the users."""
+    users = {f"u{number}": make_user(f"u{number}") for number in range(count)} | more
+    schedule = PollSchedule(users, NOON)
     for user_id in users:
-        rota.note_refreshed(user_id)
-    return rota, users
+        schedule.note_refreshed(user_id)
+    return schedule, users
 
 
-# -- who is due --------------------------------------------------------------------------------------------
-
-
-def test_whoever_was_not_looked_at_yet_is_looked_at_thoroughly() -> None:
-    rota = PollSchedule([f"u{number}" for number in range(12)], NOON)
-    assert rota.take_due({}, {}, lists_tenant=True) == dict.fromkeys(rota.followed, True)
+def test_the_first_poll_refreshes_all_users_thoroughly() -> None:
+    schedule = PollSchedule([f"u{number}" for number in range(12)], NOON)
+    assert schedule.take_due({}, {}, lists_tenant=True) == dict.fromkeys(schedule.followed, True)
 
 
 @pytest.mark.parametrize("lists_tenant", [True, False])
-def test_five_others_have_their_turn_and_the_car_will_do_where_the_tenant_lists_sessions(
+def test_five_idle_users_are_due_in_turn_and_only_their_cars_where_the_tenant_lists_sessions(
     lists_tenant: bool,
 ) -> None:
-    rota, users = fleet(12)
-    seen: list[str] = []
+    schedule, users = make_schedule(12)
+    polled: list[str] = []
     for _ in range(12):
-        due = rota.take_due(users, {}, lists_tenant=lists_tenant)
+        due = schedule.take_due(users, {}, lists_tenant=lists_tenant)
         assert len(due) == USERS_PER_POLL
         assert set(due.values()) == {not lists_tenant}
-        seen += due
-    assert {user_id: seen.count(user_id) for user_id in users} == dict.fromkeys(
+        polled += due
+    assert {user_id: polled.count(user_id) for user_id in users} == dict.fromkeys(
         users, USERS_PER_POLL
     )
 
 
-def test_in_a_household_everybody_has_a_turn_each_time() -> None:
-    rota, users = fleet(3)
+def test_each_poll_refreshes_all_users_of_a_household() -> None:
+    schedule, users = make_schedule(3)
     for _ in range(2):
-        assert rota.take_due(users, {}, lists_tenant=True) == dict.fromkeys(users, False)
+        assert schedule.take_due(users, {}, lists_tenant=True) == dict.fromkeys(users, False)
 
 
-def test_who_is_in_a_session_is_due_each_time() -> None:
-    rota, users = fleet(20, busy=user("busy", running="s"))
+def test_a_user_in_a_session_is_due_at_each_poll() -> None:
+    schedule, users = make_schedule(20, busy=make_user("busy", running="s"))
     for _ in range(5):
-        assert rota.take_due(users, {}, lists_tenant=True)["busy"] is True
+        assert schedule.take_due(users, {}, lists_tenant=True)["busy"] is True
 
 
 @pytest.mark.parametrize(
-    ("session", "news"),
+    ("session", "is_new"),
     [
         (Session(id="new"), True),
         (Session(id="running"), False),
@@ -88,114 +106,241 @@ def test_who_is_in_a_session_is_due_each_time() -> None:
         (Session(id="new", ended_at=NOON), True),
     ],
 )
-def test_a_session_that_began_or_ended_is_news(session: Session, news: bool) -> None:
-    users = {"u": user("u", running="running", ended="ended")}
-    assert users_with_new_sessions(users, {"u": [session]}) == ({"u"} if news else set())
+def test_a_session_is_new_when_its_start_or_end_is_not_known(
+    session: Session, is_new: bool
+) -> None:
+    users = {"u": make_user("u", running="running", ended="ended")}
+    assert users_with_new_sessions(users, {"u": [session]}) == ({"u"} if is_new else set())
 
 
-def test_who_has_news_is_looked_at_thoroughly() -> None:
-    rota, users = fleet(20)
-    due = rota.take_due(users, {"u19": [Session(id="new", ended_at=NOON)]}, lists_tenant=True)
+def test_a_user_with_a_new_session_is_refreshed_thoroughly_and_a_stranger_is_not() -> None:
+    schedule, users = make_schedule(20)
+    new = [Session(id="new", ended_at=NOON)]
+    due = schedule.take_due(users, {"u19": new, "stranger": new}, lists_tenant=True)
     assert due["u19"] is True
     assert sum(due.values()) == 1
+    assert "stranger" not in due
 
 
-def test_news_of_somebody_unknown_harm_nobody() -> None:
-    rota, users = fleet(1)
-    assert rota.take_due(users, {"stranger": [Session(id="new")]}, lists_tenant=True) == {
-        "u0": False
-    }
-
-
-# -- who is owed -------------------------------------------------------------------------------------------
-
-
-def test_a_look_that_failed_is_owed_from_the_first_failure_on_until_one_succeeds() -> None:
-    rota, users = fleet(20)
-    rota.note_failed("u19", NOON)
-    rota.note_failed("u19", NOON + timedelta(minutes=5))
-    assert rota.missed_since("u19") == NOON
+def test_a_user_whose_refresh_failed_is_due_until_one_succeeds() -> None:
+    schedule, users = make_schedule(20)
+    schedule.note_failed("u19", NOON)
+    schedule.note_failed("u19", at(5))
+    assert schedule.missed_since("u19") == NOON
     for _ in range(3):
-        assert rota.take_due(users, {}, lists_tenant=True)["u19"] is True
-    rota.note_refreshed("u19")
-    assert rota.missed_since("u19") is None
+        assert schedule.take_due(users, {}, lists_tenant=True)["u19"] is True
+    schedule.note_refreshed("u19")
+    assert schedule.missed_since("u19") is None
 
 
-def test_after_an_absence_everybody_is_unwatched_until_looked_at() -> None:
-    rota, users = fleet(12)
-    assert not rota.is_after_gap("u0")
-    back = NOON + timedelta(hours=3)
-    rota.note_gap(back)
-    assert rota.gap_ended_at == back
-    assert rota.is_after_gap("u0")
-    assert rota.take_due(users, {}, lists_tenant=True) == dict.fromkeys(users, True)
-    rota.note_refreshed("u0")
-    assert not rota.is_after_gap("u0")
+def test_after_a_gap_all_users_are_due_until_they_are_refreshed() -> None:
+    schedule, users = make_schedule(12)
+    assert not schedule.is_after_gap("u0")
+    schedule.note_gap(at(180))
+    assert schedule.gap_ended_at == at(180)
+    assert schedule.is_after_gap("u0")
+    assert schedule.take_due(users, {}, lists_tenant=True) == dict.fromkeys(users, True)
+    schedule.note_refreshed("u0")
+    assert not schedule.is_after_gap("u0")
 
 
-# -- who comes and goes ------------------------------------------------------------------------------------
+def test_a_user_followed_from_now_on_is_refreshed_thoroughly_first() -> None:
+    schedule, users = make_schedule(20)
+    schedule.follow("new")
+    assert "new" in schedule.followed
+    assert schedule.is_after_gap("new")
+    assert schedule.take_due(users, {}, lists_tenant=True)["new"] is True
 
 
-def test_who_is_followed_from_now_on_is_looked_at_thoroughly_first() -> None:
-    rota, users = fleet(20)
-    rota.follow("new")
-    assert "new" in rota.followed
-    assert rota.is_after_gap("new")
-    assert rota.take_due(users, {}, lists_tenant=True)["new"] is True
-
-
-def test_who_is_let_go_has_no_turn_and_is_owed_nothing() -> None:
-    rota, users = fleet(8)
-    rota.note_failed("u3", NOON)
-    rota.unfollow("u3")
+def test_a_user_who_is_no_longer_followed_is_never_due() -> None:
+    schedule, users = make_schedule(8)
+    schedule.note_failed("u3", NOON)
+    schedule.unfollow("u3")
     del users["u3"]
-    rota.note_gap(NOON)
-    assert rota.missed_since("u3") is None
-    assert rota.followed == set(users)
+    schedule.note_gap(NOON)
+    assert schedule.missed_since("u3") is None
+    assert schedule.followed == set(users)
     for _ in range(3):
-        assert "u3" not in rota.take_due(users, {}, lists_tenant=True)
+        assert "u3" not in schedule.take_due(users, {}, lists_tenant=True)
 
 
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from(["follow", "unfollow", "owe", "look", "away", "poll"]),
+            st.sampled_from(["follow", "unfollow", "fail", "refresh", "gap", "poll"]),
             st.integers(0, 14),
         ),
         max_size=60,
     )
 )
-def test_whatever_happens_nobody_is_left_out_for_long(steps: list[tuple[str, int]]) -> None:
-    """Within as many polls as there are groups of five, each followed user is looked at; no others are."""
-    rota = PollSchedule([], NOON)
-    for deed, number in steps:
-        name = f"u{number}"
-        followed = name in rota.followed
-        match deed:
-            case "follow" if not followed:
-                rota.follow(name)
-            case "unfollow" if followed:
-                rota.unfollow(name)
-            case "owe" if followed:
-                rota.note_failed(name, NOON)
-            case "look" if followed:
-                rota.note_refreshed(name)
-            case "away":
-                rota.note_gap(NOON)
+def test_each_followed_user_is_refreshed_soon_whatever_happens(
+    steps: list[tuple[str, int]],
+) -> None:
+    """It takes as many polls as there are groups of five, and no other user is refreshed."""
+    schedule = PollSchedule([], NOON)
+    for step, number in steps:
+        user_id = f"u{number}"
+        is_followed = user_id in schedule.followed
+        match step:
+            case "follow" if not is_followed:
+                schedule.follow(user_id)
+            case "unfollow" if is_followed:
+                schedule.unfollow(user_id)
+            case "fail" if is_followed:
+                schedule.note_failed(user_id, NOON)
+            case "refresh" if is_followed:
+                schedule.note_refreshed(user_id)
+            case "gap":
+                schedule.note_gap(NOON)
             case "poll":
-                _poll(rota)
-    looked_at: set[str] = set()
-    for _ in range(-(-len(rota.followed) // USERS_PER_POLL)):
-        looked_at |= _poll(rota).keys()
-    assert looked_at == rota.followed
-    idle = _poll(rota)
-    assert len(idle) == min(USERS_PER_POLL, len(rota.followed))
+                poll(schedule)
+    refreshed: set[str] = set()
+    for _ in range(-(-len(schedule.followed) // USERS_PER_POLL)):
+        refreshed |= poll(schedule).keys()
+    assert refreshed == schedule.followed
+    idle = poll(schedule)
+    assert len(idle) == min(USERS_PER_POLL, len(schedule.followed))
     assert not any(idle.values())
 
 
-def _poll(rota: PollSchedule) -> Mapping[str, bool]:
-    """Look at all who are due, each with success."""
-    due = rota.take_due({name: user(name) for name in rota.followed}, {}, lists_tenant=True)
-    for name in due:
-        rota.note_refreshed(name)
+def poll(schedule: PollSchedule) -> Mapping[str, bool]:
+    """Refresh all users who are due, each with success."""
+    users = {user_id: make_user(user_id) for user_id in schedule.followed}
+    due = schedule.take_due(users, {}, lists_tenant=True)
+    for user_id in due:
+        schedule.note_refreshed(user_id)
     return due
+
+
+# -- detail schedule: when settings and chargers are read ----------------------------------------------------
+
+
+def make_change(change_type: ChangeType) -> Change:
+    """Return a change of the user's car."""
+    return Change(type=change_type, user_id="user", occurred_at=NOON)
+
+
+def read_at_noon(user: UserSnapshot) -> DetailSchedule:
+    """Return a schedule by which everything was read at noon."""
+    details = DetailSchedule()
+    assert details.take_settings_due(user, [], NOON)
+    assert details.take_chargers_due(user, [], NOON, polled=True)
+    return details
+
+
+@pytest.mark.parametrize(
+    ("running", "minutes", "due"),
+    [(None, DAY - 1, False), (None, DAY, True), ("s", 29, False), ("s", 30, True)],
+)
+def test_settings_are_read_daily_and_every_half_hour_in_a_session(
+    running: str | None, minutes: float, due: bool
+) -> None:
+    user = make_user(running=running)
+    details = read_at_noon(user)
+    assert details.take_settings_due(user, [], at(minutes)) is due
+    if due:
+        assert not details.take_settings_due(user, [], at(minutes + 1))
+
+
+@pytest.mark.parametrize("change_type", ChangeType)
+def test_a_change_that_may_come_from_settings_has_them_read(change_type: ChangeType) -> None:
+    user = make_user()
+    assert read_at_noon(user).take_settings_due(user, [make_change(change_type)], at(1)) is (
+        change_type
+        in {
+            ChangeType.SESSION_STARTED,
+            ChangeType.SESSION_BECAME_SMART,
+            ChangeType.SESSION_BECAME_UNMANAGED,
+            ChangeType.VEHICLE_ADDED,
+        }
+    )
+
+
+@pytest.mark.parametrize("change_type", ChangeType)
+def test_a_change_of_plug_or_charging_has_the_chargers_read(change_type: ChangeType) -> None:
+    user = make_user()
+    is_due = read_at_noon(user).take_chargers_due(
+        user, [make_change(change_type)], at(1), polled=False
+    )
+    assert is_due is (change_type.startswith("charging_") or "plugged" in change_type)
+
+
+@pytest.mark.parametrize(
+    ("enabled", "minutes", "due"),
+    [(False, 9, False), (False, 10, True), (False, 11, True), (True, 11, False)],
+)
+def test_settings_are_read_once_smart_charging_should_have_resumed(
+    enabled: bool, minutes: float, due: bool
+) -> None:
+    user = make_user(
+        settings={"isSmartChargingEnabled": enabled, "enableSmartChargingAt": at(10).isoformat()}
+    )
+    assert read_at_noon(user).take_settings_due(user, [], at(minutes)) is due
+
+
+@pytest.mark.parametrize(
+    ("running", "polled", "due"),
+    [("s", True, True), ("s", False, False), (None, True, False), (None, False, False)],
+)
+def test_in_a_session_each_poll_reads_the_chargers_and_a_delivery_does_not(
+    running: str | None, polled: bool, due: bool
+) -> None:
+    user = make_user(running=running)
+    assert read_at_noon(user).take_chargers_due(user, [], at(1), polled=polled) is due
+
+
+def test_the_list_of_a_user_without_a_charger_is_read_daily() -> None:
+    user = make_user(running="s", chargers=0)
+    details = read_at_noon(user)
+    charging = [make_change(ChangeType.CHARGING_STARTED)]
+    assert not details.take_chargers_due(user, charging, at(DAY - 1), polled=True)
+    assert details.take_chargers_due(user, [], at(DAY), polled=False)
+
+
+def test_requested_details_are_due_once_and_those_of_other_users_are_not() -> None:
+    user = make_user()
+    details = read_at_noon(user)
+    details.request_settings("another")
+    details.request_chargers("another")
+    assert not details.take_settings_due(user, [], at(1))
+    assert not details.take_chargers_due(user, [], at(1), polled=False)
+    details.request_settings("user")
+    assert not details.take_chargers_due(user, [], at(2), polled=False)
+    assert details.take_settings_due(user, [], at(2))
+    details.request_chargers("user")
+    assert not details.take_settings_due(user, [], at(3))
+    assert details.take_chargers_due(user, [], at(3), polled=False)
+
+
+def test_everything_is_due_for_a_user_who_is_followed_again() -> None:
+    details, user = read_at_noon(make_user()), make_user(chargers=None)
+    assert details.take_settings_due(user, [], at(1))
+    assert details.take_chargers_due(user, [], at(1), polled=False)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.floats(0.1, 5 * DAY),
+            st.sampled_from([None, "s"]),
+            st.lists(st.sampled_from(ChangeType), max_size=2),
+        ),
+        max_size=30,
+    )
+)
+def test_no_detail_is_older_than_a_day_and_none_is_read_twice_at_one_moment(
+    refreshes: list[tuple[float, str | None, list[ChangeType]]],
+) -> None:
+    details, now = DetailSchedule(), 0.0
+    settings_read_at = chargers_read_at = -float(2 * DAY)
+    for pause, running, change_types in refreshes:
+        now += pause
+        user, changes = make_user(running=running), [make_change(each) for each in change_types]
+        if details.take_settings_due(user, changes, at(now)):
+            settings_read_at = now
+        if details.take_chargers_due(user, changes, at(now), polled=False):
+            chargers_read_at = now
+        assert now - settings_read_at < (DAY if running is None else 30)
+        assert now - chargers_read_at < DAY
+        assert not details.take_settings_due(user, [], at(now))
+        assert not details.take_chargers_due(user, [], at(now), polled=False)

@@ -45,6 +45,14 @@ MAX_RETRY_INTERVAL: Final = 1800.0
 _DAY: Final = 86_400.0
 
 
+async def wait_for(event: asyncio.Event, seconds: float) -> bool:
+    """Wait for an event, no longer than this; returns whether it came."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    return False
+
+
 class RegistrationEvidence:
     """What arrived at the webhook while Jedlix was asked to register it, and what a refusal then means."""
 
@@ -133,9 +141,8 @@ class Registration:
                 retry_interval, wait = MIN_RETRY_INTERVAL, _DAY
             else:
                 wait, retry_interval = retry_interval, min(retry_interval * 2, MAX_RETRY_INTERVAL)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(wait * random.uniform(0.8, 1.2)):  # noqa: S311
-                    await self._wake.wait()
+            # Homes differ a little, so that they do not all come back at the same moment.
+            if await wait_for(self._wake, wait * random.uniform(0.8, 1.2)):  # noqa: S311
                 retry_interval = MIN_RETRY_INTERVAL
 
     @callback

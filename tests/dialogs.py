@@ -1,26 +1,29 @@
-"""Dialogs as a browser shows and answers them, and what the tests of the flows share."""
+"""Dialogs as a browser shows and answers them, and the way through the set-up."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 import json
 from pathlib import Path
-import socket
 from typing import Any, Final, Self, cast
 
-from aiohttp import ClientSession, web
-from homeassistant.config_entries import SOURCE_REAUTH, SOURCE_RECONFIGURE, SOURCE_USER, ConfigEntry
+from homeassistant.components.repairs import repairs_flow_manager
+from homeassistant.config_entries import (
+    SOURCE_REAUTH,
+    SOURCE_RECONFIGURE,
+    SOURCE_USER,
+    ConfigEntry,
+    ConfigEntryState,
+)
 from homeassistant.const import CONF_WEBHOOK_ID
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowManager, FlowResultType
 from homeassistant.helpers import config_validation as cv
 import probatio
-import pytest
 
-from custom_components.jedlix.api import JedlixClient
 from custom_components.jedlix.const import CONF_WEBHOOK_KEY, DOMAIN, SUBENTRY_USER, USER_CREATED
 from simulator.app import Simulator
 from simulator.messages import Subscription
+from tests.tools import until
 
 TEXTS: Final[dict[str, Any]] = json.loads(
     (Path(__file__).parents[1] / "custom_components/jedlix/translations/en.json").read_text()
@@ -28,23 +31,15 @@ TEXTS: Final[dict[str, Any]] = json.loads(
 _SECRETS: Final = ("client_secret", "api_key")
 
 
-def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shorten what the integration waits for, so that a refusal is not tried again for seconds."""
-    defaults = cast("dict[str, Any]", JedlixClient.__init__.__kwdefaults__)
-    monkeypatch.setitem(defaults, "back_off", ())
-    monkeypatch.setattr("custom_components.jedlix.push.connection_test.TEST_MESSAGE_TIMEOUT", 0.1)
-
-
 @dataclass(kw_only=True)
 class Dialog:
-    """One dialog. Each thing that it shows must have its texts, and must not show a secret."""
+    """One dialog. Everything that it shows must have its texts, and must not show a secret."""
 
     hass: HomeAssistant
     flows: FlowManager[Any, Any, Any]
     texts: Mapping[str, Any]
     result: Any = None
-    told: set[str] = field(default_factory=set)
-    """The secrets that were entered."""
+    secrets: set[str] = field(default_factory=set)
 
     @classmethod
     async def set_up(cls, hass: HomeAssistant) -> Self:
@@ -56,51 +51,55 @@ class Dialog:
     async def reconfigure(cls, hass: HomeAssistant, entry: ConfigEntry) -> Self:
         """Open "Reconfigure" of an entry."""
         dialog = cls(hass=hass, flows=hass.config_entries.flow, texts=TEXTS["config"])
-        dialog._know_secrets_of(entry)
-        return await dialog._open(
-            DOMAIN, {"source": SOURCE_RECONFIGURE, "entry_id": entry.entry_id}
-        )
+        context = {"source": SOURCE_RECONFIGURE, "entry_id": entry.entry_id}
+        return await dialog._of(entry)._open(DOMAIN, context)
 
     @classmethod
     async def reauth(cls, hass: HomeAssistant, entry: ConfigEntry) -> Self:
-        """Open the request to log in again, which must be waiting."""
-        flows = hass.config_entries.flow
-        waiting = [flow for flow in flows.async_progress() if flow["handler"] == DOMAIN]
-        assert [flow["context"]["source"] for flow in waiting] == [SOURCE_REAUTH]
-        dialog = cls(hass=hass, flows=flows, texts=TEXTS["config"])
-        dialog._know_secrets_of(entry)
-        return await dialog._take(await flows.async_configure(waiting[0]["flow_id"]))
+        """Open the request for new credentials, which must be the only one."""
+        dialog = cls(hass=hass, flows=hass.config_entries.flow, texts=TEXTS["config"])
+        (flow,) = dialog.flows.async_progress()
+        assert (flow["handler"], flow["context"]["source"]) == (DOMAIN, SOURCE_REAUTH)
+        return await dialog._of(entry)._show(await dialog.flows.async_configure(flow["flow_id"]))
 
     @classmethod
     async def add_user(cls, hass: HomeAssistant, entry: ConfigEntry) -> Self:
         """Open "Add user" of an entry."""
-        dialog = cls(
-            hass=hass,
-            flows=hass.config_entries.subentries,
-            texts=TEXTS["config_subentries"][SUBENTRY_USER],
-        )
-        dialog._know_secrets_of(entry)
-        return await dialog._open((entry.entry_id, SUBENTRY_USER), {"source": SOURCE_USER})
+        texts = TEXTS["config_subentries"][SUBENTRY_USER]
+        dialog = cls(hass=hass, flows=hass.config_entries.subentries, texts=texts)
+        handler = (entry.entry_id, SUBENTRY_USER)
+        return await dialog._of(entry)._open(handler, {"source": SOURCE_USER})
 
     @classmethod
     async def options(cls, hass: HomeAssistant, entry: ConfigEntry) -> Self:
         """Open the options of an entry."""
         dialog = cls(hass=hass, flows=hass.config_entries.options, texts=TEXTS["options"])
-        dialog._know_secrets_of(entry)
-        return await dialog._open(entry.entry_id, {})
+        return await dialog._of(entry)._open(entry.entry_id, {})
 
-    def _know_secrets_of(self, entry: ConfigEntry) -> None:
+    @classmethod
+    async def repair(cls, hass: HomeAssistant, entry: ConfigEntry, repair: str) -> Self:
+        """Open the dialog of a repair."""
+        flows = repairs_flow_manager(hass)
+        assert flows is not None
+        dialog = cls(hass=hass, flows=flows, texts=TEXTS["issues"][repair]["fix_flow"])
+        issue = {"issue_id": f"{repair}_{entry.entry_id}"}
+        # Home Assistant 2026.9 reads the id from the data, earlier versions from the context.
+        return await dialog._of(entry)._open(DOMAIN, issue, data=issue)
+
+    def _of(self, entry: ConfigEntry) -> Self:
+        """Note the secrets of the entry, which no form may show."""
         values = (entry.data.get(key) for key in (*_SECRETS, CONF_WEBHOOK_KEY))
-        self.told |= {value for value in values if value}
+        self.secrets |= {value for value in values if value}
+        return self
 
-    async def _open(self, handler: Any, context: dict[str, Any]) -> Self:
-        return await self._take(await self.flows.async_init(handler, context=context))
+    async def _open(self, handler: Any, context: dict[str, Any], data: Any = None) -> Self:
+        return await self._show(await self.flows.async_init(handler, context=context, data=data))
 
     # -- what it shows -------------------------------------------------------------------------------------
 
     @property
     def type(self) -> FlowResultType:
-        """Return what the dialog shows."""
+        """Return the kind of what is shown: a form, a progress or the end."""
         return cast("FlowResultType", self.result["type"])
 
     @property
@@ -157,33 +156,33 @@ class Dialog:
     # -- what a person does --------------------------------------------------------------------------------
 
     async def submit(self, **answers: Any) -> Self:
-        """Change some fields, send the form and wait for what comes; an emptied field is not sent."""
+        """Change some fields, send the form, and wait for the end of a progress."""
         await self.send(**answers)
         while self.type is FlowResultType.SHOW_PROGRESS:
-            await self.look_again()
+            await self.after_progress()
         return self
 
     async def send(self, **answers: Any) -> Self:
-        """Send the form as `submit`, but do not wait for a progress to end."""
-        self.told |= {answers[name] for name in _SECRETS if answers.get(name)}
+        """Change some fields and send the form. An empty field is not sent."""
+        self.secrets |= {answers[name] for name in _SECRETS if answers.get(name)}
         filled = {
             name: value
             for name, value in (self.shown | answers).items()
             if value is not None and value != ""
         }
-        return await self._take(await self.flows.async_configure(self.result["flow_id"], filled))
+        return await self._show(await self.flows.async_configure(self.result["flow_id"], filled))
 
-    async def look_again(self) -> Self:
-        """Wait until a progress has ended, and ask what comes after it."""
+    async def after_progress(self) -> Self:
+        """Wait for the end of a progress, and show the next step."""
         await self.hass.async_block_till_done()
-        return await self._take(await self.flows.async_configure(self.result["flow_id"]))
+        return await self._show(await self.flows.async_configure(self.result["flow_id"]))
 
     async def close(self) -> None:
         """Close the dialog with the cross."""
         self.flows.async_abort(self.result["flow_id"])
         await self.hass.async_block_till_done()
 
-    async def _take(self, result: Any) -> Self:
+    async def _show(self, result: Any) -> Self:
         self.result = result
         if self.type is FlowResultType.FORM:
             self._check_form()
@@ -203,11 +202,11 @@ class Dialog:
         assert set(self.errors) <= {"base", *self.fields}
         assert set(self.errors.values()) <= set(self.texts.get("error", ()))
         visible = [*self.shown.values(), *(self.result["description_placeholders"] or {}).values()]
-        assert not self.told.intersection(map(str, visible))
+        assert not self.secrets.intersection(map(str, visible))
         assert not set(self.shown) & set(_SECRETS)
 
 
-# -- the way through the set-up ----------------------------------------------------------------------------
+# -- the way through the steps -----------------------------------------------------------------------------
 
 
 def credentials(**more: Any) -> dict[str, Any]:
@@ -247,7 +246,47 @@ async def to_webhook(hass: HomeAssistant, sim: Simulator) -> Dialog:
     return dialog
 
 
-# -- the world around it -----------------------------------------------------------------------------------
+async def to_callback(hass: HomeAssistant, entry: ConfigEntry) -> Dialog:
+    """Open "Reconfigure" and go to the callback, with everything before unchanged."""
+    dialog = await Dialog.reconfigure(hass, entry)
+    assert dialog.shown == {"environment": "custom", "client_id": "client"}
+    await dialog.submit(client_secret="secret", api_key="key")
+    assert dialog.shown["base_url"] == entry.data["base_url"]
+    await dialog.submit()
+    # "Automatic" would find no address, which does not matter here.
+    assert (dialog.step, dialog.errors) == ("webhook", {})
+    return dialog
+
+
+async def wait_until_connected(hass: HomeAssistant, entry: ConfigEntry) -> None:
+    """Wait until an entry is loaded and its webhook is registered."""
+
+    def is_settled() -> bool:
+        return entry.state is ConfigEntryState.LOADED and entry.runtime_data.push.state in (
+            "waiting",
+            "healthy",
+        )
+
+    await until(hass, is_settled)
+
+
+def label_of(sim: Simulator, user_id: str) -> str:
+    """Return the label of a user: the car, the address and the beginning of the id."""
+    user = sim.world.users[user_id]
+    car, home = user.vehicle, user.locations[0]
+    assert car is not None
+    return (
+        f"{car.brand} {car.model} · {home.street} {home.house_number}, {home.city} · {user_id[:8]}"
+    )
+
+
+# -- subscriptions, webhooks and deliveries ----------------------------------------------------------------
+
+
+def change_secret(sim: Simulator, secret: str) -> None:
+    """Have Jedlix accept another secret from now on, and no earlier token."""
+    sim.settings = replace(sim.settings, client_secret=secret)
+    sim.strike({"token_expiry": True})
 
 
 def subscriptions(sim: Simulator, event_type: str | None = None) -> list[Subscription]:
@@ -259,77 +298,21 @@ def subscriptions(sim: Simulator, event_type: str | None = None) -> list[Subscri
     ]
 
 
-def doors(hass: HomeAssistant) -> set[str]:
-    """Return the webhook ids of the doors of ours that are open."""
+def webhook_ids(hass: HomeAssistant) -> set[str]:
+    """Return the webhook ids that the integration has registered at Home Assistant."""
     return {
         webhook_id
-        for webhook_id, door in hass.data.get("webhook", {}).items()
-        if door.domain == DOMAIN
+        for webhook_id, handler in hass.data.get("webhook", {}).items()
+        if handler.domain == DOMAIN
     }
 
 
-def door_of(entry: ConfigEntry) -> tuple[str, dict[str, str]]:
-    """Return path and headers with which Jedlix calls an entry."""
-    key: str = entry.data[CONF_WEBHOOK_KEY]
-    return f"/api/webhook/{entry.data[CONF_WEBHOOK_ID]}", {"Authorization": f"Basic {key}"}
+def call_of(entry: ConfigEntry) -> tuple[str, dict[str, str]]:
+    """Return the path and the headers with which Jedlix calls an entry."""
+    headers = {"Authorization": f"Basic {entry.data[CONF_WEBHOOK_KEY]}"}
+    return f"/api/webhook/{entry.data[CONF_WEBHOOK_ID]}", headers
 
 
 def message(event_id: str, **more: Any) -> dict[str, Any]:
-    """Return a delivery that names nobody we follow."""
-    return {
-        "eventType": USER_CREATED,
-        "id": event_id,
-        "tenant": "t",
-        "userId": "somebody-else",
-        "isTest": False,
-        **more,
-    }
-
-
-def closed_port() -> str:
-    """Return an address at which nobody listens."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{free.getsockname()[1]}"
-
-
-@asynccontextmanager
-async def listening(
-    handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
-) -> AsyncIterator[str]:
-    """Have something else listen; yields its address."""
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", handler)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
-
-
-@asynccontextmanager
-async def reverse_proxy(
-    behind: str, refuses: Callable[[str], bool] = lambda _path: False
-) -> AsyncIterator[str]:
-    """Have another address lead to the same place, except for paths that it refuses; yields it."""
-    async with ClientSession() as http:
-
-        async def forward(request: web.Request) -> web.Response:
-            if refuses(request.path):
-                return web.Response(status=400)
-            async with http.request(
-                request.method,
-                behind + request.path_qs,
-                data=await request.read(),
-                headers={
-                    name: request.headers[name]
-                    for name in ("Authorization", "Content-Type")
-                    if name in request.headers
-                },
-            ) as answer:
-                return web.Response(status=answer.status, body=await answer.read())
-
-        async with listening(forward) as address:
-            yield address
+    """Return a delivery about a user who is not followed."""
+    return {"eventType": USER_CREATED, "id": event_id, "tenant": "t", "userId": "other", **more}

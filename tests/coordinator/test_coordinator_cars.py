@@ -1,0 +1,137 @@
+"""Cars and users that come and go at Jedlix: their changes, devices and entities."""
+
+from homeassistant.config_entries import ConfigEntryState
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import device_registry as dr, entity_registry as er
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.jedlix.const import DOMAIN
+from simulator.app import Simulator
+from tests.commanding import entity_of, poll
+from tests.coordinator.tools import (
+    PLUGGED_IN,
+    add_user_without_car,
+    coordinator_of,
+    link_car,
+    set_up_without_push,
+)
+from tests.tools import record_events, set_up_with_push, state_of, until
+
+
+def device_of(
+    hass: HomeAssistant, entry: MockConfigEntry, user_id: str, vehicle_id: str
+) -> dr.DeviceEntry | None:
+    """Return the device of a car, None where there is none."""
+    identifier = (DOMAIN, f"{user_id}_{vehicle_id}")
+    return dr.async_get(hass).async_get_device_by_identifier(identifier, entry.entry_id)
+
+
+async def test_a_car_that_is_removed_at_jedlix_is_published_and_its_device_removed(
+    hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry
+) -> None:
+    recorded, key = record_events(hass), (sim.user_ids[0], sim.vehicle_ids[0])
+    device = device_of(hass, entry, *key)
+    assert device is not None
+    sim.remove(sim.vehicle_ids[0])
+    await until(hass, lambda: recorded.types)
+    assert recorded.types == ["vehicle_removed"]
+    assert recorded.changes[0]["device_id"] == device.id
+    assert device_of(hass, entry, *key) is None
+    assert not any("tesla" in state.entity_id for state in hass.states.async_all())
+
+
+async def test_a_car_that_is_linked_at_jedlix_appears_without_a_reload(
+    hass: HomeAssistant, sim: Simulator, callback_url: str
+) -> None:
+    user_id = add_user_without_car(sim)
+    entry = await set_up_with_push(hass, sim, callback_url, users=[user_id])
+    recorded = record_events(hass)
+    car = link_car(sim, user_id)
+    await until(hass, lambda: recorded.types)
+    assert recorded.types == ["vehicle_added"]
+    assert recorded.changes[0]["vehicle_id"] == car.id
+    assert state_of(hass, "_charge_state") == "disconnected"
+    device = device_of(hass, entry, user_id, car.id)
+    assert device is not None
+    assert recorded.changes[0]["device_id"] == device.id
+    sim.plug(car.id)
+    await until(hass, lambda: len(recorded.types) == 4)
+    assert recorded.types[1:] == PLUGGED_IN
+
+
+async def test_another_car_replaces_the_old_one(
+    hass: HomeAssistant, sim: Simulator, polled: MockConfigEntry
+) -> None:
+    recorded = record_events(hass)
+    sim.remove(sim.vehicle_ids[0])
+    car = link_car(sim, sim.user_ids[0])
+    await poll(hass, polled)
+    assert sorted(recorded.types) == ["vehicle_added", "vehicle_removed"]
+    assert list(coordinator_of(polled).fleet.vehicles) == [(sim.user_ids[0], car.id)]
+    assert state_of(hass, "_charge_state") == "disconnected"
+
+
+async def test_a_car_that_comes_back_has_its_disabled_entities_in_the_registry_again(
+    hass: HomeAssistant, sim: Simulator, polled: MockConfigEntry
+) -> None:
+    """They go with the device; in the registry they can be enabled."""
+    registry, car = er.async_get(hass), sim.vehicle(sim.vehicle_ids[0])
+    entity_id = entity_of(hass, sim, "sensor.range")
+    assert entity_id is not None
+    registry.async_update_entity(entity_id, disabled_by=er.RegistryEntryDisabler.USER)
+    await hass.config_entries.async_reload(polled.entry_id)
+    await hass.async_block_till_done()
+
+    sim.remove(car.id)
+    await poll(hass, polled)
+    assert registry.async_get(entity_id) is None
+
+    sim.world.vehicles[car.id] = car
+    sim.world.users[car.user_id].vehicles.append(car)
+    await poll(hass, polled)
+    entity = registry.async_get(entity_id)
+    assert entity is not None
+    assert entity.disabled_by is er.RegistryEntryDisabler.USER
+    assert hass.states.get(entity_id) is None
+    assert state_of(hass, "_charge_state") == "disconnected"
+
+
+async def test_a_user_whom_jedlix_does_not_know_has_no_cars_and_fails_nothing(
+    hass: HomeAssistant, sim: Simulator
+) -> None:
+    entry = await set_up_without_push(hass, sim, [*sim.user_ids, "nobody"])
+    assert entry.state is ConfigEntryState.LOADED
+    assert list(coordinator_of(entry).fleet.vehicles) == [(sim.user_ids[0], sim.vehicle_ids[0])]
+    await poll(hass, entry)
+    assert state_of(hass, "_charge_state") == "disconnected"
+
+
+async def test_the_cars_of_a_user_deleted_at_jedlix_are_removed_after_two_polls(
+    hass: HomeAssistant, sim: Simulator, polled: MockConfigEntry
+) -> None:
+    """One 404 may be an error of Jedlix; names and automations are lost with the device."""
+    recorded = record_events(hass)
+    user = sim.world.users.pop(sim.user_ids[0])
+    await poll(hass, polled)
+    sim.world.users[user.id] = user
+    await poll(hass, polled)
+    assert state_of(hass, "_charge_state") == "disconnected"
+    del sim.world.users[user.id]
+    await poll(hass, polled)
+    assert recorded.types == []
+    assert coordinator_of(polled).fleet.vehicles
+    for _ in range(2):
+        await poll(hass, polled)
+        assert recorded.types == ["vehicle_removed"]
+        assert list(coordinator_of(polled).fleet.vehicles) == []
+
+
+async def test_a_lost_link_to_a_car_is_published_and_shown(
+    hass: HomeAssistant, sim: Simulator, polled: MockConfigEntry
+) -> None:
+    recorded = record_events(hass)
+    for connected, state in ((False, "off"), (True, "on")):
+        sim.link(sim.vehicle_ids[0], connected=connected)
+        await poll(hass, polled)
+        assert state_of(hass, "_vehicle_link") == state
+    assert recorded.types == ["vehicle_link_lost", "vehicle_link_restored"]

@@ -1,0 +1,172 @@
+"""Serialization: a snapshot comes out of the store as it went in, and what is damaged is refused."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+import json
+from typing import Final
+
+from hypothesis import given, strategies as st
+import pytest
+
+from custom_components.jedlix.api import (
+    BadAnswer,
+    ChargeSettings,
+    ChargeState,
+    ChargeStatus,
+    Session,
+    Vehicle,
+)
+from custom_components.jedlix.state.serialization import snapshot_as_json, snapshot_from_json
+from custom_components.jedlix.state.snapshot import UserSnapshot, VehicleSnapshot
+
+NOON: Final = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+
+TIMES: Final = st.datetimes(datetime(2000, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+IDS: Final = st.text(st.characters(codec="utf-8", categories=("L", "N", "P")), min_size=1)
+TEXTS: Final = st.none() | IDS
+BOOLEANS: Final = st.none() | st.booleans()
+LEVELS: Final = st.integers(0, 100)
+AMOUNTS: Final = st.none() | st.floats(-1e6, 1e6)
+SESSIONS: Final = st.builds(
+    Session,
+    id=IDS,
+    user_id=TEXTS,
+    vehicle_id=TEXTS,
+    is_managed=BOOLEANS,
+    charging_location_id=TEXTS,
+    started_at=st.none() | TIMES,
+    ended_at=st.none() | TIMES,
+    energy_kwh=AMOUNTS,
+    cost=AMOUNTS,
+    savings=AMOUNTS,
+    currency=TEXTS,
+)
+SETTINGS: Final = st.fixed_dictionaries(
+    {},
+    optional={
+        "isSmartChargingEnabled": st.booleans(),
+        "enableSmartChargingAt": st.none() | TIMES.map(datetime.isoformat),
+        "desiredBatteryLevel": st.integers(50, 100),
+        "minimumBatteryLevel": LEVELS,
+        "departureTimes": st.dictionaries(IDS, st.lists(st.none() | IDS, max_size=2), max_size=2),
+    },
+).map(ChargeSettings.from_json)
+CARS: Final = st.builds(
+    VehicleSnapshot,
+    vehicle=st.builds(
+        Vehicle,
+        id=IDS,
+        user_id=st.just("user"),
+        brand=TEXTS,
+        model=TEXTS,
+        version=TEXTS,
+        is_connected=BOOLEANS,
+        is_connectable=BOOLEANS,
+        connection_status=TEXTS,
+        capabilities=st.frozensets(IDS, max_size=3),
+        charge_state=st.builds(
+            ChargeState,
+            status=st.sampled_from(ChargeStatus),
+            battery_level=st.none() | LEVELS,
+            range_km=st.none() | st.integers(0, 2000),
+            updated_at=st.none() | TIMES,
+        ),
+    ),
+    known_since=TIMES,
+    status=st.sampled_from(ChargeStatus),
+    settings=st.none() | SETTINGS,
+    open_sessions=st.dictionaries(IDS, SESSIONS, max_size=2),
+    ended_sessions=st.dictionaries(IDS, TIMES, max_size=2),
+    latest_session=st.none() | SESSIONS,
+    plug_session=st.none() | SESSIONS,
+    boost_session_id=TEXTS,
+    entered_levels=st.dictionaries(IDS, LEVELS, max_size=2),
+    fetched=st.lists(SESSIONS, max_size=1).map(tuple),
+)
+USERS: Final = st.builds(
+    UserSnapshot,
+    user_id=IDS,
+    vehicles=st.dictionaries(IDS, CARS, max_size=2),
+    first_refresh=st.none() | TIMES,
+)
+
+
+@given(USERS)
+def test_a_user_comes_out_of_the_store_as_stored(user: UserSnapshot) -> None:
+    user = replace(
+        user,
+        vehicles={
+            key: replace(item, vehicle=replace(item.vehicle, user_id=user.user_id))
+            for key, item in user.vehicles.items()
+        },
+    )
+    assert snapshot_from_json(json.loads(json.dumps(snapshot_as_json(user)))) == user
+
+
+def test_the_file_has_the_names_of_the_first_version_and_no_empty_field() -> None:
+    """Files of earlier versions are read by these names."""
+    session = Session(id="s", ended_at=NOON)
+    car = VehicleSnapshot(
+        vehicle=Vehicle(id="car", user_id="user"),
+        known_since=NOON,
+        ended_sessions={"s": NOON},
+        entered_levels={"s": 40},
+        fetched=(session,),  # for the comparison alone
+    )
+    user = UserSnapshot(user_id="user", vehicles={"car": car}, chargers={}, first_refresh=NOON)
+    noon = NOON.isoformat()
+    written = json.loads(json.dumps(snapshot_as_json(user)))
+    written["vehicles"]["car"].pop("vehicle")
+    assert written == {
+        "user_id": "user",
+        "first_look": noon,
+        "vehicles": {
+            "car": {
+                "watched_since": noon,
+                "status": "unknown",
+                "open_sessions": {},
+                "ended_sessions": {"s": noon},
+                "told_levels": {"s": 40},
+            }
+        },
+    }
+    assert "first_look" not in snapshot_as_json(replace(user, first_refresh=None))
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        None,
+        [],
+        {},
+        {"user_id": ""},
+        {"user_id": "user", "vehicles": {"car": None}},
+        {"user_id": "user", "vehicles": {"car": {}}},
+        {"user_id": "user", "vehicles": {"car": {"vehicle": {"id": "car"}}}},
+        {"user_id": "user", "vehicles": {"car": {"watched_since": "2026-11-24T12:00:00Z"}}},
+    ],
+)
+def test_what_is_no_user_is_refused(damaged: object) -> None:
+    with pytest.raises(BadAnswer):
+        snapshot_from_json(damaged)
+
+
+@pytest.mark.parametrize("odd", [None, [], "text", 5])
+def test_a_field_of_a_wrong_shape_is_left_out(odd: object) -> None:
+    user = snapshot_from_json(
+        {
+            "user_id": "user",
+            "vehicles": {
+                "car": {
+                    "vehicle": {"id": "car"},
+                    "watched_since": "2026-11-24T12:00:00Z",
+                    "settings": odd,
+                    "open_sessions": odd,
+                    "ended_sessions": {"s": odd} if odd else odd,
+                }
+            },
+        }
+    )
+    assert user.vehicles["car"].ended_sessions == {}
+    assert user.vehicles["car"].open_sessions == {}
+    assert user.vehicles["car"].settings is None
