@@ -30,7 +30,7 @@ from .api import (
     WebhookMessage,
 )
 from .api.errors import TokenRefused
-from .api.gate import MAX_PAUSE
+from .api.gate import MAX_PAUSE, nobody_waits
 from .api.offered import OfferedCalls
 from .const import CONF_POLL_MINUTES, DEFAULT_POLL_MINUTES, DOMAIN
 from .devices import DeviceKey
@@ -180,7 +180,8 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
     async def _serve_request(self, user_id: str) -> bool:
         """Refresh a user on request; returns false when it failed and is to be tried again."""
         source = Source.COMMAND if user_id in self._commanded else Source.WEBHOOK
-        error = await self._try_refresh(user_id, source)
+        with nobody_waits():
+            error = await self._try_refresh(user_id, source)
         if error is not None and not isinstance(error, AuthError):
             _LOGGER.debug("The refresh of Jedlix user %s is tried again: %s", user_id, error)
             return False
