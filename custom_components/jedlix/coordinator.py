@@ -542,7 +542,7 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
             try:
                 for vehicle_id, car in user.vehicles.items():
                     settings = await self._fetcher.settings(user_id, vehicle_id)
-                    if settings is not None:
+                    if settings is not None or not self.offered.is_offered("charge_settings"):
                         after = after.with_vehicle(replace(car, settings=settings))
                     elif car.settings is not None:
                         self._details.request_settings(user_id)  # it may have been a slip of Jedlix
