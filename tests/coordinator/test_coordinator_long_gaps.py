@@ -1,6 +1,7 @@
 """Long gaps: Home Assistant is off for longer than ended sessions are remembered."""
 
 from datetime import timedelta
+from typing import Any
 
 from homeassistant.core import HomeAssistant
 import pytest
@@ -14,14 +15,16 @@ from tests.tools import Clock, record_events
 DAY = timedelta(days=1)
 
 
-@pytest.mark.parametrize("mode", ["default", "strict"])
+@pytest.mark.parametrize(
+    "settings", [{}, {"mode": "strict"}, {"faults": {"forbidden": ["sessions"]}}], ids=str
+)
 async def test_the_sessions_of_two_weeks_without_home_assistant_are_published_late_and_once(
     hass: HomeAssistant,
     start_simulator: StartSimulator,
     monkeypatch: pytest.MonkeyPatch,
-    mode: str,
+    settings: dict[str, Any],
 ) -> None:
-    sim: Simulator = await start_simulator(mode=mode)
+    sim: Simulator = await start_simulator(**settings)
     entry, clock = await set_up_without_push(hass, sim), Clock(monkeypatch, sim)
     recorded, begin = record_events(hass), clock.now()
     assert await hass.config_entries.async_unload(entry.entry_id)
