@@ -168,6 +168,14 @@ class House:
         self._waited += minutes * 60
         return timer.when() - self.hass.loop.time() < self._waited + 1
 
+    async def quiet(self) -> None:
+        """Wait until Jedlix has not been called for a moment."""
+        answered = -1
+        while answered != self.sim.requests_answered:
+            answered = self.sim.requests_answered
+            await asyncio.sleep(0.1)
+        await self.hass.async_block_till_done()
+
     async def reload(self) -> None:
         """Reload the entry, as a restart of Home Assistant would load it again."""
         await self.hass.config_entries.async_reload(self.entry.entry_id)
@@ -221,6 +229,14 @@ class House:
         """Return the identifiers of the entry's devices."""
         found = dr.async_entries_for_config_entry(dr.async_get(self.hass), self.entry.entry_id)
         return {name for device in found for _, name in device.identifiers}
+
+    def device_id(self, car: Vehicle) -> str:
+        """Return the id of a car's device."""
+        identifier = (DOMAIN, f"{car.user_id}_{car.id}")
+        registry = dr.async_get(self.hass)
+        device = registry.async_get_device_by_identifier(identifier, self.entry.entry_id)
+        assert device is not None
+        return device.id
 
     def published(self, *types: str) -> list[tuple[str, str]]:
         """Return the changes of these types as their type and session, in order."""

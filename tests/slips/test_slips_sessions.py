@@ -247,7 +247,7 @@ async def test_a_fleet_without_a_tenants_list(begin: Begin) -> None:
 
 
 @tries(2)
-@pytest.mark.parametrize("absent", [(), ("user_sessions",)], ids=["all calls", "tenant's list only"])
+@tenants
 async def test_deliveries_alone_are_enough_for_short_sessions(
     begin: Begin, absent: tuple[str, ...]
 ) -> None:

@@ -2,13 +2,16 @@
 
 from datetime import timedelta
 
+from aiohttp import ClientTimeout
 from homeassistant.const import STATE_UNAVAILABLE
 import pytest
 
 from custom_components.jedlix import coordinator
+from custom_components.jedlix.api import http
 from tests.slips.conftest import Begin
 from tests.slips.house import House
 from tests.slips.stories import tries
+from tests.tools import until
 
 FAILURES = pytest.mark.parametrize(
     "failure",
@@ -134,7 +137,7 @@ async def test_a_reload_while_one_user_cannot_be_read(
     await house.ends_well()
 
 
-@tries(1, kinds=("hang",))
+@tries(1, kinds=("slow",))
 @pytest.mark.xfail(
     strict=True,
     raises=AssertionError,
@@ -151,7 +154,7 @@ async def test_a_second_restart_before_the_first_round_is_over(
         house.unplug(car)
     house.clock.go_on(timedelta(hours=3))
     monkeypatch.setattr(coordinator, "FIRST_REFRESH_TIMEOUT", 0.05)
-    house.fault("hang")
+    house.fault("slow", delay_seconds=0.5, endpoints=["vehicles", "user_sessions"])
     await house.hass.config_entries.async_setup(house.entry.entry_id)
     await house.hass.config_entries.async_unload(house.entry.entry_id)
     house.clock.go_on(timedelta(minutes=1))
@@ -194,15 +197,20 @@ async def test_a_catch_up_of_days_for_a_user_who_is_behind(begin: Begin) -> None
 async def test_a_user_is_removed_while_a_refresh_is_under_way(
     begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(coordinator, "FIRST_REFRESH_TIMEOUT", 0.05)
     house = await begin(users=2)
+    monkeypatch.setattr(coordinator, "FIRST_REFRESH_TIMEOUT", 0.05)
+    monkeypatch.setattr(http, "TIMEOUT", ClientTimeout(total=0.5))
     user_id = house.car.user_id
-    house.fault("slow", delay_seconds=0.2, users=[1])
-    house.fault("status", status=503, users=[1])
+    house.fault("hang", users=[1])
+    path = f"/users/{user_id}/vehicles"
+    before = house.calls(path)
     await house.poll()
     (subentry,) = [it for it in house.entry.subentries.values() if it.unique_id == user_id]
     house.hass.config_entries.async_remove_subentry(house.entry, subentry.subentry_id)
     house.followed.discard(user_id)
+    await until(house.hass, lambda: house.calls(path) >= before + 3)  # it is tried twice again
+    house.calm()
+    await house.quiet()
     await house.poll(times=2)
     before = house.calls(f"/users/{user_id}/")
     await house.poll(times=2)

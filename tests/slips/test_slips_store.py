@@ -1,0 +1,92 @@
+"""The store: what cannot be read costs only itself."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.slips.conftest import Begin
+from tests.slips.stories import tries
+
+DAMAGES = {
+    "one user is a text": lambda data: data["users"].__setitem__(0, "a text"),
+    "one user has no id": lambda data: data["users"].__setitem__(0, {}),
+    "one delivery has no time": lambda data: data["inbox"].__setitem__("an id", "no time"),
+    "one subscription is empty": lambda data: data["subscriptions"].__setitem__("userCreated", {}),
+}
+
+
+@tries(13)
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="rule 13: one part that cannot be read costs the whole store",
+)
+async def test_a_part_of_the_store_that_cannot_be_read_costs_only_itself(
+    begin: Begin, hass_storage: dict[str, Any], damage: Any
+) -> None:
+    house = await begin(users=2, absent=("webhook_history",))
+    other = house.cars[1]
+    await house.hass.config_entries.async_unload(house.entry.entry_id)
+    damage(hass_storage[f"jedlix.{house.entry.entry_id}"]["data"])
+    house.plug(other)
+    house.clock.go_on(timedelta(minutes=10))
+    house.unplug(other)
+    house.clock.go_on(timedelta(minutes=10))
+    await house.hass.config_entries.async_setup(house.entry.entry_id)
+    await house.poll()
+    assert len(house.published("session_started", "session_ended")) == 2
+    await house.ends_well()
+
+
+@tries(3, 13)
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="rule 3: a stored moment in the future is believed",
+)
+async def test_a_stored_moment_in_the_future_is_not_believed(
+    begin: Begin, hass_storage: dict[str, Any]
+) -> None:
+    house = await begin(absent=("webhook_history",))
+    await house.hass.config_entries.async_unload(house.entry.entry_id)
+    stored = hass_storage[f"jedlix.{house.entry.entry_id}"]["data"]
+    future = (house.clock.now() + timedelta(days=400)).isoformat()
+    damaged = _with_moments(stored, future)
+    hass_storage[f"jedlix.{house.entry.entry_id}"]["data"] = damaged
+    house.plug()
+    house.clock.go_on(timedelta(minutes=10))
+    await house.hass.config_entries.async_setup(house.entry.entry_id)
+    await house.poll()
+    assert len(house.published("session_started")) == 1
+    await house.ends_well()
+
+
+def _with_moments(stored: Any, moment: str) -> Any:
+    """Return what is stored with each moment that bounds a reading set to another one."""
+    if isinstance(stored, dict):
+        return {
+            key: moment
+            if key in {"checkpoint", "watched_since", "missed_since"} and value
+            else _with_moments(value, moment)
+            for key, value in stored.items()
+        }
+    if isinstance(stored, list):
+        return [_with_moments(item, moment) for item in stored]
+    return stored
+
+
+@tries(1, 13)
+async def test_a_restart_in_the_middle_of_a_session(begin: Begin) -> None:
+    house = await begin(users=2)
+    await house.in_session()
+    await house.reload()
+    await house.hass.config_entries.async_unload(house.entry.entry_id)
+    house.unplug()
+    house.plug()
+    house.clock.go_on(timedelta(hours=4))
+    await house.hass.config_entries.async_setup(house.entry.entry_id)
+    await house.poll()
+    assert len(house.published("session_started", "session_ended")) == 3
+    await house.ends_well()
