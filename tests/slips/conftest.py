@@ -20,7 +20,6 @@ from tests.slips.house import House
 from tests.tools import Clock
 
 
-
 @dataclass
 class InFlight:
     """How many calls of the API were under way at once: at most so far, of all and of one user."""

@@ -125,7 +125,9 @@ class House:
     def fault(self, kind: str, **values: object) -> int:
         """Set an aimed fault, as POST /control/faults does; returns its number."""
         (number,) = self.sim.strike({"kind": kind, **values})
-        self.clock.go_on(timedelta(seconds=1))  # what follows happens later, in whole milliseconds too
+        self.clock.go_on(
+            timedelta(seconds=1)
+        )  # what follows happens later, in whole milliseconds too
         return number
 
     def end_fault(self, number: int) -> None:
@@ -196,9 +198,7 @@ class House:
         """Return whether a car's entities are available."""
         return self.state("sensor.charge_state", car) not in {None, STATE_UNAVAILABLE}
 
-    async def use(
-        self, key: str, service: str, car: Vehicle | None = None, **data: object
-    ) -> None:
+    async def use(self, key: str, service: str, car: Vehicle | None = None, **data: object) -> None:
         """Use a car's control, as a person would."""
         car = car or self.car
         domain, _, name = key.partition(".")
@@ -380,7 +380,11 @@ class House:
         """Return the devices that were removed although their cars and chargers are there."""
         if "vehicle_removed" in self._reported:
             return []
-        return [f"device removed: {name}" for name in self._removed_devices if name in self._true_devices]
+        return [
+            f"device removed: {name}"
+            for name in self._removed_devices
+            if name in self._true_devices
+        ]
 
     def _wrong_now(self) -> list[str]:
         """Return what is not as it should be at this moment."""

@@ -39,9 +39,7 @@ async def a_session(house: House) -> None:
         -600,
     ],
 )
-async def test_home_assistants_clock_is_wrong_and_then_right(
-    begin: Begin, minutes: float
-) -> None:
+async def test_home_assistants_clock_is_wrong_and_then_right(begin: Begin, minutes: float) -> None:
     house = await begin()
     house.set_home_clock(minutes)
     await house.poll(times=2)

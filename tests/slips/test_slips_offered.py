@@ -24,9 +24,7 @@ TENANTS_LIST = ("user_sessions", "session", "session_settings")
     raises=AssertionError,
     reason="rule 5: one 404 or 403 of the documented list means that this tenant has none",
 )
-async def test_one_refusal_of_the_documented_list(
-    begin: Begin, answer: dict[str, object]
-) -> None:
+async def test_one_refusal_of_the_documented_list(begin: Begin, answer: dict[str, object]) -> None:
     house = await begin(absent=TENANTS_LIST)
     house.sim.strike({**answer, "endpoints": ["sessions"], "times": 1})
     await house.poll()

@@ -42,9 +42,7 @@ async def a_missed_session(house: House, number: int = 0) -> None:
     raises=AssertionError,
     reason="rule 7: one user who cannot be read shows old states as if they were new, in silence",
 )
-async def test_one_user_cannot_be_read_for_hours(
-    begin: Begin, failure: dict[str, object]
-) -> None:
+async def test_one_user_cannot_be_read_for_hours(begin: Begin, failure: dict[str, object]) -> None:
     house = await begin(users=2)
     unread, other = house.cars
     house.sim.strike({**failure, "users": [1]})
@@ -189,11 +187,6 @@ async def test_a_catch_up_of_days_for_a_user_who_is_behind(begin: Begin) -> None
 
 
 @tries(1, kinds=("hang",))
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="rule 1: a user who was removed during a refresh that failed stays due",
-)
 async def test_a_user_is_removed_while_a_refresh_is_under_way(
     begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
