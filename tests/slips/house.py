@@ -21,7 +21,6 @@ from homeassistant.helpers import (
 )
 from homeassistant.util import dt as dt_util
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.jedlix.const import CONF_POLL_MINUTES, DOMAIN
 from simulator.app import Simulator
@@ -396,7 +395,7 @@ class House:
         for car in self.cars:
             for key, expected in self._expected_states(car).items():
                 if (shown := self.state(key, car)) != expected:
-                    wrong.append(f"{key} of {car.id}: {shown}, not {expected}")  # noqa: PERF401
+                    wrong.append(f"{key} of {car.id}: {shown}, not {expected}")
         if self.reauths:
             wrong.append("new credentials are asked for")
         if self.repairs:
