@@ -85,7 +85,7 @@ async def test_at_most_eight_calls_at_once_and_two_per_user(
     begin: Begin, in_flight: InFlight
 ) -> None:
     house = await begin(users=12)
-    house.fault("slow", delay_seconds=0.02)
+    house.fault("slow", delay_seconds=0.15)
     now = house.clock.now()
     period = {"start": (now - timedelta(days=9)).isoformat(), "end": now.isoformat()}
     await asyncio.gather(

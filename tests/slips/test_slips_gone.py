@@ -1,5 +1,7 @@
 """Things that are not listed: a car, a user or a session is gone only when Jedlix says so again and again."""
 
+from datetime import timedelta
+
 from homeassistant.config_entries import ConfigEntryState
 import pytest
 
@@ -38,7 +40,8 @@ async def test_three_empty_lists_within_a_minute_end_nothing(begin: Begin) -> No
     for _ in range(3):
         house.sim.change_settings(house.car.id, desiredBatteryLevel=85)
         await house.sim.delivered()
-        await house.poll(minutes=0.3)
+        await house.quiet()
+        house.clock.go_on(timedelta(seconds=15))
     house.nothing_is_gone()
     await house.ends_well()
 
