@@ -125,3 +125,42 @@ async def test_answers_that_are_slow_lose_nothing(begin: Begin) -> None:
     await house.sim.delivered()
     await house.poll()
     await house.ends_well()
+
+
+@tries(15)
+@pytest.mark.parametrize(
+    ("name", "moment"),
+    [
+        pytest.param(
+            "endTime",
+            "9999-12-31T23:59:59.999Z",
+            marks=pytest.mark.xfail(
+                strict=True,
+                raises=AssertionError,
+                reason="rule 15: an end that no calendar can hold ends the session",
+            ),
+        ),
+        ("startTime", "0001-01-01T00:00:00.000Z"),
+        ("startTime", "9999-12-31T23:59:59.999Z"),
+    ],
+)
+async def test_a_date_that_no_calendar_can_hold(begin: Begin, name: str, moment: str) -> None:
+    house = await begin()
+    session_id = await house.in_session()
+    session = {
+        "id": session_id,
+        "userId": house.car.user_id,
+        "vehicleId": house.car.id,
+        "isManaged": True,
+        "startTime": house.clock.now().isoformat(),
+        "endTime": None,
+        name: moment,
+    }
+    text = orjson.dumps({"items": [session], "totalPages": 1, "totalCount": 1}).decode()
+    calls = ["user_sessions", "sessions"]
+    number = house.fault("status", status=200, problem=False, text=text, endpoints=calls)
+    await house.poll(times=2)
+    assert house.published("session_ended") == []
+    assert house.state("sensor.session") == "smart"
+    house.end_fault(number)
+    await house.ends_well()

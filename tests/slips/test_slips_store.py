@@ -3,10 +3,14 @@
 from datetime import timedelta
 from typing import Any
 
+from aiohttp import web
+from aiohttp.test_utils import TestClient
+import orjson
 import pytest
 
 from tests.slips.conftest import Begin
 from tests.slips.stories import tries
+from tests.tools import WEBHOOK_ID, WEBHOOK_KEY
 
 DAMAGES = {
     "one user is a text": lambda data: data["users"].__setitem__(0, "a text"),
@@ -89,4 +93,29 @@ async def test_a_restart_in_the_middle_of_a_session(begin: Begin) -> None:
     await house.hass.config_entries.async_setup(house.entry.entry_id)
     await house.poll()
     assert len(house.published("session_started", "session_ended")) == 3
+    await house.ends_well()
+
+
+@tries(13)
+@pytest.mark.xfail(
+    strict=True, raises=AssertionError, reason="rule 13: ids are stored in their full length"
+)
+async def test_ids_are_stored_short(
+    begin: Begin, home: TestClient[web.Request, web.Application], hass_storage: dict[str, Any]
+) -> None:
+    house = await begin(push=True)
+    await house.hass.config_entries.async_reload(house.entry.entry_id)
+    stored = f"jedlix.{house.entry.entry_id}"
+    before = len(orjson.dumps(hass_storage[stored]))
+    message = {"eventType": "any", "id": "x" * 20_000, "userId": house.car.user_id}
+    for _ in range(2):
+        answer = await home.post(
+            f"/api/webhook/{WEBHOOK_ID}",
+            json=message,
+            headers={"Authorization": f"Basic {WEBHOOK_KEY}"},
+        )
+        assert answer.status == 200
+    await house.reload()
+    assert len(orjson.dumps(hass_storage[stored])) < before + 1000
+    assert len(house.recorded.webhooks) == 1
     await house.ends_well()

@@ -60,6 +60,39 @@ async def test_one_user_cannot_be_read_for_hours(begin: Begin, failure: dict[str
     await house.ends_well()
 
 
+@tries(7)
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="rule 7: after an outage only a poll makes entities available, not a good refresh",
+)
+async def test_the_first_good_refresh_after_an_outage_is_a_deliverys(begin: Begin) -> None:
+    house = await begin(push=True)
+    house.fault("status", status=503)
+    await house.poll(times=4)
+    assert not house.is_available()
+    house.calm()
+    house.plug()
+    await house.sim.delivered()
+    await until(house.hass, lambda: house.published("session_started"))
+    assert house.state("binary_sensor.plugged_in") == "on"
+    await house.ends_well()
+
+
+@tries(1)
+@pytest.mark.parametrize("absent", [(), ("sessions",)], ids=["all calls", "user's list only"])
+async def test_what_one_user_missed_for_hours_is_published(
+    begin: Begin, absent: tuple[str, ...]
+) -> None:
+    house = await begin(users=2, absent=(*absent, "webhook_history"))
+    house.fault("status", status=503, users=[1])
+    house.fault("late_start", endpoints=["sessions"], delay_seconds=86400)
+    await a_missed_session(house)
+    await house.poll(times=20)
+    house.calm()
+    await house.ends_well()
+
+
 @tries(7, 8)
 async def test_jedlix_is_away_for_hours(begin: Begin) -> None:
     house = await begin(users=2)
