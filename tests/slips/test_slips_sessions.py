@@ -5,6 +5,8 @@ from typing import Final
 
 import pytest
 
+from custom_components.jedlix.state import fetcher
+from simulator.model import Session
 from tests.slips.conftest import Begin
 from tests.slips.stories import tries
 
@@ -243,6 +245,40 @@ async def test_a_fleet_without_a_tenants_list(begin: Begin) -> None:
         house.clock.go_on(timedelta(minutes=2))
         house.unplug(car)
     await house.poll(times=5, minutes=60)
+    await house.ends_well()
+
+
+@tries(2)
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="rule 2: sessions beyond the last page that is read are dropped in silence",
+)
+async def test_more_sessions_than_the_pages_that_are_read(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetcher, "MAX_PAGES", 2)
+    house = await begin(users=2, follow=1, absent=("webhook_history",), options=SELDOM)
+    house.plug()
+    house.clock.go_on(timedelta(minutes=1))
+    house.unplug()
+    other = house.sim.world.users[house.sim.user_ids[1]].vehicles[0]
+    for number in range(250):
+        at = house.clock.now() + timedelta(seconds=number)
+        house.sim.world.sessions.add(
+            Session(
+                id=f"{number:08}-0000-4000-8000-000000000000",
+                user_id=other.user_id,
+                vehicle_id=other.id,
+                charging_location_id=None,
+                is_managed=False,
+                start=at,
+                last_met=at,
+                end=at,
+            )
+        )
+    await house.poll(times=5)
+    assert len(house.published("session_started", "session_ended")) == 2
     await house.ends_well()
 
 

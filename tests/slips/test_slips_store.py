@@ -1,5 +1,6 @@
 """The store: what cannot be read costs only itself."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -94,6 +95,25 @@ async def test_a_restart_in_the_middle_of_a_session(begin: Begin) -> None:
     await house.poll()
     assert len(house.published("session_started", "session_ended")) == 3
     await house.ends_well()
+
+
+@tries(11, 13)
+async def test_a_clean_stop_under_load_repeats_nothing(begin: Begin) -> None:
+    house = await begin(push=True, users=3, retries=(0.05,) * 40)
+    for _ in range(2):
+        for car in house.cars:
+            house.plug(car)
+        await asyncio.sleep(0.02)
+        await house.reload()
+        house.clock.go_on(timedelta(minutes=2))
+        for car in house.cars:
+            house.unplug(car)
+        await asyncio.sleep(0.02)
+        await house.reload()
+        house.clock.go_on(timedelta(minutes=2))
+    await house.ends_well()
+    seen = [event["event_id"] for event in house.recorded.webhooks]
+    assert len(seen) == len(set(seen))
 
 
 @tries(13)
