@@ -88,6 +88,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: JedlixConfigEntry) -> bo
     entry.async_on_unload(entry.add_update_listener(async_entry_updated))
     entry.async_on_unload(follow_new_users(hass, entry))
     entry.async_on_unload(push.register_handler())
+    entry.async_on_unload(coordinator.user_issues.clear)
     await coordinator.async_config_entry_first_refresh()
     # The coordinator polls only while somebody listens, and an account may have no car yet.
     entry.async_on_unload(coordinator.async_add_listener(lambda: None))
