@@ -337,7 +337,8 @@ async def test_a_damaged_part_costs_only_itself(
 async def test_refused_credentials_of_a_damaged_shape_count_as_none(
     store: JedlixStore, file: Path
 ) -> None:
-    for odd in (1, [], {"refused_since": 5, "refusals": "many"}):
+    shapes: list[object] = [1, [], {"refused_since": 5, "refusals": "many"}]
+    for odd in shapes:
         write(file, file_of({"credentials": odd}))
         await store.load()
         assert (store.credentials.refused_since, store.credentials.refusals) == (None, 0)

@@ -55,8 +55,9 @@ def find_issues(
         return set()
     return {
         UserIssue(ISSUE_USER_UNREADABLE, user_id)
-        for user_id, since in failing_since.items()
-        if user_id in followed and now - since >= UNREADABLE_AFTER
+        for user_id in followed
+        if now - min(failing_since.get(user_id, now), closed_since.get(user_id, now))
+        >= UNREADABLE_AFTER
     }
 
 
