@@ -35,6 +35,7 @@ from .api.offered import OfferedCalls
 from .const import CONF_POLL_MINUTES, DEFAULT_POLL_MINUTES, DOMAIN
 from .devices import DeviceKey
 from .fleet import Fleet
+from .issues import UserIssues
 from .publisher import Publisher, Source
 from .push.health import PushHealth
 from .push.history import WebhookHistory
@@ -98,6 +99,7 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         self.offered = OfferedCalls(store.learned_calls, self.now)
         self.fleet = Fleet(store)
         self.publisher = Publisher(hass, entry.entry_id)
+        self.user_issues = UserIssues(hass, entry)
         self.user_locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._fetcher = Fetcher(client, self.offered)
         self._history = WebhookHistory(
@@ -145,6 +147,7 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         """Forget a user with all cars and chargers. Nothing is published: nothing happened to them."""
         self._schedule.unfollow(user_id)
         self.fleet.drop(user_id)
+        self.user_issues.forget(user_id)
 
     # -- refresh requests ----------------------------------------------------------------------------------
 
@@ -203,6 +206,7 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
             self._note_good_poll()
             return
         self._update_availability()
+        self.user_issues.note_failed_poll()
         interval = _RETRY_INTERVAL
         if isinstance(failure, AuthError):
             interval = min(self._interval.total_seconds(), _REFUSED_RETRY_INTERVAL)
@@ -263,15 +267,22 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
 
     @callback
     def _report_unreadable_users(self) -> None:
-        """Log once that a user cannot be read, while Jedlix answers others, and once that they can again."""
+        """Log once that a user cannot be read, while Jedlix answers others, and once that they can again.
+
+        A repair follows when that lasts.
+        """
         failing = {
-            user_id for user_id, user in self._store.users.items() if user.failing_since is not None
+            user_id: user.failing_since
+            for user_id, user in self._store.users.items()
+            if user.failing_since is not None
         }
-        for user_id in failing - self._reported:
+        for user_id in failing.keys() - self._reported:
             _LOGGER.warning("The Jedlix user %s cannot be read at the moment", user_id)
-        for user_id in self._reported - failing:
+        for user_id in self._reported - failing.keys():
             _LOGGER.info("The Jedlix user %s can be read again", user_id)
-        self._reported = failing
+        self._reported = set(failing)
+        if not self._store.is_closed:
+            self.user_issues.review(self.followed, failing, self.now())
 
     async def catch_up(self, since: datetime) -> None:
         """Publish what was missed since a moment, at most 7 days ago; raises a JedlixError."""
@@ -452,6 +463,8 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         else:
             return None
         self._note_failed(user_id)
+        if _is_of_one_user(failure) and user_id in self.followed:
+            self.user_issues.note_closed(user_id, self.now())
         return failure
 
     @callback
@@ -492,6 +505,10 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
                 after = replace(after, failing_since=None)
             after = self._with_holds(after, asked_at, {Part.BOOST})
             self._schedule.note_refreshed(user_id)
+            if answer.is_user_known:
+                self.user_issues.note_readable(user_id)
+            else:
+                self.user_issues.note_closed(user_id, now)
             changes = self._put_and_publish(before, after, source, gap)
             if gap is None:
                 self._note_push_evidence(user_id, changes, source)
@@ -517,7 +534,7 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         except NotFound as err:
             if not err.is_answer or not before.vehicles:
                 raise
-            return UserAnswer(vehicles=())
+            return UserAnswer(vehicles=(), is_user_known=False)
 
     def _with_holds(
         self, user: UserSnapshot, asked_at: datetime, read: Collection[Part]

@@ -42,12 +42,14 @@ class UserAnswer:
     """What was read of one user.
 
     `sessions` is complete from `complete_since` on: an open session that began later and is not in it is
-    absent. None means that nothing is known about what is not in it.
+    absent. None means that nothing is known about what is not in it. `is_user_known` is false where Jedlix
+    itself does not know the user.
     """
 
     vehicles: tuple[Vehicle, ...]
     sessions: tuple[Session, ...] = ()
     complete_since: datetime | None = None
+    is_user_known: bool = True
 
 
 class Fetcher:
