@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import Any, Final
 from unittest.mock import AsyncMock
 
@@ -14,6 +15,7 @@ import pytest
 from custom_components.jedlix.api import (
     BadAnswer,
     ConnectionFailed,
+    Forbidden,
     JedlixClient,
     JedlixError,
     NotFound,
@@ -23,13 +25,14 @@ from custom_components.jedlix.api import (
 from custom_components.jedlix.coordinator import JedlixCoordinator
 from custom_components.jedlix.devices import DeviceKey
 from custom_components.jedlix.session_history import SessionHistory, TooManySessions
+from custom_components.jedlix.state.holds import Part
 from simulator.api import charging
 from simulator.app import Simulator
 from simulator.model import JsonObject
 from simulator.sessions import Filter
 from tests.commanding import add_session, sessions_between
 from tests.conftest import StartSimulator
-from tests.tools import make_entry, set_up
+from tests.tools import Clock, make_entry, set_up
 
 pytestmark = pytest.mark.usefixtures("home", "no_second_try")
 
@@ -131,7 +134,7 @@ async def test_a_running_session_is_there_however_long_it_runs(
     car = await start_car(history_days=0)
     running = Session(id="1", vehicle_id=car.key[1], started_at=now - 90 * DAY)
     car.coordinator.apply_command(
-        car.key, lambda vehicle: replace(vehicle, open_sessions={"1": running})
+        car.key, Part.LEVEL, lambda vehicle: replace(vehicle, open_sessions={"1": running})
     )
     assert await car.ids(now - DAY, now) == ["1"]
     assert await car.ids(now - 91 * DAY, now - 89 * DAY) == ["1"]
@@ -216,32 +219,50 @@ async def test_a_session_that_jedlix_withdraws_is_gone(now: datetime, start_car:
 # -- what the tenant does not offer ------------------------------------------------------------------------
 
 
-async def test_a_call_that_is_not_offered_is_made_once(
-    now: datetime, start_car: StartCar, caplog: pytest.LogCaptureFixture
+async def test_a_list_that_is_refused_is_asked_for_less_and_less_and_hides_no_session(
+    start_car: StartCar, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """Three refusals are enough for ten minutes of rest, and after those for a day."""
     caplog.set_level("INFO")
     car = await start_car(mode="strict")
-    calls = [(await car.read(now - n * MONTH, now))[1] for n in range(1, 4)]
-    # That there is no list of one user was known from the refresh.
-    assert calls[0] == ["sessions", "financials"]
-    assert (
-        calls[1] == calls[2] == ["sessions", "sessions"]
-    )  # the older ones, and those that are not settled
-    assert all("/api/v2/sessions" in request.path for request in [*car.sim.requests][-4:])
-    for name in ("user_sessions", "financials"):
-        assert caplog.text.count(f"does not offer {name}") == 1
+    clock = Clock(monkeypatch, car.sim)
+
+    async def refused(times: int = 2) -> int:
+        """Read some times; returns how often the user's own list was asked for."""
+        before = len(car.sim.requests)
+        for _ in range(times):
+            period = (clock.now() - MONTH, clock.now())
+            assert await car.ids(*period) == car.true_ids(*period)
+        own = f"/users/{car.key[0]}/sessions"
+        calls = [*car.sim.requests][before:]
+        return sum(
+            own in request.path and request.status == HTTPStatus.NOT_FOUND for request in calls
+        )
+
+    assert await refused(5) == 2  # the set-up was refused once
+    assert "does not offer" not in caplog.text
+    clock.go_on(timedelta(minutes=11))
+    assert await refused() == 1
+    assert caplog.text.count("does not offer user_sessions") == 1
+    clock.go_on(timedelta(hours=23))
+    assert await refused() == 0
+    clock.go_on(timedelta(hours=2))
+    assert await refused() == 1
+    assert caplog.text.count("does not offer") == 1
 
 
 @pytest.mark.parametrize("how", ["absent", "forbidden"])
-async def test_the_tenants_list_is_read_where_there_is_none_of_the_user(
+async def test_the_tenants_list_is_read_while_that_of_the_user_is_refused(
     now: datetime, start_car: StartCar, how: str
 ) -> None:
+    """The user's own list was answered before. So it remains the first that is asked for."""
     car = await start_car()
     car.sim.strike({how: ["user_sessions"]})
-    ids, calls = await car.read(now - MONTH, now)
-    assert ids == car.true_ids(now - MONTH, now)
-    assert calls == ["sessions"] * 2
-    assert (await car.read(now - MONTH, now))[1] == ["sessions"]
+    period = (now - MONTH, now)
+    for _ in range(4):
+        assert await car.read(*period) == (car.true_ids(*period), ["sessions"] * 2)
+    car.sim.strike({how: []})
+    assert await car.read(*period) == (car.true_ids(*period), ["sessions"])
 
 
 async def test_a_tenant_without_any_list_is_an_error_and_no_empty_history(
@@ -287,7 +308,7 @@ async def test_filters_that_are_ignored_only_cost_more_pages(
     starts = [session.start for session in car.sim.world.sessions.by_id.values()]
     needed = sum(start >= period[0] - timedelta(days=31) for start in starts)
     pages = -(-needed // 100) + 1  # the last one shows that there are no more
-    assert calls == ["sessions"] * pages + ["financials"]
+    assert calls == ["sessions"] * (1 + pages) + ["financials"]  # the user's own list is refused
 
 
 # -- money of the financials -------------------------------------------------------------------------------
@@ -328,15 +349,31 @@ async def test_the_financials_complete_sessions_without_figures(
 
 @pytest.mark.usefixtures("no_money_in_sessions")
 async def test_without_financials_the_sessions_are_returned_as_they_are(
-    now: datetime, start_car: StartCar, caplog: pytest.LogCaptureFixture
+    now: datetime, start_car: StartCar
 ) -> None:
-    caplog.set_level("INFO")
     car = await start_car()
     car.sim.strike({"forbidden": ["financials"]})
-    for _ in range(2):
+    for _ in range(5):
         assert await car.ids(now - MONTH, now) == car.true_ids(now - MONTH, now)
     assert sum("financials" in request.path for request in car.sim.requests) == 1
-    assert caplog.text.count("does not offer financials") == 1
+
+
+@pytest.mark.usefixtures("no_money_in_sessions")
+async def test_a_slip_of_the_financials_hides_their_figures_only_until_the_next_read(
+    now: datetime, start_car: StartCar
+) -> None:
+    car = await start_car()
+    await car.read(now - 2 * MONTH, now - MONTH)
+    period = (now - 5 * MONTH, now - 3 * MONTH)
+    car.sim.strike({"forbidden": ["financials"]})
+    sessions = await car.history.between(car.key, *period)
+    assert [session.id for session in sessions] == car.true_ids(*period)
+    assert {session.cost for session in sessions} == {None}
+    with pytest.raises(Forbidden):  # an import that went on would write that nothing was charged
+        await car.history.began_since(car.key, now - MONTH)
+    car.sim.strike({"forbidden": []})
+    assert None not in {session.cost for session in await car.history.between(car.key, *period)}
+    assert await car.history.began_since(car.key, now - MONTH)
 
 
 @pytest.mark.usefixtures("no_money_in_sessions")
@@ -346,9 +383,10 @@ async def test_financials_that_cannot_be_read_hide_no_session(
 ) -> None:
     """Their path and their shape are assumed."""
     car = await start_car()
-    monkeypatch.setattr(JedlixClient, "financials", AsyncMock(side_effect=answer))
-    assert await car.ids(now - MONTH, now) == car.true_ids(now - MONTH, now)
-    assert not car.coordinator.offered.is_offered("financials")
+    monkeypatch.setattr(JedlixClient, "financials", read := AsyncMock(side_effect=answer))
+    for _ in range(5):
+        assert await car.ids(now - MONTH, now) == car.true_ids(now - MONTH, now)
+    assert read.await_count == 1
 
 
 async def test_sessions_with_all_figures_need_no_financials(
@@ -382,26 +420,22 @@ async def test_places_are_read_once_a_day(
     assert reads() == before + 2
 
 
-async def test_places_that_are_not_offered_are_read_once(start_car: StartCar) -> None:
-    car = await start_car(faults={"absent": ["user_locations"]})
-    before = len(car.sim.requests)
-    for _ in range(2):
-        await car.history.read_places(car.key[0])
-    assert car.history.places == {}
-    assert len(car.sim.requests) == before + 1
-
-
 @pytest.mark.parametrize(
-    ("answer", "is_read_again"),
-    [(Rejected("not like this"), False), (BadAnswer("a page"), False), (ConnectionFailed(), True)],
+    ("answer", "reads"),
+    [
+        (NotFound("no such path"), 3),
+        (Rejected("not like this"), 3),
+        (BadAnswer("a page"), 3),
+        (ConnectionFailed(), 5),
+    ],
 )
-async def test_places_that_cannot_be_read_are_no_error(
-    start_car: StartCar, monkeypatch: pytest.MonkeyPatch, answer: JedlixError, is_read_again: bool
+async def test_places_that_are_refused_are_no_error_and_asked_for_three_times(
+    start_car: StartCar, monkeypatch: pytest.MonkeyPatch, answer: JedlixError, reads: int
 ) -> None:
+    """A failure on the way is no refusal."""
     car = await start_car()
-    read = AsyncMock(side_effect=answer)
-    monkeypatch.setattr(JedlixClient, "user_locations", read)
-    for _ in range(2):
+    monkeypatch.setattr(JedlixClient, "user_locations", read := AsyncMock(side_effect=answer))
+    for _ in range(5):
         await car.history.read_places(car.key[0])
     assert car.history.places == {}
-    assert read.await_count == (2 if is_read_again else 1)
+    assert read.await_count == reads

@@ -89,8 +89,14 @@ class SessionHistory:
         return sorted(overlapping, key=_start_of)
 
     async def began_since(self, key: DeviceKey, start: datetime) -> list[Session]:
-        """Return a car's sessions that began since a moment, oldest first; raises a JedlixError."""
-        return sorted(await self._fetch(key, start, None), key=_start_of)
+        """Return a car's sessions that began since a moment, oldest first; raises a JedlixError.
+
+        Where the financials had figures before, and refuse them now, that is raised as well.
+        """
+        sessions, refusal = await self._fetch(key, start, None)
+        if refusal is not None:
+            raise refusal
+        return sorted(sessions, key=_start_of)
 
     async def read_places(self, user_id: str) -> None:
         """Read the addresses of a user's charging locations (SDK), as far as the tenant offers them."""
@@ -114,16 +120,23 @@ class SessionHistory:
     async def _read_and_keep(
         self, key: DeviceKey, start: datetime, end: datetime, now: datetime
     ) -> dict[str, Session]:
-        """Return the sessions that began in a period, and perhaps more; keep those that are settled."""
+        """Return the sessions that began in a period, and perhaps more; keep those that are settled.
+
+        Nothing is kept where the financials refuse figures that they may have.
+        """
         known = self._settled.get(key)
         if known is None or start > known.end or end < known.start:
             known = _SettledPeriod(start, start)
-        fetched: list[Session] = []
+        missing: list[tuple[datetime, datetime | None]] = []
         if start < known.start:
-            fetched += await self._fetch(key, start, known.start)
+            missing.append((start, known.start))
         if end > known.end:
-            fetched += await self._fetch(key, known.end, None if end == now else end)
+            missing.append((known.end, None if end == now else end))
+        answers = [await self._fetch(key, *period) for period in missing]
+        fetched = [session for sessions, _ in answers for session in sessions]
         found = {**known.sessions, **{session.id: session for session in fetched}}
+        if any(refusal is not None for _, refusal in answers):
+            return found
         settled = now - _SETTLED_AFTER
         start = min(start, known.start)
         end = min(
@@ -142,21 +155,26 @@ class SessionHistory:
         )
         return found
 
-    async def _fetch(self, key: DeviceKey, start: datetime, end: datetime | None) -> list[Session]:
-        """Return the sessions that began in a period (None: up to now), completed from the financials."""
+    async def _fetch(
+        self, key: DeviceKey, start: datetime, end: datetime | None
+    ) -> tuple[list[Session], JedlixError | None]:
+        """Return the sessions that began in a period (None: up to now), completed from the financials.
+
+        Where the financials had figures before, and refuse them now, that is returned as well.
+        """
         sessions = await self._list(key, start, end)
         if not self._offered.is_offered("financials") or not any(map(_is_incomplete, sessions)):
-            return sessions
+            return sessions, None
         try:
             financials = await self._client.financials(
                 key[0], started_from=start, started_to=end or dt_util.utcnow()
             )
         except REFUSALS as err:
             self._offered.note_refusal("financials", err)
-            return sessions
+            return sessions, err if self._offered.has_answered("financials") else None
         self._offered.note_answer("financials")
         figures = {session.id: session for session in financials}
-        return [_completed(session, figures.get(session.id)) for session in sessions]
+        return [_completed(session, figures.get(session.id)) for session in sessions], None
 
     async def _list(self, key: DeviceKey, start: datetime, end: datetime | None) -> list[Session]:
         user_id, _ = key
