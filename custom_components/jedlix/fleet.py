@@ -63,11 +63,12 @@ class Fleet:
         return {**self.vehicles, **self.chargers}
 
     def owner(self, message: WebhookMessage) -> str | None:
-        """Return the user whose car or open session a delivery without a user names."""
+        """Return the user whose car or session a delivery without a user names."""
         if message.vehicle_id is None and message.session_id is None:
             return None
         for (user_id, vehicle_id), car in self.vehicles.items():
-            if message.vehicle_id == vehicle_id or message.session_id in car.open_sessions:
+            sessions = (*car.open_sessions, *car.ended_sessions)
+            if message.vehicle_id == vehicle_id or message.session_id in sessions:
                 return user_id
         return None
 

@@ -169,7 +169,7 @@ def _session_changes(
             yield from _management_changes(new, known, session, now)
         elif session_id in old.ended_sessions:
             continue
-        elif session.started_at is None or session.started_at >= old.known_since:
+        else:
             yield _session_change(ChangeType.SESSION_STARTED, new, session, now, session.started_at)
             if not after_gap and old.plug_session is not None:
                 yield from _management_changes(

@@ -60,7 +60,7 @@ class Fetcher:
         self._client = client
         self._offered = offered
         self._tenant_reads: SharedCall[tuple[list[Session], bool]] = SharedCall()
-        self._is_cut_logged = False
+        self.is_tenant_list_cut = False
 
     async def user(
         self, user_id: str, *, oldest_open: datetime | None, known_until: datetime | None
@@ -179,13 +179,13 @@ class Fetcher:
         is_known: Callable[[Session], bool],
     ) -> tuple[list[Session], bool]:
         found, is_whole = await _read_pages(pages, since - LISTING_DELAY, is_known)
-        if not is_whole and not self._is_cut_logged:
-            self._is_cut_logged = True
+        if not is_whole and not self.is_tenant_list_cut:
             _LOGGER.warning(
                 "Jedlix lists more sessions than the %s pages that are read at once. "
                 "Those beyond are found when it is their user's turn",
                 MAX_PAGES,
             )
+        self.is_tenant_list_cut = not is_whole
         return found, is_whole
 
 
