@@ -461,13 +461,12 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
 
         While one refresh of a user is under way, all who want another share the next one.
         """
-        if (wanted := self._wanted.get(user_id)) is None:
-            wanted = self._wanted[user_id] = _Wanted(source)
-            wanted.task = self._in_background(
-                self._refresh_in_turn(user_id, wanted), f"jedlix refresh of {user_id}"
-            )
+        wanted = self._wanted.setdefault(user_id, _Wanted(source))
         wanted.sessions += sessions
         wanted.is_thorough |= thorough
+        if wanted.task is None:
+            work = self._refresh_in_turn(user_id, wanted)
+            wanted.task = self._in_background(work, f"jedlix refresh of {user_id}")
         await asyncio.wait([wanted.task])
         return wanted.task.result()
 
@@ -653,7 +652,7 @@ class _Wanted:
     source: Source
     sessions: list[Session] = field(default_factory=list)
     is_thorough: bool = False
-    task: asyncio.Task[JedlixError | None] = field(init=False)
+    task: asyncio.Task[JedlixError | None] | None = None
 
 
 def _is_of_one_user(err: JedlixError) -> bool:
