@@ -20,7 +20,7 @@ def known_until(
 ) -> datetime | None:
     """Return until when a user is known, None where nothing is.
 
-    The tenant's list names what began or ended. It tells nothing about a user who cannot be read.
+    The tenant's list names what began or ended. It says nothing about a user who cannot be read.
     """
     if user is None or (refreshed_at := _believed(user.refreshed_at, now)) is None:
         return None

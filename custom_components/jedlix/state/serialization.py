@@ -110,7 +110,7 @@ def _as_json(value: object) -> Json:
         return {
             _STORED_NAMES.get(name, name): _as_json(part)
             for name, part in parts.items()
-            if part is not None and name not in _NOT_STORED
+            if part not in (None, {}) and name not in _NOT_STORED
         }
     if isinstance(value, Mapping):
         return {str(key): _as_json(item) for key, item in value.items()}
