@@ -53,7 +53,7 @@ def _vehicle_from_json(data: object, user_id: str) -> VehicleSnapshot:
     settings, latest, plug = (
         car.get(name) for name in ("settings", "latestsession", "plugsession")
     )
-    raw = Fields(settings).get("raw") if isinstance(settings, dict) else None
+    raw = (Fields(settings).get("raw") or {}) if isinstance(settings, dict) else None
     return VehicleSnapshot(
         # The API reports the version among the details only, the store beside brand and model.
         vehicle=replace(
