@@ -106,6 +106,7 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
             client, self.offered, store.push, self._publish_missed_delivery
         )
         self._history.note_missed(store.tenant_read_at)
+        self._last_good_poll = store.tenant_read_at
         self._queue = RefreshQueue(self._serve_request, self._in_background)
         self._schedule = PollSchedule(followed)
         self._details = DetailSchedule()
@@ -120,7 +121,7 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         for unfollowed in store.users.keys() - self.followed:
             del store.users[unfollowed]
         for user_id in store.users:
-            self._wait_for_refresh(user_id, store.tenant_read_at)
+            self._wait_for_refresh(user_id, None)
 
     # -- who is followed -----------------------------------------------------------------------------------
 
@@ -230,6 +231,7 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         Returns the failure when nothing could be read. A user who cannot be read, while the tenant can, is
         a matter of that user; so is the tenant's list, while users can be read.
         """
+        self._note_missed_deliveries()
         named = await self._publish_missed_deliveries()
         users = self._store.users
         list_failure: JedlixError | None = None
@@ -240,7 +242,7 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         self._lists_tenant = sessions is not None
         for user_id in self.followed:
             if self._gap(user_id) is not None and not self._schedule.is_waiting(user_id):
-                self._wait_for_refresh(user_id, self._store.tenant_read_at)
+                self._wait_for_refresh(user_id, self.now())
         due = self._schedule.take_due(
             users,
             with_news=users_with_new_sessions(users, sessions or {}),
@@ -257,8 +259,17 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         return next(iter(of_account), list_failure)
 
     @callback
+    def _note_missed_deliveries(self) -> None:
+        """Have the history read where Jedlix, or this machine, was away since the last good poll."""
+        last, now = self._last_good_poll, self.now()
+        is_away = not self.last_update_success
+        if last is not None and (is_away or now - last > max_age(self._interval, 1)):
+            self._history.note_missed(last)
+
+    @callback
     def _note_good_poll(self) -> None:
         """Note that Jedlix answers: a request for new credentials is withdrawn."""
+        self._last_good_poll = self.now()
         self._store.credentials.note_answer()
         for flow in self.config_entry.async_get_active_flows(self.hass, {SOURCE_REAUTH}):
             self.hass.config_entries.flow.async_abort(flow["flow_id"])
@@ -378,10 +389,13 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         return known_until(self._store.users.get(user_id), tenant_read_at, self.now())
 
     @callback
-    def _wait_for_refresh(self, user_id: str, tenant_read_at: datetime | None) -> None:
-        """Have a user wait for a thorough refresh, and keep until when they are known."""
+    def _wait_for_refresh(self, user_id: str, now: datetime | None) -> None:
+        """Have a user wait for a thorough refresh, and keep until when they are known.
+
+        `now` is None before Jedlix has answered.
+        """
         if (user := self._store.users.get(user_id)) is not None:
-            until = known_until(user, tenant_read_at, self.now())
+            until = known_until(user, self._store.tenant_read_at, now)
             self._store.users[user_id] = replace(user, refreshed_at=until)
         self._schedule.wait(user_id)
 
@@ -506,6 +520,7 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
 
     async def _refresh(self, user_id: str, wanted: _Wanted) -> None:
         """Fetch a user's state and publish what changed; raises a JedlixError."""
+<<<<<<< HEAD
         if user_id not in self.followed:
             return
         begin = self.hass.loop.time()
@@ -541,6 +556,38 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
             self._note_push_evidence(user_id, changes, wanted.source)
         if not self._store.is_closed:
             await self._refresh_details(after, changes, wanted.source, gap)
+=======
+        async with self.user_locks[user_id]:
+            if user_id not in self.followed:
+                return
+            asked_at = self.now()
+            before = self._store.users.get(user_id) or UserSnapshot.unknown(user_id, asked_at)
+            answer = await self._fetch(before, thorough=thorough)
+            if user_id not in self.followed:  # unfollowed meanwhile
+                return
+            now = self.now()
+            if before.first_refresh is not None:
+                # The first answers of all show by how much this machine's clock is ahead.
+                before = replace(before, first_refresh=min(before.first_refresh, now))
+            gap = self._gap(user_id)
+            after = before.advance(
+                answer.vehicles,
+                [*sessions, *answer.sessions],
+                now,
+                complete_since=answer.complete_since,
+            )
+            if thorough or answer.complete_since is not None or before.first_refresh is not None:
+                after = replace(after, refreshed_at=now, failing_since=None)
+            else:
+                after = replace(after, failing_since=None)
+            after = self._with_holds(after, asked_at, {Part.BOOST})
+            self._schedule.note_refreshed(user_id)
+            changes = self._put_and_publish(before, after, source, gap)
+            if gap is None:
+                self._note_push_evidence(user_id, changes, source)
+            if not self._store.is_closed:
+                await self._refresh_details(after, changes, source, gap)
+>>>>>>> wt-r1
 
     async def _fetch(self, before: UserSnapshot, *, thorough: bool) -> UserAnswer:
         """Read a user's cars, and the sessions where they are wanted; raises a JedlixError.

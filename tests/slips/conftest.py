@@ -4,7 +4,6 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from email.utils import format_datetime
 import logging
 from typing import Any, cast
 
@@ -57,16 +56,6 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     for init in (JedlixClient.__init__, RefreshQueue.__init__):
         defaults = cast("dict[str, Any]", init.__kwdefaults__)
         monkeypatch.setitem(defaults, "sleep", rest)
-
-
-@pytest.fixture(autouse=True)
-def answers_bear_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the Date header of Jedlix's answers follow the clock that the story moves."""
-
-    async def date(gate: Gate, _request: web.Request, response: web.StreamResponse) -> None:
-        response.headers["Date"] = format_datetime(gate._cloud.now(), usegmt=True)
-
-    monkeypatch.setattr(Gate, "date", date)
 
 
 @pytest.fixture

@@ -50,6 +50,11 @@ def test_until_when_a_user_is_known(
     assert known_until(user, maybe_at(tenant_read), at(60)) == maybe_at(known)
 
 
+def test_no_moment_is_doubted_before_jedlix_has_shown_its_clock() -> None:
+    user = UserSnapshot(user_id="user", vehicles={}, refreshed_at=at(600))
+    assert known_until(user, at(660), None) == at(660)
+
+
 def test_nothing_is_known_of_a_stranger() -> None:
     assert known_until(None, at(0), at(1)) is None
 

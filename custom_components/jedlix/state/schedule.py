@@ -91,9 +91,10 @@ def is_known(user: UserSnapshot | None, session: Session) -> bool:
     """Return whether a session brings no news: the snapshot has it as it is, or it ended too long ago."""
     if user is None or not user.vehicles:
         return True  # nothing to compare with; whoever was never refreshed waits for that anyway
+    is_open = any(session.id in car.open_sessions for car in user.vehicles.values())
     if session.ended_at is None:
-        return any(session.id in car.open_sessions for car in user.vehicles.values())
-    return any(
+        return is_open
+    return not is_open and any(
         session.id in car.ended_sessions or session.ended_at <= car.known_since
         for car in user.vehicles.values()
     )
