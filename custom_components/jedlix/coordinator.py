@@ -503,7 +503,8 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         self._note_failed(user_id)
         self._reasons[user_id] = str(failure)
         if _is_of_one_user(failure) and user_id in self.followed:
-            self.user_issues.note_closed(user_id, self.now())
+            failing_since = self._store.users[user_id].failing_since
+            self.user_issues.note_closed(user_id, failing_since or self.now())
         return failure
 
     @callback
@@ -520,7 +521,6 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
 
     async def _refresh(self, user_id: str, wanted: _Wanted) -> None:
         """Fetch a user's state and publish what changed; raises a JedlixError."""
-<<<<<<< HEAD
         if user_id not in self.followed:
             return
         begin = self.hass.loop.time()
@@ -534,6 +534,8 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         now = self.now()
         asked_at = now - timedelta(seconds=self.hass.loop.time() - begin)
         before = known or UserSnapshot.unknown(user_id, asked_at)
+        if before.first_refresh is not None:
+            before = replace(before, first_refresh=min(before.first_refresh, asked_at))
         gap = self._gap(user_id)
         after = before.advance(
             answer.vehicles,
@@ -556,38 +558,6 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
             self._note_push_evidence(user_id, changes, wanted.source)
         if not self._store.is_closed:
             await self._refresh_details(after, changes, wanted.source, gap)
-=======
-        async with self.user_locks[user_id]:
-            if user_id not in self.followed:
-                return
-            asked_at = self.now()
-            before = self._store.users.get(user_id) or UserSnapshot.unknown(user_id, asked_at)
-            answer = await self._fetch(before, thorough=thorough)
-            if user_id not in self.followed:  # unfollowed meanwhile
-                return
-            now = self.now()
-            if before.first_refresh is not None:
-                # The first answers of all show by how much this machine's clock is ahead.
-                before = replace(before, first_refresh=min(before.first_refresh, now))
-            gap = self._gap(user_id)
-            after = before.advance(
-                answer.vehicles,
-                [*sessions, *answer.sessions],
-                now,
-                complete_since=answer.complete_since,
-            )
-            if thorough or answer.complete_since is not None or before.first_refresh is not None:
-                after = replace(after, refreshed_at=now, failing_since=None)
-            else:
-                after = replace(after, failing_since=None)
-            after = self._with_holds(after, asked_at, {Part.BOOST})
-            self._schedule.note_refreshed(user_id)
-            changes = self._put_and_publish(before, after, source, gap)
-            if gap is None:
-                self._note_push_evidence(user_id, changes, source)
-            if not self._store.is_closed:
-                await self._refresh_details(after, changes, source, gap)
->>>>>>> wt-r1
 
     async def _fetch(self, before: UserSnapshot, *, thorough: bool) -> UserAnswer:
         """Read a user's cars, and the sessions where they are wanted; raises a JedlixError.
