@@ -114,6 +114,18 @@ async def test_removing_the_entry_deletes_its_own_subscriptions_and_devices(
     assert not dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
 
 
+async def test_removing_or_disabling_a_loaded_entry_unregisters_its_webhook(
+    hass: HomeAssistant, entry: MockConfigEntry
+) -> None:
+    assert WEBHOOK_ID in hass.data[WEBHOOK]
+    await hass.config_entries.async_set_disabled_by(entry.entry_id, ConfigEntryDisabler.USER)
+    assert WEBHOOK_ID not in hass.data[WEBHOOK]
+    await hass.config_entries.async_set_disabled_by(entry.entry_id, None)
+    assert WEBHOOK_ID in hass.data[WEBHOOK]
+    await hass.config_entries.async_remove(entry.entry_id)
+    assert WEBHOOK_ID not in hass.data[WEBHOOK]
+
+
 async def test_an_entry_can_be_removed_while_jedlix_is_away(
     hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -172,6 +172,24 @@ async def test_a_change_is_saved_some_seconds_later_and_once(
     assert saved(file)["checkpoint"] is None
 
 
+async def test_a_change_during_a_save_is_saved_some_seconds_later(
+    hass: HomeAssistant, store: JedlixStore, file: Path
+) -> None:
+    """Home Assistant drops a save that is due when it saves at once."""
+    write_now = Store.async_save
+
+    async def change_then_write(written: Store[Any], data: Any) -> None:
+        store.tenant_read_at = NOON
+        store.schedule_save()
+        await write_now(written, data)
+
+    with patch.object(Store, "async_save", change_then_write):
+        await store.save()
+    assert saved(file)["checkpoint"] is None
+    await after(hass, 6)
+    assert saved(file)["checkpoint"] == NOON.isoformat()
+
+
 async def test_what_is_not_saved_yet_is_saved_at_a_normal_stop(
     hass: HomeAssistant, store: JedlixStore, file: Path
 ) -> None:

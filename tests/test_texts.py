@@ -153,10 +153,11 @@ def test_every_trigger_and_condition_has_words_a_form_and_an_icon(
 
 @pytest.mark.parametrize("trigger", TRIGGERS)
 def test_the_form_of_a_trigger_has_the_options_that_it_takes_each_with_words(trigger: str) -> None:
-    form = parse_yaml((INTEGRATION / "triggers.yaml").read_text())[trigger]
-    options = TRIGGERS[trigger]._schema.schema[CONF_OPTIONS]  # type: ignore[attr-defined]  # noqa: SLF001
-    assert set(form["fields"]) == set(options)
-    assert ENGLISH["triggers"][trigger]["fields"].keys() == form["fields"].keys()
+    forms: Any = parse_yaml((INTEGRATION / "triggers.yaml").read_text())
+    fields = forms[trigger]["fields"]
+    options = TRIGGERS[trigger]._schema.schema[CONF_OPTIONS]  # type: ignore[attr-defined]
+    assert set(fields) == set(options)
+    assert ENGLISH["triggers"][trigger]["fields"].keys() == fields.keys()
 
 
 def test_every_error_that_is_raised_has_words() -> None:

@@ -91,6 +91,24 @@ async def test_a_stored_file_is_read_and_loses_nothing_when_written_back(
     assert again.users == store.users
 
 
+@pytest.mark.parametrize(
+    ("version", "minor_version", "state"),
+    [(1, 2, ConfigEntryState.LOADED), (2, 1, ConfigEntryState.MIGRATION_ERROR)],
+)
+async def test_an_entry_of_a_later_version_is_refused_and_one_of_a_later_minor_version_is_not(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    version: int,
+    minor_version: int,
+    state: ConfigEntryState,
+) -> None:
+    entry.add_to_hass(hass)
+    hass.config_entries.async_update_entry(entry, version=version, minor_version=minor_version)
+    await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    assert entry.state is state
+
+
 async def test_entities_keep_their_ids_and_whether_they_are_disabled(
     hass: HomeAssistant, hass_storage: dict[str, Any], entry: MockConfigEntry
 ) -> None:

@@ -130,6 +130,8 @@ class Fleet:
     ) -> None:
         for own_id in before.keys() | after.keys():
             member = after.get(own_id)
+            if member is None:
+                self._available.discard((user_id, own_id))
             if before.get(own_id) != member:
                 self._listeners_of[user_id, own_id].call(member)
                 self._listeners.call((user_id, own_id), member)
