@@ -1,14 +1,17 @@
 """Commands: each failure is an error in the user's language, and the states are right afterwards."""
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+import time
 from typing import Any, Final, cast
 
 from aiohttp import ClientTimeout
-from homeassistant.config_entries import SOURCE_REAUTH
-from homeassistant.const import STATE_UNAVAILABLE
+from homeassistant.config_entries import ConfigEntryState
+from homeassistant.const import STATE_OFF, STATE_ON, STATE_UNAVAILABLE
 from homeassistant.core import HomeAssistant
-from homeassistant.exceptions import ServiceValidationError
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import entity_registry as er
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
@@ -23,17 +26,18 @@ from tests.commanding import (
     device_of,
     entity_of,
     fails,
+    mark,
     poll,
     set_up_with_rare_polls,
     troubles,
 )
 from tests.conftest import StartSimulator
-from tests.tools import Clock, until
+from tests.tools import Clock, record_events, until
 
 pytestmark = pytest.mark.usefixtures("home", "no_second_try")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Command:
     """A use of a control, the call that it makes, and the action that makes the same call."""
 
@@ -84,6 +88,13 @@ async def plugged(hass: HomeAssistant, start_simulator: StartSimulator) -> Simul
         sim.plug(vehicle_id)
     await set_up_with_rare_polls(hass, sim)
     return sim
+
+
+async def until_waiting(condition: Callable[[], object]) -> None:
+    """Wait for something that leaves a command waiting, so that not all can be done."""
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110  there is no event to wait for
+            await asyncio.sleep(0.005)
 
 
 def entry_of(hass: HomeAssistant) -> MockConfigEntry:
@@ -145,13 +156,18 @@ async def test_a_write_whose_answer_is_lost_is_shown_as_soon_as_jedlix_answers_a
 
 
 @each(*COMMANDS)
-async def test_a_command_with_credentials_that_are_no_longer_good_asks_for_new_ones(
+async def test_a_command_with_refused_credentials_says_so_and_leaves_it_to_the_poll_to_ask_for_new_ones(
     hass: HomeAssistant, plugged: Simulator, monkeypatch: pytest.MonkeyPatch, it: Command
 ) -> None:
-    monkeypatch.setattr(type(plugged.tokens), "is_valid", lambda *_: False)
-    await fails(hass, it.give(hass, plugged), "auth_failed")
-    flows = hass.config_entries.flow.async_progress_by_handler(DOMAIN)
-    assert [flow["context"]["source"] for flow in flows] == [SOURCE_REAUTH]
+    """One refusal is not yet a wrong password."""
+    before = it.state(hass, plugged)
+    with monkeypatch.context() as patch:
+        patch.setattr(type(plugged.tokens), "is_valid", lambda *_: False)
+        for _ in range(3):
+            await fails(hass, it.give(hass, plugged), "auth_failed")
+    assert not hass.config_entries.flow.async_progress_by_handler(DOMAIN)
+    await it.give(hass, plugged)
+    assert it.state(hass, plugged) != before
 
 
 @each(SMART, BOOST, DESIRED, CURRENT)
@@ -189,16 +205,26 @@ async def test_a_session_that_ended_meanwhile_takes_no_control_away(
 
 @each(*COMMANDS)
 async def test_a_car_that_is_gone_meanwhile_takes_no_control_of_another_away(
-    hass: HomeAssistant, plugged: Simulator, it: Command
+    hass: HomeAssistant, plugged: Simulator, monkeypatch: pytest.MonkeyPatch, it: Command
 ) -> None:
+    """Jedlix refuses commands to it from the start. It is gone here once several answers agree."""
     entity_id = entity_of(hass, plugged, it.control, it.car)
     assert entity_id is not None
+    clock = Clock(monkeypatch, plugged)
     plugged.remove(plugged.vehicle_ids[it.car])
-    attempt = hass.services.async_call(
-        it.control.partition(".")[0], it.service, {"entity_id": entity_id, **it.data}, blocking=True
-    )
-    await fails(hass, attempt, "unknown_vehicle", ServiceValidationError)
-    await hass.async_block_till_done()
+    with pytest.raises(HomeAssistantError) as caught:
+        await hass.services.async_call(
+            it.control.partition(".")[0],
+            it.service,
+            {"entity_id": entity_id, **it.data},
+            blocking=True,
+        )
+    refusal = "no_session" if it.call == SESSION else "command_refused"
+    assert caught.value.translation_key == refusal
+    for _ in range(2):
+        assert er.async_get(hass).async_get(entity_id) is not None
+        clock.go_on(timedelta(minutes=8))
+        await poll(hass, entry_of(hass))
     assert er.async_get(hass).async_get(entity_id) is None
     assert entry_of(hass).runtime_data.coordinator.offered.is_offered(it.call)
 
@@ -211,19 +237,26 @@ async def test_a_car_that_is_gone_meanwhile_takes_no_control_of_another_away(
 async def test_a_call_that_is_not_offered_makes_its_controls_unavailable_with_one_line_in_the_log(
     hass: HomeAssistant,
     plugged: Simulator,
+    monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     it: Command,
     how: str,
 ) -> None:
+    """One refusal decides nothing; three over ten minutes do."""
+    clock, entry = Clock(monkeypatch, plugged), entry_of(hass)
     plugged.strike({how: [it.call]})
+    for _ in range(2):
+        await fails(hass, it.give(hass, plugged), "command_refused")
+        assert it.state(hass, plugged) != STATE_UNAVAILABLE
+    clock.go_on(timedelta(minutes=11))
     await fails(hass, it.give(hass, plugged), "not_offered")
     if it.action is not None:
-        device_id = device_of(hass, entry_of(hass), plugged, it.car).id
+        device_id = device_of(hass, entry, plugged, it.car).id
         attempt = hass.services.async_call(
             DOMAIN, it.action, {"device_id": device_id} | it.action_data, blocking=True
         )
         await fails(hass, attempt, "not_offered", ServiceValidationError)
-    await poll(hass, entry_of(hass))
+    await poll(hass, entry)
     unavailable = {
         (other.control, car): car_state(hass, plugged, other.control, car).state
         == STATE_UNAVAILABLE
@@ -240,15 +273,206 @@ async def test_a_call_that_is_not_offered_makes_its_controls_unavailable_with_on
     lines = [record for record in caplog.records if "does not offer" in record.getMessage()]
     assert len(lines) == 1
     assert troubles(caplog) == []
+    plugged.strike({how: []})
+    clock.go_on(timedelta(hours=25))
+    await poll(hass, entry)
+    await it.give(hass, plugged)
 
 
 @each(*COMMANDS)
-async def test_one_refusal_of_a_call_that_was_answered_before_takes_no_control_away(
+async def test_refusals_of_a_call_that_was_answered_before_take_no_control_away(
     hass: HomeAssistant, plugged: Simulator, monkeypatch: pytest.MonkeyPatch, it: Command
 ) -> None:
     clock = Clock(monkeypatch, plugged)
     await it.give(hass, plugged)
     plugged.strike({"forbidden": [it.call]})
-    clock.go_on(timedelta(minutes=11))
-    await fails(hass, it.give(hass, plugged), "command_refused")
+    for _ in range(4):
+        clock.go_on(timedelta(minutes=11))
+        await fails(hass, it.give(hass, plugged), "command_refused")
     assert it.state(hass, plugged) != STATE_UNAVAILABLE
+
+
+# -- reads that lag behind a command -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def lagging(plugged: Simulator) -> Simulator:
+    """Return a simulator whose reads show each change some seconds late."""
+    plugged.strike({"kind": "stale_reads", "stale_seconds": 8})
+    return plugged
+
+
+@pytest.mark.parametrize("commands", [(DESIRED, MINIMUM), (SMART, DESIRED), (MINIMUM, SMART)])
+async def test_two_commands_within_two_seconds_are_both_kept(
+    hass: HomeAssistant,
+    lagging: Simulator,
+    monkeypatch: pytest.MonkeyPatch,
+    commands: tuple[Command, Command],
+) -> None:
+    settings = lagging.vehicle(lagging.vehicle_ids[0]).settings
+    before, recorded, clock = dict(settings), record_events(hass), Clock(monkeypatch, lagging)
+    for it in commands:
+        await it.give(hass, lagging)
+    written = {
+        DESIRED: ("desiredBatteryLevel", 90),
+        MINIMUM: ("minimumBatteryLevel", 30),
+        SMART: ("isSmartChargingEnabled", False),
+    }
+    shown = {DESIRED: "90", MINIMUM: "30", SMART: STATE_OFF}
+    entry = entry_of(hass)
+    for pause in (0, 0, 9, 30, 300):
+        clock.go_on(timedelta(seconds=pause))
+        entry.runtime_data.coordinator._details.request_settings(lagging.user_ids[0])
+        await poll(hass, entry)
+        settings = lagging.vehicle(lagging.vehicle_ids[0]).settings
+        assert settings == before | dict(written[it] for it in commands)
+        assert [it.state(hass, lagging) for it in commands] == [shown[it] for it in commands]
+    assert recorded.types.count("smart_charging_disabled") == (SMART in commands)
+    assert "smart_charging_enabled" not in recorded.types
+
+
+async def test_a_boost_that_reads_show_late_does_not_flip_back(
+    hass: HomeAssistant, lagging: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded, clock = record_events(hass), Clock(monkeypatch, lagging)
+    await BOOST.give(hass, lagging)
+    for pause in (0, 0, 0, 9, 30, 300):
+        clock.go_on(timedelta(seconds=pause))
+        await poll(hass, entry_of(hass))
+        assert BOOST.state(hass, lagging) == STATE_ON
+    assert [kind for kind in recorded.types if "boost" in kind] == ["boost_started"]
+
+
+async def test_what_jedlix_itself_changes_after_a_command_is_shown(
+    hass: HomeAssistant, lagging: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One answer that contradicts the command may lag as well. Two decide."""
+    recorded, clock = record_events(hass), Clock(monkeypatch, lagging)
+    await BOOST.give(hass, lagging)
+    lagging.boost(lagging.vehicle_ids[0], enabled=False)
+    for shown in (STATE_ON, STATE_OFF):
+        clock.go_on(timedelta(seconds=30))
+        await poll(hass, entry_of(hass))
+        assert BOOST.state(hass, lagging) == shown
+    assert [kind for kind in recorded.types if "boost" in kind] == ["boost_started", "boost_ended"]
+
+
+# -- callers and entries that go away ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def settings_may_be_written(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Return what lets Jedlix take charge settings, and then answer."""
+    may_be_written, write = asyncio.Event(), JedlixClient.update_charge_settings
+
+    async def wait_and_write(client: JedlixClient, *args: Any) -> None:
+        await may_be_written.wait()
+        await write(client, *args)
+
+    monkeypatch.setattr(JedlixClient, "update_charge_settings", wait_and_write)
+    return may_be_written
+
+
+async def test_a_command_whose_caller_is_cancelled_is_carried_out_and_shown(
+    hass: HomeAssistant,
+    plugged: Simulator,
+    settings_may_be_written: asyncio.Event,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    calls = mark(plugged)
+    caller = hass.async_create_task(DESIRED.give(hass, plugged))
+    await until_waiting(lambda: any("charge-settings" in call for call in calls()))
+    caller.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    settings_may_be_written.set()
+    await hass.async_block_till_done()
+    assert plugged.vehicle(plugged.vehicle_ids[0]).settings["desiredBatteryLevel"] == 90
+    assert DESIRED.state(hass, plugged) == "90"
+    assert troubles(caplog) == []
+
+
+async def test_a_command_that_fails_after_its_caller_was_cancelled_is_in_the_log(
+    hass: HomeAssistant,
+    plugged: Simulator,
+    settings_may_be_written: asyncio.Event,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    calls = mark(plugged)
+    caller = hass.async_create_task(DESIRED.give(hass, plugged))
+    await until_waiting(lambda: any("charge-settings" in call for call in calls()))
+    caller.cancel()
+    plugged.strike({"kind": "status", "status": 422, "endpoints": [SETTINGS], "text": "No."})
+    settings_may_be_written.set()
+    await hass.async_block_till_done()
+    (line,) = troubles(caplog)
+    assert line.startswith("A Jedlix command failed after its caller was cancelled: ")
+    assert "No." in line
+
+
+async def test_a_command_that_is_given_to_an_unloaded_entry_is_refused_in_words(
+    hass: HomeAssistant, plugged: Simulator
+) -> None:
+    """An action or a control may have waited while the entry was unloaded."""
+    entry = entry_of(hass)
+    commands, key = entry.runtime_data.commands, (plugged.user_ids[0], plugged.vehicle_ids[0])
+    calls = mark(plugged)
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    for attempt in (
+        commands.set_levels(key, desired=90),
+        commands.set_smart_charging(key, enabled=False),
+        commands.boost(key, enabled=True),
+        commands.set_current_battery_level(key, 50),
+        commands.refresh(key),
+    ):
+        text = await fails(hass, attempt, "not_loaded", ServiceValidationError)
+        assert entry.title in text
+    assert calls() == []
+
+
+async def test_a_command_that_is_under_way_during_a_reload_is_shown_by_the_next_set_up(
+    hass: HomeAssistant, plugged: Simulator, settings_may_be_written: asyncio.Event
+) -> None:
+    entry, calls = entry_of(hass), mark(plugged)
+    key = (plugged.user_ids[0], plugged.vehicle_ids[0])
+    command = hass.async_create_task(entry.runtime_data.commands.set_levels(key, desired=90))
+    await until_waiting(lambda: any("charge-settings" in call for call in calls()))
+    entry.async_create_task(hass, hass.config_entries.async_reload(entry.entry_id))
+    await until_waiting(lambda: entry.state is ConfigEntryState.LOADED and calls()[3:])
+    assert DESIRED.state(hass, plugged) != "90"
+    settings_may_be_written.set()
+    await command
+    assert DESIRED.state(hass, plugged) == "90"
+
+
+# -- Jedlix asks to wait -----------------------------------------------------------------------------------
+
+
+async def test_a_request_to_wait_stops_the_polls_and_not_the_commands_of_a_person(
+    hass: HomeAssistant, plugged: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = entry_of(hass)
+    plugged.strike({"kind": "retry_after", "wait_seconds": 600, "times": 1})
+    await poll(hass, entry)
+    calls = mark(plugged)
+    await poll(hass, entry)
+    assert calls() == []
+    for it in (BOOST, DESIRED, MINIMUM, CURRENT, REFRESH, SMART):  # the last one ends the session
+        before = it.state(hass, plugged)
+        await it.give(hass, plugged)
+        assert it.state(hass, plugged) != before
+    asked = len(calls())
+    await poll(hass, entry)
+    assert len(calls()) == asked
+
+    plugged.strike({"kind": "retry_after", "wait_seconds": 600, "endpoints": [SETTINGS]})
+    monkeypatch.setattr("custom_components.jedlix.state.refresh_queue.MIN_INTERVAL", 0.01)
+    await fails(hass, DESIRED.give(hass, plugged), "command_failed")
+    asked = len(calls())
+    await asyncio.sleep(0.1)  # the refresh that follows waits as well: nobody waits for it
+    assert len(calls()) == asked
+
+    eleven_minutes_later = time.monotonic() + 660
+    monkeypatch.setattr(entry.runtime_data.client._gate, "_clock", lambda: eleven_minutes_later)
+    await poll(hass, entry)
+    assert len(calls()) > asked

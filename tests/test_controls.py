@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Final
 
-from homeassistant.const import STATE_ON, STATE_UNAVAILABLE, STATE_UNKNOWN
+from homeassistant.const import STATE_OFF, STATE_ON, STATE_UNAVAILABLE, STATE_UNKNOWN
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import entity_registry as er
@@ -115,40 +115,50 @@ async def test_settings_that_cannot_be_read_keep_no_charger_from_being_read(
     assert entry.runtime_data.coordinator.fleet.chargers
 
 
-async def test_settings_that_were_not_found_once_are_read_again_at_the_next_refresh(
+async def test_settings_that_were_not_found_once_stay_and_are_read_again_at_the_next_refresh(
     hass: HomeAssistant, sim: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     entry, clock = await set_up_with_rare_polls(hass, sim), Clock(monkeypatch, sim)
     sim.strike({"absent": ["charge_settings"]})
+    sim.change_settings(sim.vehicle_ids[0], isSmartChargingEnabled=False)
     clock.go_on(DAY)
     await poll(hass, entry)
-    assert car_state(hass, sim, SMART).state == STATE_UNAVAILABLE
+    assert car_state(hass, sim, SMART).state == STATE_ON
     sim.strike({"absent": []})
     await poll(hass, entry)
-    assert car_state(hass, sim, SMART).state == STATE_ON
+    assert car_state(hass, sim, SMART).state == STATE_OFF
 
 
-async def test_settings_that_can_no_longer_be_read_cannot_be_changed(
+async def test_settings_that_could_not_be_read_for_a_month_can_no_longer_be_changed(
     hass: HomeAssistant,
     sim: Simulator,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     entry, clock = await set_up_with_rare_polls(hass, sim), Clock(monkeypatch, sim)
+    device_id = device_of(hass, entry, sim).id
+
+    async def pause() -> None:
+        await hass.services.async_call(
+            DOMAIN, "pause_smart_charging", {"device_id": device_id}, blocking=True
+        )
+
     sim.strike({"forbidden": ["charge_settings"]})
-    clock.go_on(DAY)
-    await poll(hass, entry)
+    for _ in range(3):
+        clock.go_on(DAY)
+        await poll(hass, entry)
+    assert car_state(hass, sim, SMART).state == STATE_ON
+    await fails(hass, pause(), "command_refused")
+    clock.go_on(30 * DAY)
+    for _ in range(2):
+        await poll(hass, entry)
     for key in (SMART, DESIRED, MINIMUM, REFRESH):
         assert car_state(hass, sim, key).state == STATE_UNAVAILABLE
     assert car_state(hass, sim, "sensor.smart_charging_resumes_at").state == STATE_UNKNOWN
-    device_id = device_of(hass, entry, sim).id
-    attempt = hass.services.async_call(
-        DOMAIN, "pause_smart_charging", {"device_id": device_id}, blocking=True
-    )
-    await fails(hass, attempt, "not_offered", ServiceValidationError)
+    await fails(hass, pause(), "not_offered", ServiceValidationError)
     assert troubles(caplog) == []
     sim.strike({"forbidden": []})
-    clock.go_on(DAY)
+    clock.go_on(2 * DAY)
     await poll(hass, entry)
     assert car_state(hass, sim, SMART).state == STATE_ON
     assert car_state(hass, sim, DESIRED).state == "80"

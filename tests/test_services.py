@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, cast
 
-from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntryDisabler
+from homeassistant.config_entries import ConfigEntryDisabler
 from homeassistant.const import STATE_OFF, STATE_ON
 from homeassistant.core import HomeAssistant, ServiceResponse
 from homeassistant.exceptions import ServiceValidationError
@@ -29,7 +29,7 @@ from custom_components.jedlix.services import costs_as_json, session_as_json
 from simulator.app import Simulator
 from tests.commanding import car_state, device_of, entity_of, fails, mark, poll, troubles
 from tests.conftest import StartSimulator
-from tests.tools import make_entry, record_events, set_up, until
+from tests.tools import Clock, make_entry, record_events, set_up, until
 
 pytestmark = pytest.mark.usefixtures("home", "no_second_try")
 
@@ -142,20 +142,39 @@ async def test_resubscribe_registers_again_for_the_account_of_the_target_or_for_
         await until(hass, lambda: len(sim.webhooks.subscriptions) == 6)
 
 
-async def test_catch_up_publishes_missed_changes_late_and_once(
-    hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry
+@pytest.mark.parametrize("hours", [0, 2])
+async def test_catch_up_publishes_missed_changes_once_and_late_after_an_outage(
+    hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry, clock: Clock, hours: int
 ) -> None:
     sim.strike({"drop": 1.0})
     sim.plug(sim.vehicle_ids[0])
+    clock.go_on(timedelta(hours=hours))
     recorded = record_events(hass)
-    await call_action(hass, "catch_up", since=(dt_util.utcnow() - timedelta(hours=1)).isoformat())
+    await call_action(hass, "catch_up", since=(dt_util.utcnow() - timedelta(hours=3)).isoformat())
     await hass.async_block_till_done()
     assert {"plugged_in", "session_started"} <= set(recorded.types)
-    assert {change["late"] for change in recorded.changes} == {True}
+    assert {change["late"] for change in recorded.changes} == {hours > 0}
     assert len(recorded.types) == len(set(recorded.types))
     await call_action(hass, "catch_up")
     await hass.async_block_till_done()
     assert len(recorded.types) == len(set(recorded.types))
+
+
+async def test_catch_up_without_a_target_tries_all_accounts(
+    hass: HomeAssistant, start_simulator: StartSimulator
+) -> None:
+    """One account that cannot be reached keeps no other from catching up."""
+    sims = [await start_simulator(seed=seed) for seed in (1, 2, 3)]
+    for number, sim in enumerate(sims):
+        entry = make_entry(sim, None)
+        entry.add_to_hass(hass)
+        hass.config_entries.async_update_entry(entry, unique_id=f"account {number}")
+        await hass.config_entries.async_setup(entry.entry_id)
+        await hass.async_block_till_done()
+    calls = [mark(sim) for sim in sims]
+    sims[1].strike({"outage_seconds": 60.0})
+    await fails(hass, call_action(hass, "catch_up"), "command_failed")
+    assert all(any("/vehicles" in call for call in calls[number]()) for number in (0, 2))
 
 
 # -- what they return --------------------------------------------------------------------------------------
@@ -563,8 +582,8 @@ async def test_a_failure_of_an_action_is_shown(
     else:
         fleet.strike({fault: 1.0})
     await fails(hass, call_action(hass, action, device_id=device_id), key)
-    flows = hass.config_entries.flow.async_progress_by_handler(DOMAIN)
-    assert [flow["context"]["source"] for flow in flows] == [SOURCE_REAUTH] * (fault == "401")
+    # Whether the credentials are still good is a matter of the poll.
+    assert not hass.config_entries.flow.async_progress_by_handler(DOMAIN)
 
 
 async def test_a_tenant_without_a_list_of_sessions_does_not_offer_the_answers(

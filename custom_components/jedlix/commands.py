@@ -1,7 +1,7 @@
 """Commands: write what a person wants at Jedlix, then refresh, so that the states are right at the end.
 
-Every path here is assumed (A3, A5, A6). Where the tenant refuses one at the first try, the controls that
-need it become unavailable, with one line in the log.
+Every path here is assumed (A3, A5, A6). Where the tenant does not offer one, the controls that need it become
+unavailable, with one line in the log.
 """
 
 import asyncio
@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
+import logging
 from typing import Any, Concatenate, Final
 
 from homeassistant.config_entries import ConfigEntry
@@ -24,13 +25,15 @@ from .api import (
     Rejected,
     Session,
 )
-from .api.gate import wanted_by_person
+from .api.gate import nobody_waits, wanted_by_person
 from .api.reading import Json
 from .coordinator import JedlixCoordinator
 from .devices import DeviceKey
 from .errors import failure, failure_of, refuse
 from .state.holds import Part
 from .state.snapshot import VehicleSnapshot
+
+_LOGGER = logging.getLogger(__name__)
 
 # A car is asked at most once in 10 minutes, and a request is forgotten after 15 (documented).
 _MIN_REFRESH_INTERVAL: Final = timedelta(minutes=10)
@@ -47,7 +50,7 @@ def _finished[**P](
 
     async def finished(self: Commands, /, *args: P.args, **kwargs: P.kwargs) -> None:
         with wanted_by_person():
-            await self.run_to_the_end(command(self, *args, **kwargs))
+            await self._run_to_the_end(command(self, *args, **kwargs))
 
     return finished
 
@@ -73,14 +76,18 @@ class Commands:
         self._coordinator = coordinator
         self._refreshed_at: dict[DeviceKey, datetime] = {}
 
-    async def run_to_the_end(self, command: Awaitable[None]) -> None:
+    async def _run_to_the_end(self, command: Awaitable[None]) -> None:
         """Run a command in a task of its own, which a cancelled caller does not end."""
 
         async def run() -> None:
             await command
 
         task = self._hass.async_create_task(run(), "jedlix command")
-        await asyncio.wait([task])
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            task.add_done_callback(_log_failure)
+            raise
         task.result()
 
     @_finished
@@ -163,24 +170,42 @@ class Commands:
     async def _await_refresh(self, key: DeviceKey, since: datetime) -> None:
         """Refresh once the car has answered, or Jedlix has forgotten the request."""
         interval = MIN_STATUS_INTERVAL
-        while dt_util.utcnow() - since < _REFRESH_REMEMBERED:
-            await asyncio.sleep(interval)
-            interval = min(interval * 2, MAX_STATUS_INTERVAL)
-            try:
-                if (await self._client.refresh_status(*key)).completed_at is not None:
+        with nobody_waits():
+            while dt_util.utcnow() - since < _REFRESH_REMEMBERED:
+                await asyncio.sleep(interval)
+                interval = min(interval * 2, MAX_STATUS_INTERVAL)
+                try:
+                    if (await self._client.refresh_status(*key)).completed_at is not None:
+                        break
+                except NotFound, Forbidden:
                     break
-            except NotFound, Forbidden:
-                break
-            except JedlixError:
-                continue
-        await self._coordinator.refresh_after_command(key[0])
+                except JedlixError:
+                    continue
+            await self._coordinator.refresh_after_command(key[0])
 
     # -- how a command is carried out ----------------------------------------------------------------------
+
+    @property
+    def _newest_coordinator(self) -> JedlixCoordinator | None:
+        """Return the coordinator that refreshes after a command: another one after a reload meanwhile.
+
+        None while the entry is not loaded. Its next set-up refreshes everybody.
+        """
+        data = getattr(self._entry, "runtime_data", None)
+        return None if data is None else data.coordinator
 
     def _car(self, key: DeviceKey) -> VehicleSnapshot:
         if (car := self._coordinator.fleet.vehicle(key)) is None:
             refuse("unknown_vehicle")
         return car
+
+    def _check(self, key: DeviceKey, call: str) -> None:
+        """Refuse what cannot work, in words."""
+        self._car(key)
+        if self._coordinator.is_closed:
+            refuse("not_loaded", account=self._entry.title)
+        if not self._coordinator.offered.is_offered(call):
+            refuse("not_offered")
 
     def _session(self, key: DeviceKey) -> Session | None:
         return self._car(key).session
@@ -214,23 +239,21 @@ class Commands:
         self, key: DeviceKey, call: str, session: Session | None = None
     ) -> AsyncIterator[None]:
         """Hold back refreshes during a command, then refresh; a failure becomes a translated error."""
-        self._car(key)
-        if self._coordinator.is_closed:
-            refuse("not_loaded", account=self._entry.title)
         offered = self._coordinator.offered
-        if not offered.is_offered(call):
-            refuse("not_offered")
         refusal: JedlixError | None = None
         try:
             async with self._coordinator.user_locks[key[0]]:
+                self._check(key, call)
                 yield
             offered.note_answer(call)
         except (NotFound, Forbidden, Rejected) as err:
             refusal = err
         except JedlixError as err:
-            self._coordinator.request_after_failed_command(key[0])
+            if (coordinator := self._newest_coordinator) is not None:
+                coordinator.request_after_failed_command(key[0])
             raise failure_of(err) from err
-        await self._coordinator.refresh_after_command(key[0])
+        if (coordinator := self._newest_coordinator) is not None:
+            await coordinator.refresh_after_command(key[0])
         if refusal is None:
             return
         car = self._car(key)
@@ -241,6 +264,12 @@ class Commands:
             if not offered.is_offered(call):
                 raise failure("not_offered") from refusal
         raise failure("command_refused", error=str(refusal)) from refusal
+
+
+def _log_failure(command: asyncio.Task[None]) -> None:
+    """Log that a command failed whose caller no longer waits for it."""
+    if not command.cancelled() and (err := command.exception()) is not None:
+        _LOGGER.warning("A Jedlix command failed after its caller was cancelled: %s", err)
 
 
 def _with_boost(car: VehicleSnapshot, session_id: str, boosted: str | None) -> VehicleSnapshot:

@@ -30,7 +30,7 @@ from .api import (
     WebhookMessage,
 )
 from .api.errors import TokenRefused
-from .api.gate import MAX_PAUSE
+from .api.gate import MAX_PAUSE, nobody_waits
 from .api.offered import OfferedCalls
 from .const import CONF_POLL_MINUTES, DEFAULT_POLL_MINUTES, DOMAIN
 from .devices import DeviceKey
@@ -186,7 +186,8 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
     async def _serve_request(self, user_id: str) -> bool:
         """Refresh a user on request; returns false when it failed and is to be tried again."""
         source = Source.COMMAND if user_id in self._commanded else Source.WEBHOOK
-        error = await self._try_refresh(user_id, source)
+        with nobody_waits():
+            error = await self._try_refresh(user_id, source)
         if error is not None and not isinstance(error, AuthError):
             _LOGGER.debug("The refresh of Jedlix user %s is tried again: %s", user_id, error)
             return False
@@ -604,7 +605,7 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
             try:
                 for vehicle_id, car in user.vehicles.items():
                     settings = await self._fetcher.settings(user_id, vehicle_id)
-                    if settings is not None:
+                    if settings is not None or not self.offered.is_offered("charge_settings"):
                         after = after.with_vehicle(replace(car, settings=settings))
                     elif car.settings is not None:
                         self._details.request_settings(user_id)  # it may have been a slip of Jedlix

@@ -20,7 +20,20 @@ _is_wanted_by_person: ContextVar[bool] = ContextVar("jedlix_wanted_by_person", d
 @contextmanager
 def wanted_by_person() -> Iterator[None]:
     """Make the calls inside although Jedlix asked to wait: a person waits for them."""
-    token = _is_wanted_by_person.set(True)
+    with _wanted(by_person=True):
+        yield
+
+
+@contextmanager
+def nobody_waits() -> Iterator[None]:
+    """Make the calls inside only when Jedlix allows it, although a person's command led to them."""
+    with _wanted(by_person=False):
+        yield
+
+
+@contextmanager
+def _wanted(*, by_person: bool) -> Iterator[None]:
+    token = _is_wanted_by_person.set(by_person)
     try:
         yield
     finally:

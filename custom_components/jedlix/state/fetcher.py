@@ -67,14 +67,12 @@ class Fetcher:
     ) -> UserAnswer:
         """Return the cars and sessions of a user, read side by side.
 
-        A user's own list is read over all remembered days, and from the start of the oldest open session
-        on. The tenant's list is read from well before `known_until` on. Raises a JedlixError when the cars
-        cannot be read, or no list of sessions can.
+        A user's own list is read over all remembered days, and from `known_until` and the start of the
+        oldest open session on. The tenant's list is read from well before `known_until` on. Raises a
+        JedlixError when the cars cannot be read, or no list of sessions can.
         """
-        now = self._client.clock.now()
-        since = now - SESSIONS_REMEMBERED
-        if oldest_open is not None:
-            since = min(since, oldest_open)
+        since = self._client.clock.now() - SESSIONS_REMEMBERED
+        since = min(filter(None, (since, oldest_open, known_until)))
         vehicles, answer = await asyncio.gather(
             self.vehicles(user_id),
             self._sessions(user_id, since, known_until or since),
