@@ -504,7 +504,8 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         self._note_failed(user_id)
         self._reasons[user_id] = str(failure)
         if _is_of_one_user(failure) and user_id in self.followed:
-            failing_since = self._store.users[user_id].failing_since
+            user = self._store.users.get(user_id)
+            failing_since = None if user is None else user.failing_since
             self.user_issues.note_closed(user_id, failing_since or self.now())
         return failure
 
