@@ -24,7 +24,7 @@ LAYERS: Final = (
     {"api"},
     {"state"},
     {"push"},
-    {"store", "devices", "listeners", "errors", "target", "users"},
+    {"store", "devices", "listeners", "errors", "target", "users", "issues"},
     {"fleet", "publisher"},
     {"coordinator"},
     {"webhook", "commands", "session_history"},

@@ -129,7 +129,7 @@ async def test_system_health_includes_an_account_that_could_not_be_loaded(
     hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry
 ) -> None:
     assert await async_setup_component(hass, SYSTEM_HEALTH, {})
-    sim.strike({"forbidden": ["sessions", "locations", "vehicles"]})
+    sim.strike({"outage_seconds": 60.0})
     await hass.config_entries.async_reload(entry.entry_id)
     assert entry.state is ConfigEntryState.SETUP_RETRY
     info: dict[str, Any] = await get_system_health_info(hass, DOMAIN)

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from unittest.mock import patch
 
@@ -33,7 +33,8 @@ from simulator.settings import Settings
 from tests.commanding import poll
 from tests.conftest import StartSimulator
 from tests.deliveries import ACCEPTED, Home, deliver
-from tests.tools import make_entry, set_up, state_of, until
+from tests.push.tools import poll_after
+from tests.tools import Clock, make_entry, set_up, state_of, until
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -360,13 +361,22 @@ async def test_a_delivery_is_shown_by_its_type_or_as_other_where_that_was_not_ch
 
 
 @pytest.mark.usefixtures("no_second_try")
-async def test_during_an_outage_only_cars_are_unavailable(
-    hass: HomeAssistant, sim: Simulator
+async def test_during_an_outage_only_cars_become_unavailable_and_not_at_once(
+    hass: HomeAssistant, sim: Simulator, clock: Clock
 ) -> None:
     entry = make_entry(sim, None)
     await set_up(hass, entry)
+
+    def unavailable() -> set[str]:
+        return {
+            state.entity_id for state in hass.states.async_all() if state.state == STATE_UNAVAILABLE
+        }
+
+    before = unavailable()
     sim.strike({"outage_seconds": 60.0})
-    await poll(hass, entry)
+    await poll_after(hass, clock, entry, *[timedelta(minutes=5)] * 2)
+    assert unavailable() == before  # boost: the car is in no session
+    await poll_after(hass, clock, entry, timedelta(minutes=6))
     registry = er.async_get(hass)
     of_cars = {
         state.entity_id
@@ -377,6 +387,7 @@ async def test_during_an_outage_only_cars_are_unavailable(
         and registered.domain != "event"
     }
     assert of_cars
-    assert of_cars == {
-        state.entity_id for state in hass.states.async_all() if state.state == STATE_UNAVAILABLE
-    }
+    assert of_cars == unavailable()
+    sim.strike({"outage_seconds": 0.0})
+    await poll_after(hass, clock, entry, timedelta(minutes=5))
+    assert unavailable() == before

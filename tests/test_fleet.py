@@ -114,6 +114,40 @@ def test_a_dropped_user_is_dropped_with_all_cars_and_chargers(
     assert calls == []
 
 
+def test_listeners_are_called_when_something_becomes_available_or_unavailable(
+    fleet: Fleet,
+) -> None:
+    calls: list[DeviceKey] = []
+    fleet.put(UNKNOWN, make_user(box=make_box()))
+    fleet.put(UserSnapshot.unknown("another", NOON), make_user("another"))
+    for key in fleet.members:
+        fleet.listen_to(key, lambda _, key=key: calls.append(key))  # type: ignore[misc]
+    assert not fleet.is_available(CAR)
+    fleet.update_availability(lambda _: True, "user")
+    assert calls == [CAR, BOX]
+    assert fleet.is_available(CAR)
+    assert not fleet.is_available(("another", "car"))
+    calls.clear()
+    fleet.update_availability(lambda key: key != BOX)
+    assert calls == [BOX, ("another", "car")]
+    calls.clear()
+    fleet.update_availability(lambda key: key != BOX)
+    assert calls == []
+
+
+def test_what_is_gone_is_not_available_when_it_comes_back(fleet: Fleet) -> None:
+    with_box = make_user(box=make_box())
+    fleet.put(UNKNOWN, with_box)
+    fleet.update_availability(lambda _: True)
+    fleet.put(with_box, replace(with_box, chargers={}))
+    fleet.put(replace(with_box, chargers={}), with_box)
+    assert fleet.is_available(CAR)
+    assert not fleet.is_available(BOX)
+    fleet.drop("user")
+    fleet.put(UNKNOWN, with_box)
+    assert not fleet.is_available(CAR)
+
+
 async def test_each_change_of_the_fleet_is_saved(
     hass: HomeAssistant, hass_storage: dict[str, Any], fleet: Fleet
 ) -> None:

@@ -18,8 +18,10 @@ from custom_components.jedlix.const import CONF_POLL_MINUTES, DOMAIN
 from simulator.app import Simulator
 from tests.conftest import StartSimulator
 from tests.deliveries import ACCEPTED, Home, deliver
+from tests.push.tools import poll_after
 from tests.tools import (
     WEBHOOK_ID,
+    Clock,
     make_entry,
     record_events,
     set_up,
@@ -27,6 +29,9 @@ from tests.tools import (
     state_of,
     until,
 )
+
+# Jedlix answers, and fails whenever it is asked for a user's cars.
+AWAY = {"kind": "status", "status": 503, "endpoints": ["vehicles"]}
 
 pytestmark = pytest.mark.usefixtures("home", "no_second_try")
 
@@ -78,7 +83,7 @@ async def test_a_reload_keeps_subscriptions_and_seen_deliveries(
     subscriptions = dict(sim.webhooks.subscriptions)
     assert await deliver(home, userId=sim.user_ids[0]) == ACCEPTED
     assert await hass.config_entries.async_unload(entry.entry_id)
-    assert await deliver(home, userId=sim.user_ids[0]) == (200, "")  # Home Assistant's own answer
+    assert await deliver(home, userId=sim.user_ids[0]) == (503, "")  # Jedlix is to try again
     assert state_of(hass, "_charge_state") == STATE_UNAVAILABLE
     assert await hass.config_entries.async_setup(entry.entry_id)
     await until(hass, lambda: entry.runtime_data.push.state != "connecting")
@@ -109,6 +114,18 @@ async def test_removing_the_entry_deletes_its_own_subscriptions_and_devices(
     assert not dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
 
 
+async def test_removing_or_disabling_a_loaded_entry_unregisters_its_webhook(
+    hass: HomeAssistant, entry: MockConfigEntry
+) -> None:
+    assert WEBHOOK_ID in hass.data[WEBHOOK]
+    await hass.config_entries.async_set_disabled_by(entry.entry_id, ConfigEntryDisabler.USER)
+    assert WEBHOOK_ID not in hass.data[WEBHOOK]
+    await hass.config_entries.async_set_disabled_by(entry.entry_id, None)
+    assert WEBHOOK_ID in hass.data[WEBHOOK]
+    await hass.config_entries.async_remove(entry.entry_id)
+    assert WEBHOOK_ID not in hass.data[WEBHOOK]
+
+
 async def test_an_entry_can_be_removed_while_jedlix_is_away(
     hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -122,24 +139,22 @@ async def test_an_entry_can_be_removed_while_jedlix_is_away(
 # -- devices at set-up ---------------------------------------------------------------------------------------
 
 
-async def test_a_car_removed_while_home_assistant_is_down_is_published_and_its_device_removed(
-    hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry
+async def test_a_car_removed_while_home_assistant_is_down_is_published_once_it_counts_as_gone(
+    hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry, clock: Clock
 ) -> None:
     device = car_device(hass, entry, sim)
-    user_id, vehicle_id = sim.user_ids[0], sim.vehicle_ids[0]
     assert device is not None
     await hass.config_entries.async_unload(entry.entry_id)
     recorded = record_events(hass)
-    sim.remove(vehicle_id)
+    sim.remove(sim.vehicle_ids[0])
     await hass.config_entries.async_setup(entry.entry_id)
-    await hass.async_block_till_done()
-    assert [(change["type"], change["late"]) for change in recorded.changes] == [
-        ("vehicle_removed", True)
-    ]
+    await poll_after(hass, clock, entry, *[timedelta(minutes=5)] * 2)
+    assert recorded.types == []
+    assert dr.async_get(hass).async_get(device.id) == device
+    await poll_after(hass, clock, entry, timedelta(minutes=6))
+    assert recorded.types == ["vehicle_removed"]
     assert recorded.changes[0]["device_id"] == device.id
-    assert not dr.async_get(hass).async_get_device_by_identifier(
-        (DOMAIN, f"{user_id}_{vehicle_id}"), entry.entry_id
-    )
+    assert dr.async_get(hass).async_get(device.id) is None
 
 
 async def test_the_devices_of_a_user_who_was_never_refreshed_stay(
@@ -188,46 +203,73 @@ async def test_while_set_up_is_tried_again_deliveries_are_answered_503_and_come_
     sim = await start_simulator(retries=(0.3,) * 9)
     sim.strike({"absent": ["webhook_history"]})  # it would bring them before the next attempt
     entry = await set_up_with_push(hass, sim, callback_url)
-    sim.strike({"forbidden": ["vehicles"]})
+    away = sim.strike(AWAY)
     await hass.config_entries.async_reload(entry.entry_id)
     assert entry.state is ConfigEntryState.SETUP_RETRY
     sim.plug(sim.vehicle_ids[0])
     await sim.delivered()
     assert last_statuses(sim) == {503}
-    sim.strike({"forbidden": []})
+    sim.strike({"remove": away})
     recorded = record_events(hass)
     await hass.config_entries.async_reload(entry.entry_id)
     await until(hass, lambda: any(item["source"] == "webhook" for item in recorded.webhooks))
     assert recorded.types.count("session_started") == 1
 
 
-async def test_set_up_with_refused_credentials_asks_for_new_ones_and_answers_503(
-    hass: HomeAssistant, start_simulator: StartSimulator, callback_url: str
+async def test_set_up_with_refused_credentials_is_tried_again_then_asks_for_new_ones(
+    hass: HomeAssistant,
+    start_simulator: StartSimulator,
+    callback_url: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """The webhook answers 503 meanwhile. The refusals are counted over the attempts."""
     sim = await start_simulator(retries=())
+    clock = Clock(monkeypatch, sim)
     entry = await set_up_with_push(hass, sim, callback_url)
     sim.settings = replace(sim.settings, client_secret="another")
     sim.strike({"token_expiry": True})
+    for requests in ([], [], [SOURCE_REAUTH]):
+        await hass.config_entries.async_reload(entry.entry_id)
+        assert entry.state is ConfigEntryState.SETUP_RETRY
+        flows = hass.config_entries.flow.async_progress_by_handler(DOMAIN)
+        assert [flow["context"]["source"] for flow in flows] == requests
+        sim.webhooks.publish("userCreated", sim.user_ids[0], sim.now(), {})
+        await sim.delivered()
+        assert last_statuses(sim) == {503}
+        clock.go_on(timedelta(minutes=5))
+    # Jedlix accepts them again, and nobody has to enter anything.
+    sim.settings = replace(sim.settings, client_secret="secret")
     await hass.config_entries.async_reload(entry.entry_id)
-    assert entry.state is ConfigEntryState.SETUP_ERROR
-    flows = hass.config_entries.flow.async_progress_by_handler(DOMAIN)
-    assert [flow["context"]["source"] for flow in flows] == [SOURCE_REAUTH]
-    sim.webhooks.publish("userCreated", sim.user_ids[0], sim.now(), {})
-    await sim.delivered()
-    assert last_statuses(sim) == {503}
+    assert entry.state is ConfigEntryState.LOADED
+    assert hass.config_entries.flow.async_progress_by_handler(DOMAIN) == []
+
+
+@pytest.mark.parametrize("status", [403, 404])
+async def test_an_entry_whose_only_user_is_closed_or_gone_is_loaded_all_the_same(
+    hass: HomeAssistant, sim: Simulator, status: int
+) -> None:
+    closed = sim.strike({"kind": "status", "status": status, "endpoints": ["vehicles"]})
+    entry = make_entry(sim, None)
+    await set_up(hass, entry)
+    assert entry.state is ConfigEntryState.LOADED
+    assert car_device(hass, entry, sim) is None
+    sim.strike({"remove": closed})
+    await entry.runtime_data.coordinator.async_refresh()
+    await hass.async_block_till_done()
+    assert car_device(hass, entry, sim) is not None
 
 
 async def test_disabling_an_entry_whose_set_up_fails_unregisters_its_webhook(
     hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry
 ) -> None:
-    sim.strike({"forbidden": ["vehicles"]})
+    away = sim.strike(AWAY)
     for _ in range(2):
         await hass.config_entries.async_reload(entry.entry_id)
         assert entry.state is ConfigEntryState.SETUP_RETRY
         assert WEBHOOK_ID in hass.data[WEBHOOK]
     await hass.config_entries.async_set_disabled_by(entry.entry_id, ConfigEntryDisabler.USER)
     assert WEBHOOK_ID not in hass.data[WEBHOOK]
-    sim.strike({"forbidden": []})
+    sim.strike({"remove": away})
     await hass.config_entries.async_set_disabled_by(entry.entry_id, None)
     assert entry.state is ConfigEntryState.LOADED
     assert WEBHOOK_ID in hass.data[WEBHOOK]

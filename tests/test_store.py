@@ -1,4 +1,4 @@
-"""Store, on a real disk: it is saved soon and once, and a damaged file is set aside with a repair."""
+"""Store, on a real disk: it is saved soon and once, and a damaged part costs only itself."""
 
 import asyncio
 from dataclasses import replace
@@ -18,7 +18,9 @@ import orjson
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
 
+from custom_components.jedlix import async_setup
 from custom_components.jedlix.api import Session, Vehicle
+from custom_components.jedlix.api.offered import Experience
 from custom_components.jedlix.const import DOMAIN
 from custom_components.jedlix.push.subscriptions import Held
 from custom_components.jedlix.state.serialization import snapshot_as_json
@@ -30,6 +32,7 @@ from tests.tools import make_entry, record_events, set_up, until
 
 NOON: Final = datetime(2030, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
 HELD: Final = Held("https://ha.example/api/webhook/w", "print", "s-1")
+LEARNED: Final = Experience(answered_at=NOON, refusals=2, refused_since=NOON, refused_at=NOON)
 
 
 @pytest.fixture
@@ -94,12 +97,14 @@ def fill(store: JedlixStore) -> None:
     """Put a little of everything into a store."""
     store.push.inbox.add("e-1", NOON.timestamp())
     store.push.inbox.add("e-0", NOON.timestamp() + 1)
-    store.last_poll = NOON
+    store.tenant_read_at = NOON
     store.push.subscriptions["userCreated"] = HELD
     store.push.missed_since = NOON
     store.push.tried_event_types |= {"ours": True, "theirs": False}
     store.push.reports_changes = True
     store.push.last_delivery = NOON
+    store.learned_calls["user_sessions"] = LEARNED
+    store.credentials.note_refusal(NOON)
 
 
 # -- saving ------------------------------------------------------------------------------------------------
@@ -120,16 +125,20 @@ async def test_everything_that_was_saved_is_loaded(
         "guesses",
         "push_announces",
         "last_delivery",
+        "learned_calls",
+        "credentials",
     }
     again = JedlixStore(hass, "e-1")
     await again.load()
     assert list(again.push.inbox.as_json()) == ["e-1", "e-0"]  # the oldest first
     assert not again.push.inbox.add("e-1", NOON.timestamp() + 60)
-    assert again.last_poll == NOON
+    assert again.tenant_read_at == NOON
     assert again.push.subscriptions == {"userCreated": HELD}
     assert again.push.missed_since == again.push.last_delivery == NOON
     assert again.push.tried_event_types == {"ours": True, "theirs": False}
     assert again.push.reports_changes
+    assert again.learned_calls == {"user_sessions": LEARNED}
+    assert (again.credentials.refused_since, again.credentials.refusals) == (NOON, 1)
 
 
 async def test_an_empty_store_is_loaded_as_empty(hass: HomeAssistant, store: JedlixStore) -> None:
@@ -137,7 +146,7 @@ async def test_an_empty_store_is_loaded_as_empty(hass: HomeAssistant, store: Jed
     await store.close()
     again = JedlixStore(hass, "e-1")
     await again.load()
-    assert (len(again.push.inbox), again.last_poll, again.users) == (0, None, {})
+    assert (len(again.push.inbox), again.tenant_read_at, again.users) == (0, None, {})
     assert again.push.subscriptions == {}
     assert not again.push.reports_changes
     assert again.push.last_delivery is None
@@ -152,15 +161,33 @@ async def test_a_change_is_saved_some_seconds_later_and_once(
         store.schedule_save()
         await after(hass, second - 0.5)
     assert saved(file) is None
-    store.last_poll = NOON  # the state of the moment of the save is saved
+    store.tenant_read_at = NOON  # the state of the moment of the save is saved
     await after(hass, 6)
     assert saved(file)["checkpoint"] == NOON.isoformat()
-    store.last_poll = None
+    store.tenant_read_at = None
     await after(hass, 4000)
     assert saved(file)["checkpoint"] == NOON.isoformat()
     store.schedule_save()
     await after(hass, 4010)
     assert saved(file)["checkpoint"] is None
+
+
+async def test_a_change_during_a_save_is_saved_some_seconds_later(
+    hass: HomeAssistant, store: JedlixStore, file: Path
+) -> None:
+    """Home Assistant drops a save that is due when it saves at once."""
+    write_now = Store.async_save
+
+    async def change_then_write(written: Store[Any], data: Any) -> None:
+        store.tenant_read_at = NOON
+        store.schedule_save()
+        await write_now(written, data)
+
+    with patch.object(Store, "async_save", change_then_write):
+        await store.save()
+    assert saved(file)["checkpoint"] is None
+    await after(hass, 6)
+    assert saved(file)["checkpoint"] == NOON.isoformat()
 
 
 async def test_what_is_not_saved_yet_is_saved_at_a_normal_stop(
@@ -213,13 +240,6 @@ WRONG_SHAPES: Final[dict[str, bytes]] = {
     "a list": file_of([]),
     "a string": file_of("x"),
     "a number": file_of(1),
-    "a delivery without a time": file_of({"inbox": {"e-1": None}}),
-    "a delivery with a strange time": file_of({"inbox": {"e-1": "noon"}}),
-    "a delivery with a list of times": file_of({"inbox": {"e-1": [1]}}),
-    "a user that is none": file_of({"users": [1]}),
-    "a car that is none": file_of({"users": [{"user_id": "u-1", "vehicles": {"v-1": 1}}]}),
-    "a subscription that is none": file_of({"subscriptions": {"userCreated": "x"}}),
-    "a subscription without a URL": file_of({"subscriptions": {"userCreated": {"id": "s"}}}),
     "of a newer version": file_of({}, version=2),
     "of a version that never was": file_of({}, version=0),
     "of a version in words": file_of({}, version="one"),
@@ -272,13 +292,89 @@ async def test_a_file_without_json_is_set_aside_by_home_assistant_with_its_own_r
     assert saved(file) is not None
 
 
-async def test_a_file_with_a_damaged_part_is_not_read_at_all(
+GOOD_USER: Final = snapshot_as_json(UserSnapshot.unknown("u-1", NOON))
+# By name: the part of the file, and what is wrong in it beside what is right.
+DAMAGED_PARTS: Final[dict[str, tuple[str, Any]]] = {
+    "a delivery without a time": ("inbox", {"e-1": 1, "e-2": None}),
+    "a delivery with a strange time": ("inbox", {"e-1": 1, "e-2": "noon"}),
+    "a delivery with a list of times": ("inbox", {"e-1": 1, "e-2": [1]}),
+    "a user that is none": ("users", [GOOD_USER, 1]),
+    "a user without an id": ("users", [{"vehicles": {}}, GOOD_USER]),
+    "a car that is none": ("users", [{"user_id": "u-2", "vehicles": {"v-1": 1}}, GOOD_USER]),
+    "a car without a time": (
+        "users",
+        [{"user_id": "u-2", "vehicles": {"v-1": {"vehicle": {"id": "v-1"}}}}, GOOD_USER],
+    ),
+    "a subscription that is none": (
+        "subscriptions",
+        {"userCreated": HELD.as_json(), "other": "x"},
+    ),
+    "a subscription without a URL": (
+        "subscriptions",
+        {"other": {"id": "s"}, "userCreated": HELD.as_json()},
+    ),
+    "a learned call that is none": (
+        "learned_calls",
+        {"user_sessions": LEARNED.as_json(), "user_locations": 1},
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGED_PARTS)
+async def test_a_damaged_part_costs_only_itself(
+    hass: HomeAssistant,
+    store: JedlixStore,
+    file: Path,
+    folder: Path,
+    caplog: pytest.LogCaptureFixture,
+    damage: str,
+) -> None:
+    good = {
+        "inbox": {"e-1": 1},
+        "users": [GOOD_USER],
+        "subscriptions": {"userCreated": HELD.as_json()},
+        "learned_calls": {"user_sessions": LEARNED.as_json()},
+        "checkpoint": NOON.isoformat(),
+        "push_announces": True,
+    }
+    part, damaged = DAMAGED_PARTS[damage]
+    write(file, file_of(good | {part: damaged}))
+    await store.load()
+    assert list(store.push.inbox.as_json()) == ["e-1"]
+    assert store.users == {"u-1": UserSnapshot.unknown("u-1", NOON)}
+    assert store.push.subscriptions == {"userCreated": HELD}
+    assert store.learned_calls == {"user_sessions": LEARNED}
+    assert (store.tenant_read_at, store.push.reports_changes) == (NOON, True)
+    warnings = [item.getMessage() for item in caplog.records if item.levelname == "WARNING"]
+    assert len(warnings) == 1
+    assert "A part of the file of Jedlix cannot be read" in warnings[0]
+    assert ours(folder) == [file.name]  # nothing is set aside
+    assert ir.async_get(hass).issues == {}
+
+
+async def test_refused_credentials_of_a_damaged_shape_count_as_none(
     store: JedlixStore, file: Path
 ) -> None:
-    good = {"inbox": {"e-1": 1}, "checkpoint": NOON.isoformat(), "push_announces": True}
-    write(file, file_of(good | {"subscriptions": {"userCreated": 1}}))
+    shapes: list[object] = [1, [], {"refused_since": 5, "refusals": "many"}]
+    for odd in shapes:
+        write(file, file_of({"credentials": odd}))
+        await store.load()
+        assert (store.credentials.refused_since, store.credentials.refusals) == (None, 0)
+
+
+async def test_a_user_of_an_earlier_version_is_known_until_the_last_poll(
+    store: JedlixStore, file: Path
+) -> None:
+    earlier = {"user_id": "u-1", "vehicles": {}}
+    write(
+        file,
+        file_of(
+            {"checkpoint": NOON.isoformat(), "users": [earlier, GOOD_USER | {"user_id": "u-2"}]}
+        ),
+    )
     await store.load()
-    assert (len(store.push.inbox), store.last_poll, store.push.reports_changes) == (0, None, False)
+    assert store.users["u-1"].refreshed_at == NOON
+    assert store.users["u-2"].refreshed_at is None  # nobody has read this user yet
 
 
 @pytest.mark.parametrize(
@@ -296,7 +392,7 @@ async def test_a_missing_or_odd_field_is_empty(
 ) -> None:
     write(file, file_of(lenient, minor_version=2))
     await store.load()
-    assert (len(store.push.inbox), store.last_poll, store.users) == (0, None, {})
+    assert (len(store.push.inbox), store.tenant_read_at, store.users) == (0, None, {})
     assert ir.async_get(hass).issues == {}
 
 
@@ -329,6 +425,19 @@ async def test_set_up_succeeds_with_a_damaged_file_and_removing_deletes_it(
     assert [name for name in ours(folder) if ".corrupt." not in name] == []
     assert [domain for domain, _ in ir.async_get(hass).issues if domain == DOMAIN] == []
     assert sim.webhooks.subscriptions == {}
+
+
+async def test_files_of_entries_that_are_gone_are_deleted_at_the_start(
+    hass: HomeAssistant, folder: Path, entry: MockConfigEntry
+) -> None:
+    """Also those that were set aside; files of others, and of our other entries, stay."""
+    await entry.runtime_data.store.save()
+    kept = [f"{DOMAIN}.{entry.entry_id}", f"{DOMAIN}.{entry.entry_id}.damaged.1", f"{DOMAIN}x.e-1"]
+    gone = [f"{DOMAIN}.e-1", f"{DOMAIN}.e-2.damaged.1", f"{DOMAIN}.e-3.corrupt.2030"]
+    for name in (*kept[1:], *gone):
+        write(folder / name, b"{}")
+    assert await async_setup(hass, {})
+    assert ours(folder) == sorted(kept)
 
 
 # -- restarts ----------------------------------------------------------------------------------------------
@@ -374,7 +483,7 @@ async def test_cars_sessions_and_subscriptions_survive_a_restart(
     }
     assert again.users[sim.user_ids[0]].has_open_session
     assert again.push.subscriptions == before.push.subscriptions
-    assert again.last_poll == before.last_poll
+    assert again.tenant_read_at == before.tenant_read_at
     assert again.push.inbox.as_json() == before.push.inbox.as_json()
     assert again.push.reports_changes
     assert ours(folder) == [f"{DOMAIN}.{entry.entry_id}"]

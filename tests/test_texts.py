@@ -8,7 +8,9 @@ from pathlib import Path
 import re
 from typing import Any, Final
 
+from homeassistant.const import CONF_OPTIONS
 from homeassistant.helpers.entity import EntityDescription
+from homeassistant.util.yaml import parse_yaml
 import pytest
 
 from custom_components.jedlix import PLATFORMS
@@ -147,6 +149,15 @@ def test_every_trigger_and_condition_has_words_a_form_and_an_icon(
     assert read("icons.json")[kind].keys() == classes.keys()
     described = re.findall(r"^(\w+):", (INTEGRATION / f"{kind}.yaml").read_text(), re.MULTILINE)
     assert set(described) == classes.keys()
+
+
+@pytest.mark.parametrize("trigger", TRIGGERS)
+def test_the_form_of_a_trigger_has_the_options_that_it_takes_each_with_words(trigger: str) -> None:
+    forms: Any = parse_yaml((INTEGRATION / "triggers.yaml").read_text())
+    fields = forms[trigger]["fields"]
+    options = TRIGGERS[trigger]._schema.schema[CONF_OPTIONS]  # type: ignore[attr-defined]
+    assert set(fields) == set(options)
+    assert ENGLISH["triggers"][trigger]["fields"].keys() == fields.keys()
 
 
 def test_every_error_that_is_raised_has_words() -> None:

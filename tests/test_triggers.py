@@ -14,7 +14,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 import voluptuous as vol
 
-from custom_components.jedlix.const import EVENT_CHANGE
+from custom_components.jedlix.const import EVENT_CHANGE, EVENT_WEBHOOK
 from simulator.app import Simulator
 from tests.commanding import device_of
 from tests.tools import state_of, until
@@ -155,6 +155,24 @@ async def test_a_delivery_triggers_by_its_type(
     await until(hass, lambda: entry.runtime_data.push.health.received > received)
     assert len(runs) == expected
     assert not runs or runs[0]["description"] == "Jedlix: webhook userCreated"
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, 0),
+        ({"include_late": False}, 0),
+        ({"include_late": True}, 1),
+        ({"include_late": True, "event_types": ["other"]}, 0),
+    ],
+)
+async def test_a_late_delivery_runs_only_automations_that_include_late_ones(
+    hass: HomeAssistant, entry: MockConfigEntry, options: dict[str, Any], expected: int
+) -> None:
+    runs = await automate(hass, {"trigger": "jedlix.webhook_received", "options": options})
+    hass.bus.async_fire(EVENT_WEBHOOK, {"event_type": "userCreated", "late": True})
+    await hass.async_block_till_done()
+    assert len(runs) == expected
 
 
 @pytest.mark.parametrize(

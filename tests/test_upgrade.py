@@ -63,7 +63,16 @@ def entry(sim: Simulator, callback_url: str) -> MockConfigEntry:
     )
 
 
-async def test_a_stored_file_is_read_and_written_back_as_it_was(
+def with_all_of(written: Any, stored: Any) -> Any:
+    """Return what was written, with only those keys that were stored; new ones may have come."""
+    if isinstance(stored, dict):
+        return {key: with_all_of(written[key], value) for key, value in stored.items()}
+    if isinstance(stored, list):
+        return [with_all_of(*pair) for pair in zip(written, stored, strict=True)]
+    return written
+
+
+async def test_a_stored_file_is_read_and_loses_nothing_when_written_back(
     hass: HomeAssistant, hass_storage: dict[str, Any]
 ) -> None:
     hass_storage[STORE["key"]] = STORE
@@ -72,7 +81,32 @@ async def test_a_stored_file_is_read_and_written_back_as_it_was(
     assert ir.async_get(hass).issues == {}
     del hass_storage[STORE["key"]]
     await store.save()
-    assert hass_storage[STORE["key"]] == STORE
+    assert with_all_of(hass_storage[STORE["key"]], STORE) == STORE
+    read_at = STORE["data"]["checkpoint"]
+    written = hass_storage[STORE["key"]]["data"]
+    assert [user["refreshed_at"] for user in written["users"]] == [read_at] * 2
+    # What is written now is read again as it is.
+    again = JedlixStore(hass, STORE["key"].removeprefix(f"{DOMAIN}."))
+    await again.load()
+    assert again.users == store.users
+
+
+@pytest.mark.parametrize(
+    ("version", "minor_version", "state"),
+    [(1, 2, ConfigEntryState.LOADED), (2, 1, ConfigEntryState.MIGRATION_ERROR)],
+)
+async def test_an_entry_of_a_later_version_is_refused_and_one_of_a_later_minor_version_is_not(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    version: int,
+    minor_version: int,
+    state: ConfigEntryState,
+) -> None:
+    entry.add_to_hass(hass)
+    hass.config_entries.async_update_entry(entry, version=version, minor_version=minor_version)
+    await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    assert entry.state is state
 
 
 async def test_entities_keep_their_ids_and_whether_they_are_disabled(

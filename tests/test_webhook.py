@@ -16,6 +16,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
 
 from custom_components.jedlix import webhook
+from custom_components.jedlix.publisher import MAX_PAYLOAD_BYTES
 from simulator.app import Simulator
 from tests.push.deliveries import (
     MESSAGE,
@@ -29,6 +30,8 @@ from tests.push.deliveries import (
 from tests.tools import WEBHOOK_KEY, record_events, state_of, until
 
 ACCEPTED = Answer(200, "{}")
+MAX_EVENT_DATA_BYTES = 32_768
+"""What the recorder keeps of an event."""
 
 
 @pytest.fixture
@@ -70,6 +73,35 @@ async def test_a_delivery_of_an_unknown_type_is_published_raw_and_refreshes_its_
     ]
     assert state_of(hass, "_push_state") == "healthy"
     assert state_of(hass, "_webhooks_received") == "1"
+
+
+@pytest.mark.parametrize("size", [MAX_PAYLOAD_BYTES, MAX_PAYLOAD_BYTES + 1, 60_000])
+async def test_a_delivery_that_the_recorder_would_not_keep_is_published_cut_and_marked(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    sim: Simulator,
+    home: TestClient[Any, Any],
+    refreshes: Callable[[], int],
+    size: int,
+) -> None:
+    recorded, user_id = record_events(hass), sim.user_ids[0]
+    more = {"note": "short", "list": [1] * 1000, "k" * 100: 1, **{f"key{n}": n for n in range(100)}}
+    body = message(userId=user_id, long="", **more)
+    body = message(userId=user_id, long="x" * (size - len(body)), **more)
+    payload = orjson.loads(body)
+    assert len(orjson.dumps(payload)) == size
+    assert await post(home, body, RIGHT_KEY) == ACCEPTED
+    await until(hass, refreshes)
+    (event,) = recorded.webhooks
+    assert len(orjson.dumps(event)) <= MAX_EVENT_DATA_BYTES
+    assert (event["user_id"], event["event_id"]) == (user_id, MESSAGE["id"])
+    if size <= MAX_PAYLOAD_BYTES:
+        assert event["payload"] == payload
+    else:
+        assert event["payload"].pop("truncated") is True
+        assert event["payload"].items() <= payload.items()
+        assert event["payload"].keys() >= {*MESSAGE, "note"}
+        assert event["payload"].keys().isdisjoint({"long", "list", "k" * 100})
 
 
 async def test_a_delivery_for_an_unknown_user_is_published_once_and_refreshes_nobody(

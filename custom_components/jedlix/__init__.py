@@ -88,6 +88,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: JedlixConfigEntry) -> bo
     entry.async_on_unload(entry.add_update_listener(async_entry_updated))
     entry.async_on_unload(follow_new_users(hass, entry))
     entry.async_on_unload(push.register_handler())
+    entry.async_on_unload(coordinator.user_issues.clear)
     await coordinator.async_config_entry_first_refresh()
     # The coordinator polls only while somebody listens, and an account may have no car yet.
     entry.async_on_unload(coordinator.async_add_listener(lambda: None))
@@ -134,17 +135,19 @@ async def async_remove_entry(hass: HomeAssistant, entry: JedlixConfigEntry) -> N
 def _answer_503(hass: HomeAssistant, entry: JedlixConfigEntry) -> None:
     """Answer 503 while the entry is not loaded, so that Jedlix tries again; Home Assistant would answer 200.
 
-    The handler of the next set-up replaces this one. Disabling or removing the entry unregisters it.
+    The handler of the next set-up replaces this one. Disabling or removing the entry unregisters it, and so
+    does a set-up with another webhook id.
     """
-    handler = WebhookHandler(hass, entry.data[CONF_WEBHOOK_ID], entry.data[CONF_WEBHOOK_KEY])
+    webhook_id = entry.data[CONF_WEBHOOK_ID]
+    handler = WebhookHandler(hass, webhook_id, entry.data[CONF_WEBHOOK_KEY])
     handler.register()
 
     @callback
     def state_changed() -> None:
-        is_disabled = entry.disabled_by is not None
-        if is_disabled:
+        if entry.disabled_by is not None or entry.data[CONF_WEBHOOK_ID] != webhook_id:
             handler.unregister()
-        if is_disabled or entry.state is ConfigEntryState.SETUP_IN_PROGRESS:
+            stop()
+        elif entry.state is ConfigEntryState.SETUP_IN_PROGRESS:
             stop()
 
     stop = entry.async_on_state_change(state_changed)

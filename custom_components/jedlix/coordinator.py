@@ -8,7 +8,7 @@ snapshot.
 import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Coroutine, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 import logging
 from typing import Any, Final, override
@@ -35,10 +35,11 @@ from .api.offered import OfferedCalls
 from .const import CONF_POLL_MINUTES, DEFAULT_POLL_MINUTES, DOMAIN
 from .devices import DeviceKey
 from .fleet import Fleet
+from .issues import UserIssues
 from .publisher import Publisher, Source
 from .push.health import PushHealth
 from .push.history import WebhookHistory
-from .state.changes import Change, compare
+from .state.changes import Change, ChangeType, compare
 from .state.fetcher import Fetcher, UserAnswer
 from .state.holds import Edit, Holds, Part
 from .state.knowledge import Gap, known_until, max_age
@@ -98,12 +99,14 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         self.offered = OfferedCalls(store.learned_calls, self.now)
         self.fleet = Fleet(store)
         self.publisher = Publisher(hass, entry.entry_id)
+        self.user_issues = UserIssues(hass, entry)
         self.user_locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._fetcher = Fetcher(client, self.offered)
         self._history = WebhookHistory(
             client, self.offered, store.push, self._publish_missed_delivery
         )
         self._history.note_missed(store.tenant_read_at)
+        self._last_good_poll = store.tenant_read_at
         self._queue = RefreshQueue(self._serve_request, self._in_background)
         self._schedule = PollSchedule(followed)
         self._details = DetailSchedule()
@@ -112,11 +115,13 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         self._is_start = not hass.is_running
         # users whose next requested refresh follows a command of ours, and who were logged as unreadable
         self._commanded: set[str] = set()
+        self._wanted: dict[str, _Wanted] = {}
+        self._reasons: dict[str, str] = {}
         self._reported: set[str] = set()
         for unfollowed in store.users.keys() - self.followed:
             del store.users[unfollowed]
         for user_id in store.users:
-            self._wait_for_refresh(user_id, store.tenant_read_at)
+            self._wait_for_refresh(user_id, None)
 
     # -- who is followed -----------------------------------------------------------------------------------
 
@@ -145,6 +150,7 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         """Forget a user with all cars and chargers. Nothing is published: nothing happened to them."""
         self._schedule.unfollow(user_id)
         self.fleet.drop(user_id)
+        self.user_issues.forget(user_id)
 
     # -- refresh requests ----------------------------------------------------------------------------------
 
@@ -204,6 +210,7 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
             self._note_good_poll()
             return
         self._update_availability()
+        self.user_issues.note_failed_poll()
         interval = _RETRY_INTERVAL
         if isinstance(failure, AuthError):
             interval = min(self._interval.total_seconds(), _REFUSED_RETRY_INTERVAL)
@@ -222,28 +229,48 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
     async def _poll(self) -> JedlixError | None:
         """Read what began or ended in the tenant, then refresh the users who are due.
 
-        Returns the failure when every refresh failed; raises a JedlixError when the tenant's list did.
+        Returns the failure when nothing could be read. A user who cannot be read, while the tenant can, is
+        a matter of that user; so is the tenant's list, while users can be read.
         """
+        self._note_missed_deliveries()
         named = await self._publish_missed_deliveries()
         users = self._store.users
-        sessions = await self._tenant_sessions(self._store.tenant_read_at)
+        list_failure: JedlixError | None = None
+        try:
+            sessions = await self._tenant_sessions(self._store.tenant_read_at)
+        except JedlixError as err:
+            sessions, list_failure = None, err
         self._lists_tenant = sessions is not None
         for user_id in self.followed:
             if self._gap(user_id) is not None and not self._schedule.is_waiting(user_id):
-                self._wait_for_refresh(user_id, self._store.tenant_read_at)
+                self._wait_for_refresh(user_id, self.now())
         due = self._schedule.take_due(
             users,
             with_news=users_with_new_sessions(users, sessions or {}),
-            lists_tenant=self._lists_tenant,
+            lists_tenant=self._lists_tenant and not self._fetcher.is_tenant_list_cut,
         )
-        failure = await self._refresh_users(due, sessions or {}, named)
-        if failure is None and sessions is not None:
+        failures = await self._refresh_users(due, sessions or {}, named)
+        if sessions is not None and self._store.tenant_read_at is not None:
             self._store.tenant_read_at = self.now()
-        return failure
+            return None
+        if None in failures or (not failures and list_failure is None):
+            self._store.tenant_read_at = self._store.tenant_read_at or self.now()
+            return None
+        of_account = [err for err in failures if err is not None and not _is_of_one_user(err)]
+        return next(iter(of_account), list_failure)
+
+    @callback
+    def _note_missed_deliveries(self) -> None:
+        """Have the history read where Jedlix, or this machine, was away since the last good poll."""
+        last, now = self._last_good_poll, self.now()
+        is_away = not self.last_update_success
+        if last is not None and (is_away or now - last > max_age(self._interval, 1)):
+            self._history.note_missed(last)
 
     @callback
     def _note_good_poll(self) -> None:
         """Note that Jedlix answers: a request for new credentials is withdrawn."""
+        self._last_good_poll = self.now()
         self._store.credentials.note_answer()
         for flow in self.config_entry.async_get_active_flows(self.hass, {SOURCE_REAUTH}):
             self.hass.config_entries.flow.async_abort(flow["flow_id"])
@@ -264,15 +291,23 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
 
     @callback
     def _report_unreadable_users(self) -> None:
-        """Log once that a user cannot be read, while Jedlix answers others, and once that they can again."""
+        """Log once that a user cannot be read, while Jedlix answers others, and once that they can again.
+
+        A repair follows when that lasts.
+        """
         failing = {
-            user_id for user_id, user in self._store.users.items() if user.failing_since is not None
+            user_id: user.failing_since
+            for user_id, user in self._store.users.items()
+            if user.failing_since is not None
         }
-        for user_id in failing - self._reported:
-            _LOGGER.warning("The Jedlix user %s cannot be read at the moment", user_id)
-        for user_id in self._reported - failing:
+        for user_id in failing.keys() - self._reported:
+            reason = self._reasons.get(user_id, "since before the start")
+            _LOGGER.warning("The Jedlix user %s cannot be read at the moment: %s", user_id, reason)
+        for user_id in self._reported - failing.keys():
             _LOGGER.info("The Jedlix user %s can be read again", user_id)
-        self._reported = failing
+        self._reported = set(failing)
+        if not self._store.is_closed:
+            self.user_issues.review(self.followed, failing, self.now())
 
     async def catch_up(self, since: datetime) -> None:
         """Publish what was missed since a moment, at most 7 days ago; raises a JedlixError."""
@@ -281,8 +316,8 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         wanted = named | users_with_new_sessions(self._store.users, sessions)
         if not self._lists_tenant or len(self.followed) <= USERS_PER_POLL:
             wanted |= self.followed
-        failure = await self._refresh_users(dict.fromkeys(wanted, True), sessions, wanted)
-        if failure is not None:
+        failures = await self._refresh_users(dict.fromkeys(wanted, True), sessions, wanted)
+        if failures and None not in failures and (failure := failures[0]) is not None:
             raise failure
 
     async def _publish_missed_deliveries(self) -> Collection[str]:
@@ -324,12 +359,11 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         due: Mapping[str, bool],
         sessions: Mapping[str, list[Session]],
         named: Collection[str],
-    ) -> JedlixError | None:
-        """Refresh users side by side; returns the failure when every refresh failed.
+    ) -> list[JedlixError | None]:
+        """Refresh users side by side; returns the failure of each, None for a good refresh.
 
         `named` are the users whom the history named. The first refresh of a large fleet goes on in the
-        background once set-up has waited long enough. A user whom Jedlix does not know, or does not allow
-        us, is no failure of the poll.
+        background once set-up has waited long enough.
         """
         refreshes = [
             self._in_background(
@@ -344,13 +378,9 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
             for user_id, thorough in due.items()
         ]
         if not refreshes:
-            return None
+            return []
         done, _ = await asyncio.wait(refreshes, timeout=FIRST_REFRESH_TIMEOUT)
-        failures = [refresh.result() for refresh in done]
-        if None in failures or not failures:
-            return None
-        of_account = [err for err in failures if err is not None and not _is_of_one_user(err)]
-        return of_account[0] if of_account else None
+        return [refresh.result() for refresh in done]
 
     # -- what is known, and since when ---------------------------------------------------------------------
 
@@ -360,10 +390,13 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         return known_until(self._store.users.get(user_id), tenant_read_at, self.now())
 
     @callback
-    def _wait_for_refresh(self, user_id: str, tenant_read_at: datetime | None) -> None:
-        """Have a user wait for a thorough refresh, and keep until when they are known."""
+    def _wait_for_refresh(self, user_id: str, now: datetime | None) -> None:
+        """Have a user wait for a thorough refresh, and keep until when they are known.
+
+        `now` is None before Jedlix has answered.
+        """
         if (user := self._store.users.get(user_id)) is not None:
-            until = known_until(user, tenant_read_at, self.now())
+            until = known_until(user, self._store.tenant_read_at, now)
             self._store.users[user_id] = replace(user, refreshed_at=until)
         self._schedule.wait(user_id)
 
@@ -439,10 +472,26 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         *,
         thorough: bool = True,
     ) -> JedlixError | None:
-        """Refresh a user; returns the failure. One that takes a minute has failed."""
+        """Refresh a user; returns the failure.
+
+        While one refresh of a user is under way, all who want another share the next one.
+        """
+        wanted = self._wanted.setdefault(user_id, _Wanted(source))
+        wanted.sessions += sessions
+        wanted.is_thorough |= thorough
+        if wanted.task is None:
+            work = self._refresh_in_turn(user_id, wanted)
+            wanted.task = self._in_background(work, f"jedlix refresh of {user_id}")
+        await asyncio.wait([wanted.task])
+        return wanted.task.result()
+
+    async def _refresh_in_turn(self, user_id: str, wanted: _Wanted) -> JedlixError | None:
+        """Refresh a user after the refresh or command under way. One that takes a minute has failed."""
         try:
-            async with asyncio.timeout(REFRESH_TIMEOUT):
-                await self._refresh(user_id, source, sessions, thorough=thorough)
+            async with self.user_locks[user_id]:
+                del self._wanted[user_id]
+                async with asyncio.timeout(REFRESH_TIMEOUT):
+                    await self._refresh(user_id, wanted)
         except TimeoutError:
             failure: JedlixError = ConnectionFailed("the refresh took longer than a minute")
         except JedlixError as err:
@@ -453,6 +502,11 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         else:
             return None
         self._note_failed(user_id)
+        self._reasons[user_id] = str(failure)
+        if _is_of_one_user(failure) and user_id in self.followed:
+            user = self._store.users.get(user_id)
+            failing_since = None if user is None else user.failing_since
+            self.user_issues.note_closed(user_id, failing_since or self.now())
         return failure
 
     @callback
@@ -467,37 +521,45 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
             self._store.users[user_id] = replace(user, failing_since=now, refreshed_at=until)
             self._store.schedule_save()
 
-    async def _refresh(
-        self, user_id: str, source: Source, sessions: Iterable[Session], *, thorough: bool
-    ) -> None:
+    async def _refresh(self, user_id: str, wanted: _Wanted) -> None:
         """Fetch a user's state and publish what changed; raises a JedlixError."""
-        async with self.user_locks[user_id]:
-            if user_id not in self.followed:
-                return
-            asked_at = self.now()
-            before = self._store.users.get(user_id) or UserSnapshot.unknown(user_id, asked_at)
-            answer = await self._fetch(before, thorough=thorough)
-            if user_id not in self.followed:  # unfollowed meanwhile
-                return
-            now = self.now()
-            gap = self._gap(user_id)
-            after = before.advance(
-                answer.vehicles,
-                [*sessions, *answer.sessions],
-                now,
-                complete_since=answer.complete_since,
-            )
-            if thorough or answer.complete_since is not None or before.first_refresh is not None:
-                after = replace(after, refreshed_at=now, failing_since=None)
-            else:
-                after = replace(after, failing_since=None)
-            after = self._with_holds(after, asked_at, {Part.BOOST})
-            self._schedule.note_refreshed(user_id)
-            changes = self._put_and_publish(before, after, source, gap)
-            if gap is None:
-                self._note_push_evidence(user_id, changes, source)
-            if not self._store.is_closed:
-                await self._refresh_details(after, changes, source, gap)
+        if user_id not in self.followed:
+            return
+        begin = self.hass.loop.time()
+        known, thorough = self._store.users.get(user_id), wanted.is_thorough
+        answer = await self._fetch(
+            known or UserSnapshot.unknown(user_id, self.now()), thorough=thorough
+        )
+        if user_id not in self.followed:  # unfollowed meanwhile
+            return
+        # Only the answer says what time it is at Jedlix.
+        now = self.now()
+        asked_at = now - timedelta(seconds=self.hass.loop.time() - begin)
+        before = known or UserSnapshot.unknown(user_id, asked_at)
+        if before.first_refresh is not None:
+            before = replace(before, first_refresh=min(before.first_refresh, asked_at))
+        gap = self._gap(user_id)
+        after = before.advance(
+            answer.vehicles,
+            [*wanted.sessions, *answer.sessions],
+            now,
+            complete_since=answer.complete_since,
+        )
+        if thorough or answer.complete_since is not None or before.first_refresh is not None:
+            after = replace(after, refreshed_at=now, failing_since=None)
+        else:
+            after = replace(after, failing_since=None)
+        after = self._with_holds(after, asked_at, {Part.BOOST})
+        self._schedule.note_refreshed(user_id)
+        if answer.is_user_known:
+            self.user_issues.note_readable(user_id)
+        else:
+            self.user_issues.note_closed(user_id, now)
+        changes = self._put_and_publish(before, after, wanted.source, gap)
+        if gap is None:
+            self._note_push_evidence(user_id, changes, wanted.source)
+        if not self._store.is_closed:
+            await self._refresh_details(after, changes, wanted.source, gap)
 
     async def _fetch(self, before: UserSnapshot, *, thorough: bool) -> UserAnswer:
         """Read a user's cars, and the sessions where they are wanted; raises a JedlixError.
@@ -518,7 +580,7 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         except NotFound as err:
             if not err.is_answer or not before.vehicles:
                 raise
-            return UserAnswer(vehicles=())
+            return UserAnswer(vehicles=(), is_user_known=False)
 
     def _with_holds(
         self, user: UserSnapshot, asked_at: datetime, read: Collection[Part]
@@ -538,7 +600,9 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         """Read settings and chargers where they are due. A read that fails is made at the next refresh."""
         now, user_id = self.now(), user.user_id
         after = user
-        if self._details.take_settings_due(user, changes, now):
+        if self._details.take_settings_due(
+            user, changes, now, is_household=len(self.followed) <= USERS_PER_POLL
+        ):
             try:
                 for vehicle_id, car in user.vehicles.items():
                     settings = await self._fetcher.settings(user_id, vehicle_id)
@@ -581,8 +645,14 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
 
     @callback
     def _note_push_evidence(self, user_id: str, changes: Iterable[Change], source: Source) -> None:
-        """Note changes as evidence for or against push. Settings are none: a tenant need not report them."""
-        if not changes:
+        """Note changes as evidence for or against push.
+
+        Settings are none: a tenant need not report them. Nor is what we concluded from an absence.
+        """
+        if all(
+            change.type is ChangeType.VEHICLE_REMOVED or change.details.get("estimated")
+            for change in changes
+        ):
             return
         if source is Source.WEBHOOK:
             self._health.note_change_after_delivery()
@@ -592,6 +662,16 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
 
     def _in_background[T](self, work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
         return self.config_entry.async_create_background_task(self.hass, work, name)
+
+
+@dataclass(slots=True)
+class _Wanted:
+    """The next refresh of a user, which all share who want one."""
+
+    source: Source
+    sessions: list[Session] = field(default_factory=list)
+    is_thorough: bool = False
+    task: asyncio.Task[JedlixError | None] | None = None
 
 
 def _is_of_one_user(err: JedlixError) -> bool:

@@ -12,6 +12,7 @@ from homeassistant.util import dt as dt_util
 
 from .api import JedlixClient, TokenSource
 from .api.clock import JedlixClock
+from .api.gate import CallGate
 from .commands import Commands
 from .const import CONF_AUDIENCE, CONF_BASE_URL, CONF_TOKEN_URL
 from .coordinator import JedlixCoordinator
@@ -57,5 +58,6 @@ def make_client(hass: HomeAssistant, data: Mapping[str, Any]) -> JedlixClient:
         api_key=data.get(CONF_API_KEY),
         client_name=_CLIENT_NAME,
         client_version=__version__,
-        clock=JedlixClock(lambda: dt_util.utcnow()),  # noqa: PLW0108  tests move the clock
+        clock=JedlixClock(dt_util.utcnow),
+        gate=CallGate(clock=lambda: dt_util.utcnow().timestamp()),
     )

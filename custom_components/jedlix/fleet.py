@@ -63,11 +63,12 @@ class Fleet:
         return {**self.vehicles, **self.chargers}
 
     def owner(self, message: WebhookMessage) -> str | None:
-        """Return the user whose car or open session a delivery without a user names."""
+        """Return the user whose car or session a delivery without a user names."""
         if message.vehicle_id is None and message.session_id is None:
             return None
         for (user_id, vehicle_id), car in self.vehicles.items():
-            if message.vehicle_id == vehicle_id or message.session_id in car.open_sessions:
+            sessions = (*car.open_sessions, *car.ended_sessions)
+            if message.vehicle_id == vehicle_id or message.session_id in sessions:
                 return user_id
         return None
 
@@ -129,6 +130,8 @@ class Fleet:
     ) -> None:
         for own_id in before.keys() | after.keys():
             member = after.get(own_id)
+            if member is None:
+                self._available.discard((user_id, own_id))
             if before.get(own_id) != member:
                 self._listeners_of[user_id, own_id].call(member)
                 self._listeners.call((user_id, own_id), member)

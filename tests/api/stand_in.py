@@ -16,6 +16,7 @@ import orjson
 from custom_components.jedlix.api import JedlixClient, TokenSource
 from custom_components.jedlix.api.client import BACK_OFF
 from custom_components.jedlix.api.endpoints import ENDPOINTS, Endpoints
+from custom_components.jedlix.api.gate import CallGate
 
 TOKEN_PATH = "/oauth/token"
 
@@ -167,6 +168,7 @@ def make_client(
     endpoints: Endpoints = ENDPOINTS,
     back_off: Sequence[float] = BACK_OFF,
     sleep: Callable[[float], Awaitable[None]] = no_sleep,
+    gate: CallGate | None = None,
 ) -> JedlixClient:
     """Return a client of this cloud that does not pause before it repeats a call."""
     return JedlixClient(
@@ -179,4 +181,5 @@ def make_client(
         endpoints=endpoints,
         back_off=back_off,
         sleep=sleep,
+        gate=gate,
     )

@@ -25,6 +25,8 @@ from custom_components.jedlix.api import (
     http as http_module,
 )
 from custom_components.jedlix.api.endpoints import ENDPOINTS, Endpoint, Evidence
+from custom_components.jedlix.api.errors import TokenRefused
+from custom_components.jedlix.api.gate import CallGate
 from custom_components.jedlix.api.http import parse_retry_after
 from simulator.app import Simulator
 from tests.api.stand_in import Cloud, Reply, make_client
@@ -41,10 +43,13 @@ DELETE: Call = lambda client: client.unsubscribe("id")  # noqa: E731
 
 
 class Pauses(list[float]):
-    """The pauses that a client makes before it repeats a call."""
+    """The pauses that a client makes before it repeats a call, and a clock that knows no other time."""
 
     async def sleep(self, seconds: float) -> None:
         self.append(seconds)
+
+    def clock(self) -> float:
+        return sum(self)
 
 
 @pytest.fixture
@@ -87,7 +92,7 @@ async def test_without_an_api_key_none_is_sent(
 
 async def test_a_wrong_api_key_is_forbidden(http: aiohttp.ClientSession, sim: Simulator) -> None:
     with pytest.raises(Forbidden, match="The ApiKey is missing or wrong"):
-        await make_client(http, sim.url, api_key="wrong").vehicles(sim.user_ids[0])
+        await make_client(http, sim.url, api_key="another").vehicles(sim.user_ids[0])
 
 
 async def test_the_token_address_does_not_get_the_api_key(
@@ -194,7 +199,7 @@ async def test_a_redirect_is_not_followed(client: JedlixClient, cloud: Cloud, st
         (422, Rejected),
         (429, RateLimited),
         (500, ConnectionFailed),
-        (501, ConnectionFailed),
+        (501, NotFound),
         (504, ConnectionFailed),
         (304, BadAnswer),
         (599, ConnectionFailed),
@@ -207,6 +212,30 @@ async def test_each_status_has_its_error(
     with pytest.raises(JedlixError, match=f"HTTP {status}") as raised:
         await client.vehicles("anna")
     assert type(raised.value) is error
+
+
+@pytest.mark.parametrize(
+    ("body", "is_answer"),
+    [
+        ({"title": "Not Found", "status": 404}, True),
+        ({"type": "https://tools.ietf.org/html/rfc9110#section-15.5.5"}, True),
+        ({"detail": "There is no such user."}, True),
+        (b"\xef\xbb\xbf" + b'{"title": "Not Found"}', True),
+        (_HTML, False),
+        (b"", False),
+        ({}, False),
+        ([], False),
+        ({"message": "no Route matched with those values"}, False),  # of a gateway in between
+    ],
+)
+@pytest.mark.parametrize("status", [404, 405, 410, 501])
+async def test_only_by_its_problem_json_jedlix_itself_says_that_something_is_not_there(
+    client: JedlixClient, cloud: Cloud, status: int, body: object, is_answer: bool
+) -> None:
+    cloud.say(Reply(status, body))
+    with pytest.raises(NotFound) as raised:
+        await client.vehicles("anna")
+    assert raised.value.is_answer is is_answer
 
 
 @pytest.mark.parametrize(
@@ -335,7 +364,8 @@ async def test_retry_after_may_be_in_seconds(
     low: float,
     high: float,
 ) -> None:
-    client = make_client(http, cloud.url, back_off=(0.1,), sleep=pauses.sleep)
+    gate = CallGate(clock=pauses.clock)
+    client = make_client(http, cloud.url, back_off=(0.1,), sleep=pauses.sleep, gate=gate)
     cloud.say(Reply(429, headers={"Retry-After": retry_after}))
     await client.vehicles("anna")
     (pause,) = pauses
@@ -347,7 +377,8 @@ async def test_retry_after_may_be_a_date(
 ) -> None:
     until = format_datetime(datetime.now(UTC) + timedelta(seconds=8), usegmt=True)
     cloud.say(Reply(429, headers={"Retry-After": until}))
-    await make_client(http, cloud.url, sleep=pauses.sleep).vehicles("anna")
+    gate = CallGate(clock=pauses.clock)
+    await make_client(http, cloud.url, sleep=pauses.sleep, gate=gate).vehicles("anna")
     (pause,) = pauses
     assert 6 < pause <= 10
 
@@ -606,7 +637,7 @@ async def test_access_is_refused(
 
 
 async def test_access_starts_with_a_token(client: JedlixClient, cloud: Cloud) -> None:
-    cloud.say_at_login(Reply(401))
-    with pytest.raises(AuthError):
+    cloud.say_at_login(Reply(401, {"error": "invalid_client"}))
+    with pytest.raises(TokenRefused):
         await client.check_access()
     assert cloud.calls == []

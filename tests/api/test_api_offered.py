@@ -1,59 +1,190 @@
-"""Offered calls: what the answers of a tenant say about the calls that it has."""
+"""Offered calls: one refusal decides nothing, several at different times do, and not for ever."""
 
+from datetime import UTC, datetime, timedelta
+import json
 import logging
+from typing import Final
 
+from hypothesis import given, strategies as st
 import pytest
 
-from custom_components.jedlix.api import Forbidden, NotFound
-from custom_components.jedlix.api.offered import REFUSALS_BEFORE_NOT_OFFERED, OfferedCalls
+from custom_components.jedlix.api import BadAnswer, NotFound
+from custom_components.jedlix.api.endpoints import ENDPOINTS, Evidence
+from custom_components.jedlix.api.offered import Experience, OfferedCalls
+
+NOON: Final = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+DAY: Final = 24 * 60
+NO_PATH: Final = NotFound("no such path")
+DOCUMENTED: Final = sorted(
+    name for name, item in ENDPOINTS.items() if item.evidence is Evidence.DOCUMENTED
+)
+OTHERS: Final = sorted(ENDPOINTS.keys() - DOCUMENTED - {"session_settings"})
 
 
-@pytest.fixture
-def offered() -> OfferedCalls:
-    """Return the calls of a tenant that was not asked yet."""
-    return OfferedCalls()
+def at(minutes: float) -> datetime:
+    """Return a moment in minutes after noon."""
+    return NOON + timedelta(minutes=minutes)
 
 
-def test_each_call_is_offered_until_a_tenant_refuses_it(offered: OfferedCalls) -> None:
-    assert offered.is_offered("chargers")
-    offered.note_refusal("chargers", NotFound("no such path"))
-    assert not offered.is_offered("chargers")
-    assert offered.is_offered("sessions")
+class Tenant:
+    """A tenant that answers and refuses calls, and what is learned of it."""
+
+    def __init__(self) -> None:
+        """Start at noon, without experience."""
+        self.minute = 0.0
+        self.experiences: dict[str, Experience] = {}
+        self.calls = OfferedCalls(self.experiences, lambda: at(self.minute))
+
+    def is_offered(self, minute: float, name: str = "chargers") -> bool:
+        """Return whether a call is made at a minute."""
+        self.minute = minute
+        return self.calls.is_offered(name)
+
+    def refuse(self, *minutes: float, name: str = "chargers") -> None:
+        """Refuse a call at these minutes."""
+        for self.minute in minutes:
+            self.calls.note_refusal(name, NO_PATH)
+
+    def answer(self, minute: float, name: str = "chargers") -> None:
+        """Answer a call."""
+        self.minute = minute
+        self.calls.note_answer(name)
 
 
-def test_a_call_that_was_answered_stays_offered(offered: OfferedCalls) -> None:
-    offered.note_answer("chargers")
-    for _ in range(2 * REFUSALS_BEFORE_NOT_OFFERED):
-        offered.note_refusal_of_one("chargers", NotFound("no such car"))
-    assert offered.is_offered("chargers")
+@pytest.mark.parametrize("name", [*DOCUMENTED, *OTHERS])
+def test_each_call_of_the_table_is_tried_at_first_and_after_a_refusal(name: str) -> None:
+    tenant = Tenant()
+    assert tenant.is_offered(0, name)
+    tenant.refuse(0, name=name)
+    assert tenant.is_offered(0, name)
 
 
-def test_one_car_may_lack_what_others_have_but_not_five_in_a_row(offered: OfferedCalls) -> None:
-    for _ in range(REFUSALS_BEFORE_NOT_OFFERED):
-        assert offered.is_offered("charge_settings")
-        offered.note_refusal_of_one("charge_settings", NotFound("no such car"))
-    assert not offered.is_offered("charge_settings")
-
-
-def test_a_call_that_is_certainly_not_there_is_not_offered_although_it_was_answered(
-    offered: OfferedCalls,
+@pytest.mark.parametrize(
+    ("answered", "refused", "asked_at", "offered"),
+    [
+        (None, [0, 0], 0, True),  # two refusals, of a thousand users say
+        (None, [0, 30], 30, True),
+        # Three refusals: the call rests for ten minutes, then it is tried once more.
+        (None, [0, 0, 0], 0, False),
+        (None, [0, 0, 0], 9, False),
+        (None, [0, 0, 0], 10, True),
+        # Three over ten minutes: it is not offered, and tried daily.
+        (None, [0, 0, 0, 10], 20, False),
+        (None, [0, 5, 10], 20, False),
+        (None, [0, 5, 10], 10 + DAY - 1, False),
+        (None, [0, 5, 10], 10 + DAY, True),
+        (None, [0, 5, 10, 10 + DAY], 10 + DAY + 1, False),
+        # It was answered in the last 30 days.
+        (0, [1, 5, 10, 15, DAY, 29 * DAY], 29 * DAY, True),
+        (0, [1, 5, 30 * DAY], 30 * DAY, True),
+        (0, [1, 5, 31 * DAY], 31 * DAY + 1, False),
+    ],
+)
+def test_an_assumed_call_is_not_offered_after_several_refusals_over_some_time(
+    answered: float | None, refused: list[float], asked_at: float, offered: bool
 ) -> None:
-    offered.note_answer("sessions")
-    offered.note_not_offered("sessions", Forbidden("not in your plan"))
-    assert not offered.is_offered("sessions")
+    tenant = Tenant()
+    if answered is not None:
+        tenant.answer(answered)
+    tenant.refuse(*refused)
+    assert tenant.is_offered(asked_at) is offered
 
 
-def test_a_call_under_a_path_that_is_not_offered_is_not_offered(offered: OfferedCalls) -> None:
-    assert offered.is_offered("session_settings")
-    offered.note_not_offered("user_sessions", NotFound("no such path"))
-    assert not offered.is_offered("session_settings")
+@pytest.mark.parametrize("name", DOCUMENTED)
+def test_a_documented_call_is_always_tried(name: str) -> None:
+    tenant = Tenant()
+    tenant.refuse(0, 5, 10, 15, 20, DAY, 40 * DAY, name=name)
+    assert tenant.is_offered(40 * DAY, name)
+
+
+def test_an_answer_makes_a_call_offered_again() -> None:
+    tenant = Tenant()
+    tenant.refuse(0, 5, 10)
+    tenant.answer(10 + DAY)
+    assert tenant.is_offered(11 + DAY)
+    assert tenant.experiences == {"chargers": Experience(answered_at=at(10 + DAY))}
+
+
+def test_each_call_has_its_own_experience() -> None:
+    tenant = Tenant()
+    tenant.refuse(0, 5, 10)
+    assert tenant.is_offered(10, "charge_settings")
+
+
+def test_a_refusal_that_lies_in_the_future_is_not_believed() -> None:
+    """It was noted while a clock was wrong; the call is tried again."""
+    tenant = Tenant()
+    tenant.refuse(600, 605, 610)
+    assert tenant.is_offered(0)
+
+
+def test_boost_is_offered_once_the_assumed_list_of_sessions_has_answered() -> None:
+    """Its path lies under that of the list: where that is wrong, it is wrong as well."""
+    tenant = Tenant()
+    assert not tenant.is_offered(0, "session_settings")
+    tenant.refuse(0, name="user_sessions")
+    assert not tenant.is_offered(0, "session_settings")
+    tenant.answer(1, "user_sessions")
+    assert tenant.is_offered(1, "session_settings")
+    assert tenant.calls.has_answered("user_sessions")
+
+
+def test_one_refusal_of_the_list_or_of_boost_itself_takes_no_control_away() -> None:
+    tenant = Tenant()
+    tenant.answer(0, "user_sessions")
+    tenant.refuse(1, name="user_sessions")
+    tenant.refuse(1, name="session_settings")
+    assert tenant.is_offered(1, "session_settings")
 
 
 def test_one_line_in_the_log_says_that_a_call_is_not_offered(
-    offered: OfferedCalls, caplog: pytest.LogCaptureFixture
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO)
-    for _ in range(2):
-        offered.note_not_offered("chargers", NotFound("no such path"))
-    (line,) = (record.getMessage() for record in caplog.records)
-    assert line == "This Jedlix tenant does not offer chargers: no such path"
+    tenant = Tenant()
+    tenant.refuse(0, 5)
+    assert caplog.messages == []
+    tenant.refuse(10, 15, 10 + DAY)
+    assert caplog.messages == ["This Jedlix tenant does not offer chargers: no such path"]
+
+
+# -- in the store ------------------------------------------------------------------------------------------
+
+NOWS: Final = st.datetimes(
+    datetime(2000, 1, 1),  # noqa: DTZ001
+    datetime(2100, 1, 1),  # noqa: DTZ001
+    timezones=st.just(UTC),
+)
+TIMES: Final = st.none() | NOWS
+EXPERIENCES: Final = st.builds(
+    Experience,
+    answered_at=TIMES,
+    refusals=st.integers(0, 1000),
+    refused_since=TIMES,
+    refused_at=TIMES,
+)
+
+
+@given(EXPERIENCES)
+def test_an_experience_comes_out_of_the_store_as_stored(experience: Experience) -> None:
+    assert Experience.from_json(json.loads(json.dumps(experience.as_json()))) == experience
+
+
+@pytest.mark.parametrize("damaged", [None, [], "text", 5])
+def test_what_is_no_experience_is_refused(damaged: object) -> None:
+    with pytest.raises(BadAnswer):
+        Experience.from_json(damaged)
+
+
+def test_what_cannot_be_read_of_an_experience_is_left_out() -> None:
+    assert Experience.from_json({"answered_at": "soon", "refusals": "many"}) == Experience()
+
+
+@given(EXPERIENCES, NOWS)
+def test_whatever_is_stored_a_call_is_tried_again_within_a_day(
+    experience: Experience, now: datetime
+) -> None:
+    calls = OfferedCalls({"chargers": experience}, lambda: now)
+    is_offered_at_first = calls.is_offered("chargers")
+    now += timedelta(days=1)
+    assert is_offered_at_first or calls.is_offered("chargers")

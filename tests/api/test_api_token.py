@@ -10,13 +10,13 @@ from custom_components.jedlix.api import (
     AuthError,
     BadAnswer,
     ConnectionFailed,
-    Forbidden,
     JedlixClient,
     JedlixError,
     NotFound,
     RateLimited,
     TokenSource,
 )
+from custom_components.jedlix.api.errors import TokenForbidden, TokenRefused
 from simulator.app import Simulator
 from tests.api.stand_in import TOKEN_PATH, Cloud, Reply, make_auth, make_client, until
 
@@ -71,7 +71,7 @@ async def test_a_token_is_kept(http: aiohttp.ClientSession, sim: Simulator) -> N
         (b'"Infinity"', 540),
         (b"1" + b"0" * 40, 540),
         (b"[60]", 540),
-        (b"-60", 0),
+        (b"-60", 540),
     ],
 )
 async def test_a_token_is_renewed_shortly_before_its_end(
@@ -81,11 +81,15 @@ async def test_a_token_is_renewed_shortly_before_its_end(
     auth = make_auth(http, cloud.url, clock=clock)
     cloud.say_at_login(Reply(body=b'{"access_token": "first", "expires_in": %b}' % expires_in))
     assert await auth.token() == "first"
-    if renewed_after:
-        clock.now += renewed_after - 0.1
-        assert await auth.token() == "first"
+    clock.now += renewed_after - 0.1
+    assert await auth.token() == "first"
     clock.now = 1000.0 + renewed_after
     assert await auth.token() == "token-2"
+
+
+async def test_a_token_after_a_byte_order_mark_is_read(auth: TokenSource, cloud: Cloud) -> None:
+    cloud.say_at_login(Reply(body=b'\xef\xbb\xbf{"access_token": "t", "expires_in": 60}'))
+    assert await auth.token() == "t"
 
 
 @pytest.mark.parametrize(
@@ -187,18 +191,23 @@ async def test_a_late_refusal_of_an_old_token_keeps_the_new_one(
 
 
 _OAUTH = {"error": "access_denied", "error_description": "Unauthorized"}
+_BOM = b'\xef\xbb\xbf{"error": "invalid_client"}'
 _HTML = b"<html><body>It works!</body></html>"
 
 
 @pytest.mark.parametrize(
     ("reply", "error", "words"),
     [
-        (Reply(400, {"error": "invalid_request"}), AuthError, "invalid_request"),
-        (Reply(401, _OAUTH), AuthError, "Unauthorized"),
-        (Reply(401), AuthError, "the client id or secret is wrong"),
-        (Reply(401, _HTML), AuthError, "the client id or secret is wrong"),
-        (Reply(403, _OAUTH), Forbidden, "Unauthorized"),
-        (Reply(403), Forbidden, "the client is not allowed for this audience"),
+        (Reply(400, {"error": "invalid_request"}), TokenRefused, "invalid_request"),
+        (Reply(401, _OAUTH), TokenRefused, "Unauthorized"),
+        (Reply(401, _BOM), TokenRefused, "invalid_client"),
+        (Reply(403, _OAUTH), TokenForbidden, "Unauthorized"),
+        # Something in between answers so: it says nothing about the credentials.
+        (Reply(400), ConnectionFailed, "the token address answers with HTTP 400"),
+        (Reply(401), ConnectionFailed, "the token address answers with HTTP 401"),
+        (Reply(401, _HTML), ConnectionFailed, "the token address answers with HTTP 401"),
+        (Reply(401, {"title": "Unauthorized"}), ConnectionFailed, "HTTP 401"),
+        (Reply(403, _HTML), ConnectionFailed, "the token address answers with HTTP 403"),
         (Reply(404, _HTML), NotFound, "no reason given (HTTP 404)"),
         (Reply(405), NotFound, "no reason given (HTTP 405)"),
         (Reply(429, _OAUTH), RateLimited, "Unauthorized (HTTP 429)"),
@@ -246,9 +255,10 @@ async def test_a_call_is_repeated_when_its_token_could_not_be_fetched(
 async def test_a_wrong_secret_and_a_wrong_audience_are_different_errors(
     http: aiohttp.ClientSession, sim: Simulator
 ) -> None:
-    with pytest.raises(AuthError, match="Unauthorized"):
+    with pytest.raises(TokenRefused, match="Unauthorized") as raised:
         await make_auth(http, sim.url, secret="guessed").token()
-    with pytest.raises(Forbidden, match="Service not found"):
+    assert not isinstance(raised.value, TokenForbidden)
+    with pytest.raises(TokenForbidden, match="Service not found"):
         await make_auth(http, sim.url, audience="https://elsewhere.example").token()
 
 

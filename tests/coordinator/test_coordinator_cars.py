@@ -1,10 +1,15 @@
 """Cars and users that come and go at Jedlix: their changes, devices and entities."""
 
+from datetime import timedelta
+
 from homeassistant.config_entries import ConfigEntryState
+from homeassistant.const import STATE_UNAVAILABLE
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr, entity_registry as er
+import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.jedlix.api import NotFound
 from custom_components.jedlix.const import DOMAIN
 from simulator.app import Simulator
 from tests.commanding import entity_of, poll
@@ -12,10 +17,11 @@ from tests.coordinator.tools import (
     PLUGGED_IN,
     add_user_without_car,
     coordinator_of,
+    fail_for,
     link_car,
     set_up_without_push,
 )
-from tests.tools import record_events, set_up_with_push, state_of, until
+from tests.tools import Clock, record_events, set_up_with_push, state_of, until
 
 
 def device_of(
@@ -26,18 +32,66 @@ def device_of(
     return dr.async_get(hass).async_get_device_by_identifier(identifier, entry.entry_id)
 
 
+async def poll_until_gone(hass: HomeAssistant, entry: MockConfigEntry, clock: Clock) -> None:
+    """Poll three times over a quarter of an hour."""
+    for minutes in (0, 10, 10):
+        clock.go_on(timedelta(minutes=minutes))
+        await poll(hass, entry)
+
+
 async def test_a_car_that_is_removed_at_jedlix_is_published_and_its_device_removed(
-    hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry
+    hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry, clock: Clock
 ) -> None:
     recorded, key = record_events(hass), (sim.user_ids[0], sim.vehicle_ids[0])
     device = device_of(hass, entry, *key)
     assert device is not None
     sim.remove(sim.vehicle_ids[0])
-    await until(hass, lambda: recorded.types)
+    await poll_until_gone(hass, entry, clock)
     assert recorded.types == ["vehicle_removed"]
     assert recorded.changes[0]["device_id"] == device.id
     assert device_of(hass, entry, *key) is None
     assert not any("tesla" in state.entity_id for state in hass.states.async_all())
+
+
+@pytest.mark.parametrize("fault", ["an empty list", "a user it does not know"])
+async def test_one_slip_of_jedlix_takes_no_car_away_and_loses_no_session(
+    hass: HomeAssistant, sim: Simulator, polled: MockConfigEntry, clock: Clock, fault: str
+) -> None:
+    """Names and automations would be lost with the device."""
+    recorded, user = record_events(hass), sim.world.users[sim.user_ids[0]]
+    sim.plug(sim.vehicle_ids[0])
+    await poll(hass, polled)
+    cars = list(user.vehicles)
+    for _ in range(2):
+        if fault == "an empty list":
+            user.vehicles.clear()
+        else:
+            del sim.world.users[user.id]
+        clock.go_on(timedelta(minutes=10))
+        await poll(hass, polled)
+        assert device_of(hass, polled, sim.user_ids[0], cars[0].id) is not None
+    user.vehicles[:] = cars
+    sim.world.users[user.id] = user
+    sim.unplug(cars[0].id)
+    await poll(hass, polled)
+    assert recorded.types == [*PLUGGED_IN, "session_ended", "unplugged"]
+    assert state_of(hass, "_charge_state") == "disconnected"
+
+
+async def test_a_car_that_is_absent_is_unavailable_before_it_is_gone(
+    hass: HomeAssistant, sim: Simulator, polled: MockConfigEntry, clock: Clock
+) -> None:
+    car = sim.vehicle(sim.vehicle_ids[0])
+    user = sim.world.users[car.user_id]
+    user.vehicles.remove(car)
+    await poll(hass, polled)
+    assert state_of(hass, "_charge_state") == "disconnected"
+    clock.go_on(timedelta(minutes=16))
+    await poll(hass, polled)
+    assert state_of(hass, "_charge_state") == STATE_UNAVAILABLE
+    user.vehicles.append(car)
+    await poll(hass, polled)
+    assert state_of(hass, "_charge_state") == "disconnected"
 
 
 async def test_a_car_that_is_linked_at_jedlix_appears_without_a_reload(
@@ -60,19 +114,21 @@ async def test_a_car_that_is_linked_at_jedlix_appears_without_a_reload(
 
 
 async def test_another_car_replaces_the_old_one(
-    hass: HomeAssistant, sim: Simulator, polled: MockConfigEntry
+    hass: HomeAssistant, sim: Simulator, polled: MockConfigEntry, clock: Clock
 ) -> None:
     recorded = record_events(hass)
     sim.remove(sim.vehicle_ids[0])
     car = link_car(sim, sim.user_ids[0])
     await poll(hass, polled)
-    assert sorted(recorded.types) == ["vehicle_added", "vehicle_removed"]
+    assert recorded.types == ["vehicle_added"]
+    await poll_until_gone(hass, polled, clock)
+    assert recorded.types == ["vehicle_added", "vehicle_removed"]
     assert list(coordinator_of(polled).fleet.vehicles) == [(sim.user_ids[0], car.id)]
     assert state_of(hass, "_charge_state") == "disconnected"
 
 
 async def test_a_car_that_comes_back_has_its_disabled_entities_in_the_registry_again(
-    hass: HomeAssistant, sim: Simulator, polled: MockConfigEntry
+    hass: HomeAssistant, sim: Simulator, polled: MockConfigEntry, clock: Clock
 ) -> None:
     """They go with the device; in the registry they can be enabled."""
     registry, car = er.async_get(hass), sim.vehicle(sim.vehicle_ids[0])
@@ -83,7 +139,7 @@ async def test_a_car_that_comes_back_has_its_disabled_entities_in_the_registry_a
     await hass.async_block_till_done()
 
     sim.remove(car.id)
-    await poll(hass, polled)
+    await poll_until_gone(hass, polled, clock)
     assert registry.async_get(entity_id) is None
 
     sim.world.vehicles[car.id] = car
@@ -106,24 +162,53 @@ async def test_a_user_whom_jedlix_does_not_know_has_no_cars_and_fails_nothing(
     assert state_of(hass, "_charge_state") == "disconnected"
 
 
-async def test_the_cars_of_a_user_deleted_at_jedlix_are_removed_after_two_polls(
-    hass: HomeAssistant, sim: Simulator, polled: MockConfigEntry
+async def test_the_cars_of_a_user_deleted_at_jedlix_are_removed_and_the_entry_still_loads(
+    hass: HomeAssistant, sim: Simulator, polled: MockConfigEntry, clock: Clock
 ) -> None:
-    """One 404 may be an error of Jedlix; names and automations are lost with the device."""
     recorded = record_events(hass)
-    user = sim.world.users.pop(sim.user_ids[0])
+    del sim.world.users[sim.user_ids[0]]
+    await poll_until_gone(hass, polled, clock)
+    assert recorded.types == ["vehicle_removed"]
+    assert list(coordinator_of(polled).fleet.vehicles) == []
     await poll(hass, polled)
-    sim.world.users[user.id] = user
+    assert recorded.types == ["vehicle_removed"]
+    await hass.config_entries.async_reload(polled.entry_id)
+    assert polled.state is ConfigEntryState.LOADED
+
+
+async def test_a_404_that_jedlix_did_not_write_is_an_outage_and_takes_no_car_away(
+    hass: HomeAssistant,
+    sim: Simulator,
+    polled: MockConfigEntry,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fail_for(monkeypatch, polled, sim.user_ids[0], NotFound)
+    await poll_until_gone(hass, polled, clock)
     await poll(hass, polled)
-    assert state_of(hass, "_charge_state") == "disconnected"
-    del sim.world.users[user.id]
+    assert not coordinator_of(polled).last_update_success
+    assert list(coordinator_of(polled).fleet.vehicles) == [(sim.user_ids[0], sim.vehicle_ids[0])]
+    assert state_of(hass, "_charge_state") == STATE_UNAVAILABLE
+
+
+async def test_a_session_that_jedlix_no_longer_lists_is_closed_and_its_end_is_estimated(
+    hass: HomeAssistant, sim: Simulator, polled: MockConfigEntry, clock: Clock
+) -> None:
+    sim.plug(sim.vehicle_ids[0])
     await poll(hass, polled)
-    assert recorded.types == []
-    assert coordinator_of(polled).fleet.vehicles
-    for _ in range(2):
-        await poll(hass, polled)
-        assert recorded.types == ["vehicle_removed"]
-        assert list(coordinator_of(polled).fleet.vehicles) == []
+    session = sim.vehicle(sim.vehicle_ids[0]).session
+    assert session is not None
+    sim.vehicle(sim.vehicle_ids[0]).session = None
+    del sim.world.sessions.by_id[session.id]
+    recorded = record_events(hass)
+    await poll_until_gone(hass, polled, clock)
+    (ended,) = recorded.changes
+    assert (ended["type"], ended["session_id"], ended["estimated"]) == (
+        "session_ended",
+        session.id,
+        True,
+    )
+    assert state_of(hass, "_session", "sensor") == "none"
 
 
 async def test_a_lost_link_to_a_car_is_published_and_shown(

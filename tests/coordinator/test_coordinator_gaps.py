@@ -3,16 +3,17 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+import logging
 
 from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntryState
 from homeassistant.const import STATE_UNAVAILABLE
-from homeassistant.core import HomeAssistant
+from homeassistant.core import CoreState, HomeAssistant, callback
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.jedlix.api import AuthError
-from custom_components.jedlix.const import DOMAIN
+from custom_components.jedlix.const import DOMAIN, EVENT_CHANGE
 from custom_components.jedlix.store import JedlixStore
 from simulator.app import Simulator
 from tests.commanding import mark, poll
@@ -29,13 +30,36 @@ from tests.tools import Clock, record_events, state_of, until
 
 
 async def restart(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    clock: Clock,
+    away: timedelta = timedelta(hours=2),
+    meanwhile: Callable[[], object] = lambda: None,
+) -> None:
+    """Stop Home Assistant, let something happen at Jedlix at once, and start again after some time."""
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    meanwhile()
+    clock.go_on(away)
+    hass.set_state(CoreState.starting)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    hass.set_state(CoreState.running)
+
+
+async def reload(
     hass: HomeAssistant, entry: MockConfigEntry, meanwhile: Callable[[], object] = lambda: None
 ) -> None:
-    """Let something happen at Jedlix while the entry is unloaded."""
+    """Let something happen at Jedlix during a reload."""
     assert await hass.config_entries.async_unload(entry.entry_id)
     meanwhile()
     assert await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done()
+
+
+def plug_and_unplug(sim: Simulator) -> None:
+    """Let a car charge for a moment."""
+    sim.plug(sim.vehicle_ids[0])
+    sim.unplug(sim.vehicle_ids[0])
 
 
 def reauth_sources(hass: HomeAssistant) -> list[str]:
@@ -48,25 +72,53 @@ def reauth_sources(hass: HomeAssistant) -> list[str]:
 
 
 async def test_a_session_that_starts_while_home_assistant_is_down_is_published_late_and_once(
-    hass: HomeAssistant, sim: Simulator, polled: MockConfigEntry
+    hass: HomeAssistant, sim: Simulator, polled: MockConfigEntry, clock: Clock
 ) -> None:
     recorded, before = record_events(hass), event_states(hass)
-    await restart(hass, polled, lambda: sim.plug(sim.vehicle_ids[0]))
+    await restart(hass, polled, clock, meanwhile=lambda: sim.plug(sim.vehicle_ids[0]))
     assert recorded.types == PLUGGED_IN
     assert {change["late"] for change in recorded.changes} == {True}
     assert all(change["device_id"] for change in recorded.changes)
     assert event_states(hass) == before
     assert state_of(hass, "_smart_session") == "on"
     await poll(hass, polled)
-    await restart(hass, polled)
+    await restart(hass, polled, clock)
     assert len(recorded.types) == 3
 
 
-async def test_what_happens_after_the_restart_is_not_late(
+@pytest.mark.parametrize(("minutes", "late"), [(5, False), (14, False), (16, True)])
+async def test_after_a_stop_what_happened_more_than_a_quarter_of_an_hour_ago_is_late(
+    hass: HomeAssistant,
+    sim: Simulator,
+    polled: MockConfigEntry,
+    clock: Clock,
+    minutes: int,
+    late: bool,
+) -> None:
+    recorded = record_events(hass)
+    away = timedelta(minutes=minutes)
+    await restart(hass, polled, clock, away, lambda: sim.plug(sim.vehicle_ids[0]))
+    assert recorded.types == PLUGGED_IN
+    assert {change["late"] for change in recorded.changes} == {late}
+
+
+async def test_what_happens_during_a_reload_is_published_once_and_is_not_late(
     hass: HomeAssistant, sim: Simulator, polled: MockConfigEntry
 ) -> None:
     recorded = record_events(hass)
-    await restart(hass, polled, lambda: sim.plug(sim.vehicle_ids[0]))
+    await reload(hass, polled, lambda: plug_and_unplug(sim))
+    await reload(hass, polled, lambda: sim.plug(sim.vehicle_ids[0]))
+    assert recorded.types == ["session_started", "session_ended", *PLUGGED_IN]
+    assert {change["late"] for change in recorded.changes} == {False}
+    await reload(hass, polled)
+    assert len(recorded.types) == 5
+
+
+async def test_what_happens_after_the_restart_is_not_late(
+    hass: HomeAssistant, sim: Simulator, polled: MockConfigEntry, clock: Clock
+) -> None:
+    recorded = record_events(hass)
+    await restart(hass, polled, clock, meanwhile=lambda: sim.plug(sim.vehicle_ids[0]))
     sim.unplug(sim.vehicle_ids[0])
     await poll(hass, polled)
     assert [(change["type"], change["late"]) for change in recorded.changes[3:]] == [
@@ -78,18 +130,20 @@ async def test_what_happens_after_the_restart_is_not_late(
 
 @pytest.mark.parametrize("mode", ["default", "strict"])
 async def test_sessions_that_start_and_end_while_home_assistant_is_down_are_late_and_in_order(
-    hass: HomeAssistant, start_simulator: StartSimulator, mode: str
+    hass: HomeAssistant,
+    start_simulator: StartSimulator,
+    monkeypatch: pytest.MonkeyPatch,
+    mode: str,
 ) -> None:
     sim = await start_simulator(mode=mode)
-    entry = await set_up_without_push(hass, sim)
+    clock, entry = Clock(monkeypatch, sim), await set_up_without_push(hass, sim)
     recorded, before = record_events(hass), event_states(hass)
 
     def charge_twice() -> None:
-        for _ in range(2):
-            sim.plug(sim.vehicle_ids[0])
-            sim.unplug(sim.vehicle_ids[0])
+        plug_and_unplug(sim)
+        plug_and_unplug(sim)
 
-    await restart(hass, entry, charge_twice)
+    await restart(hass, entry, clock, meanwhile=charge_twice)
     assert recorded.types == ["session_started", "session_ended"] * 2
     assert {change["late"] for change in recorded.changes} == {True}
     assert event_states(hass) == before
@@ -98,7 +152,7 @@ async def test_sessions_that_start_and_end_while_home_assistant_is_down_are_late
 
 
 async def test_two_sessions_of_before_and_after_a_restart_are_two_plug_ins(
-    hass: HomeAssistant, sim: Simulator, polled: MockConfigEntry
+    hass: HomeAssistant, sim: Simulator, polled: MockConfigEntry, clock: Clock
 ) -> None:
     sim.plug(sim.vehicle_ids[0])
     await poll(hass, polled)
@@ -108,7 +162,7 @@ async def test_two_sessions_of_before_and_after_a_restart_are_two_plug_ins(
         sim.unplug(sim.vehicle_ids[0])
         sim.plug(sim.vehicle_ids[0], "unknown")
 
-    await restart(hass, polled, move)
+    await restart(hass, polled, clock, meanwhile=move)
     # The session did not become unmanaged: an unplug lies between the two.
     assert recorded.types == ["session_ended", "session_started"]
     assert state_of(hass, "_session", "sensor") == "unmanaged"
@@ -139,9 +193,8 @@ async def test_a_change_found_after_the_last_save_is_published_by_the_next_set_u
         await coordinator.refresh_after_command(sim.user_ids[0])
 
     store.save = save_while_a_refresh_ends  # type: ignore[method-assign]
-    await restart(hass, polled)
+    await reload(hass, polled)
     assert recorded.types == PLUGGED_IN
-    assert {change["late"] for change in recorded.changes} == {True}
 
 
 async def test_changes_after_a_sleep_of_the_machine_are_late(
@@ -155,15 +208,55 @@ async def test_changes_after_a_sleep_of_the_machine_are_late(
     assert len(recorded.types) == 3
 
 
+@pytest.mark.parametrize("hours", [-3, 3])
+async def test_with_a_clock_of_the_machine_that_is_hours_wrong_each_session_is_published_once(
+    hass: HomeAssistant, sim: Simulator, hours: int
+) -> None:
+    """What is late is decided by Jedlix's clock, also after a restart."""
+    sim.clock = lambda: datetime.now(UTC) + timedelta(hours=hours)
+    entry = await set_up_without_push(hass, sim)
+    recorded = record_events(hass)
+    for _ in range(2):
+        sim.plug(sim.vehicle_ids[0])
+        await poll(hass, entry)
+        sim.unplug(sim.vehicle_ids[0])
+        await poll(hass, entry)
+        await reload(hass, entry, lambda: plug_and_unplug(sim))
+    kinds = [kind for kind in recorded.types if "session" in kind]
+    assert kinds == ["session_started", "session_ended"] * 4
+    assert {change["late"] for change in recorded.changes} == {False}
+
+
+async def test_with_a_clock_of_the_machine_that_is_behind_what_a_restart_finds_is_late(
+    hass: HomeAssistant, sim: Simulator, clock: Clock
+) -> None:
+    """Home Assistant's own clock stays three hours behind Jedlix's, and the store's moments are Jedlix's."""
+    clock.go_on(timedelta(hours=3))
+    entry = await set_up_without_push(hass, sim)
+    recorded = record_events(hass)
+    await restart(hass, entry, clock, meanwhile=lambda: sim.plug(sim.vehicle_ids[0]))
+    assert recorded.types == PLUGGED_IN
+    assert {change["late"] for change in recorded.changes} == {True}
+
+
 # -- Jedlix is away ------------------------------------------------------------------------------------------
 
 
-async def test_during_an_outage_cars_are_unavailable_and_event_entities_are_not(
-    hass: HomeAssistant, sim: Simulator, polled: MockConfigEntry, caplog: pytest.LogCaptureFixture
+async def test_a_failed_poll_makes_nothing_unavailable_and_an_outage_does(
+    hass: HomeAssistant,
+    sim: Simulator,
+    polled: MockConfigEntry,
+    clock: Clock,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     before = event_states(hass)
-    sim.strike({"outage_seconds": 60.0})
+    sim.strike({"outage_seconds": 24 * 3600.0})
     await poll(hass, polled)
+    assert state_of(hass, "_charge_state") == "disconnected"
+    clock.go_on(timedelta(minutes=14))
+    await poll(hass, polled)
+    assert state_of(hass, "_charge_state") == "disconnected"
+    clock.go_on(timedelta(minutes=2))
     await poll(hass, polled)
     assert state_of(hass, "_charge_state") == STATE_UNAVAILABLE
     assert state_of(hass, "_plugged_in") == STATE_UNAVAILABLE
@@ -177,6 +270,24 @@ async def test_during_an_outage_cars_are_unavailable_and_event_entities_are_not(
     assert event_states(hass) == before
 
 
+async def test_a_car_is_available_again_before_its_changes_are_published(
+    hass: HomeAssistant, sim: Simulator, polled: MockConfigEntry, clock: Clock
+) -> None:
+    sim.strike({"outage_seconds": 24 * 3600.0})
+    clock.go_on(timedelta(minutes=20))
+    for _ in range(2):  # two answers in a row show that time has passed
+        await poll(hass, polled)
+    assert state_of(hass, "_plugged_in") == STATE_UNAVAILABLE
+    found: list[str] = []
+    hass.bus.async_listen(
+        EVENT_CHANGE, callback(lambda _: found.append(state_of(hass, "_plugged_in")))
+    )
+    sim.strike({"outage_seconds": 0.0})
+    sim.plug(sim.vehicle_ids[0])
+    await coordinator_of(polled).refresh_after_command(sim.user_ids[0])  # not a poll
+    assert found == ["on"] * 3
+
+
 async def test_a_failed_poll_is_tried_again_within_a_minute_and_a_half(
     hass: HomeAssistant, sim: Simulator, polled: MockConfigEntry
 ) -> None:
@@ -187,18 +298,27 @@ async def test_a_failed_poll_is_tried_again_within_a_minute_and_a_half(
     await pass_minutes(hass, 0.5)
     assert calls() == []
     await pass_minutes(hass, 1.5)
-    await until(hass, lambda: state_of(hass, "_charge_state") == "disconnected")
+    await until(hass, calls)
+    await until(hass, lambda: coordinator_of(polled).last_update_success)
 
 
-async def test_what_happens_during_an_outage_is_published_late(
-    hass: HomeAssistant, sim: Simulator, polled: MockConfigEntry
+@pytest.mark.parametrize(("minutes", "late"), [(1, False), (12, False), (60, True)])
+async def test_what_happens_during_an_outage_is_published_once_and_late_where_it_is_old(
+    hass: HomeAssistant,
+    sim: Simulator,
+    polled: MockConfigEntry,
+    clock: Clock,
+    minutes: int,
+    late: bool,
 ) -> None:
     recorded, before = record_events(hass), event_states(hass)
-    sim.strike({"outage_seconds": 60.0})
+    sim.strike({"outage_seconds": 24 * 3600.0})
     await poll(hass, polled)
     sim.plug(sim.vehicle_ids[0])
     sim.unplug(sim.vehicle_ids[0])
     sim.plug(sim.vehicle_ids[0])
+    clock.go_on(timedelta(minutes=minutes))
+    await poll(hass, polled)
     sim.strike({"outage_seconds": 0.0})
     await poll(hass, polled)
     assert [kind for kind in recorded.types if "session" in kind] == [
@@ -206,8 +326,8 @@ async def test_what_happens_during_an_outage_is_published_late(
         "session_ended",
         "session_started",
     ]
-    assert {change["late"] for change in recorded.changes} == {True}
-    assert event_states(hass) == before
+    assert {change["late"] for change in recorded.changes} == {late}
+    assert (event_states(hass) == before) is late
 
 
 async def test_a_user_whose_refresh_fails_does_not_hold_up_the_others(
@@ -227,19 +347,77 @@ async def test_a_user_whose_refresh_fails_does_not_hold_up_the_others(
     assert [change["user_id"] for change in recorded.changes].count(failing) == 3
 
 
+async def test_a_user_who_cannot_be_read_becomes_unavailable_alone_and_the_log_has_two_lines(
+    hass: HomeAssistant,
+    start_simulator: StartSimulator,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "custom_components.jedlix")
+    sim = await start_simulator(users=2)
+    clock, entry = Clock(monkeypatch, sim), await set_up_without_push(hass, sim)
+    failing, other = sim.user_ids[1], sim.user_ids[0]
+
+    def states() -> tuple[str, str]:
+        return tuple(  # type: ignore[return-value]
+            state_of(hass, f"{user_id}_{vehicle_id}_charge_state")
+            for user_id, vehicle_id in zip((other, failing), sim.vehicle_ids, strict=True)
+        )
+
+    with monkeypatch.context() as patch:
+        fail_for(patch, entry, failing)
+        await poll(hass, entry)
+        assert states() == ("disconnected", "disconnected")
+        clock.go_on(timedelta(minutes=16))
+        for _ in range(2):
+            await poll(hass, entry)
+            assert states() == ("disconnected", STATE_UNAVAILABLE)
+        assert coordinator_of(entry).last_update_success
+    await poll(hass, entry)
+    assert states() == ("disconnected", "disconnected")
+    assert [line for line in caplog.messages if failing in line] == [
+        f"The Jedlix user {failing} cannot be read at the moment",
+        f"The Jedlix user {failing} can be read again",
+    ]
+
+
+@pytest.mark.parametrize("minutes", [5, 120])
+async def test_what_one_user_missed_is_late_for_that_user_alone(
+    hass: HomeAssistant,
+    start_simulator: StartSimulator,
+    monkeypatch: pytest.MonkeyPatch,
+    minutes: int,
+) -> None:
+    sim = await start_simulator(users=2)
+    clock, entry = Clock(monkeypatch, sim), await set_up_without_push(hass, sim)
+    failing = sim.user_ids[1]
+    with monkeypatch.context() as patch:
+        fail_for(patch, entry, failing)
+        await poll(hass, entry)
+        sim.plug(sim.vehicle_ids[1])
+        clock.go_on(timedelta(minutes=minutes))
+        await poll(hass, entry)
+    sim.plug(sim.vehicle_ids[0])
+    recorded = record_events(hass)
+    await poll(hass, entry)
+    late = {change["user_id"]: change["late"] for change in recorded.changes}
+    assert late == {sim.user_ids[0]: False, failing: minutes > 15}
+
+
 async def test_a_user_whose_refresh_failed_for_hours_loses_no_session(
     hass: HomeAssistant, start_simulator: StartSimulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sim = await start_simulator(users=2)
-    entry = await set_up_without_push(hass, sim)
+    sim = await start_simulator(users=2, mode="strict")
+    clock, entry = Clock(monkeypatch, sim), await set_up_without_push(hass, sim)
     failing = sim.user_ids[1]
     with monkeypatch.context() as patch:
         fail_for(patch, entry, failing)
         sim.plug(sim.vehicle_ids[1])
         sim.unplug(sim.vehicle_ids[1])
         await poll(hass, entry)
-    # hours later, as far as the last good poll is concerned
-    entry.runtime_data.store.last_poll += timedelta(hours=6)
+        clock.go_on(timedelta(hours=20))  # polls of the other user go on
+        for _ in range(2):
+            await poll(hass, entry)
     recorded = record_events(hass)
     await poll(hass, entry)
     assert [(change["type"], change["user_id"]) for change in recorded.changes] == [
@@ -271,21 +449,98 @@ async def test_set_up_does_not_wait_for_a_slow_user(
 # -- credentials are refused ---------------------------------------------------------------------------------
 
 
-async def test_a_poll_with_refused_credentials_asks_for_new_ones(
-    hass: HomeAssistant, sim: Simulator, polled: MockConfigEntry
-) -> None:
-    sim.settings = replace(sim.settings, client_secret="another")
+@pytest.fixture
+def refusing(sim: Simulator, polled: MockConfigEntry) -> Callable[[], None]:
+    """Let Jedlix refuse the credentials; returns what lets it accept them again."""
+    before = sim.settings
+    sim.settings = replace(before, client_secret="another")
     sim.strike({"token_expiry": True})
+
+    def accept() -> None:
+        sim.settings = before
+
+    return accept
+
+
+async def test_one_refusal_is_not_yet_a_wrong_password(
+    hass: HomeAssistant, sim: Simulator, polled: MockConfigEntry, refusing: Callable[[], None]
+) -> None:
+    for _ in range(5):  # enough, but too soon
+        await poll(hass, polled)
+    assert reauth_sources(hass) == []
+    assert state_of(hass, "_charge_state") == "disconnected"
+    sim.plug(sim.vehicle_ids[0])
+    refusing()
+    recorded = record_events(hass)
+    await poll(hass, polled)
+    assert recorded.types == PLUGGED_IN
+
+
+async def test_three_refused_polls_over_ten_minutes_ask_for_new_credentials_and_polls_go_on(
+    hass: HomeAssistant,
+    sim: Simulator,
+    polled: MockConfigEntry,
+    refusing: Callable[[], None],
+) -> None:
+    store: JedlixStore = polled.runtime_data.store
+    for minutes in (0, 5):
+        age(store, minutes)
+        await poll(hass, polled)
+        assert reauth_sources(hass) == []
+    age(store, 5)
     await poll(hass, polled)
     assert reauth_sources(hass) == [SOURCE_REAUTH]
-    assert state_of(hass, "_charge_state") == STATE_UNAVAILABLE
+    assert polled.state is ConfigEntryState.LOADED
+    # Polls go on, every five minutes at most, and the first good answer withdraws the request.
+    refusing()
+    calls = mark(sim)
+    await pass_minutes(hass, 4)
+    assert calls() == []
+    await pass_minutes(hass, 7)
+    await until(hass, lambda: not reauth_sources(hass))
+    assert store.credentials.refusals == 0
 
 
-async def test_credentials_refused_for_one_user_of_a_poll_are_refused(
+def age(store: JedlixStore, minutes: float) -> None:
+    """Let the first refusal be longer ago: without an answer, no clock of Jedlix goes on."""
+    if store.credentials.refused_since is not None:
+        store.credentials.refused_since -= timedelta(minutes=minutes)
+
+
+async def test_credentials_that_one_users_calls_refuse_are_a_matter_of_that_user(
     hass: HomeAssistant, start_simulator: StartSimulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sim = await start_simulator(users=2)
     entry = await set_up_without_push(hass, sim)
     fail_for(monkeypatch, entry, sim.user_ids[1], AuthError)
-    await poll(hass, entry)
-    assert reauth_sources(hass) == [SOURCE_REAUTH]
+    recorded = record_events(hass)
+    sim.plug(sim.vehicle_ids[0])
+    for _ in range(4):
+        await poll(hass, entry)
+    assert reauth_sources(hass) == []
+    assert coordinator_of(entry).last_update_success
+    assert recorded.types == PLUGGED_IN
+
+
+async def test_of_a_household_a_refused_user_asks_for_nothing_while_the_account_works(
+    hass: HomeAssistant, sim: Simulator, polled: MockConfigEntry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second call is made, and it disagrees."""
+    fail_for(monkeypatch, polled, sim.user_ids[0], AuthError)
+    for _ in range(4):
+        await poll(hass, polled)
+    assert polled.runtime_data.store.credentials.refusals == 0
+    assert coordinator_of(polled).last_update_success
+
+
+async def test_a_refusal_with_which_a_second_call_agrees_is_one_of_the_account(
+    hass: HomeAssistant, sim: Simulator, polled: MockConfigEntry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*_: object) -> None:
+        raise AuthError("no reason given (HTTP 401)")
+
+    fail_for(monkeypatch, polled, sim.user_ids[0], AuthError)
+    monkeypatch.setattr(polled.runtime_data.client, "check_access", refuse)
+    await poll(hass, polled)
+    assert polled.runtime_data.store.credentials.refusals == 1
+    assert not coordinator_of(polled).last_update_success

@@ -11,6 +11,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.jedlix.const import DOMAIN, EVENT_CHANGE
+from custom_components.jedlix.state.snapshot import UserSnapshot
 from simulator.app import Simulator
 from tests.commanding import mark, poll
 from tests.conftest import StartSimulator
@@ -184,22 +185,65 @@ async def test_a_delivery_during_an_outage_is_served_when_the_api_is_back(
 
 
 @pytest.mark.usefixtures("short_interval")
-async def test_a_request_with_refused_credentials_asks_for_new_ones_and_is_not_tried_again(
+async def test_a_request_with_refused_credentials_is_left_to_the_poll_and_asks_for_nothing(
     hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry
 ) -> None:
     recorded, before = record_events(hass), sim.settings
     sim.settings = replace(before, client_secret="another")
     sim.strike({"token_expiry": True})
+    count = sim.requests_answered
     sim.plug(sim.vehicle_ids[0])
-    await until(hass, lambda: hass.config_entries.flow.async_progress_by_handler(DOMAIN))
+    await until(hass, lambda: sim.requests_answered > count)
     await asyncio.sleep(0.1)  # the rest of the three deliveries
     count = sim.requests_answered
     await asyncio.sleep(0.2)
     assert sim.requests_answered == count
     assert recorded.types == []
+    assert not hass.config_entries.flow.async_progress_by_handler(DOMAIN)
     sim.settings = before
     await poll(hass, entry)
-    assert "session_started" in recorded.types  # it was still missed
+    assert recorded.types == PLUGGED_IN  # it was still missed
+
+
+async def test_a_refresh_that_hangs_is_ended_and_counts_as_failed(
+    hass: HomeAssistant,
+    sim: Simulator,
+    polled: MockConfigEntry,
+    vehicles_may_answer: asyncio.Event,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("custom_components.jedlix.coordinator.REFRESH_TIMEOUT", 0.1)
+    vehicles_may_answer.clear()
+    await poll(hass, polled)
+    coordinator = coordinator_of(polled)
+    assert not coordinator.last_update_success
+    assert str(coordinator.last_exception) != ""
+    assert polled.runtime_data.store.users[sim.user_ids[0]].failing_since is not None
+    vehicles_may_answer.set()
+    sim.plug(sim.vehicle_ids[0])
+    recorded = record_events(hass)
+    await poll(hass, polled)
+    assert recorded.types == PLUGGED_IN
+    assert polled.runtime_data.store.users[sim.user_ids[0]].failing_since is None
+
+
+async def test_a_fault_of_ours_is_in_the_log_and_the_next_refresh_finds_the_change(
+    hass: HomeAssistant,
+    sim: Simulator,
+    polled: MockConfigEntry,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    recorded = record_events(hass)
+    sim.plug(sim.vehicle_ids[0])
+    with monkeypatch.context() as patch:
+        patch.setattr(UserSnapshot, "advance", {}.pop)
+        await poll(hass, polled)
+    assert "The refresh of the Jedlix user" in caplog.text
+    assert "Traceback" in caplog.text
+    assert recorded.types == []
+    await poll(hass, polled)
+    assert recorded.types == PLUGGED_IN
 
 
 async def test_a_refresh_after_a_command_has_the_command_as_its_source(

@@ -1,6 +1,9 @@
 """Reauthentication: new credentials after Jedlix refused the old ones."""
 
-from homeassistant.config_entries import ConfigEntryState
+from datetime import timedelta
+from typing import Final
+
+from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntryState
 from homeassistant.core import HomeAssistant
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
@@ -8,16 +11,41 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.jedlix.const import DOMAIN
 from simulator.app import Simulator
 from tests.dialogs import Dialog, change_secret, wait_until_connected
-from tests.tools import make_entry, set_up, state_of
+from tests.push.tools import poll_after
+from tests.tools import Clock, make_entry, set_up, state_of
+
+POLL: Final = timedelta(minutes=5)
+
+
+async def refuse_credentials(
+    hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry, clock: Clock
+) -> None:
+    """Have Jedlix refuse the credentials until new ones are asked for."""
+    change_secret(sim, "new")
+    for pause in (timedelta(0), POLL, POLL):
+        assert requests(hass) == []
+        await poll_after(hass, clock, entry, pause)
+    assert requests(hass) == [SOURCE_REAUTH]
+
+
+def requests(hass: HomeAssistant) -> list[str]:
+    """Return the requests for new credentials that are open."""
+    return [
+        flow["context"]["source"]
+        for flow in hass.config_entries.flow.async_progress_by_handler(DOMAIN)
+    ]
 
 
 async def test_an_entry_that_could_not_start_starts_with_the_right_secret(
-    hass: HomeAssistant, sim: Simulator, callback_url: str
+    hass: HomeAssistant, sim: Simulator, callback_url: str, clock: Clock
 ) -> None:
     entry = make_entry(sim, callback_url)
     change_secret(sim, "new")
     await set_up(hass, entry)
-    assert entry.state is ConfigEntryState.SETUP_ERROR
+    for _ in range(2):
+        assert entry.state is ConfigEntryState.SETUP_RETRY
+        clock.go_on(timedelta(minutes=5))
+        await hass.config_entries.async_reload(entry.entry_id)
     dialog = await Dialog.reauth(hass, entry)
     assert dialog.placeholders["client_id"] == "client"
     await dialog.submit(client_secret="wrong", api_key="key")
@@ -31,12 +59,11 @@ async def test_an_entry_that_could_not_start_starts_with_the_right_secret(
 
 @pytest.mark.parametrize("secret", ["new", "secret"])
 async def test_a_loaded_entry_polls_again_after_new_credentials(
-    hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry, secret: str
+    hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry, clock: Clock, secret: str
 ) -> None:
-    """Also with the same secret: Jedlix may have refused it for a while, and polling had stopped."""
-    change_secret(sim, "new")
+    """Also with the same secret: Jedlix may have refused it for a while."""
     before = entry.runtime_data
-    await before.coordinator.async_refresh()
+    await refuse_credentials(hass, sim, entry, clock)
     dialog = await Dialog.reauth(hass, entry)
     await dialog.submit(client_secret="secret", api_key="key")
     assert dialog.errors == {"base": "invalid_auth"}
@@ -51,10 +78,32 @@ async def test_a_loaded_entry_polls_again_after_new_credentials(
 
 
 async def test_an_api_key_that_is_left_empty_is_forgotten(
-    hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry
+    hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry, clock: Clock
 ) -> None:
-    change_secret(sim, "new")
-    await entry.runtime_data.coordinator.async_refresh()
+    await refuse_credentials(hass, sim, entry, clock)
     await (await Dialog.reauth(hass, entry)).submit(client_secret="new")
     assert entry.data["api_key"] is None
     assert entry.state is ConfigEntryState.LOADED
+
+
+async def test_a_good_answer_withdraws_the_request_and_nobody_has_to_act(
+    hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry, clock: Clock
+) -> None:
+    await refuse_credentials(hass, sim, entry, clock)
+    change_secret(sim, "secret")
+    await poll_after(hass, clock, entry, POLL)
+    assert requests(hass) == []
+    assert entry.runtime_data.coordinator.last_update_success
+    assert state_of(hass, "_charge_state") == "disconnected"
+
+
+async def test_one_refusal_that_passes_is_no_reason_to_ask(
+    hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry, clock: Clock
+) -> None:
+    """Not even when it comes back again and again: only polls in a row count."""
+    for _ in range(4):
+        change_secret(sim, "new")
+        await poll_after(hass, clock, entry, POLL, POLL)
+        change_secret(sim, "secret")
+        await poll_after(hass, clock, entry, POLL)
+    assert requests(hass) == []

@@ -43,6 +43,7 @@ class Received:
     refused: list[Refusal] = field(default_factory=list)
     inbox: Inbox = field(default_factory=Inbox)
     now: float = 1000.0
+    handler: WebhookHandler = field(init=False)
 
 
 @pytest.fixture
@@ -59,6 +60,7 @@ async def received(hass: HomeAssistant, home: TestClient[Any, Any]) -> AsyncIter
         on_refusal=received.refused.append,
         clock=lambda: received.now,
     )
+    received.handler = handler
     handler.register()
     yield received
     handler.unregister()
@@ -288,6 +290,31 @@ async def test_a_message_in_many_small_chunks_is_one_message(
 
     assert await post(home, chunks(), RIGHT_KEY) == ACCEPTED
     assert len(received.delivered) == 1
+
+
+async def test_a_delivery_that_is_still_arriving_when_its_handler_goes_is_refused(
+    hass: HomeAssistant, received: Received, home: TestClient[Any, Any]
+) -> None:
+    """Its own inbox and store are closed by then; Jedlix tries again and reaches the next handler."""
+    following: list[WebhookMessage] = []
+
+    async def chunks(*, is_test: bool) -> AsyncIterator[bytes]:
+        body = message(isTest=is_test)
+        yield body[:7]
+        await asyncio.sleep(0.02)
+        received.handler.unregister()
+        WebhookHandler(
+            hass, WEBHOOK_ID, WEBHOOK_KEY, inbox=received.inbox, on_delivery=following.append
+        ).register()
+        yield body[7:]
+
+    for is_test in (False, True):
+        received.handler.register()
+        assert await post(home, chunks(is_test=is_test), RIGHT_KEY) == Answer(503, "")
+    assert received.delivered == received.tests == []
+    assert received.refused == [Refusal.NOT_READY] * 2
+    assert await post(home, message(), RIGHT_KEY) == ACCEPTED
+    assert len(following) == 1
 
 
 async def test_only_a_post_is_a_delivery(received: Received, home: TestClient[Any, Any]) -> None:

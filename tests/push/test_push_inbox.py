@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from custom_components.jedlix.push import inbox as module
-from custom_components.jedlix.push.inbox import Inbox
+from custom_components.jedlix.push.inbox import MAX_ID_LENGTH, Inbox
 
 DAY = 86_400.0
 NOW = 1_800_000_000.0
@@ -29,6 +29,24 @@ def test_ids_are_compared_as_they_are() -> None:
     inbox = Inbox()
     assert all(inbox.add(delivery_id, NOW) for delivery_id in ("e-1", "E-1", "e-1 ", "é", ""))
     assert len(inbox) == 5
+
+
+def test_a_long_id_is_remembered_short_and_is_not_another() -> None:
+    inbox, start = Inbox(), "x" * 100_000
+    assert inbox.add(start + "1", NOW)
+    assert inbox.add(start + "2", NOW)
+    assert not inbox.add(start + "1", NOW)
+    assert start + "2" in inbox
+    assert inbox.add("\ud800" * 100, NOW)  # half a character is no reason to fail
+    assert all(len(delivery_id) <= MAX_ID_LENGTH for delivery_id in inbox.as_json())
+    again = Inbox(inbox.as_json())
+    assert not again.add(start + "2", NOW)
+
+
+def test_a_long_id_that_an_earlier_version_stored_is_still_known() -> None:
+    long = "x" * (MAX_ID_LENGTH + 1)
+    inbox = Inbox({long: NOW})
+    assert not inbox.add(long, NOW)
 
 
 def test_a_repeated_delivery_is_not_remembered_longer() -> None:

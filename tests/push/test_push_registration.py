@@ -340,6 +340,33 @@ async def test_resubscribe_during_a_pass_that_fails_is_not_lost(
     assert renewals == [False, True]
 
 
+async def test_an_unexpected_failure_is_logged_and_tried_again(
+    hass: HomeAssistant,
+    waits: list[float],
+    entry: MockConfigEntry,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A cloud whose connection closes raises more than it documents. What was asked for is still done."""
+    push, renewals = push_of(entry), []
+
+    async def fail_twice(*_: object, renew: bool, **__: object) -> dict[str, Any]:
+        renewals.append(renew)
+        if len(renewals) < 3:
+            raise RuntimeError("a closing websocket")
+        return {}
+
+    waits.clear()
+    monkeypatch.setattr(registration, "reconcile", fail_twice)
+    push.resubscribe()
+    await until(hass, lambda: len(renewals) == 3)
+    assert renewals == [True] * 3
+    await until(hass, lambda: waits[:3] == [30, 60, DAY])
+    assert push.state is PushState.WAITING
+    assert caplog.text.count("RuntimeError: a closing websocket") == 2
+    assert "Registering the webhook at Jedlix failed and is tried again" in caplog.text
+
+
 # -- push is not wanted ------------------------------------------------------------------------------------
 
 

@@ -52,6 +52,7 @@ class Answer:
     minute: float
     cars: Sequence[Vehicle]
     sessions: Sequence[Session] = ()
+    complete_since: float | None = None
 
 
 def changes_of_each(answers: Iterable[Answer], *, after_gap: bool = False) -> list[list[Change]]:
@@ -61,7 +62,9 @@ def changes_of_each(answers: Iterable[Answer], *, after_gap: bool = False) -> li
     for answer in answers:
         now = at(answer.minute)
         before = before or UserSnapshot.unknown("user", now)
-        after = before.advance(answer.cars, answer.sessions, now)
+        since = None if answer.complete_since is None else at(answer.complete_since)
+        after = before.advance(answer.cars, answer.sessions, now, complete_since=since)
+        after = replace(after, refreshed_at=now)
         found.append(compare(before, after, now, after_gap=after_gap))
         before = after
     return found
@@ -401,25 +404,94 @@ def test_the_link_to_the_car_is_lost_or_restored(
     assert types(changes_of_last(*answers)) == expected
 
 
-def test_cars_are_added_and_removed() -> None:
+def test_cars_are_added_at_once_and_removed_when_three_answers_over_a_quarter_of_an_hour_agree() -> (
+    None
+):
     other = replace(car(), id="other")
     changes = changes_of_each(
         [
             Answer(0, [car()]),
             Answer(1, [car(), other]),
-            Answer(2, [other]),
-            Answer(3, []),
-            Answer(4, [car()]),
+            Answer(5, [other]),
+            Answer(10, [other]),
+            Answer(20, [other]),
+            Answer(21, []),
+            Answer(22, [other]),  # it was a slip
+            Answer(30, []),
+            Answer(40, []),
+            Answer(45, []),
+            Answer(50, [car()]),
         ]
     )
-    assert [[(change.type.value, change.vehicle_id) for change in each] for each in changes] == [
-        [],
-        [("vehicle_added", "other")],
-        [("vehicle_removed", "car")],
-        [("vehicle_removed", "other")],
-        [("vehicle_added", "car")],
+    assert [
+        (change.type.value, change.vehicle_id, change.occurred_at)
+        for each in changes
+        for change in each
+    ] == [
+        ("vehicle_added", "other", at(1)),
+        ("vehicle_removed", "car", at(20)),
+        ("vehicle_removed", "other", at(45)),
+        ("vehicle_added", "car", at(50)),
     ]
-    assert [each[0].occurred_at for each in changes[1:]] == [at(1), at(2), at(3), at(4)]
+
+
+def test_the_session_of_a_car_that_is_gone_ends_before_the_car_is_removed() -> None:
+    changes = changes_of_each(
+        [
+            Answer(0, [car()]),
+            Answer(2, [car(CHARGING, 1)], [session()]),
+            *(Answer(minute, [], [session()]) for minute in (5, 15, 25, 35)),
+            Answer(45, [], [session(end=40)]),
+            Answer(46, []),
+        ]
+    )
+    assert [types(each) for each in changes[1:]] == [
+        ["plugged_in", "session_started", "charging_started"],
+        *[[]] * 4,
+        ["session_ended"],
+        ["vehicle_removed"],
+    ]
+
+
+# -- sessions that are no longer listed --------------------------------------------------------------------
+
+
+def listed(minute: float, *sessions: Session, since: float | None = -60) -> Answer:
+    """Return an answer whose list of sessions is complete since a minute."""
+    return Answer(minute, [car(CHARGING)], sessions, since)
+
+
+def test_a_session_that_is_gone_has_ended_when_it_was_last_seen() -> None:
+    changes = changes_of_each([listed(0), listed(4, session()), listed(9), listed(14), listed(24)])
+    assert [types(each) for each in changes] == [[], ["session_started"], [], [], ["session_ended"]]
+    (ended,) = changes[-1]
+    assert ended.occurred_at == at(4)
+    assert ended.is_timed
+    assert ended.details["estimated"] is True
+    assert ended.details["ended_at"] == at(4).isoformat()
+    assert ended.session_id == "s"
+
+
+def test_an_end_that_jedlix_reports_is_not_estimated() -> None:
+    (ended,) = changes_of_last(listed(0), listed(4, session()), listed(9, session(end=8)))
+    assert "estimated" not in ended.details
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        [listed(30, session()), listed(35, session(end=33)), listed(40, session(end=33))],
+        [listed(30, session(end=33))],
+        [listed(30, session(end=4))],
+        [listed(30), listed(40)],
+    ],
+)
+def test_a_session_that_is_listed_again_after_it_was_closed_is_not_published_again(
+    later: list[Answer],
+) -> None:
+    closed = [listed(0), listed(4, session()), listed(9), listed(14), listed(24)]
+    changes = changes_of_each([*closed, *later])[len(closed) :]
+    assert [types(each) for each in changes] == [[]] * len(later)
 
 
 def test_a_user_without_a_car_at_the_first_refresh_gets_one() -> None:
@@ -635,23 +707,32 @@ def with_settings_and_boost(user: UserSnapshot, switched: tuple[bool | None, boo
 
 @given(
     st.lists(
-        st.tuples(CARS, st.lists(SESSIONS, max_size=4), st.tuples(BOOLEANS, st.booleans())),
+        st.tuples(
+            CARS,
+            st.lists(SESSIONS, max_size=4),
+            st.tuples(BOOLEANS, st.booleans()),
+            st.none() | st.just(at(-60)),
+        ),
         min_size=1,
-        max_size=6,
+        max_size=8,
     )
 )
 def test_whatever_jedlix_answers_nothing_fails_and_nothing_is_published_twice(
-    answers: list[tuple[Mapping[str, Vehicle], list[Session], tuple[bool | None, bool]]],
+    answers: list[
+        tuple[Mapping[str, Vehicle], list[Session], tuple[bool | None, bool], datetime | None]
+    ],
 ) -> None:
     user = UserSnapshot.unknown("user", at(0))
     changes: list[Change] = []
-    for minute, (cars, sessions, switched) in enumerate(answers):
-        now = at(minute)
-        after = with_settings_and_boost(user.advance(cars.values(), sessions, now), switched)
+    for number, (cars, sessions, switched, since) in enumerate(answers):
+        now = at(6 * number)
+        after = user.advance(cars.values(), sessions, now, complete_since=since)
+        after = replace(with_settings_and_boost(after, switched), refreshed_at=now)
         changes += compare(user, after, now)
         assert compare(after, after, now) == []
         again = after.advance(cars.values(), sessions, now)
-        assert types(compare(again, again.advance(cars.values(), sessions, now), now)) == []
+        if not again.absences:  # one answer more may be the one by which something is gone
+            assert types(compare(again, again.advance(cars.values(), sessions, now), now)) == []
         user = after
     if ChangeType.VEHICLE_REMOVED in (change.type for change in changes):
         return  # what was known of a car is dropped with it

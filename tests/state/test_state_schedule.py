@@ -1,6 +1,7 @@
 """Poll schedule and detail schedule: no user is forgotten, and what seldom changes is seldom read."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -8,11 +9,13 @@ from hypothesis import given, strategies as st
 import pytest
 
 from custom_components.jedlix.api import Charger, ChargeSettings, Session, Vehicle
+from custom_components.jedlix.state.absence import Absence
 from custom_components.jedlix.state.changes import Change, ChangeType
 from custom_components.jedlix.state.schedule import (
     USERS_PER_POLL,
     DetailSchedule,
     PollSchedule,
+    is_known,
     users_with_new_sessions,
 )
 from custom_components.jedlix.state.snapshot import UserSnapshot, VehicleSnapshot
@@ -57,15 +60,26 @@ def make_user(
 def make_schedule(count: int, **more: UserSnapshot) -> tuple[PollSchedule, dict[str, UserSnapshot]]:
     """Return a schedule whose users have all been refreshed, and the users."""
     users = {f"u{number}": make_user(f"u{number}") for number in range(count)} | more
-    schedule = PollSchedule(users, NOON)
+    schedule = PollSchedule(users)
     for user_id in users:
         schedule.note_refreshed(user_id)
     return schedule, users
 
 
+def take_due(
+    schedule: PollSchedule,
+    users: Mapping[str, UserSnapshot],
+    *,
+    with_news: Collection[str] = (),
+    lists_tenant: bool = True,
+) -> dict[str, bool]:
+    """Return the users who are due, and whether their sessions are read too."""
+    return schedule.take_due(users, with_news=with_news, lists_tenant=lists_tenant)
+
+
 def test_the_first_poll_refreshes_all_users_thoroughly() -> None:
-    schedule = PollSchedule([f"u{number}" for number in range(12)], NOON)
-    assert schedule.take_due({}, {}, lists_tenant=True) == dict.fromkeys(schedule.followed, True)
+    schedule = PollSchedule([f"u{number}" for number in range(12)])
+    assert take_due(schedule, {}) == dict.fromkeys(schedule.followed, True)
 
 
 @pytest.mark.parametrize("lists_tenant", [True, False])
@@ -75,7 +89,7 @@ def test_five_idle_users_are_due_in_turn_and_only_their_cars_where_the_tenant_li
     schedule, users = make_schedule(12)
     polled: list[str] = []
     for _ in range(12):
-        due = schedule.take_due(users, {}, lists_tenant=lists_tenant)
+        due = take_due(schedule, users, lists_tenant=lists_tenant)
         assert len(due) == USERS_PER_POLL
         assert set(due.values()) == {not lists_tenant}
         polled += due
@@ -84,16 +98,41 @@ def test_five_idle_users_are_due_in_turn_and_only_their_cars_where_the_tenant_li
     )
 
 
+@pytest.mark.parametrize(
+    ("count", "with_list", "without_list"), [(0, 1, 1), (1, 1, 1), (5, 1, 1), (6, 1, 2), (12, 1, 3)]
+)
+def test_every_user_was_read_after_some_polls_by_their_own_list_or_the_tenants(
+    count: int, with_list: int, without_list: int
+) -> None:
+    schedule, _ = make_schedule(count)
+    assert schedule.polls_per_turn(lists_tenant=True) == with_list
+    assert schedule.polls_per_turn(lists_tenant=False) == without_list
+
+
 def test_each_poll_refreshes_all_users_of_a_household() -> None:
     schedule, users = make_schedule(3)
     for _ in range(2):
-        assert schedule.take_due(users, {}, lists_tenant=True) == dict.fromkeys(users, False)
+        assert take_due(schedule, users) == dict.fromkeys(users, False)
 
 
-def test_a_user_in_a_session_is_due_at_each_poll() -> None:
-    schedule, users = make_schedule(20, busy=make_user("busy", running="s"))
+@pytest.mark.parametrize(
+    "condition",
+    [
+        make_user("busy", running="s"),
+        replace(make_user("busy"), failing_since=NOON),
+        replace(make_user("busy"), absences={"vehicle car": Absence(since=NOON, last_seen=NOON)}),
+    ],
+    ids=["in a session", "cannot be read", "misses something"],
+)
+def test_a_user_who_needs_it_is_due_at_each_poll_and_read_thoroughly(
+    condition: UserSnapshot,
+) -> None:
+    schedule, users = make_schedule(20, busy=condition)
     for _ in range(5):
-        assert schedule.take_due(users, {}, lists_tenant=True)["busy"] is True
+        assert take_due(schedule, users)["busy"] is True
+    users["busy"] = make_user("busy")
+    thorough = [take_due(schedule, users).get("busy") for _ in range(5)]
+    assert True not in thorough
 
 
 @pytest.mark.parametrize(
@@ -103,7 +142,9 @@ def test_a_user_in_a_session_is_due_at_each_poll() -> None:
         (Session(id="running"), False),
         (Session(id="running", ended_at=NOON), True),
         (Session(id="ended", ended_at=NOON), False),
-        (Session(id="new", ended_at=NOON), True),
+        (Session(id="new", ended_at=at(1)), True),
+        (Session(id="new", ended_at=NOON), False),  # it ended before the car was known
+        (Session(id="new", ended_at=at(-1)), False),
     ],
 )
 def test_a_session_is_new_when_its_start_or_end_is_not_known(
@@ -113,62 +154,54 @@ def test_a_session_is_new_when_its_start_or_end_is_not_known(
     assert users_with_new_sessions(users, {"u": [session]}) == ({"u"} if is_new else set())
 
 
-def test_a_user_with_a_new_session_is_refreshed_thoroughly_and_a_stranger_is_not() -> None:
+def test_a_session_of_a_user_without_a_car_or_of_a_stranger_is_no_news() -> None:
+    users = {"u": replace(make_user("u"), vehicles={})}
+    assert users_with_new_sessions(users, {"u": [Session(id="a")], "x": [Session(id="b")]}) == set()
+    assert is_known(None, Session(id="b"))
+
+
+def test_a_user_with_news_is_refreshed_thoroughly_and_a_stranger_is_not() -> None:
     schedule, users = make_schedule(20)
-    new = [Session(id="new", ended_at=NOON)]
-    due = schedule.take_due(users, {"u19": new, "stranger": new}, lists_tenant=True)
+    due = take_due(schedule, users, with_news={"u19", "stranger"})
     assert due["u19"] is True
     assert sum(due.values()) == 1
     assert "stranger" not in due
 
 
-def test_a_user_whose_refresh_failed_is_due_until_one_succeeds() -> None:
+def test_after_a_gap_a_user_waits_until_a_refresh_succeeds() -> None:
     schedule, users = make_schedule(20)
-    schedule.note_failed("u19", NOON)
-    schedule.note_failed("u19", at(5))
-    assert schedule.missed_since("u19") == NOON
+    assert not schedule.is_waiting("u19")
+    schedule.wait("u19")
     for _ in range(3):
-        assert schedule.take_due(users, {}, lists_tenant=True)["u19"] is True
+        assert schedule.is_waiting("u19")
+        assert take_due(schedule, users)["u19"] is True
     schedule.note_refreshed("u19")
-    assert schedule.missed_since("u19") is None
-
-
-def test_after_a_gap_all_users_are_due_until_they_are_refreshed() -> None:
-    schedule, users = make_schedule(12)
-    assert not schedule.is_after_gap("u0")
-    schedule.note_gap(at(180))
-    assert schedule.gap_ended_at == at(180)
-    assert schedule.is_after_gap("u0")
-    assert schedule.take_due(users, {}, lists_tenant=True) == dict.fromkeys(users, True)
-    schedule.note_refreshed("u0")
-    assert not schedule.is_after_gap("u0")
+    assert not schedule.is_waiting("u19")
 
 
 def test_a_user_followed_from_now_on_is_refreshed_thoroughly_first() -> None:
     schedule, users = make_schedule(20)
     schedule.follow("new")
     assert "new" in schedule.followed
-    assert schedule.is_after_gap("new")
-    assert schedule.take_due(users, {}, lists_tenant=True)["new"] is True
+    assert schedule.is_waiting("new")
+    assert take_due(schedule, users)["new"] is True
 
 
 def test_a_user_who_is_no_longer_followed_is_never_due() -> None:
     schedule, users = make_schedule(8)
-    schedule.note_failed("u3", NOON)
+    schedule.wait("u3")
     schedule.unfollow("u3")
-    del users["u3"]
-    schedule.note_gap(NOON)
-    assert schedule.missed_since("u3") is None
-    assert schedule.followed == set(users)
+    assert not schedule.is_waiting("u3")
+    schedule.wait("u3")  # a refresh that was under way may still fail
+    assert schedule.followed == users.keys() - {"u3"}
     for _ in range(3):
-        assert "u3" not in schedule.take_due(users, {}, lists_tenant=True)
+        assert "u3" not in take_due(schedule, users, with_news={"u3"})
 
 
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from(["follow", "unfollow", "fail", "refresh", "gap", "poll"]),
-            st.integers(0, 14),
+            st.sampled_from(["follow", "unfollow", "wait", "refresh", "poll"]), st.integers(0, 14)
         ),
         max_size=60,
     )
@@ -177,7 +210,7 @@ def test_each_followed_user_is_refreshed_soon_whatever_happens(
     steps: list[tuple[str, int]],
 ) -> None:
     """It takes as many polls as there are groups of five, and no other user is refreshed."""
-    schedule = PollSchedule([], NOON)
+    schedule = PollSchedule([])
     for step, number in steps:
         user_id = f"u{number}"
         is_followed = user_id in schedule.followed
@@ -186,16 +219,14 @@ def test_each_followed_user_is_refreshed_soon_whatever_happens(
                 schedule.follow(user_id)
             case "unfollow" if is_followed:
                 schedule.unfollow(user_id)
-            case "fail" if is_followed:
-                schedule.note_failed(user_id, NOON)
+            case "wait" if is_followed:
+                schedule.wait(user_id)
             case "refresh" if is_followed:
                 schedule.note_refreshed(user_id)
-            case "gap":
-                schedule.note_gap(NOON)
             case "poll":
                 poll(schedule)
     refreshed: set[str] = set()
-    for _ in range(-(-len(schedule.followed) // USERS_PER_POLL)):
+    for _ in range(schedule.polls_per_turn(lists_tenant=False)):
         refreshed |= poll(schedule).keys()
     assert refreshed == schedule.followed
     idle = poll(schedule)
@@ -206,7 +237,7 @@ def test_each_followed_user_is_refreshed_soon_whatever_happens(
 def poll(schedule: PollSchedule) -> Mapping[str, bool]:
     """Refresh all users who are due, each with success."""
     users = {user_id: make_user(user_id) for user_id in schedule.followed}
-    due = schedule.take_due(users, {}, lists_tenant=True)
+    due = take_due(schedule, users)
     for user_id in due:
         schedule.note_refreshed(user_id)
     return due

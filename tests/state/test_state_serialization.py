@@ -16,12 +16,17 @@ from custom_components.jedlix.api import (
     Session,
     Vehicle,
 )
+from custom_components.jedlix.state.absence import Absence
 from custom_components.jedlix.state.serialization import snapshot_as_json, snapshot_from_json
 from custom_components.jedlix.state.snapshot import UserSnapshot, VehicleSnapshot
 
 NOON: Final = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
-TIMES: Final = st.datetimes(datetime(2000, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+TIMES: Final = st.datetimes(
+    datetime(2000, 1, 1),  # noqa: DTZ001
+    datetime(9998, 12, 31),  # noqa: DTZ001
+    timezones=st.just(UTC),
+)
 IDS: Final = st.text(st.characters(codec="utf-8", categories=("L", "N", "P")), min_size=1)
 TEXTS: Final = st.none() | IDS
 BOOLEANS: Final = st.none() | st.booleans()
@@ -77,6 +82,7 @@ CARS: Final = st.builds(
     settings=st.none() | SETTINGS,
     open_sessions=st.dictionaries(IDS, SESSIONS, max_size=2),
     ended_sessions=st.dictionaries(IDS, TIMES, max_size=2),
+    estimated_ends=st.dictionaries(IDS, TIMES, max_size=2),
     latest_session=st.none() | SESSIONS,
     plug_session=st.none() | SESSIONS,
     boost_session_id=TEXTS,
@@ -88,6 +94,13 @@ USERS: Final = st.builds(
     user_id=IDS,
     vehicles=st.dictionaries(IDS, CARS, max_size=2),
     first_refresh=st.none() | TIMES,
+    refreshed_at=st.none() | TIMES,
+    failing_since=st.none() | TIMES,
+    absences=st.dictionaries(
+        IDS,
+        st.builds(Absence, since=TIMES, last_seen=TIMES, answers=st.integers(1, 1000)),
+        max_size=2,
+    ),
 )
 
 
@@ -124,7 +137,6 @@ def test_the_file_has_the_names_of_the_first_version_and_no_empty_field() -> Non
             "car": {
                 "watched_since": noon,
                 "status": "unknown",
-                "open_sessions": {},
                 "ended_sessions": {"s": noon},
                 "told_levels": {"s": 40},
             }
@@ -156,6 +168,9 @@ def test_a_field_of_a_wrong_shape_is_left_out(odd: object) -> None:
     user = snapshot_from_json(
         {
             "user_id": "user",
+            "refreshed_at": odd,
+            "failing_since": odd,
+            "absences": {"vehicle car": odd, "vehicle b": {"since": odd}} if odd else odd,
             "vehicles": {
                 "car": {
                     "vehicle": {"id": "car"},
@@ -163,10 +178,13 @@ def test_a_field_of_a_wrong_shape_is_left_out(odd: object) -> None:
                     "settings": odd,
                     "open_sessions": odd,
                     "ended_sessions": {"s": odd} if odd else odd,
+                    "estimated_ends": {"s": odd} if odd else odd,
                 }
             },
         }
     )
+    assert (user.refreshed_at, user.failing_since, user.absences) == (None, None, {})
     assert user.vehicles["car"].ended_sessions == {}
+    assert user.vehicles["car"].estimated_ends == {}
     assert user.vehicles["car"].open_sessions == {}
     assert user.vehicles["car"].settings is None

@@ -7,6 +7,7 @@ from typing import Any, Final
 import pytest
 
 from custom_components.jedlix.api import (
+    Charger,
     ChargeState,
     ChargeStatus,
     Session,
@@ -97,7 +98,7 @@ def test_a_car_is_plugged_in_in_each_charge_state_but_disconnected(
 
 def test_the_running_session_is_the_newest_without_an_end() -> None:
     car_now = known(
-        session("old", 1), session("new", 3), session("ended", 5, 6), session("?", None)
+        session("old", 1), session("new", 3), session("ended", 5, 6), session("?", None), read_at=9
     )
     assert car_now.session is not None
     assert car_now.session.id == "new"
@@ -251,11 +252,185 @@ def test_the_oldest_open_session_of_a_user() -> None:
     assert busy.has_open_session
 
 
-def test_a_car_that_is_no_longer_listed_is_gone() -> None:
-    both = UserSnapshot.unknown("user", at(0)).advance(
-        [car(), replace(car(), id="other")], [], at(1)
-    )
-    assert list(both.advance([car()], [], at(2)).vehicles) == ["car"]
+@pytest.mark.parametrize(
+    ("plugged_in", "known_of", "owner"),
+    [
+        (None, None, "car"),  # the first, where nothing says more
+        ("other", None, "other"),
+        ("car", None, "car"),
+        ("other", "car", "car"),  # it has the session already
+    ],
+)
+def test_a_session_without_a_car_belongs_to_the_one_that_has_it_or_is_plugged_in(
+    plugged_in: str | None, known_of: str | None, owner: str
+) -> None:
+    user = UserSnapshot.unknown("user", at(0))
+    names = ("car", "other")
+    away = [replace(car(AWAY), id=name) for name in names]
+    if known_of is not None:
+        user = user.advance(away, [replace(session("s", 1), vehicle_id=known_of)], at(2))
+    cars = [replace(car(STOPPED if name == plugged_in else AWAY, 3), id=name) for name in names]
+    user = user.advance(cars, [replace(session("s", 1), vehicle_id=None)], at(4))
+    assert [name for name, each in user.vehicles.items() if "s" in each.open_sessions] == [owner]
+
+
+def test_an_ended_session_without_a_car_belongs_to_the_one_that_had_it() -> None:
+    cars = [car(AWAY), replace(car(STOPPED), id="other")]
+    user = UserSnapshot.unknown("user", at(0)).advance(cars, [session("s", 1, 2)], at(3))
+    user = user.advance(cars, [replace(session("s", 1, 2), vehicle_id=None)], at(4))
+    assert user.vehicles["other"].ended_sessions == {}
+
+
+# -- what is no longer listed ------------------------------------------------------------------------------
+
+
+def refreshed(*minutes: float, user: UserSnapshot | None = None, **answer: Any) -> UserSnapshot:
+    """Return a user after the same answer at these minutes; without `cars` it has one."""
+    user = user or UserSnapshot.unknown("user", at(0))
+    for minute in minutes:
+        user = user.advance(
+            answer.get("cars", [car()]),
+            answer.get("sessions", []),
+            at(minute),
+            complete_since=answer.get("complete_since"),
+        )
+        user = replace(user, refreshed_at=at(minute), failing_since=None)
+    return user
+
+
+def test_a_car_is_gone_when_three_answers_over_a_quarter_of_an_hour_leave_it_out() -> None:
+    both = refreshed(1, cars=[car(), replace(car(), id="other")])
+    absent = refreshed(5, 10, user=both)
+    assert list(absent.vehicles) == ["car", "other"]
+    assert absent.absent_since("other") == at(5)
+    assert absent.absent_since("car") is None
+    assert list(refreshed(19, user=absent).vehicles) == ["car", "other"]
+    gone = refreshed(20, user=absent)
+    assert list(gone.vehicles) == ["car"]
+    assert gone.absences == {}
+
+
+def test_an_empty_list_is_no_more_than_another_answer() -> None:
+    assert refreshed(5, 10, user=refreshed(1), cars=[]).vehicles.keys() == {"car"}
+    assert refreshed(5, 10, 20, user=refreshed(1), cars=[]).vehicles == {}
+
+
+def test_a_car_that_is_listed_again_was_never_gone() -> None:
+    user = refreshed(5, 10, user=refreshed(1), cars=[])
+    user = refreshed(15, user=user)
+    assert user.absences == {}
+    assert list(refreshed(20, user=user, cars=[]).vehicles) == ["car"]
+
+
+def test_a_car_with_an_open_session_stays_until_that_has_ended() -> None:
+    charging = refreshed(2, sessions=[session("s", 1)])
+    absent = refreshed(5, 15, 25, 35, user=charging, cars=[], sessions=[session("s", 1)])
+    assert list(absent.vehicles) == ["car"]
+    ended = refreshed(40, user=absent, cars=[], sessions=[session("s", 1, 38)])
+    assert ended.vehicles["car"].ended_sessions == {"s": at(38)}  # the end is published first
+    assert refreshed(45, user=ended, cars=[]).vehicles == {}
+
+
+def test_a_car_that_is_gone_does_not_wait_for_the_session_of_another() -> None:
+    cars, charging = [car(), replace(car(AWAY), id="other")], [session("s", 1)]
+    both = refreshed(2, cars=cars, sessions=charging)
+    assert list(refreshed(5, 15, 25, user=both, sessions=charging).vehicles) == ["car"]
+
+
+COMPLETE_SINCE: Final = {"complete_since": at(-60)}
+
+
+def test_an_open_session_that_is_gone_is_closed_at_its_last_sighting() -> None:
+    charging = refreshed(2, 4, sessions=[session("s", 1, energy_kwh=3.0)])
+    absent = refreshed(9, 14, user=charging, **COMPLETE_SINCE)
+    assert absent.has_open_session
+    closed = refreshed(24, user=absent, **COMPLETE_SINCE)
+    vehicle = closed.vehicles["car"]
+    assert vehicle.open_sessions == {}
+    assert vehicle.ended_sessions == vehicle.estimated_ends == {"s": at(4)}
+    assert vehicle.fetched == (session("s", 1, 4, energy_kwh=3.0),)
+    assert vehicle.latest_session == vehicle.fetched[0]
+    assert closed.absences == {}
+
+
+def test_two_sessions_that_are_gone_are_both_closed() -> None:
+    charging = refreshed(4, sessions=[session("s", 1), session("t", 2)])
+    closed = refreshed(9, 14, 24, user=charging, **COMPLETE_SINCE).vehicles["car"]
+    assert closed.ended_sessions == {"s": at(4), "t": at(4)}
+    assert {item.id for item in closed.fetched} == {"s", "t"}
+
+
+@pytest.mark.parametrize(
+    "complete_since",
+    [
+        None,  # it is not known what the list leaves out
+        at(2),  # the session began before what the list is about
+    ],
+)
+def test_a_list_says_nothing_about_sessions_that_it_is_not_about(
+    complete_since: datetime | None,
+) -> None:
+    user = refreshed(2, sessions=[session("s", 1)])
+    user = refreshed(9, 14, 24, user=user, complete_since=complete_since)
+    assert user.has_open_session
+    assert user.absences == {}
+
+
+def test_a_list_in_between_that_is_not_about_a_session_does_not_make_it_listed() -> None:
+    user = refreshed(4, sessions=[session("s", 1)])
+    user = refreshed(9, 14, user=user, **COMPLETE_SINCE)
+    user = refreshed(15, user=user)
+    assert not refreshed(24, user=user, **COMPLETE_SINCE).has_open_session
+
+
+def test_a_session_that_was_closed_and_is_listed_again_is_open_again() -> None:
+    user = refreshed(4, sessions=[session("s", 1)])
+    user = refreshed(9, 14, 24, user=user, **COMPLETE_SINCE)
+    again = refreshed(30, user=user, sessions=[session("s", 1)])
+    assert again.has_open_session
+    assert again.vehicles["car"].ended_sessions == {}
+    ended = refreshed(40, user=again, sessions=[session("s", 1, 35)]).vehicles["car"]
+    assert ended.ended_sessions == {"s": at(35)}
+
+
+def test_a_charger_is_gone_when_three_answers_over_a_quarter_of_an_hour_leave_it_out() -> None:
+    one, two = (Charger(id=name, user_id="user") for name in ("one", "two"))
+    user = refreshed(1).with_chargers([one, two], at(1))
+    assert user.chargers is not None
+    assert list(user.chargers) == ["one", "two"]
+    for minute in (5, 10):
+        user = refreshed(minute, user=user.with_chargers([one], at(minute)))
+    assert user.chargers is not None
+    assert list(user.chargers) == ["one", "two"]
+    assert user.absent_since("two") == at(5)
+    slip = user.with_chargers([one, two], at(20))
+    assert slip.absences == {}
+    gone = user.with_chargers([one], at(20))
+    assert gone.chargers == {"one": one}
+    assert gone.absences == {}
+
+
+# -- the future --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("minutes_ahead", "wins"), [(5, "held"), (6, "fetched"), (1440, "fetched")]
+)
+def test_a_reading_from_the_future_never_wins_against_a_later_answer(
+    minutes_ahead: float, wins: str
+) -> None:
+    before = known().advance(car(CHARGING, 10 + minutes_ahead), [], at(9))
+    after = before.advance(car(AWAY, 10), [], at(10))
+    assert after.status is (CHARGING if wins == "held" else AWAY)
+
+
+@pytest.mark.parametrize(("minutes_ahead", "has_ended"), [(-1, True), (5, True), (6, False)])
+def test_an_end_in_the_future_has_not_come_yet(minutes_ahead: float, has_ended: bool) -> None:
+    after = known().advance(car(), [session("s", 1, 10 + minutes_ahead)], at(10))
+    assert (after.session is None) is has_ended
+    assert ("s" in after.ended_sessions) is has_ended
+    assert after.latest_session is not None
+    assert (after.latest_session.ended_at is not None) is has_ended
 
 
 def test_a_car_is_known_since_the_first_refresh_began_or_since_it_was_added() -> None:

@@ -79,7 +79,8 @@ class JedlixClient:
         self._back_off = back_off
         self._sleep = sleep
         self._gate = gate or CallGate()
-        self._secrets = (api_key,) if api_key else ()
+        # what was sent and no text may quote: the API key, and those of registrations
+        self._secrets = {api_key} if api_key else set[str]()
         self.clock = clock or JedlixClock()
         self._headers = {
             "Accept": "application/json",
@@ -317,7 +318,6 @@ class JedlixClient:
             body = {}  # The API requires a body even for a DELETE (SDK).
         pauses = iter(self._back_off)
         while True:
-            self._gate.check()
             try:
                 async with self._gate.slot(ids.get("user_id")):
                     return await self._exchange(endpoint.method, self._base_url + path, query, body)
@@ -343,6 +343,7 @@ class JedlixClient:
     ) -> object:
         headers = dict(self._headers)
         options: dict[str, object] = {"params": query}
+        self._secrets.update(_secrets_in(body))
         if body is not None:
             headers["Content-Type"] = "application/json"
             options["data"] = orjson.dumps(body)
@@ -355,7 +356,7 @@ class JedlixClient:
             if answer.status != HTTPStatus.UNAUTHORIZED:
                 break
             self._auth.refuse(token)
-        answer.raise_unless_ok((*self._secrets, *self._auth.secrets, token, *_secrets_in(body)))
+        answer.raise_unless_ok((*self._secrets, *self._auth.secrets, token))
         if not answer.body.strip():
             return None
         try:

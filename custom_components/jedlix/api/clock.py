@@ -13,6 +13,8 @@ from typing import Final
 # A `Date` header has whole seconds, and an answer takes some seconds.
 _TOLERANCE: Final = timedelta(seconds=20)
 _NO_OFFSET: Final = timedelta(0)
+# A machine without a battery starts in 1970. No real clock differs by more than this.
+_MAX_OFFSET: Final = timedelta(days=100 * 365)
 
 
 def _machine_time() -> datetime:
@@ -41,6 +43,8 @@ class JedlixClock:
         if date.tzinfo is None:
             date = date.replace(tzinfo=UTC)
         offset = date - self._machine_time()
+        if abs(offset) > _MAX_OFFSET:
+            return
         if abs(offset) < _TOLERANCE:
             offset = _NO_OFFSET
         if abs(offset - self._offset) < _TOLERANCE:

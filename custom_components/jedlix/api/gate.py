@@ -47,37 +47,45 @@ class CallGate:
         """Start open."""
         self._clock = clock
         self._calls = asyncio.Semaphore(MAX_CALLS)
-        self._calls_of_user: dict[str, tuple[asyncio.Semaphore, int]] = {}
+        # by user with a call: their slots, and how many calls have or want one
+        self._slots_of_user: dict[str, tuple[asyncio.Semaphore, int]] = {}
         self._opens_at = 0.0
 
     def pause(self, seconds: float) -> None:
         """Make no calls for some seconds, an hour at most, except those that a person waits for."""
         self._opens_at = max(self._opens_at, self._clock() + min(seconds, MAX_PAUSE))
 
-    def check(self) -> None:
-        """Raise RateLimited while Jedlix asked to wait."""
+    @asynccontextmanager
+    async def slot(self, user_id: str | None) -> AsyncIterator[None]:
+        """Wait until one more call may be made, for this user where it concerns one.
+
+        Raises RateLimited while Jedlix asked to wait, also when it did so during the wait for the slot.
+        """
+        async with self._slot_of(user_id), self._calls:
+            self._check()
+            yield
+
+    def _check(self) -> None:
         wait = self._opens_at - self._clock()
         if wait > 0 and not _is_wanted_by_person.get():
             raise RateLimited("Jedlix asked to wait", wait)
 
     @asynccontextmanager
-    async def slot(self, user_id: str | None) -> AsyncIterator[None]:
-        """Wait until one more call may be made, for this user where it concerns one."""
+    async def _slot_of(self, user_id: str | None) -> AsyncIterator[None]:
         if user_id is None:
-            async with self._calls:
-                yield
+            yield
             return
-        own, waiting = self._calls_of_user.get(user_id) or (
+        slots, calls = self._slots_of_user.get(user_id) or (
             asyncio.Semaphore(MAX_CALLS_PER_USER),
             0,
         )
-        self._calls_of_user[user_id] = (own, waiting + 1)
+        self._slots_of_user[user_id] = (slots, calls + 1)
         try:
-            async with own, self._calls:
+            async with slots:
                 yield
         finally:
-            own, waiting = self._calls_of_user[user_id]
-            if waiting == 1:
-                del self._calls_of_user[user_id]
+            slots, calls = self._slots_of_user[user_id]
+            if calls == 1:
+                del self._slots_of_user[user_id]
             else:
-                self._calls_of_user[user_id] = (own, waiting - 1)
+                self._slots_of_user[user_id] = (slots, calls - 1)

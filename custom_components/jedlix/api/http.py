@@ -86,8 +86,10 @@ class Answer:
         if self.status < HTTPStatus.MULTIPLE_CHOICES:
             return
         words = f"{self.problem(secrets) or 'no reason given'} (HTTP {self.status})"
-        if self.status == HTTPStatus.TOO_MANY_REQUESTS:
-            raise RateLimited(words, parse_retry_after(self.retry_after))
+        wait = parse_retry_after(self.retry_after, self.date)
+        is_busy = self.status == HTTPStatus.SERVICE_UNAVAILABLE and wait is not None
+        if self.status == HTTPStatus.TOO_MANY_REQUESTS or is_busy:
+            raise RateLimited(words, wait)
         error = _ERROR_BY_STATUS.get(self.status)
         if error is NotFound:
             raise NotFound(words, is_answer=self.is_problem)
@@ -123,16 +125,23 @@ async def send(session: ClientSession, method: str, url: str, **options: Any) ->
         raise ConnectionFailed(str(err) or type(err).__name__) from err
 
 
-def parse_retry_after(header: str | None) -> float | None:
-    """Return the seconds of a Retry-After header, which holds seconds or a date (RFC 9110)."""
+def parse_retry_after(header: str | None, answered_at: str | None = None) -> float | None:
+    """Return the seconds of a Retry-After header, which holds seconds or a date (RFC 9110).
+
+    A date is compared with that of the answer, so that our clock does not matter.
+    """
     if header is None:
         return None
     if (seconds := number(header)) is not None:
         return max(0.0, seconds)
+    if (date := _date(header)) is None:
+        return None
+    return max(0.0, (date - (_date(answered_at) or datetime.now(UTC))).total_seconds())
+
+
+def _date(header: str | None) -> datetime | None:
     try:
-        date = parsedate_to_datetime(header)
+        date = parsedate_to_datetime(header or "")
     except ValueError:
         return None
-    if date.tzinfo is None:
-        date = date.replace(tzinfo=UTC)
-    return max(0.0, (date - datetime.now(UTC)).total_seconds())
+    return date.replace(tzinfo=UTC) if date.tzinfo is None else date

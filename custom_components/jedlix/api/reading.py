@@ -91,7 +91,7 @@ def text(value: object) -> str | None:
     """Return a non-empty string; whole numbers count, since ids are opaque."""
     if isinstance(value, str):
         if not value.isprintable():  # control characters belong in no id and no name
-            value = "".join(filter(str.isprintable, value))
+            value = "".join(char if char.isprintable() else " " * char.isspace() for char in value)
         return value.strip() or None
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value) if abs(value) < _MAX_NUMBER else None

@@ -168,13 +168,14 @@ class WebhookHandler:
         return matches and scheme.lower() == "basic"
 
     def _refuse(self, why: Refusal, words: str = "") -> Response:
-        """Refuse a delivery; at most one line in the log every five minutes."""
+        """Refuse a delivery; at most one line in the log every five minutes, no warning during a reload."""
         self.arrivals.append(Arrival(time.time(), None, why, None))
         if self._on_refusal is not None:
             self._on_refusal(why)
         if (now := self._clock()) >= self._next_refusal_log:
             self._next_refusal_log = now + REFUSAL_LOG_INTERVAL
-            _LOGGER.warning("A delivery to the Jedlix webhook was refused (%s) %s", why, words)
+            level = logging.INFO if why is Refusal.NOT_READY else logging.WARNING
+            _LOGGER.log(level, "A delivery to the Jedlix webhook was refused (%s) %s", why, words)
         return Response(status=_STATUS[why])
 
 

@@ -17,7 +17,7 @@ class Inbox:
 
     def __init__(self, seen: Mapping[str, float] | None = None) -> None:
         """Start with what was remembered."""
-        self._arrivals = dict(seen or {})
+        self._arrivals = {_short(key): arrived for key, arrived in (seen or {}).items()}
         # A dict that loses its first key again and again takes ever longer to find the next.
         self._in_order = deque(self._arrivals)
 

@@ -214,9 +214,9 @@ class Registration:
             return False
         except AuthError:
             if not await self._has_access():
+                # Whether new credentials are needed is a matter of the poll.
                 self._conclude(RegistrationState.PENDING)
-                self._entry.async_start_reauth(self._hass)
-                return True  # new credentials reload the entry
+                return False
             problem = "rejected"
         except JedlixError as err:
             self._log_refusal(err)
@@ -278,7 +278,7 @@ class Registration:
         self._evidence.reset()
         try:
             refused = await self._subscribe(self.event_types, chosen.url, renew=renew)
-        except JedlixError:
+        except Exception:
             self._renew |= renew
             raise
         for event_type in refused.keys() - self._refused_types:

@@ -116,6 +116,8 @@ def _charge_state_changes(
     if old.status is new.status or ChargeStatus.UNKNOWN in (old.status, new.status):
         return
     read_at = new.vehicle.charge_state.updated_at
+    if read_at is not None:
+        read_at = min(read_at, now)  # a reading from the future was read now
     level: dict[str, Detail] = {"battery_level": new.vehicle.charge_state.battery_level}
     running = new.plug_session or old.plug_session
     level_and_location = level | {
@@ -169,7 +171,7 @@ def _session_changes(
             yield from _management_changes(new, known, session, now)
         elif session_id in old.ended_sessions:
             continue
-        elif session.started_at is None or session.started_at >= old.known_since:
+        else:
             yield _session_change(ChangeType.SESSION_STARTED, new, session, now, session.started_at)
             if not after_gap and old.plug_session is not None:
                 yield from _management_changes(
@@ -256,13 +258,13 @@ def _change(
     session_id: str | None = None,
     details: Mapping[str, Detail] | None = None,
 ) -> Change:
-    """Return a change that happened at a time, where Jedlix reports one; never later than now."""
+    """Return a change that happened at a time, where Jedlix reports one, and else now."""
     return Change(
         type=change_type,
         user_id=car.vehicle.user_id,
         vehicle_id=car.vehicle.id,
         session_id=session_id or (car.plug_session.id if car.plug_session else None),
-        occurred_at=now if at is None else min(at, now),
+        occurred_at=now if at is None else at,
         details=details or {},
         is_timed=at is not None,
     )

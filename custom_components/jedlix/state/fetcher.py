@@ -42,12 +42,14 @@ class UserAnswer:
     """What was read of one user.
 
     `sessions` is complete from `complete_since` on: an open session that began later and is not in it is
-    absent. None means that nothing is known about what is not in it.
+    absent. None means that nothing is known about what is not in it. `is_user_known` is false where Jedlix
+    itself does not know the user.
     """
 
     vehicles: tuple[Vehicle, ...]
     sessions: tuple[Session, ...] = ()
     complete_since: datetime | None = None
+    is_user_known: bool = True
 
 
 class Fetcher:
@@ -58,7 +60,7 @@ class Fetcher:
         self._client = client
         self._offered = offered
         self._tenant_reads: SharedCall[tuple[list[Session], bool]] = SharedCall()
-        self._is_cut_logged = False
+        self.is_tenant_list_cut = False
 
     async def user(
         self, user_id: str, *, oldest_open: datetime | None, known_until: datetime | None
@@ -175,13 +177,13 @@ class Fetcher:
         is_known: Callable[[Session], bool],
     ) -> tuple[list[Session], bool]:
         found, is_whole = await _read_pages(pages, since - LISTING_DELAY, is_known)
-        if not is_whole and not self._is_cut_logged:
-            self._is_cut_logged = True
+        if not is_whole and not self.is_tenant_list_cut:
             _LOGGER.warning(
                 "Jedlix lists more sessions than the %s pages that are read at once. "
                 "Those beyond are found when it is their user's turn",
                 MAX_PAGES,
             )
+        self.is_tenant_list_cut = not is_whole
         return found, is_whole
 
 

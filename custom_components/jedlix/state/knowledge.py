@@ -16,11 +16,12 @@ LATE_AFTER: Final = timedelta(minutes=15)
 
 
 def known_until(
-    user: UserSnapshot | None, tenant_read_at: datetime | None, now: datetime
+    user: UserSnapshot | None, tenant_read_at: datetime | None, now: datetime | None
 ) -> datetime | None:
     """Return until when a user is known, None where nothing is.
 
-    The tenant's list names what began or ended. It tells nothing about a user who cannot be read.
+    `now` is None as long as Jedlix has not answered: then its clock is not known, and no moment is doubted.
+    The tenant's list names what began or ended. It says nothing about a user who cannot be read.
     """
     if user is None or (refreshed_at := _believed(user.refreshed_at, now)) is None:
         return None
@@ -51,5 +52,7 @@ class Gap:
         return self.end - occurred_at > LATE_AFTER
 
 
-def _believed(moment: datetime | None, now: datetime) -> datetime | None:
-    return None if moment is None or moment > now + CLOCK_TOLERANCE else moment
+def _believed(moment: datetime | None, now: datetime | None) -> datetime | None:
+    if moment is None or now is None:
+        return moment
+    return None if moment > now + CLOCK_TOLERANCE else moment

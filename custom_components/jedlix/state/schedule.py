@@ -21,19 +21,19 @@ class PollSchedule:
         """Start with all users waiting for a first refresh."""
         self._rotation = deque(followed)
         self.followed = frozenset(self._rotation)
-        self._waiting: set[str] = set(self.followed)
+        self._waiting = dict.fromkeys(self._rotation)
 
     def follow(self, user_id: str) -> None:
         """Add a user."""
         self.followed |= {user_id}
         self._rotation.append(user_id)
-        self._waiting.add(user_id)
+        self._waiting[user_id] = None
 
     def unfollow(self, user_id: str) -> None:
         """Remove a user."""
         self.followed -= {user_id}
         self._rotation.remove(user_id)
-        self._waiting.discard(user_id)
+        self._waiting.pop(user_id, None)
 
     def is_waiting(self, user_id: str) -> bool:
         """Return whether a user waits for a thorough refresh, after the start or a gap."""
@@ -41,11 +41,11 @@ class PollSchedule:
 
     def wait(self, user_id: str) -> None:
         """Have a user wait for a thorough refresh."""
-        self._waiting.add(user_id)
+        self._waiting[user_id] = None
 
     def note_refreshed(self, user_id: str) -> None:
         """Note a good refresh."""
-        self._waiting.discard(user_id)
+        self._waiting.pop(user_id, None)
 
     def polls_per_turn(self, *, lists_tenant: bool) -> int:
         """Return after how many polls every user was read, by their own list or by the tenant's."""
@@ -91,9 +91,10 @@ def is_known(user: UserSnapshot | None, session: Session) -> bool:
     """Return whether a session brings no news: the snapshot has it as it is, or it ended too long ago."""
     if user is None or not user.vehicles:
         return True  # nothing to compare with; whoever was never refreshed waits for that anyway
+    is_open = any(session.id in car.open_sessions for car in user.vehicles.values())
     if session.ended_at is None:
-        return any(session.id in car.open_sessions for car in user.vehicles.values())
-    return any(
+        return is_open
+    return not is_open and any(
         session.id in car.ended_sessions or session.ended_at <= car.known_since
         for car in user.vehicles.values()
     )
@@ -102,7 +103,9 @@ def is_known(user: UserSnapshot | None, session: Session) -> bool:
 # -- settings and chargers -----------------------------------------------------------------------------------
 
 _READ_DAILY: Final = timedelta(days=1)
-_READ_IN_SESSION: Final = timedelta(minutes=30)
+# In a household settings that were changed in Jedlix's app show this soon; in a session at each poll.
+_READ_AT_HOME: Final = timedelta(minutes=15)
+_READ_IN_SESSION: Final = timedelta(minutes=1)
 
 # Changes after which a charger has another state.
 _MOVES_CHARGER: Final = frozenset(
@@ -147,14 +150,22 @@ class DetailSchedule:
         self._chargers_read_at.pop(user_id, None)
 
     def take_settings_due(
-        self, user: UserSnapshot, changes: Iterable[Change], now: datetime
+        self,
+        user: UserSnapshot,
+        changes: Iterable[Change],
+        now: datetime,
+        *,
+        is_household: bool = True,
     ) -> bool:
         """Return whether to read the settings of a user's cars now; counts them as read if so."""
+        interval = _READ_AT_HOME if is_household else _READ_DAILY
+        if user.has_open_session:
+            interval = _READ_IN_SESSION
         return _take_due(
             self._settings_read_at,
             user,
             now,
-            _READ_IN_SESSION if user.has_open_session else _READ_DAILY,
+            interval,
             now_anyway=any(change.type in _HINTS_AT_SETTINGS for change in changes)
             or any(_has_resumed(car, now) for car in user.vehicles.values()),
         )

@@ -53,7 +53,7 @@ def _vehicle_from_json(data: object, user_id: str) -> VehicleSnapshot:
     settings, latest, plug = (
         car.get(name) for name in ("settings", "latestsession", "plugsession")
     )
-    raw = Fields(settings).get("raw") if isinstance(settings, dict) else None
+    raw = (Fields(settings).get("raw") or {}) if isinstance(settings, dict) else None
     return VehicleSnapshot(
         # The API reports the version among the details only, the store beside brand and model.
         vehicle=replace(
@@ -110,7 +110,7 @@ def _as_json(value: object) -> Json:
         return {
             _STORED_NAMES.get(name, name): _as_json(part)
             for name, part in parts.items()
-            if part is not None and name not in _NOT_STORED
+            if part not in (None, {}) and name not in _NOT_STORED
         }
     if isinstance(value, Mapping):
         return {str(key): _as_json(item) for key, item in value.items()}

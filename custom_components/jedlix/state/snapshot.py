@@ -301,12 +301,7 @@ class UserSnapshot:
             self.absences,
             named={
                 *(_vehicle_key(vehicle_id) for vehicle_id in vehicle_ids),
-                *(
-                    key
-                    for key in self.absences
-                    if key.startswith(_SESSION)
-                    and key.removeprefix(_SESSION) not in absent_sessions
-                ),
+                *(_SESSION + session_id for session_id in session_ids),
             },
             absent={
                 *(_vehicle_key(vehicle_id) for vehicle_id in self.vehicles.keys() - vehicle_ids),
@@ -322,17 +317,25 @@ class UserSnapshot:
             for session_id in car.open_sessions:
                 if (key := _SESSION + session_id) in lost:
                     known = known.close(session_id, absences[key].last_seen)
-            is_followed = known.open_sessions or before.has_open_session
+            held = before.vehicles.get(vehicle_id)
+            is_followed = known.open_sessions or (held is not None and held.open_sessions)
             if _vehicle_key(vehicle_id) not in lost or is_followed:
                 vehicles[vehicle_id] = known
-        kept = {_vehicle_key(vehicle_id) for vehicle_id in vehicles}
+        kept = {
+            *(_vehicle_key(vehicle_id) for vehicle_id in vehicles),
+            *(
+                _SESSION + session_id
+                for car in vehicles.values()
+                for session_id in car.open_sessions
+            ),
+        }
         return replace(
             self,
             vehicles=vehicles,
             absences={
                 key: absence
                 for key, absence in absences.items()
-                if key in kept or (not key.startswith(_VEHICLE) and key not in lost)
+                if key in kept or key.startswith(_CHARGER)
             },
         )
 

@@ -1,0 +1,130 @@
+"""The gate of all calls: how many there are at once, who waits when Jedlix asks for it, and what hangs."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+from aiohttp import ClientTimeout
+import pytest
+
+from custom_components.jedlix import coordinator
+from custom_components.jedlix.api import http
+from tests.slips.conftest import Begin, InFlight
+from tests.slips.stories import tries
+from tests.tools import until
+
+
+@tries(9, kinds=("retry_after",))
+@pytest.mark.parametrize(
+    "wait",
+    [
+        {"form": "seconds", "wait_seconds": 1200},
+        {"form": "date", "wait_seconds": 1200},
+        {"form": "seconds", "wait_seconds": 1200, "status": 503},
+    ],
+    ids=["seconds", "date", "503"],
+)
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="rule 9: a Retry-After stops neither the other users' refreshes nor those of deliveries",
+)
+async def test_retry_after_is_honoured_by_all(begin: Begin, wait: dict[str, Any]) -> None:
+    house = await begin(push=True, users=2)
+    house.fault("retry_after", users=[1], times=1, **wait)
+    await house.poll()
+    before = house.calls("/api/v")
+    house.plug()
+    await house.sim.delivered()
+    await house.poll(times=3)
+    assert house.calls("/api/v") == before
+    await house.poll(times=2)
+    assert house.published("session_started")
+    await house.ends_well()
+
+
+NOT_CAPPED = pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="rule 9: a Retry-After is not capped, and stops the polls for years",
+)
+
+
+@tries(9, kinds=("retry_after",))
+@pytest.mark.parametrize(
+    "wait",
+    [
+        pytest.param({"form": "absurd"}, id="absurd", marks=NOT_CAPPED),
+        pytest.param({"form": "epoch"}, id="epoch", marks=NOT_CAPPED),
+        pytest.param({"wait_seconds": 86400 * 300}, id="a year", marks=NOT_CAPPED),
+        pytest.param({"form": "absurd", "text": "soon"}, id="words"),
+        pytest.param({"wait_seconds": -60}, id="the past"),
+    ],
+)
+async def test_retry_after_is_honoured_for_an_hour_at_most(
+    begin: Begin, wait: dict[str, Any]
+) -> None:
+    house = await begin()
+    house.fault("retry_after", times=1, **wait)
+    await house.poll(times=2)
+    house.plug()
+    await house.poll(times=12)
+    assert len(house.published("session_started")) == 1
+    await house.ends_well()
+
+
+@tries(9, kinds=("slow",))
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="rule 9: settings, chargers and the calls of a person pass the gate by",
+)
+async def test_at_most_eight_calls_at_once_and_two_per_user(
+    begin: Begin, in_flight: InFlight
+) -> None:
+    house = await begin(users=12)
+    house.fault("slow", delay_seconds=0.15)
+    now = house.clock.now()
+    period = {"start": (now - timedelta(days=9)).isoformat(), "end": now.isoformat()}
+    await asyncio.gather(
+        house.poll(minutes=60),
+        *(
+            house.hass.services.async_call(
+                "jedlix",
+                "get_sessions",
+                {"device_id": house.device_id(car), **period},
+                blocking=True,
+                return_response=True,
+            )
+            for car in house.cars
+        ),
+    )
+    assert in_flight.most <= 8
+    assert in_flight.most_of_one_user <= 2
+    await house.ends_well()
+
+
+@tries(9, kinds=("hang",))
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="rule 9: each poll starts one more refresh of a user whose refresh still hangs",
+)
+async def test_a_refresh_that_hangs_is_not_started_again(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = await begin(users=2, absent=("webhook_history",))
+    monkeypatch.setattr(coordinator, "FIRST_REFRESH_TIMEOUT", 0.05)
+    monkeypatch.setattr(http, "TIMEOUT", ClientTimeout(total=1.5))
+    hanging, other = house.cars
+    path = f"/users/{hanging.user_id}/vehicles"
+    house.fault("hang", users=[1], times=1)
+    for _ in range(4):
+        await house.poll()
+    before = house.calls(path)
+    session = await house.in_session(other)
+    assert house.published("session_started") == [("session_started", session)]
+    await until(house.hass, lambda: house.calls(path) > before)
+    await house.quiet()
+    assert house.calls(path) - before <= 1 + 1 + 1  # the one that hung, its second try, one more
+    await house.ends_well()
