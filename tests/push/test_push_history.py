@@ -26,7 +26,7 @@ from tests.tools import make_entry, record_events, set_up, set_up_with_push, sta
 
 
 async def unload(hass: HomeAssistant, entry: MockConfigEntry) -> None:
-    """Stop: from now on Home Assistant itself answers deliveries with 200, and nothing reads them."""
+    """Stop: until the next start each delivery is answered with 503."""
     await hass.config_entries.async_unload(entry.entry_id)
 
 
@@ -204,7 +204,7 @@ async def test_ten_thousand_missed_deliveries_do_not_block_the_event_loop(
 
     client = cast("JedlixClient", Client())
     record = PushRecord(schedule_save=lambda: None)
-    history = WebhookHistory(client, OfferedCalls(), record, publish)
+    history = WebhookHistory(client, OfferedCalls({}, dt_util.utcnow), record, publish)
     longest = 0.0
     gc.freeze()  # objects of other tests are not collected now
     publishing = asyncio.create_task(history.publish_since(now - timedelta(days=1), now))
