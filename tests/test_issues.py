@@ -151,9 +151,10 @@ async def test_an_outage_of_jedlix_counts_for_no_user(
     hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry, clock: Clock
 ) -> None:
     """Somebody whose first refresh after it fails as well is given some time."""
-    sim.strike({"outage_seconds": 600.0})
+    away = refuse(sim, 1, 2, status=503)
     await pass_hours(hass, clock, entry, 8)
-    sim.strike({"outage_seconds": 0.0})
+    assert not entry.runtime_data.coordinator.last_update_success
+    sim.strike(away)
     end = refuse(sim, 1, status=500)
     await poll_after(hass, clock, entry, POLL, POLL)
     assert entry.runtime_data.coordinator.last_update_success

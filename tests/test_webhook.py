@@ -104,6 +104,19 @@ async def test_a_delivery_that_the_recorder_would_not_keep_is_published_cut_and_
         assert event["payload"].keys().isdisjoint({"long", "list", "k" * 100})
 
 
+async def test_a_delivery_of_very_many_short_fields_is_cut_as_well(
+    hass: HomeAssistant, entry: MockConfigEntry, home: TestClient[Any, Any]
+) -> None:
+    recorded = record_events(hass)
+    body = message(**{f"key{number}": "x" * 10 for number in range(2500)})
+    assert await post(home, body, RIGHT_KEY) == ACCEPTED
+    await hass.async_block_till_done()
+    (event,) = recorded.webhooks
+    assert len(orjson.dumps(event)) <= MAX_EVENT_DATA_BYTES
+    assert event["payload"]["truncated"] is True
+    assert event["payload"].keys() >= {*MESSAGE, "key0"}
+
+
 async def test_a_delivery_for_an_unknown_user_is_published_once_and_refreshes_nobody(
     hass: HomeAssistant, home: TestClient[Any, Any], refreshes: Callable[[], int]
 ) -> None:

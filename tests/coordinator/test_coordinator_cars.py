@@ -12,6 +12,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.jedlix.api import NotFound
 from custom_components.jedlix.const import DOMAIN
 from simulator.app import Simulator
+from simulator.sessions import SessionLog
 from tests.commanding import entity_of, poll
 from tests.coordinator.tools import (
     PLUGGED_IN,
@@ -66,10 +67,10 @@ async def test_one_slip_of_jedlix_takes_no_car_away_and_loses_no_session(
         if fault == "an empty list":
             user.vehicles.clear()
         else:
-            del sim.world.users[user.id]
+            sim.world.users.pop(user.id, None)
         clock.go_on(timedelta(minutes=10))
         await poll(hass, polled)
-        assert device_of(hass, polled, sim.user_ids[0], cars[0].id) is not None
+        assert device_of(hass, polled, user.id, cars[0].id) is not None
     user.vehicles[:] = cars
     sim.world.users[user.id] = user
     sim.unplug(cars[0].id)
@@ -199,7 +200,7 @@ async def test_a_session_that_jedlix_no_longer_lists_is_closed_and_its_end_is_es
     session = sim.vehicle(sim.vehicle_ids[0]).session
     assert session is not None
     sim.vehicle(sim.vehicle_ids[0]).session = None
-    del sim.world.sessions.by_id[session.id]
+    sim.world.sessions = SessionLog()
     recorded = record_events(hass)
     await poll_until_gone(hass, polled, clock)
     (ended,) = recorded.changes

@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
-from typing import Any
+import time
+from typing import Any, cast
 
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
@@ -19,6 +20,7 @@ from custom_components.jedlix.api import (
     Rejected,
     Session,
 )
+from custom_components.jedlix.api.gate import CallGate
 from simulator.app import Simulator
 from tests.commanding import mark, poll
 from tests.conftest import StartSimulator
@@ -89,15 +91,21 @@ async def test_polls_happen_before_there_is_a_car(hass: HomeAssistant, sim: Simu
     assert state_of(hass, "_charge_state") == "disconnected"
 
 
-async def test_the_next_poll_waits_as_long_as_jedlix_asks_for(
-    hass: HomeAssistant, sim: Simulator, polled: MockConfigEntry
+async def test_the_next_poll_waits_as_long_as_jedlix_asks_for_and_so_does_everything_else(
+    hass: HomeAssistant, sim: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    ahead = 0.0
+    defaults = cast("dict[str, Any]", CallGate.__init__.__kwdefaults__)
+    monkeypatch.setitem(defaults, "clock", lambda: time.monotonic() + ahead)
+    entry = await set_up_without_push(hass, sim)
     sim.strike({"api_429": 1.0, "retry_after": 1800})
-    await poll(hass, polled)
+    await poll(hass, entry)
     sim.faults.clear()
     calls = mark(sim)
+    await coordinator_of(entry).refresh_after_command(sim.user_ids[0])
     await pass_minutes(hass, 10)
     assert calls() == []
+    ahead = 1801.0
     await pass_minutes(hass, 31)
     await until(hass, calls)
 
@@ -276,7 +284,13 @@ async def test_an_unload_while_the_tenants_list_is_read_logs_nothing(
         raise ConnectionFailed("no answer within 15 seconds")
         yield ()
 
-    monkeypatch.setattr(entry.runtime_data.client, "session_pages", lambda **_: hanging())
+    client: JedlixClient = entry.runtime_data.client
+    pages = client.session_pages
+    monkeypatch.setattr(
+        client,
+        "session_pages",
+        lambda **asked: pages(**asked) if "user_id" in asked else hanging(),
+    )
     coordinator_of(entry).request_after_failed_command(sim.user_ids[0])
     await is_asked.wait()
     await hass.config_entries.async_unload(entry.entry_id)

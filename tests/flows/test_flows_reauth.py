@@ -97,6 +97,18 @@ async def test_a_good_answer_withdraws_the_request_and_nobody_has_to_act(
     assert state_of(hass, "_charge_state") == "disconnected"
 
 
+@pytest.mark.parametrize(
+    "pauses", [[0, 1, 1, 1, 1, 1, 1], [0, 60]], ids=["many within minutes", "two within an hour"]
+)
+async def test_refusals_count_only_when_they_are_several_over_some_minutes(
+    hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry, clock: Clock, pauses: list[int]
+) -> None:
+    change_secret(sim, "new")
+    await poll_after(hass, clock, entry, *[timedelta(minutes=pause) for pause in pauses])
+    assert not entry.runtime_data.coordinator.last_update_success
+    assert requests(hass) == []
+
+
 async def test_one_refusal_that_passes_is_no_reason_to_ask(
     hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry, clock: Clock
 ) -> None:

@@ -22,11 +22,11 @@ from custom_components.jedlix.push.record import PushRecord
 from simulator.app import Simulator
 from tests.commanding import poll
 from tests.conftest import StartSimulator
-from tests.tools import make_entry, record_events, set_up, set_up_with_push, state_of, until
+from tests.tools import Clock, make_entry, record_events, set_up, set_up_with_push, state_of, until
 
 
 async def unload(hass: HomeAssistant, entry: MockConfigEntry) -> None:
-    """Stop: from now on Home Assistant itself answers deliveries with 200, and nothing reads them."""
+    """Stop: until the next start each delivery is answered with 503."""
     await hass.config_entries.async_unload(entry.entry_id)
 
 
@@ -69,18 +69,25 @@ async def test_deliveries_missed_while_home_assistant_was_down_are_published_lat
     assert len(recorded.webhooks) == 3
 
 
+@pytest.mark.parametrize(("minutes", "late"), [(0, False), (120, True)])
 async def test_users_whom_the_history_names_are_refreshed_and_old_news_changes_no_state(
-    hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry
+    hass: HomeAssistant,
+    sim: Simulator,
+    entry: MockConfigEntry,
+    clock: Clock,
+    minutes: int,
+    late: bool,
 ) -> None:
     vehicle = sim.vehicle_ids[0]
     await unload(hass, entry)
     sim.plug(vehicle)
     sim.unplug(vehicle)
     await sim.delivered()
+    clock.go_on(timedelta(minutes=minutes))
     recorded = record_events(hass)
     await load(hass, entry)
     assert recorded.types == ["session_started", "session_ended"]
-    assert {(item["source"], item["late"]) for item in recorded.changes} == {("history", True)}
+    assert {(item["source"], item["late"]) for item in recorded.changes} == {("history", late)}
     assert state_of(hass, f"{vehicle}_charge_state") == "disconnected"
     assert state_of(hass, f"{vehicle}_session", "sensor") == "none"
 
@@ -89,6 +96,7 @@ async def test_without_a_history_the_sessions_are_published_and_the_log_has_one_
     hass: HomeAssistant,
     sim: Simulator,
     entry: MockConfigEntry,
+    clock: Clock,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -97,13 +105,22 @@ async def test_without_a_history_the_sessions_are_published_and_the_log_has_one_
     sim.plug(sim.vehicle_ids[0])
     sim.unplug(sim.vehicle_ids[0])
     await sim.delivered()
+    clock.go_on(timedelta(hours=2))
     recorded = record_events(hass)
     await load(hass, entry)
     assert recorded.types == ["session_started", "session_ended"]
     assert {(item["source"], item["late"]) for item in recorded.changes} == {("poll", True)}
     assert not recorded.webhooks
-    await poll(hass, entry)
+    # One refusal decides nothing; several over some time do, and the log says so once.
+    assert "does not offer webhook_history" not in caplog.text
+    for _ in range(3):
+        clock.go_on(timedelta(minutes=10))
+        await hass.config_entries.async_reload(entry.entry_id)
+        await hass.async_block_till_done()
     assert caplog.text.count("does not offer webhook_history") == 1
+    sim.requests.clear()
+    await hass.config_entries.async_reload(entry.entry_id)
+    assert not any(request.path.startswith("/api/v1/webhooks/events") for request in sim.requests)
 
 
 async def test_a_history_that_cannot_be_read_is_read_later_even_after_a_restart(
@@ -133,18 +150,27 @@ async def test_a_history_that_cannot_be_read_is_read_later_even_after_a_restart(
     assert not any(request.path.startswith("/api/v1/webhooks/events") for request in sim.requests)
 
 
-async def test_after_an_outage_of_jedlix_the_history_is_read(
-    hass: HomeAssistant, sim: Simulator, home: object
+@pytest.mark.parametrize("away", ["Jedlix", "the machine"])
+async def test_after_an_outage_the_history_is_read(
+    hass: HomeAssistant, sim: Simulator, home: object, clock: Clock, away: str
 ) -> None:
     entry = make_entry(sim, None)
     await set_up(hass, entry)
-    sim.strike({"forbidden": ["sessions", "vehicles", "user_sessions"]})
-    await poll(hass, entry)
+    if away == "Jedlix":
+        sim.strike({"outage_seconds": 60.0})
+        await poll(hass, entry)
+        sim.strike({"outage_seconds": 0.0})
+    else:
+        clock.go_on(timedelta(hours=2))
+        await entry.runtime_data.client.check_access()
+        await entry.runtime_data.client.check_access()
     missed = deliver(sim, "userCreated", 0)
     recorded = record_events(hass)
-    sim.strike({"forbidden": []})
     await poll(hass, entry)
     assert [item["event_id"] for item in recorded.webhooks] == [missed]
+    sim.requests.clear()
+    await poll(hass, entry)
+    assert not any(request.path.startswith("/api/v1/webhooks/events") for request in sim.requests)
 
 
 async def test_catching_up_finds_what_was_never_delivered(
@@ -163,7 +189,7 @@ async def test_catching_up_finds_what_was_never_delivered(
     await entry.runtime_data.coordinator.catch_up(began - timedelta(minutes=5))
     await hass.async_block_till_done()
     assert recorded.types == ["session_ended", "unplugged"]
-    assert {(item["source"], item["late"]) for item in recorded.changes} == {("history", True)}
+    assert {(item["source"], item["late"]) for item in recorded.changes} == {("history", False)}
     assert {item["vehicle_id"] for item in recorded.changes} == {sim.vehicle_ids[0]}
     asked = " ".join(request.path for request in list(sim.requests)[before:])
     assert [user_id for user_id in sim.user_ids if user_id in asked] == [sim.user_ids[0]]
@@ -204,7 +230,7 @@ async def test_ten_thousand_missed_deliveries_do_not_block_the_event_loop(
 
     client = cast("JedlixClient", Client())
     record = PushRecord(schedule_save=lambda: None)
-    history = WebhookHistory(client, OfferedCalls(), record, publish)
+    history = WebhookHistory(client, OfferedCalls({}, dt_util.utcnow), record, publish)
     longest = 0.0
     gc.freeze()  # objects of other tests are not collected now
     publishing = asyncio.create_task(history.publish_since(now - timedelta(days=1), now))

@@ -62,6 +62,7 @@ async def test_boost_stays_on_while_reads_lag(begin: Begin, push: bool) -> None:
     house.fault("stale_reads", stale_seconds=10)
     await house.use("switch.boost", "turn_on")
     assert house.state("switch.boost") == "on"
+    await house.quiet()
     await house.poll()
     assert [kind for kind, _ in house.published(*BOOSTS)] == ["boost_started"]
     await house.ends_well()

@@ -7,10 +7,12 @@ for new credentials. Nothing of it fails the entry.
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 import logging
 import random
 from typing import Any, Final
 
+from homeassistant.components import webhook
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_WEBHOOK_ID
 from homeassistant.core import HomeAssistant, callback
@@ -319,6 +321,16 @@ class Registration:
                 key=self._entry.data[CONF_WEBHOOK_KEY],
                 webhook_id=self._entry.data[CONF_WEBHOOK_ID],
                 renew=renew,
+                is_lost=partial(self._is_lost, url.rpartition("/")[0]),
             )
         finally:
             self._record.schedule_save()
+
+    def _is_lost(self, base: str, url: str) -> bool:
+        """Return whether a URL is at our base, and no webhook here has its id."""
+        address, _, webhook_id = url.rpartition("/")
+        return (
+            address == base
+            and self._entry.data[CONF_WEBHOOK_ID] != webhook_id
+            and webhook_id not in self._hass.data.get(webhook.DOMAIN, {})
+        )

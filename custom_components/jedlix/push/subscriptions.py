@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
+import logging
 from typing import Final, Self
 
 from ..api import (
@@ -22,6 +23,8 @@ from ..api import (
     Subscription,
 )
 from ..api.reading import Fields, Json, text
+
+_LOGGER = logging.getLogger(__name__)
 
 _NOT_OFFERED: Final = (NotFound, Forbidden, BadAnswer)
 
@@ -67,15 +70,17 @@ async def reconcile(
     key: str,
     webhook_id: str,
     renew: bool = False,
+    is_lost: Callable[[str], bool] = lambda _: False,
 ) -> dict[str, JedlixError]:
     """Subscribe each event type once at this URL with this key, and drop ours that are no longer wanted.
 
     `held` is what we have made. It is kept up to date step by step, so that nothing is forgotten when the
     pass ends early. `renew` writes all of them again, also those that look right. Returns the types that
-    Jedlix refused; they do not stop the others. Raises what the API raises when it cannot be reached.
+    Jedlix refused; they do not stop the others. `is_lost` says of a URL that it is ours and leads nowhere any
+    more. Raises what the API raises when it cannot be reached.
     """
     wanted = list(dict.fromkeys(event_types))
-    ours = await _ours(client, held, webhook_id, url)
+    ours = await _ours(client, held, webhook_id, url, is_lost)
     refused: dict[str, JedlixError] = {}
     key_hash = hash_of_key(key)
     for event_type in wanted:
@@ -140,11 +145,17 @@ async def unsubscribe_all(client: JedlixClient, held: HeldSubscriptions, webhook
 
 
 async def _ours(
-    client: JedlixClient, held: HeldSubscriptions, webhook_id: str, url: str | None = None
+    client: JedlixClient,
+    held: HeldSubscriptions,
+    webhook_id: str,
+    url: str | None = None,
+    is_lost: Callable[[str], bool] = lambda _: False,
 ) -> list[Subscription]:
     """Return our subscriptions as Jedlix lists them, or as we remember them where it offers no list.
 
-    A cloudhook's URL does not carry the webhook id, so the one in use is named by `url`.
+    Ours are those that we remember by URL or id, that lead to our URL, or that lead to us and nowhere. One
+    with our webhook id at another address belongs to another copy of this Home Assistant, and is left
+    alone.
     """
     try:
         listed = await client.subscriptions()
@@ -154,7 +165,19 @@ async def _ours(
             for event_type, known in held.items()
         ]
     urls = {url, *(known.url for known in held.values())}
-    return [item for item in listed if webhook_id in item.endpoint_url or item.endpoint_url in urls]
+    ids = {known.id for known in held.values() if known.id is not None}
+    ours = [
+        item
+        for item in listed
+        if item.endpoint_url in urls or item.id in ids or is_lost(item.endpoint_url)
+    ]
+    for item in listed:
+        if webhook_id in item.endpoint_url and item not in ours:
+            _LOGGER.info(
+                "Jedlix delivers %s to another Home Assistant with the same webhook; it is left alone",
+                item.event_type,
+            )
+    return ours
 
 
 async def _write(
