@@ -172,7 +172,7 @@ async def test_page_and_help_are_made_of_the_table(
         ({"kind": "hang", "users": [3]}, "users: there is no user 3"),
         ({"kind": "hang", "users": [[]]}, "users: there is no user []"),
         ({"kind": "hang", "users": 1}, "users: must be 'all' or a list"),
-        ({"kind": "hang", "times": 0}, "times: must be a whole number from 1"),
+        ({"kind": "hang", "times": 0}, "times: must be a whole number from 1 to 1000000, not 0"),
         ({"kind": "hang", "for_seconds": -1}, "for_seconds: must be a number from 0.01"),
         ({"kind": "redirect", "status": 200}, "status: must be one of 302, 301"),
         ({"kind": "retry_after", "form": "weeks"}, "form: must be one of seconds, date"),
@@ -412,6 +412,7 @@ async def test_retry_after(api: Api) -> None:
         return headers["Retry-After"]
 
     assert await header(wait_seconds=30) == "30"
+    assert await header(wait_seconds=10_000_000) == "10000000"
     assert await header(wait_seconds=-1, status=503) == "-1"
     date = parsedate_to_datetime(await header(form="date", wait_seconds=600))
     assert 595 <= (date - datetime.now(UTC)).total_seconds() <= 600
