@@ -97,7 +97,7 @@ class Gate:
         struck = Struck(fault=fault, request=request, perform=perform, now=cloud.now())
         return await answers.answer(struck)
 
-    def entrance(
+    def handler(
         self, endpoint: Endpoint, version: str
     ) -> Callable[..., Awaitable[web.StreamResponse]]:
         """Return the handler of an endpoint under one version prefix."""
