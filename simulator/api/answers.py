@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
@@ -36,7 +37,8 @@ class Struck:
 async def answer(struck: Struck) -> web.StreamResponse:
     """Answer a call as its fault has it."""
     if struck.fault.values.get("performed"):
-        await struck.perform()
+        with suppress(Problem):
+            await struck.perform()
     return await ANSWERS[struck.fault.kind.name](struck)
 
 

@@ -328,6 +328,8 @@ async def test_a_lost_answer_to_a_call_that_took_effect(api: Api) -> None:
         await aim(api, "status", status=504, performed=performed, times=1)
         assert (await api.call("PATCH", path, {"desiredBatteryLevel": 90}))[0] == 504
         assert (await api.get(path))["desiredBatteryLevel"] == level
+    await aim(api, "status", status=504, performed=True, times=1)
+    assert (await api.call("PATCH", path, {"desiredBatteryLevel": 20}))[0] == 504, "a refusal, too"
 
 
 async def test_html(api: Api) -> None:
@@ -610,20 +612,29 @@ async def test_end_taken_back(api: Api, clock: Clock) -> None:
     assert (await api.get(f"{user_path(api)}/sessions/{newest}"))["endTime"] is None
     await remove(api, number)
     assert all(item["endTime"] for item in await sessions(api))
+    api.sim.plug(api.sim.vehicle_ids[0])
+    new = (await sessions(api))[0]
+    await aim(api, "end_taken_back", session=new["id"])
+    assert await sessions(api, query="?startTimeFrom=" + new["startTime"]) == [new], "not ended yet"
 
 
 async def test_end_corrected(api: Api, clock: Clock) -> None:
-    ended = a_session(api)
-    end = api.sim.world.sessions.by_id[ended].end
+    older = a_session(api)
+    clock.turn(minutes=1)
+    a_session(api)
+    end = api.sim.world.sessions.by_id[older].end
     assert end is not None
-    await aim(api, "end_corrected", session=ended, shift_seconds=120, for_seconds=600)
+    newest, true = await sessions(api)
+    await aim(api, "end_corrected", session=older, shift_seconds=120, for_seconds=600)
     later = end + timedelta(minutes=2)
-    assert (await session(api))["endTime"] == f"{later:%Y-%m-%dT%H:%M:%S.%f}"
+    corrected = true | {"endTime": f"{later:%Y-%m-%dT%H:%M:%S.%f}"}
+    assert await sessions(api) == [newest, corrected]
     clock.turn(minutes=10)
-    assert (await session(api))["endTime"] == f"{end:%Y-%m-%dT%H:%M:%S.%f}"
+    assert await sessions(api) == [newest, true]
     await aim(api, "end_corrected", shift_seconds=-86400)
-    shown = await session(api)
-    assert shown["endTime"] == shown["startTime"], "no end before the start"
+    newest = (await sessions(api))[0]
+    assert newest["endTime"] == newest["startTime"], "no end before the start"
+    assert (await sessions(api))[1] == true, "only the newest"
 
 
 async def test_late_figures(api: Api, clock: Clock) -> None:
