@@ -834,6 +834,28 @@ async def test_vehicle_moves(api: Api, clock: Clock) -> None:
     assert len(await api.get(vehicles_path(api, 1))) == 1
 
 
+async def test_an_event_ends_when_its_car_is_gone_meanwhile(api: Api) -> None:
+    moved = await aim(api, "vehicle_moves", vehicle=1, to_user=2)
+    added = await aim(api, "second_vehicle", user=1)
+    _, first = await api.get(vehicles_path(api, 1))
+    (second,) = await api.get(vehicles_path(api))
+    for car in (first, second):
+        await api.call("DELETE", f"/control/vehicles/{car['id']}")
+    await remove(api, moved)
+    await remove(api, added)
+    assert await api.get(vehicles_path(api)) == []
+    assert len(await api.get(vehicles_path(api, 1))) == 1
+
+
+async def test_a_car_that_is_back_already_does_not_move_again(api: Api) -> None:
+    moved = await aim(api, "vehicle_moves", vehicle=1, to_user=2)
+    await aim(api, "vehicle_moves", vehicle=1, to_user=1)
+    changes = len(api.sim.world.changes)
+    await remove(api, moved)
+    assert len(api.sim.world.changes) == changes
+    assert len(await api.get(vehicles_path(api))) == 1
+
+
 async def test_vehicle_replaced(api: Api) -> None:
     (old,) = await api.get(vehicles_path(api))
     await aim(api, "vehicle_replaced", vehicle=old["id"])
