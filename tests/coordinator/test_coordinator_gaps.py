@@ -13,6 +13,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.jedlix.api import AuthError
+from custom_components.jedlix.api.clock import JedlixClock
 from custom_components.jedlix.const import DOMAIN, EVENT_CHANGE
 from custom_components.jedlix.store import JedlixStore
 from simulator.app import Simulator
@@ -210,10 +211,11 @@ async def test_changes_after_a_sleep_of_the_machine_are_late(
 
 @pytest.mark.parametrize("hours", [-3, 3])
 async def test_with_a_clock_of_the_machine_that_is_hours_wrong_each_session_is_published_once(
-    hass: HomeAssistant, sim: Simulator, hours: int
+    hass: HomeAssistant, sim: Simulator, monkeypatch: pytest.MonkeyPatch, hours: int
 ) -> None:
-    """What is late is decided by Jedlix's clock, also after a restart."""
-    sim.clock = lambda: datetime.now(UTC) + timedelta(hours=hours)
+    """What is late is decided by Jedlix's clock, also after a reload."""
+    wrong: Callable[[], datetime] = lambda: datetime.now(UTC) + timedelta(hours=hours)  # noqa: E731
+    monkeypatch.setattr(JedlixClock.__init__, "__defaults__", (wrong,))
     entry = await set_up_without_push(hass, sim)
     recorded = record_events(hass)
     for _ in range(2):
