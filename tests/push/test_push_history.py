@@ -162,8 +162,6 @@ async def test_after_an_outage_the_history_is_read(
         sim.strike({"outage_seconds": 0.0})
     else:
         clock.go_on(timedelta(hours=2))
-        await entry.runtime_data.client.check_access()
-        await entry.runtime_data.client.check_access()
     missed = deliver(sim, "userCreated", 0)
     recorded = record_events(hass)
     await poll(hass, entry)
