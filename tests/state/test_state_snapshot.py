@@ -390,6 +390,13 @@ def test_two_sessions_that_are_gone_are_both_closed() -> None:
     assert {item.id for item in closed.fetched} == {"s", "t"}
 
 
+def test_of_two_sessions_only_the_one_that_is_gone_is_closed() -> None:
+    charging = refreshed(4, sessions=[session("s", 1), session("t", 2)])
+    user = refreshed(9, 14, 24, user=charging, sessions=[session("t", 2)], **COMPLETE_SINCE)
+    assert list(user.vehicles["car"].open_sessions) == ["t"]
+    assert user.vehicles["car"].ended_sessions == {"s": at(4)}
+
+
 @pytest.mark.parametrize(
     "complete_since",
     [
