@@ -244,6 +244,33 @@ async def test_ten_thousand_missed_deliveries_do_not_block_the_event_loop(
     assert len(record.inbox) == 10_000
 
 
+async def test_what_is_delivered_while_the_history_is_read_is_published_once() -> None:
+    now = dt_util.utcnow()
+    messages = tuple(
+        WebhookMessage.from_json({"eventType": "any", "id": name, "timestamp": now.isoformat()})
+        for name in ("first", "second")
+    )
+
+    class Client:
+        async def webhook_history_pages(
+            self, *_: object
+        ) -> AsyncIterator[tuple[WebhookMessage, ...]]:
+            yield messages
+            record.inbox.add("second", time.time())  # it was delivered meanwhile
+
+    published: list[str] = []
+
+    def publish(message: WebhookMessage) -> tuple[str, ...]:
+        published.append(message.id)
+        return ()
+
+    record = PushRecord(schedule_save=lambda: None)
+    offered = OfferedCalls({}, dt_util.utcnow)
+    history = WebhookHistory(cast("JedlixClient", Client()), offered, record, publish)
+    await history.publish_since(now - timedelta(days=1), now)
+    assert published == ["first"]
+
+
 async def test_what_was_published_before_a_set_up_failed_is_not_published_again(
     hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry
 ) -> None:

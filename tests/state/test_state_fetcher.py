@@ -7,6 +7,8 @@ from typing import Any, Final, cast
 import pytest
 
 from custom_components.jedlix.api import (
+    ChargeState,
+    ChargeStatus,
     ConnectionFailed,
     Forbidden,
     JedlixClient,
@@ -16,7 +18,7 @@ from custom_components.jedlix.api import (
     Session,
     Vehicle,
 )
-from custom_components.jedlix.api.offered import OfferedCalls
+from custom_components.jedlix.api.offered import Experience, OfferedCalls
 from custom_components.jedlix.state.fetcher import LISTING_DELAY, MAX_PAGES, Fetcher
 from custom_components.jedlix.state.snapshot import SESSIONS_REMEMBERED
 
@@ -43,6 +45,11 @@ class Tenant:
 
     async def vehicles(self, user_id: str) -> tuple[Vehicle, ...]:
         return (Vehicle(id="car", user_id=user_id),)
+
+    async def charge_settings(self, *_: str) -> None:
+        raise AssertionError("not offered")
+
+    chargers = charge_settings
 
     def session_pages(self, **asked: Any) -> AsyncIterator[tuple[Session, ...]]:
         self.asked.append(asked)
@@ -127,6 +134,81 @@ async def test_a_list_that_is_cut_says_nothing_about_what_is_not_in_it(which: st
     answer = await fetcher_of(tenant)[0].user("user", oldest_open=None, known_until=NOON)
     assert len(answer.sessions) == MAX_PAGES
     assert answer.complete_since is None
+
+
+async def test_a_call_that_is_not_offered_is_not_made() -> None:
+    tenant = Tenant(
+        user=[[session("a", 1)]], tenant=[[session("b", 1)]], by_end=[[session("c", 9)]]
+    )
+    long_ago = Experience(
+        refusals=3, refused_since=NOON - timedelta(hours=2), refused_at=NOON - timedelta(hours=1)
+    )
+    names = ("user_sessions", "sessions by their end", "charge_settings", "chargers")
+    offered = OfferedCalls(dict.fromkeys(names, long_ago), lambda: NOON)
+    fetcher = Fetcher(cast("JedlixClient", tenant), offered)
+    answer = await fetcher.user("user", oldest_open=None, known_until=NOON)
+    assert [item.id for item in answer.sessions] == ["b"]
+    assert await fetcher.tenant_sessions(NOON, known()) == [session("b", 1)]
+    assert await fetcher.settings("user", "car") is None
+    assert await fetcher.chargers("user") is None
+    assert [asked for asked in tenant.asked if asked.keys() & {"user_id", "ended_from"}] == []
+
+
+@pytest.mark.parametrize("name", ["charge_settings", "chargers"])
+async def test_details_that_are_refused_are_none_and_those_that_are_answered_come_whole(
+    name: str,
+) -> None:
+    answers = iter([NotFound("none"), Forbidden("plan"), "the answer", ConnectionFailed("away")])
+
+    async def answer(*_: str) -> object:
+        if isinstance(reply := next(answers), JedlixError):
+            raise reply
+        return reply
+
+    tenant = Tenant(user=[])
+    setattr(tenant, name, answer)
+    fetcher, offered = fetcher_of(tenant)
+
+    async def read() -> object:
+        if name == "chargers":
+            return await fetcher.chargers("user")
+        return await fetcher.settings("user", "car")
+
+    assert [await read(), await read(), await read()] == [None, None, "the answer"]
+    assert offered.has_answered(name)
+    with pytest.raises(ConnectionFailed):
+        await read()
+
+
+async def test_cars_that_cannot_be_read_fail_the_refresh_whatever_the_list_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def away(_: str) -> tuple[Vehicle, ...]:
+        raise ConnectionFailed("away")
+
+    tenant = Tenant(user=[[session("a", 1)]])
+    monkeypatch.setattr(tenant, "vehicles", away)
+    with pytest.raises(ConnectionFailed):
+        await fetcher_of(tenant)[0].user("user", oldest_open=None, known_until=NOON)
+
+
+@pytest.mark.parametrize(
+    ("read_at", "calls"), [(NOON - timedelta(hours=2), 2), (NOON - timedelta(minutes=30), 1)]
+)
+async def test_a_car_that_was_plugged_in_between_the_two_answers_is_read_once_more(
+    monkeypatch: pytest.MonkeyPatch, read_at: datetime, calls: int
+) -> None:
+    reading = ChargeState(status=ChargeStatus.DISCONNECTED, updated_at=read_at)
+    asked: list[str] = []
+
+    async def answer(user_id: str) -> tuple[Vehicle, ...]:
+        asked.append(user_id)
+        return (Vehicle(id="car", user_id=user_id, charge_state=reading),)
+
+    tenant = Tenant(user=[[session("a", 1)]])
+    monkeypatch.setattr(tenant, "vehicles", answer)
+    await fetcher_of(tenant)[0].user("user", oldest_open=None, known_until=NOON)
+    assert len(asked) == calls
 
 
 # -- the tenant --------------------------------------------------------------------------------------------
