@@ -34,7 +34,7 @@ class Simulator(Cloud):
         for version in API_VERSIONS:
             for row in TABLE:
                 path = f"/api/{version}{row.path}"
-                app.router.add_route(row.method, path, gate.entrance(row, version))
+                app.router.add_route(row.method, path, gate.handler(row, version))
         app.router.add_post("/oauth/token", gate.token)
         app.on_response_prepare.append(gate.date)
         control.add_routes(app.router, self)

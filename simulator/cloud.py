@@ -292,8 +292,9 @@ class Cloud:
     def _begin(self, wish: aimed.Wish) -> int:
         def happen(now: datetime) -> int:
             fault = self.aimed.add(wish, self.clock(), now)
-            ended = self.world.sessions.newest_ended(fault.users).values()
-            fault.sessions = frozenset(session.id for session in ended)
+            if "session" in fault.values:
+                ended = self.world.sessions.newest_ended(fault.users).values()
+                fault.sessions = frozenset(session.id for session in ended)
             try:
                 fault.undo = events.begin(fault, self.world, now)
             except ValueError:

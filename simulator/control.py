@@ -280,10 +280,10 @@ def add_routes(router: web.UrlDispatcher, cloud: Cloud) -> None:
         ("POST", car + "/settings", control.settings),
     )
     for method, path, act in table:
-        router.add_route(method, path, _entrance(act))
+        router.add_route(method, path, _handler(act))
 
 
-def _entrance(act: _Act) -> Callable[[web.Request], Awaitable[web.Response]]:
+def _handler(act: _Act) -> Callable[[web.Request], Awaitable[web.Response]]:
     """Read the body, and answer errors in words."""
 
     async def serve(request: web.Request) -> web.Response:

@@ -13,7 +13,7 @@ import pytest
 
 INTEGRATION = "custom_components/jedlix"
 # Percent of lines and branches. Every module has its floor; higher are those of what talks with the outside
-# world, and of what decides which news is told.
+# world, and of those that decide which changes are published.
 FLOORS = {
     **{path.as_posix(): 95 for path in sorted(Path(INTEGRATION).rglob("*.py"))},
     f"{INTEGRATION}/config_flow.py": 100,

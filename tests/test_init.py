@@ -31,7 +31,7 @@ from tests.tools import (
 )
 
 # Jedlix answers, and fails whenever it is asked for a user's cars.
-AWAY = {"kind": "status", "status": 503, "endpoints": ["vehicles"]}
+AWAY = {"kind": "status", "status": 503}
 
 pytestmark = pytest.mark.usefixtures("home", "no_second_try")
 

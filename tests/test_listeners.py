@@ -44,5 +44,5 @@ def test_a_listener_that_fails_is_logged_and_the_others_are_called(
     listeners.add(calls.append)
     listeners.call("news")
     assert calls == ["news"]
-    assert caplog.text.count("A listener to Jedlix failed") == 1
+    assert caplog.text.count("A listener to a Jedlix change failed") == 1
     assert "KeyError: 'news'" in caplog.text

@@ -324,6 +324,7 @@ async def test_a_first_silence_renews_the_subscriptions_and_a_second_shows_a_rep
         request for request in sim.requests if request.method == "PUT" and "/sub" in request.path
     ]
     assert len(puts) == len(sim.webhooks.subscriptions)
+    await reaches(hass, entry, PushState.SILENT)
     # A pass that only checks the subscriptions does not end the second silence.
     before = len(sim.requests)
     push.registration.check_now()

@@ -137,8 +137,13 @@ async def test_entities_keep_their_ids_and_whether_they_are_disabled(
     await until(hass, lambda: entry.runtime_data.push.state not in ("off", "connecting"))
     assert entry.state is ConfigEntryState.LOADED
     found = er.async_entries_for_config_entry(registry, entry.entry_id)
-    as_stored = {item["unique_id"]: (item["entity_id"], item["disabled_by"]) for item in stored}
-    assert {item.unique_id: (item.entity_id, item.disabled_by) for item in found} == as_stored
+    as_stored = {
+        item["entity_id"]: (item["domain"], item["unique_id"], item["disabled_by"])
+        for item in stored
+    }
+    assert {
+        item.entity_id: (item.domain, item.unique_id, item.disabled_by) for item in found
+    } == as_stored
     used = {state.entity_id for state in hass.states.async_all()}
     assert {item["entity_id"] for item in stored if item["disabled_by"] is None} <= used
     assert ir.async_get(hass).async_get_issue(DOMAIN, f"memory_damaged_{entry.entry_id}") is None

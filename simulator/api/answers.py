@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
 
@@ -13,7 +15,6 @@ from simulator.faults.aimed import Fault
 from .http import Problem, json_response
 
 type Perform = Callable[[], Awaitable[web.StreamResponse]]
-type _Answer = Callable[[Fault, web.Request, Perform, datetime], Awaitable[web.StreamResponse]]
 
 CALLER_GONE = 499
 """Status under which a call that never got an answer is recorded, once its caller has gone."""
@@ -23,115 +24,108 @@ _SECONDS_BETWEEN_CHECKS = 0.05
 _PAGE = "<!doctype html><html><head><title>Log in</title></head><body><h1>Please log in</h1></body></html>"
 
 
-async def answer(
-    fault: Fault, request: web.Request, perform: Perform, now: datetime
-) -> web.StreamResponse:
-    """Answer a call as the fault has it. `perform` carries the call out; `now` is Jedlix's time."""
-    if fault.values.get("performed"):
-        await perform()
-    return await ANSWERS[fault.kind.name](fault, request, perform, now)
+@dataclass(slots=True, frozen=True, kw_only=True)
+class Struck:
+    """A call that a fault answers. `perform` carries it out; `now` is Jedlix's time."""
+
+    fault: Fault
+    request: web.Request
+    perform: Perform
+    now: datetime
 
 
-async def _status(
-    fault: Fault, request: web.Request, _perform: Perform, _now: datetime
-) -> web.StreamResponse:
-    status, text = fault["status"], fault["text"]
+async def answer(struck: Struck) -> web.StreamResponse:
+    """Answer a call as its fault has it."""
+    if struck.fault.values.get("performed"):
+        with suppress(Problem):
+            await struck.perform()
+    return await ANSWERS[struck.fault.kind.name](struck)
+
+
+async def _status(struck: Struck) -> web.StreamResponse:
+    status, text = struck.fault["status"], struck.fault["text"]
     if status in _WITHOUT_BODY:
         return web.Response(status=status)
-    if fault["problem"]:
-        return Problem(status, text or "This answer is a fault.").response(request.path)
+    if struck.fault["problem"]:
+        return Problem(status, text or "This answer is a fault.").response(struck.request.path)
     return web.Response(status=status, text=text)
 
 
-async def _html(
-    fault: Fault, _request: web.Request, _perform: Perform, _now: datetime
-) -> web.StreamResponse:
-    if fault["status"] in _WITHOUT_BODY:
-        return web.Response(status=fault["status"])
-    return web.Response(status=fault["status"], text=_PAGE, content_type="text/html")
+async def _html(struck: Struck) -> web.StreamResponse:
+    if struck.fault["status"] in _WITHOUT_BODY:
+        return web.Response(status=struck.fault["status"])
+    return web.Response(status=struck.fault["status"], text=_PAGE, content_type="text/html")
 
 
-async def _empty_list(
-    _fault: Fault, _request: web.Request, perform: Perform, _now: datetime
-) -> web.StreamResponse:
-    body = _body(await perform())
+async def _empty_list(struck: Struck) -> web.StreamResponse:
+    body = _body(await struck.perform())
     value = orjson.loads(body) if body else None
     if isinstance(value, dict) and isinstance(value.get("items"), list):
         return json_response(value | {"items": [], "totalPages": 0, "totalCount": 0})
     return json_response([])
 
 
-async def _empty_object(
-    _fault: Fault, _request: web.Request, _perform: Perform, _now: datetime
-) -> web.StreamResponse:
+async def _empty_object(_struck: Struck) -> web.StreamResponse:
     return json_response({})
 
 
-async def _hang(
-    _fault: Fault, request: web.Request, _perform: Perform, _now: datetime
-) -> web.StreamResponse:
-    while request.transport is not None and not request.transport.is_closing():  # noqa: ASYNC110
+async def _hang(struck: Struck) -> web.StreamResponse:
+    while not _is_gone(struck.request):  # noqa: ASYNC110  aiohttp has no event for it
         await asyncio.sleep(_SECONDS_BETWEEN_CHECKS)
     return web.Response(status=CALLER_GONE)
 
 
-async def _slow(
-    fault: Fault, _request: web.Request, perform: Perform, _now: datetime
-) -> web.StreamResponse:
-    await asyncio.sleep(fault["delay_seconds"])
-    return await perform()
+def _is_gone(request: web.Request) -> bool:
+    return request.transport is None or request.transport.is_closing()
 
 
-async def _truncated(
-    fault: Fault, request: web.Request, perform: Perform, _now: datetime
-) -> web.StreamResponse:
-    response = await perform()
+async def _slow(struck: Struck) -> web.StreamResponse:
+    await asyncio.sleep(struck.fault["delay_seconds"])
+    return await struck.perform()
+
+
+async def _truncated(struck: Struck) -> web.StreamResponse:
+    response = await struck.perform()
     if not (body := _body(response)):
         return response
-    kept = body[: int(len(body) * fault["percent"] / 100)]
-    if not fault["closes_connection"]:
+    kept = body[: int(len(body) * struck.fault["percent"] / 100)]
+    if not struck.fault["closes_connection"]:
         return web.Response(body=kept, status=response.status, content_type=response.content_type)
     cut = web.StreamResponse(status=response.status)
     cut.content_type, cut.content_length = response.content_type, len(body)
-    await cut.prepare(request)
+    await cut.prepare(struck.request)
     await cut.write(kept)
-    if request.transport is not None:
-        request.transport.close()
+    if struck.request.transport is not None:
+        struck.request.transport.close()
     return cut
 
 
-async def _redirect(
-    fault: Fault, _request: web.Request, _perform: Perform, _now: datetime
-) -> web.StreamResponse:
-    return web.Response(status=fault["status"], headers={"Location": fault["location"]})
+async def _redirect(struck: Struck) -> web.StreamResponse:
+    return web.Response(
+        status=struck.fault["status"], headers={"Location": struck.fault["location"]}
+    )
 
 
-async def _retry_after(
-    fault: Fault, _request: web.Request, _perform: Perform, now: datetime
-) -> web.StreamResponse:
-    wait = fault.seconds("wait_seconds")
+async def _retry_after(struck: Struck) -> web.StreamResponse:
+    wait = struck.fault.seconds("wait_seconds")
     header = {
-        "seconds": f"{fault['wait_seconds']:g}",
-        "date": format_datetime(now + wait, usegmt=True),
-        "epoch": str(int((now + wait).timestamp())),
-        "absurd": fault["text"],
-    }[fault["form"]]
-    raise Problem(fault["status"], "Not now (a fault).", {"Retry-After": header})
+        "seconds": str(struck.fault["wait_seconds"]),
+        "date": format_datetime(struck.now + wait, usegmt=True),
+        "epoch": str(int((struck.now + wait).timestamp())),
+        "absurd": struck.fault["text"],
+    }[struck.fault["form"]]
+    raise Problem(struck.fault["status"], "Not now (a fault).", {"Retry-After": header})
 
 
-async def _unauthorized(
-    _fault: Fault, _request: web.Request, _perform: Perform, _now: datetime
-) -> web.StreamResponse:
+async def _unauthorized(_struck: Struck) -> web.StreamResponse:
     raise Problem(401, "No token is accepted (a fault).", {"WWW-Authenticate": "Bearer"})
 
 
-async def _token_refused(
-    fault: Fault, _request: web.Request, _perform: Perform, _now: datetime
-) -> web.StreamResponse:
-    status = fault["status"]
+async def _token_refused(struck: Struck) -> web.StreamResponse:
+    status = struck.fault["status"]
     error = {400: "unauthorized_client", 401: "invalid_client", 403: "access_denied"}[status]
     body = {"error": error, "error_description": "The client is refused (a fault)."}
-    return json_response(body if fault["names_client"] else {}, status)
+    return json_response(body if struck.fault["names_client"] else {}, status)
 
 
 def _body(response: web.StreamResponse) -> bytes:
@@ -140,7 +134,7 @@ def _body(response: web.StreamResponse) -> bytes:
     return body if isinstance(body, bytes) else b""
 
 
-ANSWERS: dict[str, _Answer] = {
+ANSWERS: dict[str, Callable[[Struck], Awaitable[web.StreamResponse]]] = {
     "status": _status,
     "html": _html,
     "empty_list": _empty_list,

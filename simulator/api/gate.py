@@ -17,8 +17,8 @@ from simulator.messages import Request
 from simulator.model import JsonObject
 
 from . import answers, token
-from .answers import Perform
-from .http import Call, Endpoint, Problem
+from .answers import Perform, Struck
+from .http import Call, Endpoint, Problem, user_in
 
 _LOGGER = logging.getLogger(__name__)
 _API_PATHS = ("/api/", "/oauth/")
@@ -90,14 +90,14 @@ class Gate:
         self, name: str, request: web.Request, perform: Perform
     ) -> web.StreamResponse:
         """Perform a call, or let an aimed fault answer it."""
-        user_id = request.match_info.get("user")
         cloud = self._cloud
-        fault = cloud.aimed.take_answer(name, user_id and user_id.lower(), cloud.clock())
+        fault = cloud.aimed.take_answer(name, user_in(request), cloud.clock())
         if fault is None:
             return await perform()
-        return await answers.answer(fault, request, perform, cloud.now())
+        struck = Struck(fault=fault, request=request, perform=perform, now=cloud.now())
+        return await answers.answer(struck)
 
-    def entrance(
+    def handler(
         self, endpoint: Endpoint, version: str
     ) -> Callable[..., Awaitable[web.StreamResponse]]:
         """Return the handler of an endpoint under one version prefix."""

@@ -52,6 +52,12 @@ class Problem(Exception):
         )
 
 
+def user_in(request: web.Request) -> str | None:
+    """Return the user's id in the path of a call, if the call names one."""
+    user_id = request.match_info.get("user")
+    return user_id and user_id.lower()
+
+
 def json_response(value: Any, status: int = 200) -> web.Response:
     """Return a JSON answer."""
     return web.Response(body=orjson.dumps(value), status=status, content_type="application/json")
@@ -87,9 +93,8 @@ class Call:
 
     @property
     def user_id(self) -> str | None:
-        """The id of the user in the path, whether or not there is one."""
-        user_id = self.request.match_info.get("user")
-        return user_id and user_id.lower()
+        """The id in the path, whether or not there is such a user."""
+        return user_in(self.request)
 
     def vehicle(self) -> Vehicle:
         """Return the vehicle of the path; 404 when this user has no such vehicle."""

@@ -73,7 +73,7 @@ class Number(Parameter):
         allowed = (int,) if self.whole else (int, float)
         if type(value) not in allowed or not self._fits(value):
             kind = "a whole number" if self.whole else "a number"
-            raise self._wrong(f"{kind} from {self.low:g} to {self.high:g}", value)
+            raise self._wrong(f"{kind} from {self.low:.12g} to {self.high:.12g}", value)
         return value
 
     def _fits(self, value: Any) -> bool:

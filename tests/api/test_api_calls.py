@@ -641,3 +641,13 @@ async def test_access_starts_with_a_token(client: JedlixClient, cloud: Cloud) ->
     with pytest.raises(TokenRefused):
         await client.check_access()
     assert cloud.calls == []
+
+
+@pytest.mark.parametrize("user_id", ["", ".", "..", "..."])
+async def test_an_id_that_would_change_the_path_is_never_sent(
+    client: JedlixClient, cloud: Cloud, user_id: str
+) -> None:
+    with pytest.raises(NotFound) as raised:
+        await client.vehicles(user_id)
+    assert not raised.value.is_answer
+    assert cloud.calls == []

@@ -21,6 +21,7 @@ from custom_components.jedlix.push.callback_url import (
     has_cloud,
     is_private_host,
     is_valid_url,
+    track_callback_url,
 )
 from tests.servers import HomeAssistantCloud
 
@@ -180,6 +181,25 @@ async def test_a_cloudhook_is_deleted_where_there_is_one(
     await delete_cloudhook(hass, "w-1")
     cloud.error = CloudNotAvailable()
     await delete_cloudhook(hass, "w-1")
+
+
+async def test_changes_of_the_cloud_and_the_external_url_are_tracked_until_that_is_stopped(
+    hass: HomeAssistant, cloud: HomeAssistantCloud
+) -> None:
+    changes: list[str] = []
+    stop = track_callback_url(hass, "w-1", lambda: changes.append("changed"))
+
+    async def change_all() -> None:
+        cloud.disconnect()
+        cloud.connect()
+        await hass.config.async_update(external_url=f"https://{len(changes)}.example")
+        await hass.async_block_till_done()
+
+    await change_all()
+    assert len(changes) == 3
+    stop()
+    await change_all()
+    assert len(changes) == 3
 
 
 async def test_an_internal_address_is_never_the_external_one(hass: HomeAssistant) -> None:

@@ -162,8 +162,6 @@ async def test_after_an_outage_the_history_is_read(
         sim.strike({"outage_seconds": 0.0})
     else:
         clock.go_on(timedelta(hours=2))
-        await entry.runtime_data.client.check_access()
-        await entry.runtime_data.client.check_access()
     missed = deliver(sim, "userCreated", 0)
     recorded = record_events(hass)
     await poll(hass, entry)
@@ -244,6 +242,33 @@ async def test_ten_thousand_missed_deliveries_do_not_block_the_event_loop(
         ::-1
     ]
     assert len(record.inbox) == 10_000
+
+
+async def test_what_is_delivered_while_the_history_is_read_is_published_once() -> None:
+    now = dt_util.utcnow()
+    messages = tuple(
+        WebhookMessage.from_json({"eventType": "any", "id": name, "timestamp": now.isoformat()})
+        for name in ("first", "second")
+    )
+
+    class Client:
+        async def webhook_history_pages(
+            self, *_: object
+        ) -> AsyncIterator[tuple[WebhookMessage, ...]]:
+            yield messages
+            record.inbox.add("second", time.time())  # it was delivered meanwhile
+
+    published: list[str] = []
+
+    def publish(message: WebhookMessage) -> tuple[str, ...]:
+        published.append(message.id)
+        return ()
+
+    record = PushRecord(schedule_save=lambda: None)
+    offered = OfferedCalls({}, dt_util.utcnow)
+    history = WebhookHistory(cast("JedlixClient", Client()), offered, record, publish)
+    await history.publish_since(now - timedelta(days=1), now)
+    assert published == ["first"]
 
 
 async def test_what_was_published_before_a_set_up_failed_is_not_published_again(

@@ -172,7 +172,7 @@ async def test_page_and_help_are_made_of_the_table(
         ({"kind": "hang", "users": [3]}, "users: there is no user 3"),
         ({"kind": "hang", "users": [[]]}, "users: there is no user []"),
         ({"kind": "hang", "users": 1}, "users: must be 'all' or a list"),
-        ({"kind": "hang", "times": 0}, "times: must be a whole number from 1"),
+        ({"kind": "hang", "times": 0}, "times: must be a whole number from 1 to 1000000, not 0"),
         ({"kind": "hang", "for_seconds": -1}, "for_seconds: must be a number from 0.01"),
         ({"kind": "redirect", "status": 200}, "status: must be one of 302, 301"),
         ({"kind": "retry_after", "form": "weeks"}, "form: must be one of seconds, date"),
@@ -328,6 +328,8 @@ async def test_a_lost_answer_to_a_call_that_took_effect(api: Api) -> None:
         await aim(api, "status", status=504, performed=performed, times=1)
         assert (await api.call("PATCH", path, {"desiredBatteryLevel": 90}))[0] == 504
         assert (await api.get(path))["desiredBatteryLevel"] == level
+    await aim(api, "status", status=504, performed=True, times=1)
+    assert (await api.call("PATCH", path, {"desiredBatteryLevel": 20}))[0] == 504, "a refusal, too"
 
 
 async def test_html(api: Api) -> None:
@@ -412,6 +414,7 @@ async def test_retry_after(api: Api) -> None:
         return headers["Retry-After"]
 
     assert await header(wait_seconds=30) == "30"
+    assert await header(wait_seconds=10_000_000) == "10000000"
     assert await header(wait_seconds=-1, status=503) == "-1"
     date = parsedate_to_datetime(await header(form="date", wait_seconds=600))
     assert 595 <= (date - datetime.now(UTC)).total_seconds() <= 600
@@ -513,6 +516,8 @@ async def test_vehicle_vanishes(api: Api, clock: Clock) -> None:
     clock.turn(hours=1)
     assert len(await api.get(vehicles_path(api))) == 1
     assert (await raw(api, car_path(api)))[0] == 200
+    await aim(api, "vehicle_vanishes", users=[1], times=1)
+    assert [len(await api.get(vehicles_path(api))) for _ in range(2)] == [0, 1]
 
 
 async def test_user_vanishes(api: Api, clock: Clock) -> None:
@@ -529,6 +534,8 @@ async def test_user_vanishes(api: Api, clock: Clock) -> None:
     clock.turn(hours=1)
     assert (await raw(api, user_path(api)))[0] == 200
     assert (await api.get("/api/v2/sessions"))["totalCount"] == 2
+    await aim(api, "user_vanishes", users=[1], times=1)
+    assert [(await raw(api, user_path(api)))[0] for _ in range(2)] == [404, 200]
 
 
 # --- lies about sessions ----------------------------------------------------------------------------------
@@ -605,24 +612,34 @@ async def test_end_taken_back(api: Api, clock: Clock) -> None:
     clock.turn(minutes=2)
     ends = {item["id"]: item["endTime"] for item in await sessions(api)}
     assert ends.pop(newest) is None
-    assert None not in ends.values()
+    (other,) = ends.values()
+    assert other is not None
     assert (await api.get(f"{user_path(api)}/sessions/{newest}"))["endTime"] is None
     await remove(api, number)
     assert all(item["endTime"] for item in await sessions(api))
+    api.sim.plug(api.sim.vehicle_ids[0])
+    new = (await sessions(api))[0]
+    await aim(api, "end_taken_back", session=new["id"])
+    assert await sessions(api, query="?startTimeFrom=" + new["startTime"]) == [new], "not ended yet"
 
 
 async def test_end_corrected(api: Api, clock: Clock) -> None:
-    ended = a_session(api)
-    end = api.sim.world.sessions.by_id[ended].end
+    older = a_session(api)
+    clock.turn(minutes=1)
+    a_session(api)
+    end = api.sim.world.sessions.by_id[older].end
     assert end is not None
-    await aim(api, "end_corrected", session=ended, shift_seconds=120, for_seconds=600)
+    newest, true = await sessions(api)
+    await aim(api, "end_corrected", session=older, shift_seconds=120, for_seconds=600)
     later = end + timedelta(minutes=2)
-    assert (await session(api))["endTime"] == f"{later:%Y-%m-%dT%H:%M:%S.%f}"
+    corrected = true | {"endTime": f"{later:%Y-%m-%dT%H:%M:%S.%f}"}
+    assert await sessions(api) == [newest, corrected]
     clock.turn(minutes=10)
-    assert (await session(api))["endTime"] == f"{end:%Y-%m-%dT%H:%M:%S.%f}"
+    assert await sessions(api) == [newest, true]
     await aim(api, "end_corrected", shift_seconds=-86400)
-    shown = await session(api)
-    assert shown["endTime"] == shown["startTime"], "no end before the start"
+    newest = (await sessions(api))[0]
+    assert newest["endTime"] == newest["startTime"], "no end before the start"
+    assert (await sessions(api))[1] == true, "only the newest"
 
 
 async def test_late_figures(api: Api, clock: Clock) -> None:
@@ -815,6 +832,28 @@ async def test_vehicle_moves(api: Api, clock: Clock) -> None:
     clock.turn(hours=1)
     assert [car["id"] for car in await api.get(vehicles_path(api))] == [api.sim.vehicle_ids[0]]
     assert len(await api.get(vehicles_path(api, 1))) == 1
+
+
+async def test_an_event_ends_when_its_car_is_gone_meanwhile(api: Api) -> None:
+    moved = await aim(api, "vehicle_moves", vehicle=1, to_user=2)
+    added = await aim(api, "second_vehicle", user=1)
+    _, first = await api.get(vehicles_path(api, 1))
+    (second,) = await api.get(vehicles_path(api))
+    for car in (first, second):
+        await api.call("DELETE", f"/control/vehicles/{car['id']}")
+    await remove(api, moved)
+    await remove(api, added)
+    assert await api.get(vehicles_path(api)) == []
+    assert len(await api.get(vehicles_path(api, 1))) == 1
+
+
+async def test_a_car_that_is_back_already_does_not_move_again(api: Api) -> None:
+    moved = await aim(api, "vehicle_moves", vehicle=1, to_user=2)
+    await aim(api, "vehicle_moves", vehicle=1, to_user=1)
+    changes = len(api.sim.world.changes)
+    await remove(api, moved)
+    assert len(api.sim.world.changes) == changes
+    assert len(await api.get(vehicles_path(api))) == 1
 
 
 async def test_vehicle_replaced(api: Api) -> None:

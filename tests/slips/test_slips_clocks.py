@@ -19,22 +19,8 @@ async def a_session(house: House) -> None:
 @pytest.mark.parametrize(
     "minutes",
     [
-        pytest.param(
-            70,
-            marks=pytest.mark.xfail(
-                strict=True,
-                raises=AssertionError,
-                reason="rule 3: Home Assistant's clock is taken for Jedlix's",
-            ),
-        ),
-        pytest.param(
-            600,
-            marks=pytest.mark.xfail(
-                strict=True,
-                raises=AssertionError,
-                reason="rule 3: Home Assistant's clock is taken for Jedlix's",
-            ),
-        ),
+        70,
+        600,
         -70,
         -600,
     ],
@@ -57,14 +43,7 @@ async def test_home_assistants_clock_is_wrong_and_then_right(begin: Begin, minut
 @pytest.mark.parametrize(
     "minutes",
     [
-        pytest.param(
-            70,
-            marks=pytest.mark.xfail(
-                strict=True,
-                raises=AssertionError,
-                reason="rule 3: what begins before set-up, by a clock that is ahead, is not published",
-            ),
-        ),
+        70,
         -70,
     ],
 )
@@ -83,17 +62,8 @@ async def test_home_assistants_clock_is_wrong_when_the_account_is_added(
     "minutes",
     [
         10,
-        *(
-            pytest.param(
-                minutes,
-                marks=pytest.mark.xfail(
-                    strict=True,
-                    raises=AssertionError,
-                    reason="rule 3: what begins before set-up by a clock that is behind is not published",
-                ),
-            )
-            for minutes in (-10, -90)
-        ),
+        -10,
+        -90,
     ],
 )
 async def test_jedlixs_clock_is_wrong_and_then_right(begin: Begin, minutes: float) -> None:
@@ -110,11 +80,6 @@ async def test_jedlixs_clock_is_wrong_and_then_right(begin: Begin, minutes: floa
 @tries(3, kinds=("future_readings",))
 @pytest.mark.parametrize("restarts", [False, True], ids=["", "with a restart"])
 @pytest.mark.parametrize("days", [1, 300], ids=["tomorrow", "next year"])
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="rule 3: one reading from the future freezes the car until its time has come",
-)
 async def test_one_reading_is_dated_in_the_future(begin: Begin, days: int, restarts: bool) -> None:
     house = await begin()
     slip = house.fault("future_readings", ahead_seconds=days * 86400)
@@ -141,14 +106,7 @@ async def test_readings_are_old(begin: Begin) -> None:
     "hours",
     [
         -5,
-        pytest.param(
-            2,
-            marks=pytest.mark.xfail(
-                strict=True,
-                raises=AssertionError,
-                reason="rule 3: readings in local time are ahead, and then freeze the car",
-            ),
-        ),
+        2,
     ],
 )
 async def test_readings_are_in_local_time_for_a_while(begin: Begin, hours: float) -> None:

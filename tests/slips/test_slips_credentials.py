@@ -7,11 +7,6 @@ from tests.slips.stories import tries
 
 
 @tries(6, kinds=("unauthorized",))
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="rule 6: one 401 ends polling, and asks for new credentials, until a person acts",
-)
 async def test_one_401_asks_for_nothing(begin: Begin) -> None:
     house = await begin()
     await house.in_session()
@@ -22,11 +17,6 @@ async def test_one_401_asks_for_nothing(begin: Begin) -> None:
 
 
 @tries(6, kinds=("unauthorized",))
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="rule 6: a request for credentials does not end by itself, and polls end with it",
-)
 async def test_401_for_half_an_hour_asks_and_the_first_good_answer_withdraws(begin: Begin) -> None:
     house = await begin()
     await house.in_session()
@@ -42,11 +32,6 @@ async def test_401_for_half_an_hour_asks_and_the_first_good_answer_withdraws(beg
 
 @tries(6, kinds=("token_refused",))
 @pytest.mark.parametrize("status", [400, 401, 403])
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="rule 6: one refusal asks for credentials at once (400, 401) or never (403)",
-)
 async def test_the_token_address_refuses_for_good(begin: Begin, status: int) -> None:
     house = await begin()
     house.sim.strike({"token_expiry": True})
@@ -60,11 +45,6 @@ async def test_the_token_address_refuses_for_good(begin: Begin, status: int) -> 
 
 @tries(6, kinds=("unauthorized", "status"))
 @pytest.mark.parametrize("status", [401, 403])
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="rule 6: one user's 401 is taken for all, and a user who is closed to us stays available",
-)
 async def test_one_users_refusal_is_that_users_matter(begin: Begin, status: int) -> None:
     house = await begin(users=2)
     refused, other = house.cars

@@ -12,11 +12,6 @@ VANISHED = ("vehicle_removed", "vehicle_added")
 
 
 @tries(4, kinds=("empty_list",))
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="rule 4: one empty list of cars removes the car, its device and its open session",
-)
 async def test_one_empty_list_of_cars_ends_nothing(begin: Begin) -> None:
     house = await begin()
     await house.in_session()
@@ -28,11 +23,6 @@ async def test_one_empty_list_of_cars_ends_nothing(begin: Begin) -> None:
 
 
 @tries(4, kinds=("empty_list",))
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="rule 4: how often and for how long a car was not listed does not count",
-)
 async def test_three_empty_lists_within_a_minute_end_nothing(begin: Begin) -> None:
     house = await begin(push=True)
     await house.in_session()
@@ -48,11 +38,6 @@ async def test_three_empty_lists_within_a_minute_end_nothing(begin: Begin) -> No
 
 @tries(4, kinds=("list_without_vehicle",))
 @pytest.mark.parametrize("polls", [1, 2])
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="rule 4: a list without one of two cars removes it at once",
-)
 async def test_a_list_that_lacks_one_of_two_cars(begin: Begin, polls: int) -> None:
     house = await begin()
     house.give_second_car()
@@ -67,11 +52,6 @@ async def test_a_list_that_lacks_one_of_two_cars(begin: Begin, polls: int) -> No
 
 
 @tries(4, kinds=("vehicle_vanishes",))
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="rule 4: a car that is away for two polls loses its device, and the end of its session",
-)
 async def test_a_car_with_an_open_session_vanishes_and_comes_back(begin: Begin) -> None:
     house = await begin()
     await house.in_session()
@@ -86,11 +66,6 @@ async def test_a_car_with_an_open_session_vanishes_and_comes_back(begin: Begin) 
 
 @tries(4)
 @pytest.mark.parametrize("push", [False, True], ids=["polls", "deliveries"])
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="rule 4: the open session of a car that is gone is not followed to its end",
-)
 async def test_a_car_with_an_open_session_is_removed_for_good(begin: Begin, push: bool) -> None:
     house = await begin(push=push, users=2)
     session = await house.in_session()
@@ -105,11 +80,6 @@ async def test_a_car_with_an_open_session_is_removed_for_good(begin: Begin, push
 
 
 @tries(4, kinds=("vehicle_vanishes",))
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="rule 4: the open session of a car that is not listed any more is not followed to its end",
-)
 async def test_a_car_that_stays_away_for_hours_while_its_session_ends(begin: Begin) -> None:
     house = await begin(users=2)
     session = await house.in_session()
@@ -122,11 +92,6 @@ async def test_a_car_that_stays_away_for_hours_while_its_session_ends(begin: Beg
 
 
 @tries(4, kinds=("session_gone",))
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="rule 4: a session that Jedlix lists no more stays open for ever",
-)
 async def test_a_session_that_is_never_listed_again_is_closed(begin: Begin) -> None:
     house = await begin()
     session = await house.in_session()
@@ -162,11 +127,6 @@ async def test_a_session_that_is_not_listed_for_a_moment_goes_on(begin: Begin) -
         pytest.param(
             2,
             id="one of two",
-            marks=pytest.mark.xfail(
-                strict=True,
-                raises=AssertionError,
-                reason="rule 4: two polls that do not know a user remove the car",
-            ),
         ),
     ],
 )
@@ -182,11 +142,6 @@ async def test_a_user_who_is_unknown_for_two_polls(begin: Begin, users: int) -> 
 
 
 @tries(4, kinds=("user_vanishes",))
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="rule 4: when the only followed user is gone, nothing says so",
-)
 async def test_the_only_user_is_gone_and_the_entry_still_loads(begin: Begin) -> None:
     house = await begin()
     house.fault("user_vanishes")
@@ -201,11 +156,6 @@ async def test_the_only_user_is_gone_and_the_entry_still_loads(begin: Begin) -> 
 @tries(4, kinds=("status",))
 @pytest.mark.parametrize(
     ("status", "problem"), [(404, False), (403, True)], ids=["404 of a proxy", "403"]
-)
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="rule 4: a 404 without Jedlix's problem counts as an answer; a closed user keeps the entry out",
 )
 async def test_the_only_user_is_closed_to_us_for_hours(
     begin: Begin, status: int, problem: bool
@@ -223,11 +173,6 @@ async def test_the_only_user_is_closed_to_us_for_hours(
 
 
 @tries(4, kinds=("vehicle_replaced",))
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="rule 4: the open session of the car that was replaced is not followed to its end",
-)
 async def test_a_car_is_replaced_by_one_of_the_same_model(begin: Begin) -> None:
     house = await begin()
     session = await house.in_session()
@@ -241,11 +186,6 @@ async def test_a_car_is_replaced_by_one_of_the_same_model(begin: Begin) -> None:
 
 @tries(4, kinds=("vehicle_moves",))
 @pytest.mark.parametrize("hours", [0, 1], ids=["for a moment", "for an hour"])
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="rule 4: the open session of the car that moved is not followed to its end",
-)
 async def test_a_car_moves_to_another_user_and_back(begin: Begin, hours: int) -> None:
     house = await begin(users=2)
     await house.in_session()

@@ -23,11 +23,6 @@ DAMAGES = {
 
 @tries(13)
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="rule 13: one part that cannot be read costs the whole store",
-)
 async def test_a_part_of_the_store_that_cannot_be_read_costs_only_itself(
     begin: Begin, hass_storage: dict[str, Any], damage: Any
 ) -> None:
@@ -46,11 +41,6 @@ async def test_a_part_of_the_store_that_cannot_be_read_costs_only_itself(
 
 
 @tries(3, 13)
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="rule 3: a stored moment in the future is believed",
-)
 async def test_a_stored_moment_in_the_future_is_not_believed(
     begin: Begin, hass_storage: dict[str, Any]
 ) -> None:
@@ -117,9 +107,6 @@ async def test_a_clean_stop_under_load_repeats_nothing(begin: Begin) -> None:
 
 
 @tries(13)
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="rule 13: ids are stored in their full length"
-)
 async def test_ids_are_stored_short(
     begin: Begin, home: TestClient[web.Request, web.Application], hass_storage: dict[str, Any]
 ) -> None:

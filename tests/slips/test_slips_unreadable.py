@@ -37,11 +37,6 @@ async def a_missed_session(house: House, number: int = 0) -> None:
 
 @tries(7, kinds=("status", "truncated", "html"))
 @FAILURES
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="rule 7: one user who cannot be read shows old states as if they were new, in silence",
-)
 async def test_one_user_cannot_be_read_for_hours(begin: Begin, failure: dict[str, object]) -> None:
     house = await begin(users=2)
     unread, other = house.cars
@@ -62,11 +57,6 @@ async def test_one_user_cannot_be_read_for_hours(begin: Begin, failure: dict[str
 
 
 @tries(7)
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="rule 7: after an outage only a poll makes entities available, not a good refresh",
-)
 async def test_the_first_good_refresh_after_an_outage_is_a_deliverys(begin: Begin) -> None:
     house = await begin(push=True)
     house.fault("status", status=503)
@@ -108,11 +98,6 @@ async def test_jedlix_is_away_for_hours(begin: Begin) -> None:
 
 
 @tries(8)
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="rule 8: after hours in which one user could not be read, changes count as new",
-)
 async def test_what_one_user_missed_for_hours_is_late(begin: Begin) -> None:
     house = await begin(users=2)
     house.fault("status", status=503, users=[1])
@@ -125,11 +110,6 @@ async def test_what_one_user_missed_for_hours_is_late(begin: Begin) -> None:
 
 
 @tries(8)
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="rule 8: everything that happened before a reload or during a failed poll is late",
-)
 @pytest.mark.parametrize("gap", ["a reload", "a failed poll"])
 async def test_a_short_gap_makes_nothing_late(begin: Begin, gap: str) -> None:
     house = await begin()
@@ -149,11 +129,6 @@ async def test_a_short_gap_makes_nothing_late(begin: Begin, gap: str) -> None:
 
 
 @tries(1)
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="rule 1: the poll of the others moves the checkpoint, and a reload forgets who is behind",
-)
 @pytest.mark.parametrize("absent", [(), ("sessions",)], ids=["all calls", "user's list only"])
 async def test_a_reload_while_one_user_cannot_be_read(
     begin: Begin, absent: tuple[str, ...]
@@ -170,11 +145,6 @@ async def test_a_reload_while_one_user_cannot_be_read(
 
 
 @tries(1, kinds=("slow",))
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="rule 1: a start that ends before its first round was over counts as a good poll for all",
-)
 async def test_a_second_restart_before_the_first_round_is_over(
     begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -197,11 +167,6 @@ async def test_a_second_restart_before_the_first_round_is_over(
 
 
 @tries(1)
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="rule 1: catch_up reads a user who is behind from the last poll on only",
-)
 async def test_a_catch_up_of_days_for_a_user_who_is_behind(begin: Begin) -> None:
     house = await begin(users=2, absent=("webhook_history", "sessions"))
     house.fault("late_start", delay_seconds=90 * 60)

@@ -40,11 +40,6 @@ def arrived(house: House, delivery: Delivery) -> bool:
 
 
 @tries(11)
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="rule 11: while the entry is reloaded, Home Assistant answers 200 and the delivery is lost",
-)
 async def test_a_delivery_during_a_reload_is_delivered_again(begin: Begin) -> None:
     house = await begin(push=True, retries=RETRIES, absent=("webhook_history",))
     await house.hass.config_entries.async_unload(house.entry.entry_id)
@@ -77,11 +72,6 @@ async def test_a_delivery_while_set_up_fails_is_delivered_again(begin: Begin, st
 
 @tries(11)
 @pytest.mark.parametrize("way", ["reload", "remove"])
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="rule 11: a body that arrives slowly is accepted by the handler of the entry that is gone",
-)
 async def test_a_body_that_arrives_slowly_across_a_reload(
     begin: Begin, home: Home, way: str
 ) -> None:
@@ -111,11 +101,6 @@ async def test_a_body_that_arrives_slowly_across_a_reload(
 
 
 @tries(12)
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="rule 12: an exception that the cloud does not document ends the registration's task",
-)
 async def test_the_registration_survives_any_exception(
     begin: Begin, callback_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -150,11 +135,6 @@ async def test_the_registration_survives_any_exception(
 
 
 @tries(14)
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="rule 14: a subscription at our callback base whose webhook is gone stays for ever",
-)
 async def test_a_lost_subscription_of_ours_is_removed(begin: Begin, callback_url: str) -> None:
     house = await begin(push=True)
     lost = house.sim.webhooks.create(
@@ -169,11 +149,6 @@ async def test_a_lost_subscription_of_ours_is_removed(begin: Begin, callback_url
 
 @tries(14)
 @pytest.mark.parametrize("way", ["registers", "is removed"])
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="rule 14: a restored copy takes over, and deletes, the subscriptions of the original",
-)
 async def test_a_restored_copy_leaves_the_originals_subscriptions_alone(
     begin: Begin, way: str
 ) -> None:
@@ -193,11 +168,6 @@ async def test_a_restored_copy_leaves_the_originals_subscriptions_alone(
 
 
 @tries(15)
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="rule 15: a body above the recorder's limit is published whole, and not recorded",
-)
 async def test_a_large_body_is_published_with_its_payload_cut(begin: Begin, home: Home) -> None:
     house = await begin(push=True)
     message = {"eventType": "any", "id": "large", "userId": house.car.user_id, "more": "x" * 40_000}
@@ -237,11 +207,6 @@ async def test_the_refresh_after_a_delivery_finds_no_session_yet(begin: Begin) -
 
 @tries(15)
 @pytest.mark.parametrize("names", ["vehicleId", "sessionId"])
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="rule 15: a delivery that names only a car or a session is no delivery for its user",
-)
 async def test_a_delivery_that_names_only_a_car_or_a_session_announces_its_change(
     begin: Begin, home: Home, names: str
 ) -> None:
@@ -262,11 +227,6 @@ async def test_a_delivery_that_names_only_a_car_or_a_session_announces_its_chang
 
 
 @tries(15)
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="rule 15: a byte order mark before the JSON makes the body unreadable",
-)
 async def test_a_delivery_with_a_byte_order_mark(begin: Begin, home: Home) -> None:
     house = await begin(push=True)
     body = b"\xef\xbb\xbf" + orjson.dumps(
@@ -280,11 +240,6 @@ async def test_a_delivery_with_a_byte_order_mark(begin: Begin, home: Home) -> No
 
 
 @tries(15)
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="rule 15: the trigger webhook_received has no include_late",
-)
 async def test_a_trigger_that_wants_late_deliveries_too(begin: Begin) -> None:
     house = await begin(push=True)
     runs: list[Event[Any]] = []

@@ -9,8 +9,15 @@ from typing import Any, Final
 from hypothesis import given, strategies as st
 import pytest
 
-from custom_components.jedlix.api import ChargeSettings, ChargeState, ChargeStatus, Session, Vehicle
-from custom_components.jedlix.state.changes import Change, ChangeType, compare
+from custom_components.jedlix.api import (
+    ChargeSettings,
+    ChargeState,
+    ChargeStatus,
+    Session,
+    Vehicle,
+    WebhookMessage,
+)
+from custom_components.jedlix.state.changes import Change, ChangeType, change_of_delivery, compare
 from custom_components.jedlix.state.snapshot import UserSnapshot, VehicleSnapshot
 
 NOON: Final = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -564,6 +571,35 @@ def test_changes_of_one_moment_have_a_fixed_order() -> None:
         "unplugged",
         "vehicle_link_lost",
     ]
+
+
+@pytest.mark.parametrize(
+    ("event_type", "user_id", "expected"),
+    [
+        ("userCreated", "user", "user_created"),
+        ("vehicleConnectionReadyToContinue", "user", "vehicle_ready_to_continue"),
+        ("userCreated", None, None),
+        ("chargingSessionStarted", "user", None),
+    ],
+)
+@pytest.mark.parametrize("minute", [None, 3])
+def test_only_a_delivery_of_a_documented_type_reports_a_change_by_itself(
+    event_type: str, user_id: str | None, expected: str | None, minute: float | None
+) -> None:
+    message = WebhookMessage.from_json(
+        {
+            "id": "1",
+            "eventType": event_type,
+            "userId": user_id,
+            "vehicleId": "car",
+            "timestamp": None if minute is None else at(minute).isoformat(),
+        }
+    )
+    change = change_of_delivery(message, at(5))
+    assert (None if change is None else change.type.value) == expected
+    if change is not None:
+        assert (change.user_id, change.vehicle_id) == ("user", "car")
+        assert change.occurred_at == at(5 if minute is None else minute)
 
 
 # -- properties --------------------------------------------------------------------------------------------

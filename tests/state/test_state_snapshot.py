@@ -210,6 +210,20 @@ def test_a_car_that_only_pushes_cannot_be_asked(capabilities: list[str], can: bo
     assert VehicleSnapshot(vehicle=pushing, known_since=at(0)).can_be_asked is can
 
 
+@pytest.mark.parametrize(
+    ("level", "capabilities", "reports"),
+    [(50, [], True), (None, ["stateOfCharge"], True), (None, ["charge"], False), (None, [], False)],
+)
+def test_a_car_reports_its_battery_level_when_it_has_one_or_says_that_it_can(
+    level: int | None, capabilities: list[str], reports: bool
+) -> None:
+    reading = ChargeState(status=CHARGING, battery_level=level)
+    vehicle = Vehicle(
+        id="car", user_id="user", charge_state=reading, capabilities=frozenset(capabilities)
+    )
+    assert VehicleSnapshot(vehicle=vehicle, known_since=at(0)).reports_battery_level is reports
+
+
 def test_ended_sessions_are_remembered_for_eight_days() -> None:
     ended, days_later = known(session("s", 1, 2)), at(2) + SESSIONS_REMEMBERED
     just_before = ended.advance(car(), [], days_later - timedelta(minutes=1))
@@ -279,6 +293,22 @@ def test_an_ended_session_without_a_car_belongs_to_the_one_that_had_it() -> None
     user = UserSnapshot.unknown("user", at(0)).advance(cars, [session("s", 1, 2)], at(3))
     user = user.advance(cars, [replace(session("s", 1, 2), vehicle_id=None)], at(4))
     assert user.vehicles["other"].ended_sessions == {}
+
+
+@pytest.mark.parametrize(
+    ("cars", "needed"),
+    [
+        ([], False),
+        ([car(CHARGING, 5)], False),
+        ([car(AWAY, 5)], True),
+        ([car(CHARGING), replace(car(), id="new")], True),
+    ],
+)
+def test_the_sessions_are_read_as_well_when_a_car_is_new_or_its_charge_state_changed(
+    cars: list[Vehicle], needed: bool
+) -> None:
+    user = UserSnapshot.unknown("user", at(0)).advance([car(CHARGING)], [], at(1))
+    assert user.needs_sessions(cars) is needed
 
 
 # -- what is no longer listed ------------------------------------------------------------------------------
@@ -358,6 +388,13 @@ def test_two_sessions_that_are_gone_are_both_closed() -> None:
     closed = refreshed(9, 14, 24, user=charging, **COMPLETE_SINCE).vehicles["car"]
     assert closed.ended_sessions == {"s": at(4), "t": at(4)}
     assert {item.id for item in closed.fetched} == {"s", "t"}
+
+
+def test_of_two_sessions_only_the_one_that_is_gone_is_closed() -> None:
+    charging = refreshed(4, sessions=[session("s", 1), session("t", 2)])
+    user = refreshed(9, 14, 24, user=charging, sessions=[session("t", 2)], **COMPLETE_SINCE)
+    assert list(user.vehicles["car"].open_sessions) == ["t"]
+    assert user.vehicles["car"].ended_sessions == {"s": at(4)}
 
 
 @pytest.mark.parametrize(

@@ -169,7 +169,10 @@ async def _ours(
     ours = [
         item
         for item in listed
-        if item.endpoint_url in urls or item.id in ids or is_lost(item.endpoint_url)
+        if item.endpoint_url in urls
+        or item.id in ids
+        or (url is not None and item.endpoint_url.startswith(url))
+        or is_lost(item.endpoint_url)
     ]
     for item in listed:
         if webhook_id in item.endpoint_url and item not in ours:

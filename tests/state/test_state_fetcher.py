@@ -1,0 +1,276 @@
+"""Fetcher: by which calls a user is read, and what is known about what an answer leaves out."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, cast
+
+import pytest
+
+from custom_components.jedlix.api import (
+    ChargeState,
+    ChargeStatus,
+    ConnectionFailed,
+    Forbidden,
+    JedlixClient,
+    JedlixError,
+    NotFound,
+    Rejected,
+    Session,
+    Vehicle,
+)
+from custom_components.jedlix.api.offered import Experience, OfferedCalls
+from custom_components.jedlix.state.fetcher import LISTING_DELAY, MAX_PAGES, Fetcher
+from custom_components.jedlix.state.snapshot import SESSIONS_REMEMBERED
+
+NOON: Final = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+type Pages = Sequence[list[Session]] | JedlixError
+
+
+def session(name: str, hours: float, user_id: str | None = "user") -> Session:
+    """Return a session that began so many hours before noon."""
+    return Session(id=name, user_id=user_id, started_at=NOON - timedelta(hours=hours))
+
+
+class Tenant:
+    """A tenant with these lists; it notes what was asked for."""
+
+    def __init__(self, *, user: Pages, tenant: Pages = (), by_end: Pages = ()) -> None:
+        self.user, self.tenant, self.by_end = user, tenant, by_end
+        self.asked: list[dict[str, Any]] = []
+        self.pages_read = 0
+        self.clock = self
+
+    def now(self) -> datetime:
+        return NOON
+
+    async def vehicles(self, user_id: str) -> tuple[Vehicle, ...]:
+        return (Vehicle(id="car", user_id=user_id),)
+
+    async def charge_settings(self, *_: str) -> None:
+        raise AssertionError("not offered")
+
+    chargers = charge_settings
+
+    def session_pages(self, **asked: Any) -> AsyncIterator[tuple[Session, ...]]:
+        self.asked.append(asked)
+        if "user_id" in asked:
+            return self._pages(self.user)
+        return self._pages(self.by_end if "ended_from" in asked else self.tenant)
+
+    async def _pages(self, pages: Pages) -> AsyncIterator[tuple[Session, ...]]:
+        if isinstance(pages, JedlixError):
+            raise pages
+        for page in pages:
+            self.pages_read += 1
+            yield tuple(page)
+
+
+def fetcher_of(tenant: Tenant) -> tuple[Fetcher, OfferedCalls]:
+    """Return a fetcher that reads this tenant, and the calls that it offers."""
+    offered = OfferedCalls({}, lambda: NOON)
+    return Fetcher(cast("JedlixClient", tenant), offered), offered
+
+
+# -- one user ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("oldest_open", "since"),
+    [
+        (None, NOON - SESSIONS_REMEMBERED),
+        (NOON - timedelta(hours=1), NOON - SESSIONS_REMEMBERED),
+        (NOON - timedelta(days=20), NOON - timedelta(days=20)),
+    ],
+)
+async def test_a_users_own_list_is_read_over_all_remembered_days_whatever_is_known(
+    oldest_open: datetime | None, since: datetime
+) -> None:
+    tenant = Tenant(user=[[session("a", 1), session("b", 2, None), session("c", 3, "stranger")]])
+    answer = await fetcher_of(tenant)[0].user("user", oldest_open=oldest_open, known_until=NOON)
+    assert [item.id for item in answer.sessions] == ["a", "b"]  # never another user's
+    assert answer.complete_since == since
+    assert tenant.asked == [{"user_id": "user", "started_from": since}]
+
+
+@pytest.mark.parametrize("refusal", [NotFound("no path"), Forbidden("plan"), Rejected("no")])
+async def test_where_a_users_list_is_refused_the_tenants_is_read_well_beyond_what_is_known(
+    refusal: JedlixError,
+) -> None:
+    tenant = Tenant(user=refusal, tenant=[[session("a", 1), session("x", 2, "another")]])
+    known = NOON - timedelta(hours=3)
+    answer = await fetcher_of(tenant)[0].user("user", oldest_open=None, known_until=known)
+    assert [item.id for item in answer.sessions] == ["a"]
+    assert answer.complete_since == known - LISTING_DELAY
+    assert tenant.asked[-1] == {"started_from": known - LISTING_DELAY}
+
+
+async def test_without_any_list_nothing_is_said_about_sessions() -> None:
+    tenant = Tenant(user=NotFound("no path"), tenant=Forbidden("plan"))
+    answer = await fetcher_of(tenant)[0].user("user", oldest_open=None, known_until=None)
+    assert (answer.sessions, answer.complete_since) == ((), None)
+
+
+async def test_a_tenant_with_a_users_list_only_does_not_lose_it_by_one_slip() -> None:
+    """No list would say that there are no sessions; the refresh fails and is made again."""
+    tenant = Tenant(user=NotFound("a slip"), tenant=Forbidden("plan"))
+    fetcher, offered = fetcher_of(tenant)
+    offered.note_answer("user_sessions")
+    with pytest.raises(NotFound, match="a slip"):
+        await fetcher.user("user", oldest_open=None, known_until=None)
+
+
+@pytest.mark.parametrize("which", ["user", "tenant"])
+async def test_an_outage_of_a_list_fails_the_refresh(which: str) -> None:
+    away = ConnectionFailed("away")
+    tenant = Tenant(user=away if which == "user" else NotFound("no path"), tenant=away)
+    with pytest.raises(ConnectionFailed):
+        await fetcher_of(tenant)[0].user("user", oldest_open=None, known_until=None)
+
+
+@pytest.mark.parametrize("which", ["user", "tenant"])
+async def test_a_list_that_is_cut_says_nothing_about_what_is_not_in_it(which: str) -> None:
+    endless = [[session(f"{number}", 0)] for number in range(MAX_PAGES + 5)]
+    tenant = Tenant(user=endless if which == "user" else NotFound("no path"), tenant=endless)
+    answer = await fetcher_of(tenant)[0].user("user", oldest_open=None, known_until=NOON)
+    assert len(answer.sessions) == MAX_PAGES
+    assert answer.complete_since is None
+
+
+async def test_a_call_that_is_not_offered_is_not_made() -> None:
+    tenant = Tenant(
+        user=[[session("a", 1)]], tenant=[[session("b", 1)]], by_end=[[session("c", 9)]]
+    )
+    long_ago = Experience(
+        refusals=3, refused_since=NOON - timedelta(hours=2), refused_at=NOON - timedelta(hours=1)
+    )
+    names = ("user_sessions", "sessions by their end", "charge_settings", "chargers")
+    offered = OfferedCalls(dict.fromkeys(names, long_ago), lambda: NOON)
+    fetcher = Fetcher(cast("JedlixClient", tenant), offered)
+    answer = await fetcher.user("user", oldest_open=None, known_until=NOON)
+    assert [item.id for item in answer.sessions] == ["b"]
+    assert await fetcher.tenant_sessions(NOON, known()) == [session("b", 1)]
+    assert await fetcher.settings("user", "car") is None
+    assert await fetcher.chargers("user") is None
+    assert [asked for asked in tenant.asked if asked.keys() & {"user_id", "ended_from"}] == []
+
+
+@pytest.mark.parametrize("name", ["charge_settings", "chargers"])
+async def test_details_that_are_refused_are_none_and_those_that_are_answered_come_whole(
+    name: str,
+) -> None:
+    answers = iter([NotFound("none"), Forbidden("plan"), "the answer", ConnectionFailed("away")])
+
+    async def answer(*_: str) -> object:
+        if isinstance(reply := next(answers), JedlixError):
+            raise reply
+        return reply
+
+    tenant = Tenant(user=[])
+    setattr(tenant, name, answer)
+    fetcher, offered = fetcher_of(tenant)
+
+    async def read() -> object:
+        if name == "chargers":
+            return await fetcher.chargers("user")
+        return await fetcher.settings("user", "car")
+
+    assert [await read(), await read(), await read()] == [None, None, "the answer"]
+    assert offered.has_answered(name)
+    with pytest.raises(ConnectionFailed):
+        await read()
+
+
+async def test_cars_that_cannot_be_read_fail_the_refresh_whatever_the_list_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def away(_: str) -> tuple[Vehicle, ...]:
+        raise ConnectionFailed("away")
+
+    tenant = Tenant(user=[[session("a", 1)]])
+    monkeypatch.setattr(tenant, "vehicles", away)
+    with pytest.raises(ConnectionFailed):
+        await fetcher_of(tenant)[0].user("user", oldest_open=None, known_until=NOON)
+
+
+@pytest.mark.parametrize(
+    ("read_at", "calls"), [(NOON - timedelta(hours=2), 2), (NOON - timedelta(minutes=30), 1)]
+)
+async def test_a_car_that_was_plugged_in_between_the_two_answers_is_read_once_more(
+    monkeypatch: pytest.MonkeyPatch, read_at: datetime, calls: int
+) -> None:
+    reading = ChargeState(status=ChargeStatus.DISCONNECTED, updated_at=read_at)
+    asked: list[str] = []
+
+    async def answer(user_id: str) -> tuple[Vehicle, ...]:
+        asked.append(user_id)
+        return (Vehicle(id="car", user_id=user_id, charge_state=reading),)
+
+    tenant = Tenant(user=[[session("a", 1)]])
+    monkeypatch.setattr(tenant, "vehicles", answer)
+    await fetcher_of(tenant)[0].user("user", oldest_open=None, known_until=NOON)
+    assert len(asked) == calls
+
+
+# -- the tenant --------------------------------------------------------------------------------------------
+
+
+def known(*names: str) -> Callable[[Session], bool]:
+    """Return what says that these sessions are known."""
+    return lambda item: item.id in names
+
+
+@pytest.mark.parametrize(
+    ("pages", "known_hours", "read"),
+    [
+        # Far enough back, and nothing unknown: the first page is enough.
+        ([[7, 8], [9, 10]], {7, 8}, 1),
+        # Not yet six hours before the last good read.
+        ([[1, 2], [5, 7], [8, 9]], {1, 2, 5, 7, 8, 9}, 2),
+        # Listed late: a page with something unknown leads to the next one.
+        ([[7, 8], [9, 10], [11, 12]], {8, 9, 10}, 2),
+        ([[7, 8], [9, 10], [11, 12]], set(), 3),
+    ],
+)
+async def test_the_tenants_list_is_read_until_nothing_is_unknown_well_before_the_last_read(
+    pages: list[list[int]], known_hours: set[int], read: int
+) -> None:
+    tenant = Tenant(user=[], tenant=[[session(f"{hour}", hour) for hour in page] for page in pages])
+    is_known = known(*map(str, known_hours))
+    found = await fetcher_of(tenant)[0].tenant_sessions(NOON, is_known)
+    assert found is not None
+    assert tenant.pages_read == read
+    assert len(found) == sum(map(len, pages[:read]))
+
+
+async def test_ends_are_read_as_well_and_each_session_is_named_once() -> None:
+    running, ended = session("a", 1), session("old", 40)
+    tenant = Tenant(user=[], tenant=[[running]], by_end=[[running, ended]])
+    found = await fetcher_of(tenant)[0].tenant_sessions(NOON, known())
+    assert found == [running, ended]
+    assert tenant.asked == [{}, {"ended_from": NOON - LISTING_DELAY}]
+
+
+async def test_a_filter_that_is_refused_costs_nothing_but_the_ends() -> None:
+    tenant = Tenant(user=[], tenant=[[session("a", 1)]], by_end=Rejected("no such filter"))
+    found = await fetcher_of(tenant)[0].tenant_sessions(NOON, known())
+    assert found == [session("a", 1)]
+
+
+@pytest.mark.parametrize("refusal", [NotFound("none"), Forbidden("plan")])
+async def test_a_tenant_that_refuses_its_list_is_no_failure(refusal: JedlixError) -> None:
+    fetcher, offered = fetcher_of(Tenant(user=[], tenant=refusal))
+    assert await fetcher.tenant_sessions(NOON, known()) is None
+    assert offered.is_offered("sessions")  # it is documented: it is tried again
+
+
+async def test_a_list_longer_than_is_read_at_once_is_in_the_log_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    endless = [[session(f"{number}", 0)] for number in range(MAX_PAGES + 5)]
+    fetcher, _ = fetcher_of(Tenant(user=[], tenant=endless, by_end=endless))
+    for _ in range(2):
+        found = await fetcher.tenant_sessions(NOON, known())
+        assert found is not None
+        assert len(found) == MAX_PAGES
+    (line,) = caplog.messages
+    assert f"more sessions than the {MAX_PAGES} pages" in line
