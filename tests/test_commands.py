@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-import time
 from typing import Any, Final, cast
 
 from aiohttp import ClientTimeout
@@ -472,7 +471,6 @@ async def test_a_request_to_wait_stops_the_polls_and_not_the_commands_of_a_perso
     await asyncio.sleep(0.1)  # the refresh that follows waits as well: nobody waits for it
     assert len(calls()) == asked
 
-    eleven_minutes_later = time.monotonic() + 660
-    monkeypatch.setattr(entry.runtime_data.client._gate, "_clock", lambda: eleven_minutes_later)
+    Clock(monkeypatch, plugged).go_on(timedelta(minutes=11))
     await poll(hass, entry)
     assert len(calls()) > asked

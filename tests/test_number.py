@@ -60,14 +60,24 @@ async def test_levels_changed_at_jedlix_change_the_numbers(
     assert car_state(hass, sim, MINIMUM).state == "30"
 
 
-async def test_settings_are_read_each_half_hour_in_a_session(
-    hass: HomeAssistant, sim: Simulator, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("in_session", "times"),
+    [(True, ((0.1, "80"), (2, "70"))), (False, ((13, "80"), (3, "70")))],
+    ids=["in a session", "otherwise"],
+)
+async def test_levels_changed_at_jedlix_show_at_a_poll_in_a_session_and_else_after_fifteen_minutes(
+    hass: HomeAssistant,
+    sim: Simulator,
+    monkeypatch: pytest.MonkeyPatch,
+    in_session: bool,
+    times: tuple[tuple[float, str], ...],
 ) -> None:
     entry, clock = await set_up_with_rare_polls(hass, sim), Clock(monkeypatch, sim)
-    sim.plug(sim.vehicle_ids[0])
+    if in_session:
+        sim.plug(sim.vehicle_ids[0])
     await poll(hass, entry)
     sim.change_settings(sim.vehicle_ids[0], desiredBatteryLevel=70)
-    for minutes, level in ((29, "80"), (2, "70")):
+    for minutes, level in times:
         clock.go_on(timedelta(minutes=minutes))
         await poll(hass, entry)
         assert car_state(hass, sim, DESIRED).state == level

@@ -227,7 +227,7 @@ async def test_a_list_that_is_refused_is_asked_for_less_and_less_and_hides_no_se
     car = await start_car(mode="strict")
     clock = Clock(monkeypatch, car.sim)
 
-    async def refused(times: int = 2) -> int:
+    async def refused(times: int = 4) -> int:
         """Read some times; returns how often the user's own list was asked for."""
         before = len(car.sim.requests)
         for _ in range(times):

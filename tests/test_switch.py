@@ -96,7 +96,7 @@ async def test_smart_charging_switched_at_jedlix_changes_the_switch(
     entry_either_way: MockConfigEntry,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Without a webhook settings are read daily, and each half hour in a session."""
+    """Without a webhook settings are read every 15 minutes, and at each poll in a session."""
     entry, clock, recorded = entry_either_way, Clock(monkeypatch, sim), record_events(hass)
     for enabled, state, kind in (
         (False, STATE_OFF, "smart_charging_disabled"),
