@@ -87,6 +87,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: JedlixConfigEntry) -> bo
     create_account_device(hass, entry)
     entry.async_on_unload(entry.add_update_listener(async_entry_updated))
     entry.async_on_unload(follow_new_users(hass, entry))
+    entry.async_on_unload(coordinator.publisher.release)
     entry.async_on_unload(push.register_handler())
     entry.async_on_unload(coordinator.user_issues.clear)
     await coordinator.async_config_entry_first_refresh()
@@ -102,6 +103,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: JedlixConfigEntry) -> bo
 
     entry.async_on_unload(coordinator.fleet.listen(member_changed))
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
+    coordinator.publisher.release()
     push.start()
     import_energy(hass, entry)
     return True

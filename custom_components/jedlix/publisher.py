@@ -7,6 +7,7 @@ that a condition in the same automation sees the new ones.
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from enum import StrEnum
+from functools import partial
 from typing import Any, Final
 
 from homeassistant.core import CALLBACK_TYPE, Context, HomeAssistant, callback
@@ -45,6 +46,8 @@ class Publisher:
             Listeners
         )
         self._delivery_listeners: Listeners[Mapping[str, Any], Context] = Listeners()
+        # what waits for the entities, None once they are there
+        self._waiting: list[Callable[[], None]] | None = []
 
     @callback
     def listen_to_changes(
@@ -61,8 +64,18 @@ class Publisher:
         return self._delivery_listeners.add(listener)
 
     @callback
+    def release(self) -> None:
+        """Publish what was found during set-up, now that the event entities exist, or set-up has failed."""
+        waiting, self._waiting = self._waiting, None
+        for publish in waiting or ():
+            publish()
+
+    @callback
     def publish(self, change: Change, source: Source, *, late: bool) -> None:
-        """Publish a change as `jedlix_event`."""
+        """Publish a change as `jedlix_event`; during set-up it waits for the event entities."""
+        if self._waiting is not None:
+            self._waiting.append(partial(self.publish, change, source, late=late))
+            return
         context = Context()
         if change.vehicle_id is not None and not late:
             self._change_listeners[change.user_id, change.vehicle_id].call(change, context)
@@ -84,7 +97,14 @@ class Publisher:
     def publish_delivery(
         self, message: WebhookMessage, source: Source, *, followed: bool, late: bool
     ) -> None:
-        """Publish a delivery as it came, as `jedlix_webhook`, and the change that it reports by itself."""
+        """Publish a delivery as it came, as `jedlix_webhook`, and the change that it reports by itself.
+
+        During set-up it waits for the event entities.
+        """
+        if self._waiting is not None:
+            publish = partial(self.publish_delivery, message, source, followed=followed, late=late)
+            self._waiting.append(publish)
+            return
         context = Context()
         data = {
             "entry_id": self._entry_id,

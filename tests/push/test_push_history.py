@@ -221,6 +221,7 @@ async def test_ten_thousand_missed_deliveries_do_not_block_the_event_loop(
 
     recorded = record_events(hass)
     publisher = Publisher(hass, "an entry")
+    publisher.release()
 
     def publish(message: WebhookMessage) -> tuple[str, ...]:
         publisher.publish_delivery(message, Source.HISTORY, followed=True, late=True)

@@ -9,8 +9,8 @@ from hypothesis import given, strategies as st
 import pytest
 
 from custom_components.jedlix.api import Charger, ChargeSettings, Session, Vehicle
-from custom_components.jedlix.state.absence import Absence
 from custom_components.jedlix.state.changes import Change, ChangeType
+from custom_components.jedlix.state.gone import Absence
 from custom_components.jedlix.state.schedule import (
     USERS_PER_POLL,
     DetailSchedule,

@@ -16,7 +16,7 @@ from custom_components.jedlix.api import (
     Session,
     Vehicle,
 )
-from custom_components.jedlix.state.absence import Absence
+from custom_components.jedlix.state.gone import Absence
 from custom_components.jedlix.state.serialization import snapshot_as_json, snapshot_from_json
 from custom_components.jedlix.state.snapshot import UserSnapshot, VehicleSnapshot
 

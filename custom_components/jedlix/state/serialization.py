@@ -12,7 +12,7 @@ from typing import Final
 from ..api import BadAnswer, ChargeSettings, Session, Vehicle
 from ..api.models import read_status
 from ..api.reading import Fields, Json, integer, moment, percent, text
-from .absence import Absence
+from .gone import Absence
 from .snapshot import UserSnapshot, VehicleSnapshot
 
 # Stored under the name that a field had when the first file was written.

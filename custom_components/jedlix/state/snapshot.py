@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Final, Self
 
 from ..api import Charger, ChargeSettings, ChargeStatus, Session, Vehicle
-from .absence import Absence, after_answer, gone
+from .gone import Absence, after_answer, gone
 
 # How long an ended session is remembered, so that it is never published twice. Longer than any history
 # reaches.

@@ -1,4 +1,4 @@
-"""Absence: things that good answers no longer name, and when they count as gone.
+"""Gone: when a car, a charger or an open session that good answers no longer name counts as gone.
 
 One answer decides nothing. A car, a charger, a user or an open session is gone when several good answers
 over some time agree. Whatever an answer names again was never gone.

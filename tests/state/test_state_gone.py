@@ -6,7 +6,7 @@ from typing import Final
 from hypothesis import given, strategies as st
 import pytest
 
-from custom_components.jedlix.state.absence import (
+from custom_components.jedlix.state.gone import (
     ANSWERS_BEFORE_GONE,
     TIME_BEFORE_GONE,
     Absence,
