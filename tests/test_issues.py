@@ -151,10 +151,10 @@ async def test_an_outage_of_jedlix_counts_for_no_user(
     hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry, clock: Clock
 ) -> None:
     """Somebody whose first refresh after it fails as well is given some time."""
-    away = refuse(sim, 1, 2, status=503)
+    away = sim.strike({"kind": "status", "status": 503})
     await pass_hours(hass, clock, entry, 8)
     assert not entry.runtime_data.coordinator.last_update_success
-    sim.strike(away)
+    sim.strike({"remove": away})
     end = refuse(sim, 1, status=500)
     await poll_after(hass, clock, entry, POLL, POLL)
     assert entry.runtime_data.coordinator.last_update_success

@@ -6,6 +6,7 @@ agrees with the simulator in nothing else.
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import ClientSession, web
@@ -112,7 +113,7 @@ async def test_a_delivery_of_any_type_is_published_and_refreshes_the_user(
         "SessionId": "s-1",
         "UserId": USER,
         "VehicleId": "v-1",
-        "StartedAt": "2099-01-01T10:00:00.1234567",
+        "StartedAt": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}.1234567",
         "IsManaged": True,
         "ChargingLocationId": None,
     }
@@ -126,7 +127,7 @@ async def test_a_delivery_of_any_type_is_published_and_refreshes_the_user(
     assert {change["source"] for change in recorded.changes} == {"webhook"}
     assert state_of(hass, "v-1_session", "sensor") == "smart"
     # The end of the session is found without a call for one session.
-    tenant.session |= {"EndedAt": "2099-01-01T11:00:00Z"}
+    tenant.session |= {"EndedAt": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}Z"}
     tenant.state = "DISCONNECTED"
     assert await tenant.deliver(tenant.subscriptions[0], {"id": "e-2"}) == 200
     await until(hass, lambda: {"unplugged", "session_ended"} <= set(recorded.types))

@@ -64,9 +64,15 @@ def entry(sim: Simulator, callback_url: str) -> MockConfigEntry:
 
 
 def with_all_of(written: Any, stored: Any) -> Any:
-    """Return what was written, with only those keys that were stored; new ones may have come."""
+    """Return what was written, with only those keys that were stored.
+
+    New ones may have come, and empty mappings are left out.
+    """
     if isinstance(stored, dict):
-        return {key: with_all_of(written[key], value) for key, value in stored.items()}
+        return {
+            key: with_all_of(written.get(key, {}) if value == {} else written[key], value)
+            for key, value in stored.items()
+        }
     if isinstance(stored, list):
         return [with_all_of(*pair) for pair in zip(written, stored, strict=True)]
     return written

@@ -187,7 +187,6 @@ async def test_a_404_that_jedlix_did_not_write_is_an_outage_and_takes_no_car_awa
     fail_for(monkeypatch, polled, sim.user_ids[0], NotFound)
     await poll_until_gone(hass, polled, clock)
     await poll(hass, polled)
-    assert not coordinator_of(polled).last_update_success
     assert list(coordinator_of(polled).fleet.vehicles) == [(sim.user_ids[0], sim.vehicle_ids[0])]
     assert state_of(hass, "_charge_state") == STATE_UNAVAILABLE
 

@@ -377,7 +377,7 @@ async def test_a_user_who_cannot_be_read_becomes_unavailable_alone_and_the_log_h
     await poll(hass, entry)
     assert states() == ("disconnected", "disconnected")
     assert [line for line in caplog.messages if failing in line] == [
-        f"The Jedlix user {failing} cannot be read at the moment",
+        f"The Jedlix user {failing} cannot be read at the moment: a failure of this user alone",
         f"The Jedlix user {failing} can be read again",
     ]
 
@@ -535,13 +535,9 @@ async def test_of_a_household_a_refused_user_asks_for_nothing_while_the_account_
 
 
 async def test_a_refusal_with_which_a_second_call_agrees_is_one_of_the_account(
-    hass: HomeAssistant, sim: Simulator, polled: MockConfigEntry, monkeypatch: pytest.MonkeyPatch
+    hass: HomeAssistant, sim: Simulator, polled: MockConfigEntry
 ) -> None:
-    async def refuse(*_: object) -> None:
-        raise AuthError("no reason given (HTTP 401)")
-
-    fail_for(monkeypatch, polled, sim.user_ids[0], AuthError)
-    monkeypatch.setattr(polled.runtime_data.client, "check_access", refuse)
+    sim.strike({"kind": "status", "status": 401})
     await poll(hass, polled)
     assert polled.runtime_data.store.credentials.refusals == 1
     assert not coordinator_of(polled).last_update_success

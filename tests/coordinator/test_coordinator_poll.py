@@ -3,8 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
-import time
-from typing import Any, cast
+from typing import Any
 
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
@@ -20,7 +19,6 @@ from custom_components.jedlix.api import (
     Rejected,
     Session,
 )
-from custom_components.jedlix.api.gate import CallGate
 from simulator.app import Simulator
 from tests.commanding import mark, poll
 from tests.conftest import StartSimulator
@@ -32,7 +30,7 @@ from tests.coordinator.tools import (
     pass_minutes,
     set_up_without_push,
 )
-from tests.tools import record_events, set_up_with_push, state_of, until
+from tests.tools import Clock, record_events, set_up_with_push, state_of, until
 
 
 def fail_pages(
@@ -94,10 +92,7 @@ async def test_polls_happen_before_there_is_a_car(hass: HomeAssistant, sim: Simu
 async def test_the_next_poll_waits_as_long_as_jedlix_asks_for_and_so_does_everything_else(
     hass: HomeAssistant, sim: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ahead = 0.0
-    defaults = cast("dict[str, Any]", CallGate.__init__.__kwdefaults__)
-    monkeypatch.setitem(defaults, "clock", lambda: time.monotonic() + ahead)
-    entry = await set_up_without_push(hass, sim)
+    entry, clock = await set_up_without_push(hass, sim), Clock(monkeypatch, sim)
     sim.strike({"api_429": 1.0, "retry_after": 1800})
     await poll(hass, entry)
     sim.faults.clear()
@@ -105,7 +100,7 @@ async def test_the_next_poll_waits_as_long_as_jedlix_asks_for_and_so_does_everyt
     await coordinator_of(entry).refresh_after_command(sim.user_ids[0])
     await pass_minutes(hass, 10)
     assert calls() == []
-    ahead = 1801.0
+    clock.go_on(timedelta(seconds=1801))
     await pass_minutes(hass, 31)
     await until(hass, calls)
 

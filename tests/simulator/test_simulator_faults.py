@@ -793,7 +793,7 @@ async def test_clock(api: Api, clock: Clock, hours: int) -> None:
     real = (await raw(api, vehicles_path(api)))[1]["Date"]
     assert (
         parsedate_to_datetime(real)
-        <= datetime.now(UTC)
+        <= api.sim.clock()
         < parsedate_to_datetime(real) + timedelta(seconds=5)
     )
     assert format_datetime(datetime.now(UTC), usegmt=True)[-3:] == real[-3:]

@@ -154,14 +154,22 @@ def test_a_plug_in_without_a_known_session_has_no_place() -> None:
 # -- the first refresh -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("late_arrival", [session("s", -5), session("s", -9, -5)])
-def test_a_session_of_before_the_first_refresh_is_not_published_when_it_is_listed_later(
-    late_arrival: Session,
-) -> None:
+def test_a_session_that_ended_before_the_first_refresh_is_not_published_when_it_is_listed_later() -> (
+    None
+):
+    listed_late = [session("s", -9, -5)]
     assert (
-        changes_of_last(Answer(0, [car(CHARGING)]), Answer(1, [car(CHARGING)], [late_arrival]))
-        == []
+        changes_of_last(Answer(0, [car(CHARGING)]), Answer(1, [car(CHARGING)], listed_late)) == []
     )
+
+
+def test_an_open_session_is_new_when_its_id_is_however_long_ago_it_began() -> None:
+    listed_late = [session("s", -5)]
+    (started,) = changes_of_last(
+        Answer(0, [car(CHARGING)]), Answer(1, [car(CHARGING)], listed_late)
+    )
+    assert (started.type, started.session_id) == (ChangeType.SESSION_STARTED, "s")
+    assert started.occurred_at == listed_late[0].started_at
 
 
 def test_a_known_session_may_end_before_the_first_refresh() -> None:

@@ -261,16 +261,27 @@ def read_at_noon(user: UserSnapshot) -> DetailSchedule:
 
 @pytest.mark.parametrize(
     ("running", "minutes", "due"),
-    [(None, DAY - 1, False), (None, DAY, True), ("s", 29, False), ("s", 30, True)],
+    [(None, 14, False), (None, 15, True), ("s", 0.9, False), ("s", 1, True)],
 )
-def test_settings_are_read_daily_and_every_half_hour_in_a_session(
+def test_at_home_settings_are_read_every_quarter_of_an_hour_and_in_a_session_at_each_poll(
     running: str | None, minutes: float, due: bool
 ) -> None:
     user = make_user(running=running)
     details = read_at_noon(user)
     assert details.take_settings_due(user, [], at(minutes)) is due
     if due:
-        assert not details.take_settings_due(user, [], at(minutes + 1))
+        assert not details.take_settings_due(user, [], at(minutes + 0.5))
+
+
+@pytest.mark.parametrize(
+    ("running", "minutes", "due"), [(None, DAY - 1, False), (None, DAY, True), ("s", 1, True)]
+)
+def test_in_a_fleet_settings_are_read_daily_and_in_a_session_at_each_poll(
+    running: str | None, minutes: float, due: bool
+) -> None:
+    user = make_user(running=running)
+    details = read_at_noon(user)
+    assert details.take_settings_due(user, [], at(minutes), is_household=False) is due
 
 
 @pytest.mark.parametrize("change_type", ChangeType)

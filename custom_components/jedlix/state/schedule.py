@@ -180,7 +180,8 @@ class DetailSchedule:
             user,
             now,
             _READ_DAILY,
-            now_anyway=bool(user.chargers) and (is_moved or (polled and user.has_open_session)),
+            now_anyway=bool(user.chargers)
+            and (is_moved or (polled and (user.has_open_session or user.has_absent_charger))),
         )
 
 

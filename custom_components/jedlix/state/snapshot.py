@@ -361,6 +361,11 @@ class UserSnapshot:
             },
         )
 
+    @property
+    def has_absent_charger(self) -> bool:
+        """Return whether good answers no longer name one of the chargers."""
+        return any(key.startswith(_CHARGER) for key in self.absences)
+
     def absent_since(self, own_id: str) -> datetime | None:
         """Return since when good answers no longer name a car or charger, None while they do."""
         for kind in (_VEHICLE, _CHARGER):
