@@ -6,7 +6,8 @@ import sys
 
 from ..command_line import output_file, print_progress, run, whole_number
 from ..paths import INTEGRATION
-from .run import Chaos, Options
+from .options import Options
+from .run import Chaos
 
 
 def main() -> int:
@@ -36,7 +37,13 @@ def _read_options() -> Options:
     add("--json", type=output_file, metavar="FILE", help="write the figures as JSON")
     add("--events", type=count, default=2000, metavar="N", help="deliveries to be made (2000)")
     add("--seed", type=int, default=1, metavar="N", help="decides what fails, and when (1)")
-    add("--kills", type=count, default=3, metavar="N", help="kill -9s, and one clean stop (3)")
+    add(
+        "--kills",
+        type=count,
+        default=3,
+        metavar="N",
+        help="kill -9s, beside the other interruptions (3)",
+    )
     add("--cars", type=count, default=36, metavar="N", help="users with a car each (36)")
     add(
         "--calm",
@@ -44,6 +51,19 @@ def _read_options() -> Options:
         default=70.0,
         metavar="N",
         help="seconds without faults before the count, at least (70: longer than the poll interval)",
+    )
+    add(
+        "--patience",
+        type=float,
+        default=420.0,
+        metavar="N",
+        help="seconds until what is still missing is lost (420: an idle fleet is polled in turns)",
+    )
+    add("--short", action="store_true", help="fewer kinds of interruptions")
+    add(
+        "--full",
+        action="store_true",
+        help="fail for the known gaps as well, and make the slips that meet them",
     )
     add("--strict", action="store_true", help="a Jedlix with documented calls only: no history")
     add("--keep", action="store_true", help="keep the logs of a good run as well")

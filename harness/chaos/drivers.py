@@ -1,90 +1,233 @@
-"""Drivers: plug cars in and out, boost, change settings, lose links. The seed decides when and what."""
+"""Drivers: plug cars in and out, boost, change settings, lose links. The seed decides when and what.
+
+Part of what they do goes through Home Assistant: its switches, numbers and actions.
+"""
 
 import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from random import Random
 import time
 from typing import Any
 
-from ..simulator import Simulator, SimulatorFailed
+import aiohttp
 
-QUIET = 6.0
-"""Seconds that a car is left alone after each act."""
-_PAUSE = 0.3
+from ..home import Home
+from ..home_api import RestFailed
+from ..simulator import Simulator, SimulatorFailed
+from .timeline import RECOVERY, Timeline
+
+QUIET = 12.0
+"""Seconds that a car is left alone after each act, so that most states last until they are read."""
+_PAUSE = 0.35
 """Mean seconds between two acts."""
+
+
+@dataclass(slots=True)
+class Car:
+    """A car as its driver knows it. `entities` are its entities in Home Assistant by platform and key."""
+
+    user_id: str
+    device_id: str
+    entities: Mapping[str, str]
+    is_plugged: bool
+    is_smart: bool
+    is_linked: bool
 
 
 class Drivers:
     """The drivers of all cars."""
 
-    def __init__(self, simulator: Simulator, truth: dict[str, Any], seed: int) -> None:
-        """Take the cars as `truth` has them; do nothing yet."""
+    def __init__(
+        self,
+        simulator: Simulator,
+        home: Home,
+        timeline: Timeline,
+        cars: Mapping[str, Car],
+        *,
+        seed: int,
+        has_commands: bool,
+    ) -> None:
+        """Drive these cars, by their ids; do nothing yet. Without commands, all go through Jedlix's app."""
         self._simulator = simulator
+        self._home = home
+        self._timeline = timeline
         self._random = Random(f"{seed}/driver")
-        self._cars = {
-            car["id"]: {
-                "plugged": car["plugged_in"],
-                "smart": car["settings"]["isSmartChargingEnabled"],
-                "linked": car["is_connected"],
-            }
-            for user in truth["users"]
-            for car in user["vehicles"]
-        }
+        self._has_commands = has_commands
+        self._cars = dict(cars)
         self._last: dict[str, float] = {}
+        self._once_since = 0.0
+        self.resting: set[str] = set()
+        """The cars that somebody else moves."""
+        self.commands = 0
+        self.failed: list[str] = []
+        """Commands that failed, or did nothing, although all was well."""
 
     async def run(self) -> None:
         """Let one car after the other do something, until cancelled."""
         while True:
             await asyncio.sleep(self._random.expovariate(1 / _PAUSE))
             now = time.monotonic()
-            rested = [car for car in self._cars if self._last.get(car, 0.0) < now - QUIET]
+            rested = [
+                car
+                for car in self._cars
+                if car not in self.resting
+                and self._last.get(car, 0.0) < now - QUIET
+                and not self._last.get(car, 0.0) >= self._once_since > 0
+            ]
             if rested:
                 car = self._random.choice(rested)
+                self._last[car] = now
                 await self._act(car)
                 self._last[car] = time.monotonic()
 
-    async def restore_links(self) -> None:
-        """Restore all links: a car that reports nothing has no final state to compare."""
+    def once_each(self, *, only: bool) -> None:
+        """Let each car do one thing only from now on: nobody could see a second one. Or end that."""
+        self._once_since = time.monotonic() if only else 0.0
+
+    async def swap_plug(self, vehicle_id: str) -> None:
+        """Plug a car in, or unplug it."""
+        car = self._cars[vehicle_id]
+        self._last[vehicle_id] = time.monotonic()
+        if car.is_plugged:
+            await self._simulator.unplug(vehicle_id)
+        else:
+            await self._simulator.plug(vehicle_id, "home")
+        car.is_plugged = not car.is_plugged
+
+    async def settle(self) -> None:
+        """Let every car and its settings be reported once more, as happens all the time in reality."""
         for vehicle_id, car in self._cars.items():
-            if not car["linked"]:
+            if not car.is_linked:
                 await self._link(vehicle_id, car)
+            await self._simulator.telemetry(
+                vehicle_id, battery_level=self._random.randrange(20, 70)
+            )
+            desired = self._random.randrange(75, 101)
+            await self._simulator.change_settings(vehicle_id, desiredBatteryLevel=desired)
+
+    def pick(self) -> str:
+        """Return a car that rests and reports, for somebody who wants to move it."""
+        now = time.monotonic()
+        free = [key for key in self._cars if key not in self.resting and self._cars[key].is_linked]
+        rested = [key for key in free if self._last.get(key, 0.0) < now - QUIET / 2]
+        return self._random.choice(rested or free)
+
+    def owner(self, vehicle_id: str) -> str:
+        """Return the user of a car."""
+        return self._cars[vehicle_id].user_id
 
     async def _act(self, vehicle_id: str) -> None:
         car, roll = self._cars[vehicle_id], self._random.random()
-        if not car["linked"] or roll < 0.03:
+        if not car.is_linked or roll < 0.04:
             await self._link(vehicle_id, car)
-        elif car["plugged"]:
+        elif car.is_plugged:
             await self._act_plugged(vehicle_id, car, roll)
-        elif roll < 0.2:
+        elif roll < 0.15:
             level = self._random.randrange(5, 75)
             await self._simulator.telemetry(vehicle_id, battery_level=level)
-        elif roll < 0.25:
-            desired = self._random.randrange(75, 101)
-            await self._simulator.change_settings(vehicle_id, desiredBatteryLevel=desired)
+        elif roll < 0.2:
+            await self._set_level(vehicle_id, car)
+        elif roll < 0.23:
+            await self._simulator.ready(vehicle_id)
         else:
             place = "home" if self._random.random() < 0.8 else "unknown"
             await self._simulator.plug(vehicle_id, place)
-            car["plugged"] = True
+            car.is_plugged = True
 
-    async def _act_plugged(self, vehicle_id: str, car: dict[str, Any], roll: float) -> None:
-        if roll < 0.15:
-            car["smart"] = not car["smart"]
-            await self._simulator.change_settings(vehicle_id, isSmartChargingEnabled=car["smart"])
-        elif roll < 0.25:
-            await self._boost(vehicle_id)
-        elif roll < 0.5:
+    async def _act_plugged(self, vehicle_id: str, car: Car, roll: float) -> None:
+        if roll < 0.2:
+            await self._switch_smart(vehicle_id, car)
+        elif roll < 0.45:
+            await self._boost(vehicle_id, car)
+        elif roll < 0.55:
             await self._simulator.telemetry(vehicle_id)
         else:
             await self._simulator.unplug(vehicle_id)
-            car["plugged"] = False
+            car.is_plugged = False
             # It comes back with less in the battery: else it would stay full.
             await self._simulator.telemetry(vehicle_id, battery_level=self._random.randrange(5, 75))
 
-    async def _boost(self, vehicle_id: str) -> None:
-        try:
-            await self._simulator.boost(vehicle_id, enabled=self._random.random() < 0.7)
-        except SimulatorFailed:
-            return  # there is no smart session, so the app would not offer it
+    async def _switch_smart(self, vehicle_id: str, car: Car) -> None:
+        enabled = not car.is_smart
+        way = self._random.choice(("app", "switch", "action"))
+        until = datetime.now(UTC) + timedelta(days=1)
+        if way == "app" or not self._can_command(car):
+            await self._simulator.change_settings(vehicle_id, isSmartChargingEnabled=enabled)
+        elif way == "switch":
+            action = "turn_on" if enabled else "turn_off"
+            entity = car.entities["switch smart_charging"]
+            await self._command(car, "switch", action, entity_id=entity)
+        elif enabled:
+            await self._command(car, "jedlix", "resume_smart_charging", device_id=car.device_id)
+        else:
+            data = {"device_id": car.device_id, "until": until.isoformat()}
+            await self._command(car, "jedlix", "pause_smart_charging", **data)
+        settings = (await self._shown(vehicle_id))["settings"]
+        if settings["isSmartChargingEnabled"] is not enabled:
+            await self._simulator.change_settings(vehicle_id, isSmartChargingEnabled=enabled)
+            self._note_ineffective(car, f"smart charging by {way}")
+        car.is_smart = enabled
 
-    async def _link(self, vehicle_id: str, car: dict[str, Any]) -> None:
-        car["linked"] = not car["linked"]
-        await self._simulator.link(vehicle_id, connected=car["linked"])
+    async def _boost(self, vehicle_id: str, car: Car) -> None:
+        session = (await self._shown(vehicle_id))["session"]
+        if session is None or not session["is_managed"]:
+            return  # there is no smart session, so nobody would offer it
+        enabled = self._random.random() < 0.7
+        way = self._random.choice(("app", "switch", "action"))
+        if way == "app" or not self._can_command(car):
+            try:
+                await self._simulator.boost(vehicle_id, enabled=enabled)
+            except SimulatorFailed:
+                return
+        elif way == "switch" and "switch boost" in car.entities:
+            action = "turn_on" if enabled else "turn_off"
+            entity = car.entities["switch boost"]
+            await self._command(car, "switch", action, entity_id=entity)
+        else:
+            data = {"device_id": car.device_id, "enabled": enabled}
+            await self._command(car, "jedlix", "boost", **data)
+
+    async def _set_level(self, vehicle_id: str, car: Car) -> None:
+        desired = self._random.randrange(75, 101)
+        entity = car.entities.get("number desired_battery_level")
+        if entity is None or not self._can_command(car):
+            await self._simulator.change_settings(vehicle_id, desiredBatteryLevel=desired)
+            return
+        done = await self._command(car, "number", "set_value", entity_id=entity, value=desired)
+        settings = (await self._shown(vehicle_id))["settings"]
+        if done and settings["desiredBatteryLevel"] != desired:
+            self._note_ineffective(car, "the desired level")
+
+    def _can_command(self, car: Car) -> bool:
+        """Return whether all is well, and has been for a while."""
+        now = time.time()
+        return self._has_commands and self._timeline.was_calm(now - 4.0, now, car.user_id)
+
+    async def _command(self, car: Car, domain: str, action: str, **data: Any) -> bool:
+        """Call an action of Home Assistant; a failure counts only where nothing else went wrong."""
+        began = time.time()
+        self.commands += 1
+        try:
+            await self._home.api.call_action(domain, action, **data)
+        except (RestFailed, aiohttp.ClientError, TimeoutError) as err:
+            await asyncio.sleep(0.5)  # whoever stops Home Assistant notes it first
+            if self._timeline.was_calm(began, time.time(), car.user_id):
+                self.failed.append(f"{domain}.{action}: {err}")
+            return False
+        self._timeline.commands.append((time.time(), car.user_id))
+        return True
+
+    def _note_ineffective(self, car: Car, what: str) -> None:
+        now = time.time()
+        if self._timeline.was_calm(now - RECOVERY, now, car.user_id):
+            self.failed.append(f"{what} did nothing for {car.device_id}")
+
+    async def _shown(self, vehicle_id: str) -> Mapping[str, Any]:
+        users = await self._simulator.users()
+        return next(car for user in users for car in user["vehicles"] if car["id"] == vehicle_id)
+
+    async def _link(self, vehicle_id: str, car: Car) -> None:
+        car.is_linked = not car.is_linked
+        await self._simulator.link(vehicle_id, connected=car.is_linked)
