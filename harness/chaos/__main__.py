@@ -1,6 +1,7 @@
 """Command line of chaos, for `scripts/chaos`."""
 
 import argparse
+from dataclasses import fields
 from pathlib import Path
 import sys
 
@@ -8,11 +9,16 @@ from ..command_line import output_file, print_progress, run, whole_number
 from ..paths import INTEGRATION
 from .options import Options
 from .run import Chaos
+from .self_test import SelfTest
 
 
 def main() -> int:
-    """Read the command line, run, and return 0 where nothing was lost, 1 where something was."""
-    options = _read_options()
+    """Read the command line, run, and return 0 where every promise was kept, 1 where one was not."""
+    given = _read_options()
+    if given.self_test:
+        return run(lambda: _test_itself(given))
+    names = {field.name for field in fields(Options)}
+    options = Options(**{name: value for name, value in vars(given).items() if name in names})
     return run(lambda: _run(options))
 
 
@@ -23,7 +29,21 @@ async def _run(options: Options) -> int:
     return 0 if verdict.is_good else 1
 
 
-def _read_options() -> Options:
+async def _test_itself(given: argparse.Namespace) -> int:
+    test = SelfTest(
+        integration=given.integration,
+        seed=given.seed,
+        jobs=given.jobs,
+        is_short=given.short,
+        only=given.only or (),
+        file=given.json,
+    )
+    is_good = await test.run(print_progress)
+    print("The run sees what is wrong." if is_good else "The run is blind.")
+    return 0 if is_good else 1
+
+
+def _read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="scripts/chaos",
         description=(
@@ -59,7 +79,12 @@ def _read_options() -> Options:
         metavar="N",
         help="seconds until what is still missing is lost (420: an idle fleet is polled in turns)",
     )
-    add("--short", action="store_true", help="fewer kinds of interruptions")
+    add(
+        "--short",
+        action="store_true",
+        help="fewer kinds of interruptions, or falsifications in groups",
+    )
+    add("--no-poll", action="store_true", help="do not wait for what only a poll can find")
     add(
         "--full",
         action="store_true",
@@ -74,7 +99,18 @@ def _read_options() -> Options:
         metavar="FOLDER",
         help="another version of the integration",
     )
-    return Options(**vars(parser.parse_args()))
+    add(
+        "--self-test", action="store_true", help="falsify the integration and see each run turn red"
+    )
+    add("--only", action="append", metavar="NAME", help="of the self-test: one falsification")
+    add(
+        "--jobs",
+        type=whole_number(1, 64),
+        default=2,
+        metavar="N",
+        help="of the self-test: at a time (2)",
+    )
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

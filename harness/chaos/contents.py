@@ -4,7 +4,7 @@
 the start or end of the session. A change without a time of its own bears the time at which it was found.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,8 @@ from .truth import EXACT, Happened, Session, Truth, seconds
 
 MARGIN = 2.5
 """Seconds: two answers of Jedlix that are read side by side, and the clock of a busy machine."""
+SAME_REFRESH = 0.15
+"""Seconds within which the changes of one refresh are published."""
 FIGURES = ("energy_kwh", "cost", "savings", "currency")
 
 _STATES = {
@@ -52,12 +54,17 @@ _ADDED: Mapping[str, frozenset[str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """Checks the contents of changes. `devices` are the ids of Home Assistant's devices by identifier."""
+    """Checks the contents of changes.
+
+    `devices` are the ids of Home Assistant's devices by identifier, `started` is when the start of each
+    session was published.
+    """
 
     truth: Truth
     timeline: Timeline
     entry_id: str
     devices: Mapping[str, str]
+    started: Mapping[str, float]
 
     def wrong(self, match: Match) -> list[str]:
         """Return what is wrong with a change, each with the name of the field first."""
@@ -115,7 +122,7 @@ class Contents:
         for report in self.truth.reports_of.get(line.vehicle_id, ()):
             if (
                 abs(report.at - at) < EXACT
-                and line.known_at - EXACT <= report.at <= change.at + EXACT
+                and line.occurred_at - EXACT <= report.at <= change.at + EXACT
                 and report.state in _STATES[line.type]
             ):
                 return (report.battery_level,)
@@ -129,10 +136,13 @@ class Contents:
                 yield f"session_id: {change.session_id}, not {line.session_id}"
             return
         running = self._running(change, line)
-        may_be_none = line.session_id is None or not running or self._began_meanwhile(change, line)
-        allowed = {session.id for session in running} | {line.session_id}
-        if may_be_none:
+        allowed: set[str | None] = {session.id for session in running}
+        # The journal has a plug-in before the session that begins with it.
+        had_none = line.session_id is None and line.type != "plugged_in"
+        if had_none or not running or self._began_meanwhile(change, line):
             allowed.add(None)
+        if line.session_id is not None:
+            allowed.add(line.session_id)
         if change.session_id not in allowed:
             yield f"session_id: {change.session_id}, not one of {sorted(map(str, allowed))}"
 
@@ -145,9 +155,10 @@ class Contents:
         ]
 
     def _began_meanwhile(self, change: Published, line: Happened) -> bool:
-        """Return whether a session began, or ended, so shortly before that one answer lacks it."""
+        """Return whether a session was not listed yet when its car was read, or had ended since."""
         return any(
-            session.start > change.at - MARGIN or session.end_known < change.at + EXACT
+            self.started.get(session.id, session.start + MARGIN) > change.at + SAME_REFRESH
+            or session.end_known < change.at + EXACT
             for session in self._running(change, line)
         )
 
@@ -190,6 +201,15 @@ class Contents:
             given = change.data.get(name)
             if not isinstance(given, str) or abs(seconds(given) - at) >= EXACT:
                 yield f"{name}: {given}, not {session.facts[name]}"
+
+
+def starts_of(matches: Iterable[Match]) -> dict[str, float]:
+    """Return when the start of each session was published."""
+    return {
+        str(match.line.session_id): match.change.at
+        for match in matches
+        if match.line.type == "session_started"
+    }
 
 
 def _differing(data: Mapping[str, Any], expected: Mapping[str, Any]) -> Iterator[str]:

@@ -102,32 +102,38 @@ def _wrong(
     line: Line, message: Mapping[str, Any], timeline: Timeline, entry_id: str
 ) -> Iterator[str]:
     data, user_id = line.data, message["userId"]
-    source = data.get("source")
     expected = {
         "entry_id": entry_id,
         "event_type": message["eventType"],
         "user_id": user_id,
         "payload": message,
     }
-    if source == "history" and isinstance(data.get("payload"), dict):
-        # The history says of each message how it was delivered.
-        data = data | {"payload": {**data["payload"]}}
-        data["payload"].pop("deliveries", None)
-    for name, value in expected.items():
-        if data.get(name) != value:
-            yield f"{name}: {data.get(name)!r}"
-    try:
-        if abs(seconds(data.get("occurred_at")) - seconds(message["timestamp"])) >= EXACT:
-            yield f"occurred_at: {data.get('occurred_at')!r}"
-    except TypeError, ValueError:
-        yield f"occurred_at: {data.get('occurred_at')!r}"
     if not timeline.was_absent(user_id, line.at - 1, line.at + 1):
-        is_followed = user_id in timeline.followed
-        if data.get("followed") is not is_followed:
-            yield f"followed: {data.get('followed')!r}"
-    if source not in {"webhook", "history"}:
-        yield f"source: {source!r}"
-    if source == "webhook" and data.get("late") is not False:
+        expected["followed"] = user_id in timeline.followed
+    given = {**data, "payload": _as_sent(data)}
+    for name, value in expected.items():
+        if given.get(name) != value:
+            yield f"{name}: {given.get(name)!r}"
+    if not _is_moment(data.get("occurred_at"), seconds(message["timestamp"])):
+        yield f"occurred_at: {data.get('occurred_at')!r}"
+    if data.get("source") not in {"webhook", "history"}:
+        yield f"source: {data.get('source')!r}"
+    if data.get("source") == "webhook" and data.get("late") is not False:
         yield f"late: {data.get('late')!r}"
     if data.keys() - {*expected, "event_id", "followed", "occurred_at", "source", "late"}:
         yield f"unknown fields: {sorted(data)}"
+
+
+def _as_sent(data: Mapping[str, Any]) -> Any:
+    """Return the payload without what only the history says: how each message was delivered."""
+    payload = data.get("payload")
+    if data.get("source") != "history" or not isinstance(payload, dict):
+        return payload
+    return {name: value for name, value in payload.items() if name != "deliveries"}
+
+
+def _is_moment(text: Any, at: float) -> bool:
+    try:
+        return abs(seconds(text) - at) < EXACT
+    except TypeError, ValueError:
+        return False

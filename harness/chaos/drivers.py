@@ -4,9 +4,11 @@ Part of what they do goes through Home Assistant: its switches, numbers and acti
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+import math
 from random import Random
 import time
 from typing import Any
@@ -16,10 +18,14 @@ import aiohttp
 from ..home import Home
 from ..home_api import RestFailed
 from ..simulator import Simulator, SimulatorFailed
-from .timeline import RECOVERY, Timeline
+from .timeline import RECOVERY, Command, Timeline
 
 QUIET = 12.0
 """Seconds that a car is left alone after each act, so that most states last until they are read."""
+SEEN = 8.0
+"""Seconds within which an act is seen, where all is well."""
+_KINDS = ("boost", "smart_charging")
+"""What commands change: their action or entity names it, and so do the types of their changes."""
 _PAUSE = 0.35
 """Mean seconds between two acts."""
 
@@ -57,9 +63,11 @@ class Drivers:
         self._has_commands = has_commands
         self._cars = dict(cars)
         self._last: dict[str, float] = {}
-        self._once_since = 0.0
+        self._windows: list[tuple[float, float, str]] = []
+        """Since when a car may not have acted, until when that holds, and for which user."""
         self.resting: set[str] = set()
         """The cars that somebody else moves."""
+        self.is_interrupted = False
         self.commands = 0
         self.failed: list[str] = []
         """Commands that failed, or did nothing, although all was well."""
@@ -74,7 +82,7 @@ class Drivers:
                 for car in self._cars
                 if car not in self.resting
                 and self._last.get(car, 0.0) < now - QUIET
-                and not self._last.get(car, 0.0) >= self._once_since > 0
+                and self._may_act(car)
             ]
             if rested:
                 car = self._random.choice(rested)
@@ -82,9 +90,28 @@ class Drivers:
                 await self._act(car)
                 self._last[car] = time.monotonic()
 
-    def once_each(self, *, only: bool) -> None:
-        """Let each car do one thing only from now on: nobody could see a second one. Or end that."""
-        self._once_since = time.monotonic() if only else 0.0
+    @contextmanager
+    def once_each(self) -> Iterator[None]:
+        """Let each car do one thing at most meanwhile: nobody could see a second one."""
+        window = (time.monotonic() - SEEN, math.inf, "")
+        self._windows.append(window)
+        self.is_interrupted = True
+        try:
+            yield
+        finally:
+            self._windows.remove(window)
+            self.is_interrupted = False
+
+    def once_each_for(self, seconds: float, user_id: str = "") -> None:
+        """Let each car, or those of one user, do one thing at most in so many seconds."""
+        now = time.monotonic()
+        self._windows.append((now - SEEN, now + seconds, user_id))
+
+    def _may_act(self, vehicle_id: str) -> bool:
+        last, user_id = self._last.get(vehicle_id, 0.0), self._cars[vehicle_id].user_id
+        now = time.monotonic()
+        self._windows = [window for window in self._windows if window[1] > now]
+        return all(last < since for since, _, user in self._windows if user in {"", user_id})
 
     async def swap_plug(self, vehicle_id: str) -> None:
         """Plug a car in, or unplug it."""
@@ -95,6 +122,10 @@ class Drivers:
         else:
             await self._simulator.plug(vehicle_id, "home")
         car.is_plugged = not car.is_plugged
+
+    async def lose_link(self, vehicle_id: str) -> None:
+        """Let a car lose the link to its maker: it reports nothing any more."""
+        await self._link(vehicle_id, self._cars[vehicle_id])
 
     async def settle(self) -> None:
         """Let every car and its settings be reported once more, as happens all the time in reality."""
@@ -107,12 +138,23 @@ class Drivers:
             desired = self._random.randrange(75, 101)
             await self._simulator.change_settings(vehicle_id, desiredBatteryLevel=desired)
 
-    def pick(self) -> str:
-        """Return a car that rests and reports, for somebody who wants to move it."""
-        now = time.monotonic()
-        free = [key for key in self._cars if key not in self.resting and self._cars[key].is_linked]
-        rested = [key for key in free if self._last.get(key, 0.0) < now - QUIET / 2]
-        return self._random.choice(rested or free)
+    async def pick(self) -> str:
+        """Wait for a car that has rested and reports, for somebody who wants to move it, and return it."""
+        while True:
+            before = time.monotonic() - QUIET
+            free = [key for key in self._cars if key not in self.resting]
+            rested = [
+                key
+                for key in free
+                if self._last.get(key, 0.0) < before
+                and self._cars[key].is_linked
+                and self._may_act(key)
+            ]
+            if rested:
+                car = self._random.choice(rested)
+                self._last[car] = time.monotonic()
+                return car
+            await asyncio.sleep(0.2)
 
     def owner(self, vehicle_id: str) -> str:
         """Return the user of a car."""
@@ -216,7 +258,8 @@ class Drivers:
             if self._timeline.was_calm(began, time.time(), car.user_id):
                 self.failed.append(f"{domain}.{action}: {err}")
             return False
-        self._timeline.commands.append((time.time(), car.user_id))
+        changes = next((kind for kind in _KINDS if kind in f"{action} {data}"), "")
+        self._timeline.commands.append(Command(time.time(), car.user_id, changes))
         return True
 
     def _note_ineffective(self, car: Car, what: str) -> None:

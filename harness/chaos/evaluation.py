@@ -10,7 +10,7 @@ from typing import Any
 from ..process import ProcessFailed
 from . import reactions
 from .comparison import Comparison, Match, compare, published_before_kills
-from .contents import Contents
+from .contents import Contents, starts_of
 from .deliveries import compare_deliveries
 from .known_gaps import BEFORE_AUTOMATIONS, LATE, OLD_SESSION, SHUT, known_gaps
 from .promise import SESSIONS, Promises
@@ -108,7 +108,13 @@ class _Evaluation:
 
     def _check_fields(self, found: Comparison) -> None:
         """Check each field of each change, its time and its place in the order."""
-        contents = Contents(self.truth, self.timeline, self.setting.entry_id, self.setting.devices)
+        contents = Contents(
+            self.truth,
+            self.timeline,
+            self.setting.entry_id,
+            self.setting.devices,
+            started=starts_of(found.matches),
+        )
         provenance = Provenance(self.truth, self.timeline, self.promises.due)
         wrong: dict[str, list[Any]] = {
             "wrong_details": [],

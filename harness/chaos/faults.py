@@ -7,7 +7,8 @@ import time
 from typing import Any
 
 from ..simulator import Simulator
-from .timeline import Timeline, Trouble
+from .drivers import Drivers
+from .timeline import RECOVERY, Timeline, Trouble
 
 DELIVERIES = {"drop": 0.05, "duplicate": 0.1, "reorder": 0.2}
 
@@ -67,7 +68,9 @@ GAPS: Mapping[str, tuple[dict[str, Any], str]] = {
 
 _FINE = {"api_500": 0.0, "api_429": 0.0, "api_slow_seconds": 0.0, "outage_seconds": 0.0}
 _DURATION = (1.5, 4.0)
-_PAUSE = (18.0, 40.0)
+AFTER = RECOVERY + 6.0
+"""Seconds after a burst in which nobody can be sure to see a second change."""
+_PAUSE = (10.0, 30.0)
 """Seconds, from and to."""
 SLIP = 3.0
 """Seconds for which one user cannot be read."""
@@ -83,6 +86,7 @@ class ApiFaults:
         users: Sequence[str],
         *,
         seed: int,
+        drivers: Drivers,
         is_full: bool,
     ) -> None:
         """Begin with an API that works; aimed faults are about one of these users."""
@@ -90,6 +94,7 @@ class ApiFaults:
         self._timeline = timeline
         self._users = users
         self._random = Random(f"{seed}/trouble")
+        self._drivers = drivers
         self._is_full = is_full
         self.bursts = 0
         self.struck: dict[str, int] = {}
@@ -99,16 +104,20 @@ class ApiFaults:
         """Make one burst after the other, until cancelled."""
         while True:
             await asyncio.sleep(self._random.uniform(*_PAUSE))
-            if self._random.random() < 0.5:
-                await self._burst()
+            duration, roll = self._random.uniform(*_DURATION), self._random.random()
+            if self._drivers.is_interrupted:
+                continue
+            if roll < 0.5:
+                await self._burst(duration)
             else:
                 user_id = self._random.choice(self._users)
-                await self.aim(user_id, self._random.choice(AIMED), self._duration())
+                await self.aim(user_id, self._random.choice(AIMED), duration)
             if self._is_full:
                 await self._gap()
 
     async def aim(self, user_id: str, fault: Mapping[str, Any], seconds: float) -> None:
         """Aim a fault at one user's calls for some seconds, and wait for its end."""
+        self._drivers.once_each_for(seconds + AFTER, user_id)
         began = time.time()
         await self._simulator.set_faults(**fault, users=[user_id], for_seconds=seconds)
         # What takes long is still under way when the fault ends.
@@ -117,11 +126,12 @@ class ApiFaults:
         await asyncio.sleep(seconds)
         self.bursts += 1
 
-    async def _burst(self) -> None:
+    async def _burst(self, seconds: float) -> None:
+        self._drivers.once_each_for(seconds + AFTER)
         began = time.time()
         try:
             await self._simulator.set_faults(**self._random.choice(BURSTS))
-            await asyncio.sleep(self._duration())
+            await asyncio.sleep(seconds)
         finally:
             await self._simulator.set_faults(**_FINE)
             self._timeline.troubles.append(Trouble(began, time.time()))
@@ -133,6 +143,3 @@ class ApiFaults:
         self.struck[name] = self.struck.get(name, 0) + 1
         user_id = self._random.choice(self._users)
         await self._simulator.set_faults(**fault, users=[user_id], times=2)
-
-    def _duration(self) -> float:
-        return self._random.uniform(*_DURATION)

@@ -20,7 +20,7 @@ RETRIES = (0.7, 1.3, 2.0)
 STOPPED_FOR = sum(RETRIES) + 3.0
 OLD_CHANGE = 50 * 60.0
 """Seconds before now at which something happens while Home Assistant is stopped."""
-HUNG_UP = 2.5
+HUNG_UP = 1.5
 """Seconds for which the proxy hangs up in each way."""
 LIFE_ENDING = frozenset({"kill", "stop", "restart", "reload", "options", "early"})
 """After these, the entry is set up again."""
@@ -80,11 +80,10 @@ class Interruptions:
         if kind not in LIFE_ENDING:
             await ways[kind]()
             return
-        self._drivers.once_each(only=True)
-        await asyncio.sleep(self._random.uniform(*BEFORE))
-        await ways[kind]()
-        await asyncio.sleep(AFTER)
-        self._drivers.once_each(only=False)
+        with self._drivers.once_each():
+            await asyncio.sleep(self._random.uniform(*BEFORE))
+            await ways[kind]()
+            await asyncio.sleep(AFTER)
 
     async def start(self) -> None:
         """Start Home Assistant; the life is ready once the caller says so."""
@@ -115,6 +114,8 @@ class Interruptions:
         await self._simulator.set_faults(clock_skew_seconds=-OLD_CHANGE)
         try:
             await self._drivers.swap_plug(self._old_car)
+            # Jedlix asks a car that is silent for long, and this one must not answer.
+            await self._drivers.lose_link(self._old_car)
         finally:
             await self._simulator.set_faults(clock_skew_seconds=0.0)
             self._timeline.skews.append((skewed, time.time(), OLD_CHANGE))
@@ -201,14 +202,15 @@ class Interruptions:
         """Let the proxy hang up in each way, with something to deliver."""
         for way in (HangUp.AT_ONCE, HangUp.BEFORE_THE_ANSWER):
             self._proxy.hang_up = way
-            await self._drivers.swap_plug(self._drivers.pick())
+            await self._drivers.swap_plug(await self._drivers.pick())
             await asyncio.sleep(HUNG_UP)
         self._proxy.hang_up = HangUp.NEVER
 
     async def _slip(self) -> None:
         """Let one user be unreadable while that user's car does something."""
-        car = self._drivers.pick()
-        slip = asyncio.create_task(self._faults.aim(self._drivers.owner(car), AIMED[0], SLIP))
+        car = await self._drivers.pick()
+        owner = self._drivers.owner(car)
+        slip = asyncio.create_task(self._faults.aim(owner, AIMED[0], SLIP))
         await asyncio.sleep(0.3)
         await self._drivers.swap_plug(car)
         await slip

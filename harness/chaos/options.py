@@ -20,5 +20,6 @@ class Options:
     keep: bool = False
     strict: bool = False
     short: bool = False
+    no_poll: bool = False
     full: bool = False
     integration: Path = INTEGRATION

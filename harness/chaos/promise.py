@@ -48,7 +48,7 @@ POLL = 80.0
 """Seconds: an interval of a minute, with its jitter and its calls."""
 FIRST_REFRESH = 6.0
 """Seconds after a start within which the first refresh is over."""
-SET_UP = 2.0
+SET_UP = 0.5
 """Seconds before the end of the set-up in which the first refresh may begin."""
 
 SESSIONS = ("session_started", "session_ended")
@@ -191,14 +191,14 @@ class Promises:
     def _seen_without_poll_at(self, user_id: str, begin: float) -> float:
         accepted = self.accepted.first(user_id, begin)
         delivered = self.timeline.settled(accepted, REFRESH, user_id)
-        return min(delivered, self._seen_at_start(begin))
+        return min(delivered, self._seen_at_start(user_id, begin))
 
     def _settings_seen_at(self, user_id: str, begin: float) -> float:
         accepted = self.accepted_settings.first(user_id, begin)
         is_calm = self.timeline.was_calm(accepted, accepted + REFRESH, user_id)
         return min(
             self.timeline.settled(accepted, REFRESH if is_calm else POLL, user_id),
-            self._seen_at_start(begin),
+            self._seen_at_start(user_id, begin),
             self._commanded_at(user_id, begin),
         )
 
@@ -207,25 +207,20 @@ class Promises:
 
     def _commanded_at(self, user_id: str, begin: float) -> float:
         """Return by when a command of ours that was done right after `begin` has shown its effect."""
-        done = (at for at, user in self.timeline.commands if user == user_id)
+        done = (item.at for item in self.timeline.commands if item.user_id == user_id)
         first = min((at for at in done if begin <= at <= begin + COMMAND), default=math.inf)
         return first + COMMAND
 
-    def _seen_at_start(self, begin: float) -> float:
+    def _seen_at_start(self, user_id: str, begin: float) -> float:
         """Return by when the first refresh of the next life is over."""
-        return min(map(self._first_refresh, self._lives_since(begin)), default=math.inf)
+        lives = [life for life in self.timeline.lives if begin <= life.began]
+        return min((self._first_refresh(life, user_id) for life in lives), default=math.inf)
 
-    def _lives_since(self, begin: float) -> list[Life]:
-        return [life for life in self.timeline.lives if begin <= life.began]
-
-    def _first_refresh(self, life: Life) -> float:
+    def _first_refresh(self, life: Life, user_id: str) -> float:
         """Return when the first refresh of a life is over; inf where the life ended before."""
-        is_fine = not any(
-            trouble.begin < life.ready + FIRST_REFRESH and trouble.end > life.ready - SET_UP
-            for trouble in self.timeline.troubles
-        )
-        if not is_fine:
-            return self.timeline.settled(life.ready, POLL)
+        begin, end = life.ready - SET_UP, life.ready + FIRST_REFRESH
+        if self.timeline.is_troubled(begin, end, user_id):
+            return self.timeline.settled(life.ready, POLL, user_id)
         over = life.ready + FIRST_REFRESH
         return over if over < life.ended else math.inf
 
@@ -235,7 +230,7 @@ class Promises:
         first = Accepted.read(of_type, self.timeline).first(line.user_id, line.known_at)
         due = self.timeline.settled(first, REFRESH)
         if self.has_history:
-            due = min(due, self._seen_at_start(line.known_at))
+            due = min(due, self._seen_at_start(line.user_id, line.known_at))
         if due < math.inf:
             self.due[line.n] = due
 

@@ -53,8 +53,10 @@ class Provenance:
         for trouble in self.timeline.troubles:
             if trouble.begin < at and trouble.end + RECOVERY > begin:
                 begin = min(begin, trouble.begin - EVIDENCE)
-        commanded = [
-            done for done, user in self.timeline.commands if user == line.user_id and done <= at + 3
+        commands = [
+            item
+            for item in self.timeline.commands
+            if item.user_id == line.user_id and item.at <= at + EVIDENCE
         ]
         match source:
             case "webhook":
@@ -64,13 +66,14 @@ class Provenance:
             case "history":
                 is_possible = self._read_history(begin, at)
             case "command":
-                is_possible = any(begin <= done for done in commanded)
+                is_possible = any(begin <= item.at for item in commands)
             case _:
                 is_possible = False
         if not is_possible:
             return f"source: {source}, but nothing of the kind was there"
-        is_ours = any(abs(done - at) < COMMANDED for done in commanded) and line.type.startswith(
-            ("smart_charging_", "boost_")
+        is_ours = any(
+            item.changes and line.type.startswith(item.changes) and abs(item.at - at) < COMMANDED
+            for item in commands
         )
         if is_ours and abs(line.known_at - at) < COMMANDED and source != "command":
             return f"source: {source}, not command"

@@ -139,10 +139,13 @@ class Chaos:
         self.verdict.commands = drivers.commands
         await drivers.settle()
         await asyncio.sleep(4.0)
+        if self._options.no_poll:
+            self.verdict.left_out.append("what only a poll can find")
+            return
         self._note(f"{self.verdict.deliveries} deliveries: nothing is delivered any more")
         await simulator.set_faults(drop=1.0)
         for _ in range(DEAF_CARS):
-            await drivers.swap_plug(drivers.pick())
+            await drivers.swap_plug(await drivers.pick())
         await simulator.set_faults(drop=0.0)
 
     def _begin_task(self, work: Coroutine[Any, Any, None]) -> None:

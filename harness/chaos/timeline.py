@@ -31,6 +31,16 @@ class Trouble:
     user_id: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command through Home Assistant: when it was done, whom it was about, and what it changed."""
+
+    at: float
+    user_id: str
+    changes: str
+    """The beginning of the types of changes that it makes; empty for none."""
+
+
 @dataclass(slots=True)
 class Timeline:
     """The lives of our entry, the API's troubles, and the times in which a user was not followed."""
@@ -42,8 +52,7 @@ class Timeline:
     """The users who are followed, those with absences included."""
     skews: list[tuple[float, float, float]] = field(default_factory=list)
     """From when to when Jedlix's clock was wrong, and by how many seconds it was behind."""
-    commands: list[tuple[float, str]] = field(default_factory=list)
-    """When each command through Home Assistant was done, and the user whom it was about."""
+    commands: list[Command] = field(default_factory=list)
 
     @property
     def kills(self) -> Sequence[float]:
@@ -63,6 +72,10 @@ class Timeline:
         return not any(
             trouble.begin < end and begin < trouble.end + RECOVERY for trouble in self._of(user_id)
         )
+
+    def is_troubled(self, begin: float, end: float, user_id: str) -> bool:
+        """Return whether calls of a user failed at any time from `begin` to `end`."""
+        return any(item.begin < end and begin < item.end for item in self._of(user_id))
 
     def was_calm(self, begin: float, end: float, user_id: str = "") -> bool:
         """Return whether the API was fine, and Home Assistant up, all the time from `begin` to `end`."""
