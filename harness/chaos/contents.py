@@ -12,7 +12,7 @@ from .comparison import Match
 from .promise import REPORTED, SESSION_KINDS
 from .recording import Published
 from .timeline import Timeline
-from .truth import EXACT, Happened, Session, Truth, seconds
+from .truth import EXACT, Happened, Session, Truth, moment
 
 MARGIN = 2.5
 """Seconds: two answers of Jedlix that are read side by side, and the clock of a busy machine."""
@@ -90,11 +90,7 @@ class Contents:
 
     def _occurred_at(self, match: Match) -> Iterator[str]:
         change, line = match.change, match.line
-        try:
-            at = seconds(change.data.get("occurred_at"))
-        except TypeError, ValueError:
-            yield f"occurred_at: {change.data.get('occurred_at')!r}"
-            return
+        at = moment(change.data.get("occurred_at"))
         if line.type in _STATES:
             is_right = self._report_level(change, line) is not None
         elif line.type.startswith("session_") or line.type in REPORTED:
@@ -102,7 +98,7 @@ class Contents:
         else:
             is_right = self._is_untimed_right(at, change, line)
         if not is_right:
-            yield f"occurred_at: {change.data['occurred_at']}"
+            yield f"occurred_at: {change.data.get('occurred_at')}"
 
     def _is_untimed_right(self, at: float, change: Published, line: Happened) -> bool:
         """Return whether the time of a change without its own lies between knowing and publishing.
@@ -118,7 +114,7 @@ class Contents:
 
     def _report_level(self, change: Published, line: Happened) -> tuple[int | None] | None:
         """Return the battery level of the report that a change of state bears the time of, None if none."""
-        at = seconds(change.data.get("occurred_at"))
+        at = moment(change.data.get("occurred_at"))
         for report in self.truth.reports_of.get(line.vehicle_id, ()):
             if (
                 abs(report.at - at) < EXACT
@@ -185,7 +181,7 @@ class Contents:
             allowed = {item.facts["charging_location_id"] for item in running}
             if self._began_meanwhile(change, line):
                 allowed.add(None)
-        if (given := change.data.get("charging_location_id", "")) not in allowed:
+        if (given := change.data.get("charging_location_id", "")) not in list(allowed):
             yield f"charging_location_id: {given!r}, not one of {sorted(map(str, allowed))}"
 
     def _session_details(self, change: Published, line: Happened) -> Iterator[str]:
@@ -199,7 +195,7 @@ class Contents:
             times["ended_at"] = session.end
         for name, at in times.items():
             given = change.data.get(name)
-            if not isinstance(given, str) or abs(seconds(given) - at) >= EXACT:
+            if not abs(moment(given) - at) < EXACT:
                 yield f"{name}: {given}, not {session.facts[name]}"
 
 
@@ -225,9 +221,4 @@ def _is_same(given: Any, value: Any) -> bool:
     if isinstance(value, int | float):
         is_number = isinstance(given, int | float) and not isinstance(given, bool)
         return is_number and abs(given - value) < 1e-6
-    if given == value:
-        return True
-    try:
-        return abs(seconds(given) - seconds(value)) < EXACT
-    except TypeError, ValueError:
-        return False
+    return bool(given == value) or abs(moment(given) - moment(value)) < EXACT

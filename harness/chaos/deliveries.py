@@ -8,7 +8,7 @@ from typing import Any
 from .comparison import Repeats
 from .recording import Line
 from .timeline import Timeline
-from .truth import EXACT, Truth, seconds
+from .truth import EXACT, Truth, moment, seconds
 
 AT_A_KILL = 0.1
 """Seconds between an answer and what follows from it, on a busy machine."""
@@ -114,7 +114,7 @@ def _wrong(
     for name, value in expected.items():
         if given.get(name) != value:
             yield f"{name}: {given.get(name)!r}"
-    if not _is_moment(data.get("occurred_at"), seconds(message["timestamp"])):
+    if not abs(moment(data.get("occurred_at")) - seconds(message["timestamp"])) < EXACT:
         yield f"occurred_at: {data.get('occurred_at')!r}"
     if data.get("source") not in {"webhook", "history"}:
         yield f"source: {data.get('source')!r}"
@@ -130,10 +130,3 @@ def _as_sent(data: Mapping[str, Any]) -> Any:
     if data.get("source") != "history" or not isinstance(payload, dict):
         return payload
     return {name: value for name, value in payload.items() if name != "deliveries"}
-
-
-def _is_moment(text: Any, at: float) -> bool:
-    try:
-        return abs(seconds(text) - at) < EXACT
-    except TypeError, ValueError:
-        return False

@@ -110,6 +110,8 @@ class Drivers:
     def _may_act(self, vehicle_id: str) -> bool:
         last, user_id = self._last.get(vehicle_id, 0.0), self._cars[vehicle_id].user_id
         now = time.monotonic()
+        if self._timeline.is_starting:
+            return False  # nobody can know whether the first refresh comes before or after it
         self._windows = [window for window in self._windows if window[1] > now]
         return all(last < since for since, _, user in self._windows if user in {"", user_id})
 
@@ -151,7 +153,7 @@ class Drivers:
                 and self._may_act(key)
             ]
             if rested:
-                car = self._random.choice(rested)
+                car = min(rested, key=lambda key: self._last.get(key, 0.0))
                 self._last[car] = time.monotonic()
                 return car
             await asyncio.sleep(0.2)

@@ -190,7 +190,8 @@ class _Evaluation:
         ]
         if len(memory) > 4:
             self.verdict.memory_growth_mb = round(memory[-1] - memory[0], 1)
-        self.verdict.tasks = max((item.data["tasks"] for item in pulses[-5:]), default=0)
+        tasks = [item.data["tasks"] for item in pulses[-5:]]
+        self.verdict.tasks = int(statistics.median(tasks)) if tasks else 0
 
 
 def _push_delays(matches: Sequence[Match], truth: Truth, timeline: Timeline) -> dict[str, float]:
@@ -198,9 +199,7 @@ def _push_delays(matches: Sequence[Match], truth: Truth, timeline: Timeline) -> 
     delays = []
     for match in matches:
         at, line = match.change.at, match.line
-        if match.change.data.get("source") != "webhook" or not timeline.was_calm(
-            line.known_at - 1, at, line.user_id
-        ):
+        if not timeline.was_calm(line.known_at - 1, at, line.user_id):
             continue
         accepted = (
             item.at

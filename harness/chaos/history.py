@@ -7,6 +7,7 @@ from typing import Any
 
 from ..entities import find, our_devices, our_entities
 from ..home import Home
+from ..home_api import RestFailed
 from .truth import Session, Truth, seconds
 
 PERIOD = timedelta(days=10)
@@ -31,7 +32,11 @@ async def wrong_calendars(home: Home, truth: Truth, followed: frozenset[str]) ->
         if calendar is None:
             wrong.append(f"{car_id}: no calendar")
             continue
-        events = await home.api.rest("GET", f"calendars/{calendar.entity_id}?{period}")
+        try:
+            events = await home.api.rest("GET", f"calendars/{calendar.entity_id}?{period}")
+        except RestFailed as err:
+            wrong.append(f"{car_id}: {err}")
+            continue
         sessions = truth.sessions_of.get(car_id, ())
         wrong += [
             f"calendar of {car_id}: {line}"

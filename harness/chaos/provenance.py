@@ -7,11 +7,12 @@ history among the calls, commands that the run made.
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+import math
 
 from .comparison import Match
 from .promise import REPORTED
 from .timeline import RECOVERY, Life, Timeline
-from .truth import EXACT, Happened, Truth, seconds
+from .truth import EXACT, Happened, Truth, moment
 
 EVIDENCE = 8.0
 """Seconds between a delivery, a poll or a command and what follows from it, where the API is fine."""
@@ -120,10 +121,8 @@ class Provenance:
 
     @staticmethod
     def _occurred(match: Match) -> float:
-        try:
-            return seconds(match.change.data.get("occurred_at"))
-        except TypeError, ValueError:
-            return match.line.occurred_at
+        at = moment(match.change.data.get("occurred_at"))
+        return match.line.occurred_at if math.isnan(at) else at
 
     def is_too_slow(self, match: Match) -> bool:
         """Return whether a promised change was published after the moment at which it was due."""

@@ -13,7 +13,7 @@ from typing import Any
 from . import automations
 from .recording import Line, Published, Recording
 from .timeline import Timeline
-from .truth import seconds
+from .truth import moment
 
 WITHIN = 4.0
 """Seconds within which an automation has run, on a busy machine."""
@@ -217,16 +217,9 @@ def _written(recording: Recording) -> Iterator[Line]:
         unique_id, state = str(line.data["unique_id"]), str(line.data["state"])
         if line.data.get("event_type") is None or state in {"unknown", "unavailable"}:
             continue
-        if shown.get(unique_id) != state and abs(_moment(state) - line.at) < MOMENT:
+        if shown.get(unique_id) != state and abs(moment(state) - line.at) < MOMENT:
             yield line
         shown[unique_id] = state
-
-
-def _moment(state: str) -> float:
-    try:
-        return seconds(state)
-    except ValueError:
-        return 0.0
 
 
 def _webhooks_missed(recording: Recording, timeline: Timeline) -> Iterator[str]:

@@ -38,7 +38,8 @@ class Published:
     @property
     def session_id(self) -> str | None:
         """The session, where the event names one."""
-        return self.data.get("session_id")
+        session_id = self.data.get("session_id")
+        return None if session_id is None else str(session_id)
 
     @property
     def is_late(self) -> bool:

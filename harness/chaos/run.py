@@ -12,10 +12,13 @@ from typing import Any
 
 from ..config_entries import add_jedlix, set_options, until_subscribed
 from ..config_folder import add_component
+from ..flows import FlowFailed
 from ..home import Home
+from ..home_api import RestFailed
 from ..paths import run_folder
 from ..process import ProcessFailed
 from ..simulator import Simulator
+from ..websocket import CommandFailed
 from .evaluation import evaluate
 from .faults import DELIVERIES
 from .final_states import wrong_states
@@ -52,6 +55,7 @@ class Chaos:
         self._timeline = Timeline()
         self._began = time.monotonic()
         self._tasks: list[asyncio.Task[None]] = []
+        self._failed: list[str] = []
         self.verdict = Verdict(seed=options.seed, cars=options.cars, is_full=options.full)
 
     async def run(self) -> Verdict:
@@ -82,7 +86,7 @@ class Chaos:
         command = [str(part) for pair in arguments.items() for part in pair]
         async with AsyncExitStack() as stack:
             simulator = await stack.enter_async_context(Simulator.ours(folder, *command))
-            home = Home(folder / "home", integration=options.integration)
+            home = Home(folder / "home", integration=_linked(folder, options.integration))
             add_component(home.folder, RECORDER)
             with (home.folder / "configuration.yaml").open("a", encoding="utf-8") as configuration:
                 configuration.write("diagnostics:\n")
@@ -127,7 +131,10 @@ class Chaos:
         for count, kind in self._interruptions():
             await self._until_delivered(parts, count)
             self._note(f"{self.verdict.deliveries} deliveries: {kind}")
-            await parts.interruptions.make(kind)
+            try:
+                await parts.interruptions.make(kind)
+            except (FlowFailed, RestFailed, CommandFailed, ValueError) as err:
+                self._failed.append(f"{kind}: {err!r}")
             done = self.verdict.interruptions
             done[kind] = done.get(kind, 0) + 1
         await simulator.add_user()
@@ -136,6 +143,7 @@ class Chaos:
         await simulator.clear_faults()
         await simulator.clock(speed=0)
         self.verdict.bursts = parts.faults.bursts
+        self.verdict.count("interruptions_failed", self._failed)
         self.verdict.commands = drivers.commands
         await drivers.settle()
         await asyncio.sleep(4.0)
@@ -243,3 +251,11 @@ class Chaos:
         self.verdict.count("errors_logged", [item.text for item in logged if item.is_error])
         self.verdict.count("warnings_logged", [item.text for item in logged if not item.is_error])
         self.verdict.outages_logged = outages(home.folder)
+
+
+def _linked(folder: Path, integration: Path) -> Path:
+    """Return the integration under its own name, whatever its folder is called."""
+    link = folder / "integration" / "jedlix"
+    link.parent.mkdir()
+    link.symlink_to(integration.resolve(), target_is_directory=True)
+    return link

@@ -59,6 +59,11 @@ class Timeline:
         """The moments of the kills."""
         return [life.ended for life in self.lives if life.was_killed]
 
+    @property
+    def is_starting(self) -> bool:
+        """Whether our entry is being set up now."""
+        return self.lives[-1].ready == math.inf and self.lives[-1].ended == math.inf
+
     def is_up(self, at: float) -> bool:
         """Return whether Home Assistant was up and our entry set up at a moment."""
         return any(life.ready <= at < life.ended for life in self.lives)

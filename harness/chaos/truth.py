@@ -20,6 +20,14 @@ def seconds(text: str | None) -> float:
     return math.inf if text is None else datetime.fromisoformat(text).timestamp()
 
 
+def moment(text: Any) -> float:
+    """Return a time that somebody else wrote as Unix seconds; nan where it is none."""
+    try:
+        return seconds(text) if isinstance(text, str) else math.nan
+    except ValueError:
+        return math.nan
+
+
 @dataclass(frozen=True, slots=True)
 class Happened:
     """One line of the journal. `known_at` is when Jedlix could first know it; times are Unix seconds."""

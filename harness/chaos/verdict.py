@@ -12,7 +12,8 @@ MAX_BLOCKED_MS = 250.0
 MAX_PUSH_DELAY_MS = 1500.0
 """Milliseconds between an accepted delivery and what it brings, in the middle of all."""
 MAX_GROWTH_MB = 60.0
-MAX_TASKS = 60
+MAX_TASKS = 40
+"""At the end, when nothing happens any more."""
 
 MUST_BE_0 = {
     "lost": "promised changes that were not published",
@@ -35,6 +36,7 @@ MUST_BE_0 = {
     "webhooks_refused": "deliveries with the right key that were not accepted",
     "strangers_accepted": "deliveries with a wrong key that were not refused, or published",
     "commands_failed": "commands that failed or did nothing",
+    "interruptions_failed": "restarts, reloads and changes of users that did not succeed",
     "calendar_wrong": "calendars with wrong sessions",
     "statistics_wrong": "statistics with wrong sums",
     "secrets_found": "secrets and addresses in places where they must not be",
@@ -101,6 +103,7 @@ class Verdict:
     strangers_accepted: int = 0
     commands: int = 0
     commands_failed: int = 0
+    interruptions_failed: int = 0
     triggers: int = 0
     calendar_wrong: int = 0
     statistics_wrong: int = 0
