@@ -24,8 +24,11 @@ QUIET = 12.0
 """Seconds that a car is left alone after each act, so that most states last until they are read."""
 SEEN = 8.0
 """Seconds within which an act is seen, where all is well."""
+COMMAND_PATIENCE = 40.0
+COMMANDS_APART = 3.0
 _KINDS = ("boost", "smart_charging")
 """What commands change: their action or entity names it, and so do the types of their changes."""
+WAYS = ("app", "switch", "action")
 _PAUSE = 0.35
 """Mean seconds between two acts."""
 
@@ -68,6 +71,7 @@ class Drivers:
         self.resting: set[str] = set()
         """The cars that somebody else moves."""
         self.is_interrupted = False
+        """Whether something is going on that API trouble must not disturb."""
         self.commands = 0
         self.failed: list[str] = []
         """Commands that failed, or did nothing, although all was well."""
@@ -140,6 +144,35 @@ class Drivers:
             desired = self._random.randrange(75, 101)
             await self._simulator.change_settings(vehicle_id, desiredBatteryLevel=desired)
 
+    async def use_home(self, vehicle_id: str) -> None:
+        """Let a driver do everything through Home Assistant: boost, set the level, pause smart charging."""
+        car = self._cars[vehicle_id]
+        self.resting.add(vehicle_id)
+        try:
+            async with asyncio.timeout(COMMAND_PATIENCE):
+                while not (self._can_command(car) and car.is_linked):
+                    if not car.is_linked:
+                        await self._link(vehicle_id, car)
+                    await asyncio.sleep(0.5)
+        except TimeoutError:
+            return
+        self.is_interrupted = True
+        if car.is_plugged:
+            await self.swap_plug(vehicle_id)
+            await asyncio.sleep(SEEN)
+        if not car.is_smart:
+            await self._switch_smart(vehicle_id, car, "action")
+        await self.swap_plug(vehicle_id)
+        await asyncio.sleep(SEEN)
+        await self._boost(vehicle_id, car, "action", enabled=True)
+        await self._set_level(vehicle_id, car)
+        await asyncio.sleep(COMMANDS_APART)
+        await self._switch_smart(vehicle_id, car, "switch")
+        await asyncio.sleep(COMMANDS_APART)
+        self._last[vehicle_id] = time.monotonic()
+        self.resting.discard(vehicle_id)
+        self.is_interrupted = False
+
     async def pick(self) -> str:
         """Wait for a car that has rested and reports, for somebody who wants to move it, and return it."""
         while True:
@@ -171,9 +204,9 @@ class Drivers:
         elif roll < 0.15:
             level = self._random.randrange(5, 75)
             await self._simulator.telemetry(vehicle_id, battery_level=level)
-        elif roll < 0.2:
+        elif roll < 0.22:
             await self._set_level(vehicle_id, car)
-        elif roll < 0.23:
+        elif roll < 0.25:
             await self._simulator.ready(vehicle_id)
         else:
             place = "home" if self._random.random() < 0.8 else "unknown"
@@ -182,9 +215,10 @@ class Drivers:
 
     async def _act_plugged(self, vehicle_id: str, car: Car, roll: float) -> None:
         if roll < 0.2:
-            await self._switch_smart(vehicle_id, car)
+            await self._switch_smart(vehicle_id, car, self._random.choice(WAYS))
         elif roll < 0.45:
-            await self._boost(vehicle_id, car)
+            enabled = self._random.random() < 0.7
+            await self._boost(vehicle_id, car, self._random.choice(WAYS), enabled=enabled)
         elif roll < 0.55:
             await self._simulator.telemetry(vehicle_id)
         else:
@@ -193,9 +227,8 @@ class Drivers:
             # It comes back with less in the battery: else it would stay full.
             await self._simulator.telemetry(vehicle_id, battery_level=self._random.randrange(5, 75))
 
-    async def _switch_smart(self, vehicle_id: str, car: Car) -> None:
+    async def _switch_smart(self, vehicle_id: str, car: Car, way: str) -> None:
         enabled = not car.is_smart
-        way = self._random.choice(("app", "switch", "action"))
         until = datetime.now(UTC) + timedelta(days=1)
         if way == "app" or not self._can_command(car):
             await self._simulator.change_settings(vehicle_id, isSmartChargingEnabled=enabled)
@@ -214,12 +247,10 @@ class Drivers:
             self._note_ineffective(car, f"smart charging by {way}")
         car.is_smart = enabled
 
-    async def _boost(self, vehicle_id: str, car: Car) -> None:
+    async def _boost(self, vehicle_id: str, car: Car, way: str, *, enabled: bool) -> None:
         session = (await self._shown(vehicle_id))["session"]
         if session is None or not session["is_managed"]:
             return  # there is no smart session, so nobody would offer it
-        enabled = self._random.random() < 0.7
-        way = self._random.choice(("app", "switch", "action"))
         if way == "app" or not self._can_command(car):
             try:
                 await self._simulator.boost(vehicle_id, enabled=enabled)

@@ -70,7 +70,7 @@ _FINE = {"api_500": 0.0, "api_429": 0.0, "api_slow_seconds": 0.0, "outage_second
 _DURATION = (1.5, 4.0)
 AFTER = RECOVERY + 6.0
 """Seconds after a burst in which nobody can be sure to see a second change."""
-_PAUSE = (10.0, 30.0)
+_PAUSE = (AFTER + 4.0, AFTER + 24.0)
 """Seconds, from and to."""
 SLIP = 3.0
 """Seconds for which one user cannot be read."""

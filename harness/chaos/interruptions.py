@@ -52,6 +52,7 @@ class Interruptions:
         seed: int,
         old_car: str,
         spare_car: str,
+        commanded_car: str,
     ) -> None:
         """Take all that may be interrupted."""
         self._home = home
@@ -63,6 +64,7 @@ class Interruptions:
         self._random = Random(f"{seed}/interruptions")
         self._old_car = old_car
         self._spare_car = spare_car
+        self._commanded_car = commanded_car
 
     async def make(self, kind: str) -> None:
         """Interrupt in one way, and return when all is set up again."""
@@ -76,6 +78,7 @@ class Interruptions:
             "early": self._kill_before_the_first_round,
             "hang up": self._hang_up,
             "slip": self._slip,
+            "commands": self._command,
         }
         if kind not in LIFE_ENDING:
             await ways[kind]()
@@ -205,6 +208,10 @@ class Interruptions:
             await self._drivers.swap_plug(await self._drivers.pick())
             await asyncio.sleep(HUNG_UP)
         self._proxy.hang_up = HangUp.NEVER
+
+    async def _command(self) -> None:
+        """Let a person use Home Assistant for everything that can be done with a car."""
+        await self._drivers.use_home(self._commanded_car)
 
     async def _slip(self) -> None:
         """Let one user be unreadable while that user's car does something."""

@@ -13,11 +13,13 @@ LATE = "late_after_a_short_gap"
 OLD_SESSION = "session_from_before"
 BEFORE_AUTOMATIONS = "before_automations_run"
 SHUT = "shut_while_reloading"
+WRONG_CLOCK = "wrong_clock_of_home_assistant"
 
 _REASONS = {
     LATE: "What happened in a gap of seconds is called late; only what is 15 minutes old should be.",
     OLD_SESSION: "A session that began before its car was first read is not published when it is listed.",
     BEFORE_AUTOMATIONS: "Changes that the first refresh finds are published before automations listen.",
+    WRONG_CLOCK: "While Home Assistant's clock is ahead, no session is found, and states are not read.",
     SHUT: "A delivery during a reload or a start is answered with 200 by Home Assistant itself.",
 }
 

@@ -20,6 +20,8 @@ from .strangers import Strangers
 from .timeline import Life, Timeline
 from .truth import Truth
 
+CLOCK_AHEAD = 3 * 3600.0
+"""Seconds."""
 ONE_TYPE = "simSessionStarted"
 """The event type of the automation for one type."""
 
@@ -53,6 +55,16 @@ class Parts:
     def recording(self) -> Recording:
         """What was recorded so far."""
         return Recording.read(self.home.folder)
+
+    def set_clock_wrong(self) -> None:
+        """Have the clock of Home Assistant hours ahead, from the next start on."""
+        self.home.started_by = ("faketime", "-f", f"+{CLOCK_AHEAD:.0f}s")
+        (self.home.folder / "clock_ahead").write_text(str(CLOCK_AHEAD), encoding="ascii")
+
+    def set_clock_right(self) -> None:
+        """Have the clock of Home Assistant right again, from the next start on."""
+        self.home.started_by = ()
+        (self.home.folder / "clock_ahead").unlink(missing_ok=True)
 
     async def start_home(self) -> None:
         """Start Home Assistant for the first time."""
@@ -134,6 +146,7 @@ class Parts:
             seed=options.seed,
             old_car=old,
             spare_car=spare,
+            commanded_car=first,
         )
         test = next(item for item in await self.simulator.deliveries() if item["is_test"])
         url = test["url"].replace(self.proxy.url, self.home.base_url)

@@ -40,7 +40,7 @@ SPEED = 120.0
 CHECK_PERIOD = 2.0
 DEAF_CARS = 2
 """Cars that do something at the end without any delivery about it: only a poll can find it."""
-SHORT = ("kill", "stop", "reload", "user", "slip", "hang up")
+SHORT = ("kill", "stop", "reload", "user", "slip", "hang up", "commands")
 LONG = (*SHORT, "restart", "options", "early", "slip", "slip")
 
 
@@ -60,8 +60,9 @@ class Chaos:
 
     async def run(self) -> Verdict:
         """Run it and return the verdict."""
-        if shutil.which("faketime") is None:
-            self.verdict.left_out.append("a wrong clock of Home Assistant: there is no faketime")
+        if not self._has_wrong_clock:
+            reason = "only the full form has it" if shutil.which("faketime") else "no faketime here"
+            self.verdict.left_out.append(f"a wrong clock of Home Assistant: {reason}")
         with run_folder("chaos", self._note) as folder:
             try:
                 await self._run(folder.path)
@@ -70,6 +71,11 @@ class Chaos:
                     self.verdict.write(self._options.json)
             folder.keep = self._options.keep or not self.verdict.is_good
         return self.verdict
+
+    @property
+    def _has_wrong_clock(self) -> bool:
+        """Whether Home Assistant's clock is wrong until the first interruption."""
+        return self._options.full and shutil.which("faketime") is not None
 
     async def _run(self, folder: Path) -> None:
         options = self._options
@@ -107,6 +113,8 @@ class Chaos:
         parts = Parts(
             home=home, simulator=simulator, proxy=proxy, before=before, timeline=self._timeline
         )
+        if self._has_wrong_clock:
+            parts.set_clock_wrong()
         await parts.start_home()
         self._timeline.followed = frozenset(user["id"] for user in before["users"])
         info = await simulator.info()
@@ -130,6 +138,7 @@ class Chaos:
             self._begin_task(work)
         for count, kind in self._interruptions():
             await self._until_delivered(parts, count)
+            parts.set_clock_right()
             self._note(f"{self.verdict.deliveries} deliveries: {kind}")
             try:
                 await parts.interruptions.make(kind)
@@ -170,6 +179,8 @@ class Chaos:
         """Return after how many deliveries each interruption is made, and of which kind it is."""
         kinds = list(SHORT if self._options.short else LONG)
         kinds.remove("kill")
+        if self._options.strict:
+            kinds.remove("commands")
         kinds += ["kill"] * self._options.kills
         self._random.shuffle(kinds)
         if self._options.short:  # the last life is long enough for a poll

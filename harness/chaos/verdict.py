@@ -158,6 +158,8 @@ class Verdict:
         needed = {"truth": 1, "webhooks": 1, "strangers": 1, "triggers": 1}
         if "stop" in self.interruptions:
             needed["late"] = 1
+        if "commands" in self.interruptions:
+            needed["commands"] = 3
         return {
             name: f"the run proves nothing: {name} is {getattr(self, name)}"
             for name, least in needed.items()
