@@ -7,6 +7,8 @@ import sys
 
 from ..command_line import output_file, print_progress, run, whole_number
 from ..paths import INTEGRATION
+from .falsifications import FALSIFICATIONS
+from .falsify import AnchorGone
 from .options import Options
 from .run import Chaos
 from .self_test import SelfTest
@@ -38,9 +40,21 @@ async def _test_itself(given: argparse.Namespace) -> int:
         only=given.only or (),
         file=given.json,
     )
-    is_good = await test.run(print_progress)
+    try:
+        is_good = await test.run(print_progress)
+    except AnchorGone as err:
+        print(f"The table has to follow the code. {err}", file=sys.stderr)
+        return 1
     print("The run sees what is wrong." if is_good else "The run is blind.")
     return 0 if is_good else 1
+
+
+def _name(text: str) -> str:
+    """Read the name of a falsification."""
+    names = [item.name for item in FALSIFICATIONS]
+    if text not in names:
+        raise argparse.ArgumentTypeError("must be one of: " + "; ".join(names))
+    return text
 
 
 def _read_options() -> argparse.Namespace:
@@ -102,7 +116,13 @@ def _read_options() -> argparse.Namespace:
     add(
         "--self-test", action="store_true", help="falsify the integration and see each run turn red"
     )
-    add("--only", action="append", metavar="NAME", help="of the self-test: one falsification")
+    add(
+        "--only",
+        action="append",
+        type=_name,
+        metavar="NAME",
+        help="of the self-test: one of its table",
+    )
     add(
         "--jobs",
         type=whole_number(1, 64),
