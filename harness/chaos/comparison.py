@@ -54,7 +54,7 @@ def compare(
         lines = [line for line in open_lines[key] if line.known_at <= change.at + EXACT]
         is_repeated = not lines and repeats[key].take(change.at)
         if lines:
-            open_lines[key].remove(lines[-1])
+            open_lines[key] = _still_open(open_lines[key], lines[-1])
             found.published.add(lines[-1].n)
             found.matches.append(Match(change, lines[-1]))
         elif is_repeated:
@@ -65,6 +65,15 @@ def compare(
             found.invented.append(change)
         repeats[key].note(change.at)
     return found
+
+
+def _still_open(lines: Sequence[Happened], published: Happened) -> list[Happened]:
+    """Return the lines that may still be published: a state from before the published one is never read.
+
+    What deliveries report comes in any order.
+    """
+    is_reported = published.type in REPORTED
+    return [line for line in lines if line.n > published.n or (is_reported and line != published)]
 
 
 def _key(kind: str, user_id: str, vehicle_id: str, session_id: str | None) -> tuple[str, ...]:

@@ -65,6 +65,7 @@ class Interruptions:
         self._old_car = old_car
         self._spare_car = spare_car
         self._commanded_car = commanded_car
+        self._commanding: asyncio.Task[None] | None = None
 
     async def make(self, kind: str) -> None:
         """Interrupt in one way, and return when all is set up again."""
@@ -83,10 +84,17 @@ class Interruptions:
         if kind not in LIFE_ENDING:
             await ways[kind]()
             return
+        await self.finish()
         with self._drivers.once_each():
             await asyncio.sleep(self._random.uniform(*BEFORE))
             await ways[kind]()
             await asyncio.sleep(AFTER)
+
+    async def finish(self) -> None:
+        """Wait until what goes on beside the other interruptions is over."""
+        if self._commanding is not None:
+            await self._commanding
+            self._commanding = None
 
     async def start(self) -> None:
         """Start Home Assistant; the life is ready once the caller says so."""
@@ -210,8 +218,9 @@ class Interruptions:
         self._proxy.hang_up = HangUp.NEVER
 
     async def _command(self) -> None:
-        """Let a person use Home Assistant for everything that can be done with a car."""
-        await self._drivers.use_home(self._commanded_car)
+        """Let a person use Home Assistant for everything that can be done with a car, beside the rest."""
+        using = self._drivers.use_home(self._commanded_car)
+        self._commanding = asyncio.create_task(using)
 
     async def _slip(self) -> None:
         """Let one user be unreadable while that user's car does something."""

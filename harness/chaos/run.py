@@ -146,6 +146,7 @@ class Chaos:
                 self._failed.append(f"{kind}: {err!r}")
             done = self.verdict.interruptions
             done[kind] = done.get(kind, 0) + 1
+        await parts.interruptions.finish()
         await simulator.add_user()
         await self._until_delivered(parts, self._options.events)
         await self._end_tasks()
@@ -184,7 +185,7 @@ class Chaos:
         kinds += ["kill"] * self._options.kills
         self._random.shuffle(kinds)
         if self._options.short:  # the last life is long enough for a poll
-            kinds.sort(key=lambda kind: kind not in LIFE_ENDING)
+            kinds.sort(key=lambda kind: (kind not in LIFE_ENDING, kind != "commands"))
         counts = sorted(self._options.events * self._random.uniform(0.08, 0.92) for _ in kinds)
         return [(int(count), kind) for count, kind in zip(counts, kinds, strict=True)]
 
