@@ -10,7 +10,7 @@ from ..simulator import Simulator
 from .drivers import Drivers
 from .timeline import RECOVERY, Timeline, Trouble
 
-DELIVERIES = {"drop": 0.05, "duplicate": 0.1, "reorder": 0.2}
+DELIVERIES = {"drop": 0.03, "duplicate": 0.1, "reorder": 0.2}
 
 BURSTS: tuple[dict[str, Any], ...] = (
     {"api_500": 0.5},

@@ -1,5 +1,6 @@
 """Parts of a run that is going on: the processes, and who disturbs them."""
 
+from collections.abc import Iterable
 import json
 import time
 from typing import Any
@@ -155,12 +156,18 @@ class Parts:
 
     def account(self, truth: Truth) -> Account:
         """Return what the account's sensors must show."""
-        began = self.timeline.lives[-1].began
-        received = {
-            line.data.get("event_id")
-            for line in self.recording.webhooks
-            if line.at > began and line.data.get("source") == "webhook"
-        }
+        life = self.timeline.lives[-1]
+        began = life.began
+        received: dict[str, float] = {}
+        for line in self.recording.webhooks:
+            if line.at > began and line.data.get("source") == "webhook":
+                received.setdefault(str(line.data.get("event_id")), line.at)
+        refused = [at for at in self.strangers.refused if at > began]
+
+        def counts(times: Iterable[float]) -> tuple[int, int]:
+            moments = list(times)
+            return sum(at > life.ready for at in moments), len(moments)
+
         created = {item["id"]: item["created_at"] for item in truth.deliveries}
         first: dict[str, float] = {}
         for item in truth.sent:
@@ -168,8 +175,8 @@ class Parts:
                 first.setdefault(item.delivery_id, item.at)
         last_id = max(first, key=lambda key: first[key], default="")
         return Account(
-            received=len(received),
-            rejected=sum(at > began for at in self.strangers.refused),
+            received=counts(received.values()),
+            rejected=counts(refused),
             last_sent=first.get(last_id, 0.0),
             last_delay=first.get(last_id, 0.0) - created.get(last_id, 0.0),
         )

@@ -213,8 +213,17 @@ class Promises:
 
     def _seen_at_start(self, user_id: str, begin: float) -> float:
         """Return by when the first refresh of the next life is over."""
-        lives = [life for life in self.timeline.lives if begin <= life.began]
+        lives = [life for life in self.timeline.lives if begin <= self._reads_from(life)]
         return min((self._first_refresh(life, user_id) for life in lives), default=math.inf)
+
+    def _reads_from(self, life: Life) -> float:
+        """Return from when on the set-up of a life may have read: not before Jedlix is back."""
+        ends = (
+            trouble.end
+            for trouble in self.timeline.troubles
+            if trouble.user_id is None and trouble.begin <= life.began < trouble.end < life.ready
+        )
+        return max(ends, default=life.began)
 
     def _first_refresh(self, life: Life, user_id: str) -> float:
         """Return when the first refresh of a life is over; inf where the life ended before."""
