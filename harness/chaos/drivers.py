@@ -82,11 +82,7 @@ class Drivers:
             await asyncio.sleep(self._random.expovariate(1 / _PAUSE))
             now = time.monotonic()
             rested = [
-                car
-                for car in self._cars
-                if car not in self.resting
-                and self._last.get(car, 0.0) < now - QUIET
-                and self._may_act(car)
+                car for car in self._cars if car not in self.resting and self._has_rested(car)
             ]
             if rested:
                 car = self._random.choice(rested)
@@ -110,6 +106,10 @@ class Drivers:
         """Let each car, or those of one user, do one thing at most in so many seconds."""
         now = time.monotonic()
         self._windows.append((now - SEEN, now + seconds, user_id))
+
+    def _has_rested(self, vehicle_id: str) -> bool:
+        is_quiet = self._last.get(vehicle_id, 0.0) < time.monotonic() - QUIET
+        return is_quiet and self._may_act(vehicle_id)
 
     def _may_act(self, vehicle_id: str) -> bool:
         last, user_id = self._last.get(vehicle_id, 0.0), self._cars[vehicle_id].user_id
@@ -150,9 +150,10 @@ class Drivers:
         self.resting.add(vehicle_id)
         try:
             async with asyncio.timeout(COMMAND_PATIENCE):
-                while not (self._can_command(car) and car.is_linked):
-                    if not car.is_linked:
-                        await self._link(vehicle_id, car)
+                if not car.is_linked:
+                    await self._link(vehicle_id, car)
+                    self._last[vehicle_id] = time.monotonic()
+                while not (self._can_command(car) and self._has_rested(vehicle_id)):  # noqa: ASYNC110
                     await asyncio.sleep(0.5)
         except TimeoutError:
             return
@@ -173,17 +174,19 @@ class Drivers:
         self.resting.discard(vehicle_id)
         self.is_interrupted = False
 
-    async def pick(self) -> str:
-        """Wait for a car that has rested and reports, for somebody who wants to move it, and return it."""
+    async def pick(self, *, is_plugged: bool | None = None) -> str:
+        """Wait for a car that has rested and reports, for somebody who wants to move it, and return it.
+
+        `is_plugged` says whether it has to be plugged in; None: either.
+        """
         while True:
-            before = time.monotonic() - QUIET
-            free = [key for key in self._cars if key not in self.resting]
             rested = [
                 key
-                for key in free
-                if self._last.get(key, 0.0) < before
-                and self._cars[key].is_linked
-                and self._may_act(key)
+                for key, car in self._cars.items()
+                if key not in self.resting
+                and self._has_rested(key)
+                and car.is_linked
+                and is_plugged in {None, car.is_plugged}
             ]
             if rested:
                 car = min(rested, key=lambda key: self._last.get(key, 0.0))

@@ -260,7 +260,12 @@ FALSIFICATIONS: Sequence[Falsification] = (
     Falsification(
         name="the event loop is blocked",
         edits=(
-            Prepend("JedlixCoordinator._serve_request", "import time as _clock\n_clock.sleep(0.4)"),
+            Prepend(
+                "JedlixCoordinator._serve_request",
+                "import time as _clock\n"
+                "_end = _clock.monotonic() + 0.4\n"
+                "while _clock.monotonic() < _end:\n    pass",
+            ),
         ),
         figures=("loop_blocked_ms",),
     ),

@@ -212,10 +212,13 @@ class Interruptions:
     async def _hang_up(self) -> None:
         """Let the proxy hang up in each way, with something to deliver."""
         for way in (HangUp.AT_ONCE, HangUp.BEFORE_THE_ANSWER):
+            car = await self._drivers.pick()
             self._proxy.hang_up = way
-            await self._drivers.swap_plug(await self._drivers.pick())
-            await asyncio.sleep(HUNG_UP)
-        self._proxy.hang_up = HangUp.NEVER
+            try:
+                await self._drivers.swap_plug(car)
+                await asyncio.sleep(HUNG_UP)
+            finally:
+                self._proxy.hang_up = HangUp.NEVER
 
     async def _command(self) -> None:
         """Let a person use Home Assistant for everything that can be done with a car, beside the rest."""
@@ -223,8 +226,8 @@ class Interruptions:
         self._commanding = asyncio.create_task(using)
 
     async def _slip(self) -> None:
-        """Let one user be unreadable while that user's car does something."""
-        car = await self._drivers.pick()
+        """Let one user be unreadable while that user's car is unplugged: nothing more is delivered of it."""
+        car = await self._drivers.pick(is_plugged=True)
         owner = self._drivers.owner(car)
         slip = asyncio.create_task(self._faults.aim(owner, AIMED[0], SLIP))
         await asyncio.sleep(0.3)

@@ -285,6 +285,9 @@ class Promises:
             ends = (item.known_at for item in of_session if item.type == "session_ended")
             end = min(end, min(ends, default=math.inf))
             first = self._seen_at(start.user_id, previous.known_at)
+            life = self.timeline.life_at(start.known_at)
+            if life is not None and first < life.began:  # it was seen again in this life
+                first = self._first_refresh(life, start.user_id)
             second = self._seen_at(start.user_id, start.known_at)
             seen = first < start.known_at and second < end
             if seen and self.timeline.was_calm(first, second, start.user_id):

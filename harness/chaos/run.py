@@ -40,8 +40,8 @@ SPEED = 120.0
 CHECK_PERIOD = 2.0
 DEAF_CARS = 2
 """Cars that do something at the end without any delivery about it: only a poll can find it."""
-SHORT = ("kill", "stop", "reload", "user", "slip", "hang up", "commands")
-LONG = (*SHORT, "restart", "options", "early", "slip", "slip")
+SHORT = ("kill", "stop", "reload", "user", "slip", "slip", "hang up", "commands")
+LONG = (*SHORT, "restart", "options", "early", "slip")
 
 
 class Chaos:
