@@ -123,9 +123,10 @@ FALSIFICATIONS: Sequence[Falsification] = (
     Falsification(
         name="nothing is polled",
         edits=(
-            Prepend(
-                "JedlixCoordinator._async_update_data",
-                "if self.last_update_success and self._store.users:\n    return",
+            Replace(
+                "JedlixCoordinator.__init__",
+                "update_interval=timedelta(minutes=minutes)",
+                "update_interval=None",
             ),
         ),
         figures=("lost", "too_slow", "wrong_state"),
