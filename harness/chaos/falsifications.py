@@ -146,13 +146,6 @@ FALSIFICATIONS: Sequence[Falsification] = (
         "",
         "event_entities_missed",
     ),
-    _replaced(
-        "event entities are written for late changes",
-        "Publisher.publish",
-        " and not late",
-        "",
-        "event_entities_wrong",
-    ),
     _returns("triggers are silent", "ChangeTrigger._wants", "False", "triggers_missed"),
     _replaced(
         "triggers do not ignore late changes",

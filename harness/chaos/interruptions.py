@@ -11,7 +11,7 @@ from ..home import Home
 from ..process import ProcessFailed
 from ..simulator import Simulator
 from .drivers import Drivers
-from .faults import AIMED, SLIP, ApiFaults
+from .faults import AFTER as AFTER_A_SLIP, AIMED, SLIP, ApiFaults
 from .proxy import HangUp, Proxy
 from .timeline import Life, Timeline, Trouble
 
@@ -66,6 +66,7 @@ class Interruptions:
         self._spare_car = spare_car
         self._commanded_car = commanded_car
         self._commanding: asyncio.Task[None] | None = None
+        self._slipped_until = 0.0
 
     async def make(self, kind: str) -> None:
         """Interrupt in one way, and return when all is set up again."""
@@ -91,7 +92,8 @@ class Interruptions:
             await asyncio.sleep(AFTER)
 
     async def finish(self) -> None:
-        """Wait until what goes on beside the other interruptions is over."""
+        """Wait until what goes on beside the other interruptions is over, and a slip was made good."""
+        await asyncio.sleep(max(0.0, self._slipped_until - time.monotonic()))
         if self._commanding is not None:
             await self._commanding
             self._commanding = None
@@ -233,6 +235,7 @@ class Interruptions:
         await asyncio.sleep(0.3)
         await self._drivers.swap_plug(car)
         await slip
+        self._slipped_until = time.monotonic() + AFTER_A_SLIP
 
     def _end_life(self, *, was_killed: bool = False) -> None:
         life = self._timeline.lives[-1]

@@ -185,7 +185,9 @@ class Chaos:
         kinds += ["kill"] * self._options.kills
         self._random.shuffle(kinds)
         if self._options.short:  # the last life is long enough for a poll
-            kinds.sort(key=lambda kind: (kind not in LIFE_ENDING, kind != "commands"))
+            kinds.sort(
+                key=lambda kind: (kind not in LIFE_ENDING, kind != "commands", kind != "slip")
+            )
         counts = sorted(self._options.events * self._random.uniform(0.08, 0.92) for _ in kinds)
         return [(int(count), kind) for count, kind in zip(counts, kinds, strict=True)]
 
