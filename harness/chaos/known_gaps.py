@@ -13,6 +13,7 @@ LATE = "late_after_a_short_gap"
 OLD_SESSION = "session_from_before"
 BEFORE_AUTOMATIONS = "before_automations_run"
 SHUT = "shut_while_reloading"
+ADDRESS = "address_in_the_calendar"
 WRONG_CLOCK = "wrong_clock_of_home_assistant"
 
 _REASONS = {
@@ -20,6 +21,7 @@ _REASONS = {
     OLD_SESSION: "A session that began before its car was first read is not published when it is listed.",
     BEFORE_AUTOMATIONS: "Changes that the first refresh finds are published before automations listen.",
     WRONG_CLOCK: "While Home Assistant's clock is ahead, no session is found, and states are not read.",
+    ADDRESS: "Once a calendar was looked at, its state has the address of the running session.",
     SHUT: "A delivery during a reload or a start is answered with 200 by Home Assistant itself.",
 }
 
