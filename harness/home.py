@@ -35,6 +35,8 @@ class Home:
         port = port or free_port()
         self.api = HomeApi(f"http://127.0.0.1:{port}")
         self._child: Child | None = None
+        self.started_by: tuple[str, ...] = ()
+        """A command that runs the process, with its arguments: for a wrong clock, say."""
         config_folder.prepare(folder, integration, port=port, log_levels=log_levels)
 
     async def start(self) -> None:
@@ -45,7 +47,10 @@ class Home:
         _keep_log(self.folder)
         child = self._child = await Child.start(
             "Home Assistant",
-            [sys.executable, "-m", "homeassistant", "-c", self.folder, "--log-no-color"],
+            [
+                *(*self.started_by, sys.executable, "-m", "homeassistant"),
+                *("-c", self.folder, "--log-no-color"),
+            ],
             log=self.folder / "console.log",
             folder=self.folder,
             environment=self._environment(),

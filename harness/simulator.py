@@ -148,6 +148,19 @@ class Simulator:
         """Lose or restore the link to the car's maker."""
         await self._ask("POST", f"vehicles/{vehicle_id}/link", {"connected": connected})
 
+    async def ledger(self) -> dict[str, Any]:
+        """Return all sessions with their figures, all reports of cars, and all tokens that were given."""
+        ledger: dict[str, Any] = await self._ask("GET", "ledger")
+        return ledger
+
+    async def ready(self, vehicle_id: str) -> None:
+        """Let the car's maker have activated the car."""
+        await self._ask("POST", f"vehicles/{vehicle_id}/ready", {})
+
+    async def add_user(self) -> None:
+        """Let the tenant get one more user, with a car."""
+        await self._ask("POST", "users", {})
+
     async def deliver(self, user_id: str, event_type: str, count: int) -> None:
         """Let this many events about a user happen."""
         body = {"event_type": event_type, "user_id": user_id, "count": count}

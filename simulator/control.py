@@ -84,6 +84,17 @@ class Control:
             ],
         }
 
+    def ledger(self, _request: web.Request, _body: JsonObject) -> JsonObject:
+        """Return all sessions, oldest start first, all reports of cars, and the tokens that were given."""
+        cloud = self._cloud
+        cloud.catch_up()
+        cloud.settle()
+        return {
+            "sessions": [truth.session(each) for each in cloud.world.sessions.of(None)],
+            "reports": [truth.report(each) for each in cloud.world.ledger.reports],
+            "tokens": list(cloud.tokens.given),
+        }
+
     def deliveries(self, request: web.Request, _body: JsonObject) -> JsonObject:
         """Return the deliveries after number `after`, oldest first, test messages included."""
         deliveries = self._cloud.webhooks.deliveries
@@ -261,6 +272,7 @@ def add_routes(router: web.UrlDispatcher, cloud: Cloud) -> None:
         ("GET", "/control/info", control.info),
         ("GET", "/control/endpoints", control.endpoints),
         ("GET", "/control/truth", control.truth),
+        ("GET", "/control/ledger", control.ledger),
         ("GET", "/control/deliveries", control.deliveries),
         ("GET", "/control/requests", control.requests),
         ("GET", "/control/faults", control.get_faults),

@@ -6,7 +6,7 @@ from datetime import datetime
 from random import Random
 
 from . import seeding
-from .model import Change, ChargeState, Session, Signal, Telemetry, Vehicle
+from .model import Change, ChargeState, JsonObject, Report, Session, Signal, Telemetry, Vehicle
 from .sessions import SessionLog
 
 KEPT_CHANGES = 100_000
@@ -19,6 +19,7 @@ class Ledger:
         """Begin empty."""
         self.sessions = SessionLog()
         self.changes: deque[Change] = deque(maxlen=KEPT_CHANGES)
+        self.reports: deque[Report] = deque(maxlen=KEPT_CHANGES)
         self.signals: list[Signal] = []
         self.latest = now
         self._last_number = 0
@@ -67,7 +68,7 @@ class Ledger:
         previous = vehicle.previous_session
         if previous is not None and previous.is_managed != session.is_managed:
             kind = "session_became_smart" if session.is_managed else "session_became_unmanaged"
-            self.note(kind, vehicle, at)
+            self.note(kind, vehicle, at, details={"previous_session_id": previous.id})
         self.signal("session_started", vehicle, at)
 
     def end_session(self, vehicle: Vehicle, known_at: datetime) -> None:
@@ -107,11 +108,25 @@ class Ledger:
         self.signals.append(Signal(kind, vehicle.user_id, at, vehicle.id, session))
 
     def note(
-        self, kind: str, vehicle: Vehicle, occurred: datetime, known: datetime | None = None
+        self,
+        kind: str,
+        vehicle: Vehicle,
+        occurred: datetime,
+        known: datetime | None = None,
+        *,
+        details: JsonObject | None = None,
     ) -> None:
         """Write a line about a car (and the session that it is in) into the journal."""
         session = vehicle.session.id if vehicle.session else None
-        self.journal(kind, vehicle.user_id, vehicle.id, occurred, session=session, known=known)
+        self.journal(
+            kind,
+            vehicle.user_id,
+            vehicle.id,
+            occurred,
+            session=session,
+            known=known,
+            details=details,
+        )
 
     def journal(
         self,
@@ -122,11 +137,19 @@ class Ledger:
         *,
         session: str | None = None,
         known: datetime | None = None,
+        details: JsonObject | None = None,
     ) -> None:
         """Write a line into the journal."""
         self._last_number += 1
         self.changes.append(
             Change(
-                self._last_number, kind, user_id, vehicle_id, session, occurred, known or occurred
+                self._last_number,
+                kind,
+                user_id,
+                vehicle_id,
+                session,
+                occurred,
+                known or occurred,
+                details or {},
             )
         )

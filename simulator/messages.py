@@ -43,6 +43,7 @@ class Delivery:
     url: str
     is_test: bool
     created_at: datetime
+    message: JsonObject
     dropped: bool = False
     attempts: list[Attempt] = field(default_factory=list)
 

@@ -206,7 +206,8 @@ class User:
 class Change:
     """A line of the journal of what truly happened, with the type names of the design's section 6.
 
-    `occurred_at` is the time that the API reports; `known_at` is when Jedlix could first know it.
+    `occurred_at` is the time that the API reports; `known_at` is when Jedlix could first know it. `details`
+    is what neither the sessions nor the reports of the car keep.
     """
 
     n: int
@@ -216,6 +217,15 @@ class Change:
     session_id: str | None
     occurred_at: datetime
     known_at: datetime
+    details: JsonObject = field(default_factory=dict)
+
+
+@dataclass(slots=True, frozen=True)
+class Report:
+    """A telemetry that Jedlix got, with the car that sent it."""
+
+    vehicle_id: str
+    telemetry: Telemetry
 
 
 @dataclass(slots=True, frozen=True)

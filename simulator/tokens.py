@@ -1,7 +1,10 @@
 """Tokens: the access tokens that were given out and are still valid."""
 
+from collections import deque
 from datetime import datetime, timedelta
 import secrets
+
+KEPT_TOKENS = 1000
 
 
 class Tokens:
@@ -10,11 +13,14 @@ class Tokens:
     def __init__(self) -> None:
         """Start with none."""
         self._ends: dict[str, datetime] = {}
+        self.given: deque[str] = deque(maxlen=KEPT_TOKENS)
+        """All tokens that were given out, those that have ended as well."""
 
     def give(self, now: datetime, seconds: float) -> str:
         """Return a new token that is valid for so many seconds."""
         self._ends = {token: end for token, end in self._ends.items() if end > now}
         token = secrets.token_urlsafe(32)
+        self.given.append(token)
         self._ends[token] = now + timedelta(seconds=seconds)
         return token
 

@@ -2,9 +2,19 @@
 
 from dataclasses import asdict
 
-from . import dates
+from . import dates, prices
 from .messages import Delivery
-from .model import Change, JsonObject, User, Vehicle
+from .model import (
+    Change,
+    Charger,
+    ChargeState,
+    ChargingLocation,
+    JsonObject,
+    Report,
+    Session,
+    User,
+    Vehicle,
+)
 
 
 def user(item: User) -> JsonObject:
@@ -12,6 +22,8 @@ def user(item: User) -> JsonObject:
     return {
         "id": item.id,
         "charging_location_id": item.locations[0].id if item.locations else None,
+        "locations": [location(place) for place in item.locations],
+        "chargers": [charger(each, item) for each in item.chargers],
         "vehicles": [vehicle(car) for car in item.vehicles],
     }
 
@@ -50,6 +62,61 @@ def vehicle(car: Vehicle) -> JsonObject:
     }
 
 
+def location(item: ChargingLocation) -> JsonObject:
+    """Return a charging location: where somebody lives."""
+    return {
+        "id": item.id,
+        "street": item.street,
+        "house_number": item.house_number,
+        "postal_code": item.postal_code,
+        "city": item.city,
+        "latitude": item.latitude,
+        "longitude": item.longitude,
+    }
+
+
+def charger(item: Charger, owner: User) -> JsonObject:
+    """Return a charger, which reports what the car at its location does."""
+    here = item.charging_location_id
+    car = next((car for car in owner.vehicles if car.location_id == here), None)
+    charging = car is not None and car.report.state is ChargeState.CHARGING
+    return {
+        "id": item.id,
+        "charge_state": "disconnected" if car is None else car.report.state.value,
+        "power_kw": min(item.power_kw, car.charge_kw) if car is not None and charging else 0.0,
+        "updated_at": None if car is None else dates.v2(car.report.at),
+    }
+
+
+def session(item: Session) -> JsonObject:
+    """Return a session with its figures as the API rounds them; and when its end was known."""
+    return {
+        "id": item.id,
+        "user_id": item.user_id,
+        "vehicle_id": item.vehicle_id,
+        "charging_location_id": item.charging_location_id,
+        "is_managed": item.is_managed,
+        "started_at": dates.v2(item.start),
+        "ended_at": None if item.end is None else dates.v2(item.end),
+        "end_known_at": None if item.end_known is None else dates.v2(item.end_known),
+        "energy_kwh": round(item.energy_kwh, 3),
+        "cost": round(item.cost, 2),
+        "savings": round(item.savings, 2),
+        "currency": prices.CURRENCY,
+    }
+
+
+def report(item: Report) -> JsonObject:
+    """Return a telemetry that Jedlix got."""
+    return {
+        "vehicle_id": item.vehicle_id,
+        "at": dates.v2(item.telemetry.at),
+        "charge_state": item.telemetry.state.value,
+        "battery_level": item.telemetry.battery_level,
+        "range": item.telemetry.range_km,
+    }
+
+
 def delivery(item: Delivery) -> JsonObject:
     """Return a delivery with its attempts; times are Unix seconds."""
     return {
@@ -61,6 +128,7 @@ def delivery(item: Delivery) -> JsonObject:
         "is_test": item.is_test,
         "created_at": item.created_at.timestamp(),
         "dropped": item.dropped,
+        "message": item.message,
         "attempts": [
             {"at": each.at.timestamp(), "status": each.status, "error": each.error, "ms": each.ms}
             for each in item.attempts

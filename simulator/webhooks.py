@@ -220,6 +220,7 @@ class Webhooks:
             url=url,
             is_test=is_test,
             created_at=self._now(),
+            message=message,
         )
         self.deliveries.append(delivery)
         return delivery

@@ -16,6 +16,7 @@ from .model import (
     ChargeState,
     JsonObject,
     Refresh,
+    Report,
     Session,
     Signal,
     Telemetry,
@@ -298,6 +299,7 @@ class World:
             range_km=range_km if range_km is not None else by_level if reads else None,
         )
         vehicle.report = report
+        self.ledger.reports.append(Report(vehicle.id, report))
         if vehicle.refresh and vehicle.refresh.completed_at is None:
             vehicle.refresh.completed_at = report.at
         if report.state is not ChargeState.UNKNOWN:
@@ -357,7 +359,8 @@ class World:
             self._resumes[vehicle.id] = dates.read(moment)
         if enabled != before:
             kind = "smart_charging_enabled" if enabled else "smart_charging_disabled"
-            self.ledger.note(kind, vehicle, at)
+            resumes_at = vehicle.settings.get("enableSmartChargingAt")
+            self.ledger.note(kind, vehicle, at, details={"resumes_at": resumes_at})
             if session and session.is_managed != vehicle.manageable:
                 self.ledger.end_session(vehicle, at)
         self.ledger.signal("settings_changed", vehicle, at)

@@ -1,17 +1,26 @@
 """Command line of chaos, for `scripts/chaos`."""
 
 import argparse
+from dataclasses import fields
 from pathlib import Path
 import sys
 
 from ..command_line import output_file, print_progress, run, whole_number
 from ..paths import INTEGRATION
-from .run import Chaos, Options
+from .falsifications import FALSIFICATIONS
+from .falsify import AnchorGone
+from .options import Options
+from .run import Chaos
+from .self_test import SelfTest
 
 
 def main() -> int:
-    """Read the command line, run, and return 0 where nothing was lost, 1 where something was."""
-    options = _read_options()
+    """Read the command line, run, and return 0 where every promise was kept, 1 where one was not."""
+    given = _read_options()
+    if given.self_test:
+        return run(lambda: _test_itself(given))
+    names = {field.name for field in fields(Options)}
+    options = Options(**{name: value for name, value in vars(given).items() if name in names})
     return run(lambda: _run(options))
 
 
@@ -22,7 +31,33 @@ async def _run(options: Options) -> int:
     return 0 if verdict.is_good else 1
 
 
-def _read_options() -> Options:
+async def _test_itself(given: argparse.Namespace) -> int:
+    test = SelfTest(
+        integration=given.integration,
+        seed=given.seed,
+        jobs=given.jobs,
+        is_short=given.short,
+        only=given.only or (),
+        file=given.json,
+    )
+    try:
+        is_good = await test.run(print_progress)
+    except AnchorGone as err:
+        print(f"The table has to follow the code. {err}", file=sys.stderr)
+        return 1
+    print("The run sees what is wrong." if is_good else "The run is blind.")
+    return 0 if is_good else 1
+
+
+def _name(text: str) -> str:
+    """Read the name of a falsification."""
+    names = [item.name for item in FALSIFICATIONS]
+    if text not in names:
+        raise argparse.ArgumentTypeError("must be one of: " + "; ".join(names))
+    return text
+
+
+def _read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="scripts/chaos",
         description=(
@@ -36,7 +71,13 @@ def _read_options() -> Options:
     add("--json", type=output_file, metavar="FILE", help="write the figures as JSON")
     add("--events", type=count, default=2000, metavar="N", help="deliveries to be made (2000)")
     add("--seed", type=int, default=1, metavar="N", help="decides what fails, and when (1)")
-    add("--kills", type=count, default=3, metavar="N", help="kill -9s, and one clean stop (3)")
+    add(
+        "--kills",
+        type=count,
+        default=3,
+        metavar="N",
+        help="kill -9s, beside the other interruptions (3)",
+    )
     add("--cars", type=count, default=36, metavar="N", help="users with a car each (36)")
     add(
         "--calm",
@@ -44,6 +85,24 @@ def _read_options() -> Options:
         default=70.0,
         metavar="N",
         help="seconds without faults before the count, at least (70: longer than the poll interval)",
+    )
+    add(
+        "--patience",
+        type=float,
+        default=420.0,
+        metavar="N",
+        help="seconds until what is still missing is lost (420: an idle fleet is polled in turns)",
+    )
+    add(
+        "--short",
+        action="store_true",
+        help="fewer kinds of interruptions, or falsifications in groups",
+    )
+    add("--no-poll", action="store_true", help="do not wait for what only a poll can find")
+    add(
+        "--full",
+        action="store_true",
+        help="fail for the known gaps as well, and make the slips that meet them",
     )
     add("--strict", action="store_true", help="a Jedlix with documented calls only: no history")
     add("--keep", action="store_true", help="keep the logs of a good run as well")
@@ -54,7 +113,24 @@ def _read_options() -> Options:
         metavar="FOLDER",
         help="another version of the integration",
     )
-    return Options(**vars(parser.parse_args()))
+    add(
+        "--self-test", action="store_true", help="falsify the integration and see each run turn red"
+    )
+    add(
+        "--only",
+        action="append",
+        type=_name,
+        metavar="NAME",
+        help="of the self-test: one of its table",
+    )
+    add(
+        "--jobs",
+        type=whole_number(1, 64),
+        default=2,
+        metavar="N",
+        help="of the self-test: at a time (2)",
+    )
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

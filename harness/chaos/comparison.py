@@ -1,19 +1,25 @@
 """Comparison of what was published with what happened, change by change."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from .promise import SESSION_KINDS, SESSIONS, Happened, Promises
+from .promise import REPORTED, SESSION_KINDS, SESSIONS, Promises
 from .recording import Published
 from .timeline import Timeline
+from .truth import EXACT, Happened
 
-BEFORE_A_KILL = 8.0
-"""Seconds. What was published in them may be repeated: the store is written five seconds after a change."""
+BEFORE_A_KILL = 6.5
+"""Seconds. What was published in them may be repeated: the store is written five seconds after a change,
+and writing takes a moment."""
 
-AT_A_KILL = 0.1
-"""Seconds between an answer and what follows from it, on a busy machine."""
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A published change, and the line of the journal that it reports."""
+
+    change: Published
+    line: Happened
 
 
 @dataclass(slots=True)
@@ -21,6 +27,8 @@ class Comparison:
     """The result. `published` are the lines of the journal that were published, promised or not."""
 
     published: set[int] = field(default_factory=set)
+    matches: list[Match] = field(default_factory=list)
+    """In the order in which they were published."""
     repeated: list[Published] = field(default_factory=list)
     read_otherwise: list[Published] = field(default_factory=list)
     """It did not happen like this, but follows from a state that was missed."""
@@ -38,75 +46,68 @@ def compare(
     found = Comparison()
     open_lines: defaultdict[tuple[str, ...], list[Happened]] = defaultdict(list)
     for line in journal:
-        open_lines[_key(line.type, line.vehicle_id, line.session_id)].append(line)
-    first_published: defaultdict[tuple[str, ...], list[float]] = defaultdict(list)
+        open_lines[_key(line.type, line.user_id, line.vehicle_id, line.session_id)].append(line)
+    repeats: defaultdict[tuple[str, ...], Repeats] = defaultdict(lambda: Repeats(timeline))
     for change in published:
-        key = _key(change.type, change.vehicle_id, change.data.get("session_id"))
+        key = _key(change.type, change.user_id, change.vehicle_id, change.session_id)
         # The newest that had happened by then: of two within one refresh, one is published.
-        lines = [line for line in open_lines[key] if line.known_at <= change.at]
+        lines = [line for line in open_lines[key] if line.known_at <= change.at + EXACT]
+        is_repeated = not lines and repeats[key].take(change.at)
         if lines:
-            open_lines[key].remove(lines[-1])
+            open_lines[key] = _still_open(open_lines[key], lines[-1])
             found.published.add(lines[-1].n)
-        elif _is_repeated(first_published[key], change.at, timeline):
+            found.matches.append(Match(change, lines[-1]))
+        elif is_repeated:
             found.repeated.append(change)
         elif promises.may_be_read(change.type, change.vehicle_id, change.at):
             found.read_otherwise.append(change)
         else:
             found.invented.append(change)
-        first_published[key].append(change.at)
+        repeats[key].note(change.at)
     return found
 
 
-@dataclass(slots=True)
-class Deliveries:
-    """What became of the deliveries, by their ids: each accepted one is passed on once."""
+def _still_open(lines: Sequence[Happened], published: Happened) -> list[Happened]:
+    """Return the lines that may still be published: a state from before the published one is never read.
 
-    lost: list[str] = field(default_factory=list)
-    repeated: list[str] = field(default_factory=list)
-    passed_on_twice: list[str] = field(default_factory=list)
-    """Without a kill in between."""
-
-
-def compare_deliveries(
-    deliveries: Sequence[Mapping[str, Any]],
-    passed_on: Sequence[tuple[float, str]],
-    timeline: Timeline,
-    *,
-    has_history: bool,
-) -> Deliveries:
-    """Compare the simulator's log with the `jedlix_webhook` events.
-
-    One that was answered in the moment of a kill is passed on only where the tenant offers the history.
+    What deliveries report comes in any order.
     """
-    moment = 0.0 if has_history else AT_A_KILL
-    found = Deliveries()
-    times: defaultdict[str, list[float]] = defaultdict(list)
-    for at, delivery_id in passed_on:
-        if _is_repeated(times[delivery_id], at, timeline):
-            found.repeated.append(delivery_id)
-        elif times[delivery_id]:
-            found.passed_on_twice.append(delivery_id)
-        times[delivery_id].append(at)
-    accepted = {
-        delivery["id"]
-        for delivery in deliveries
-        for attempt in delivery["attempts"]
-        if attempt["status"] == 200 and not delivery["is_test"]
-        if timeline.is_up(attempt["at"]) and timeline.is_up(attempt["at"] + moment)
-    }
-    found.lost = sorted(accepted - times.keys())
-    return found
+    is_reported = published.type in REPORTED
+    return [line for line in lines if line.n > published.n or (is_reported and line != published)]
 
 
-def _key(kind: str, vehicle_id: str, session_id: str | None) -> tuple[str, ...]:
-    """Return what two repeated changes have in common: their type, and the session or the car."""
-    return (kind, session_id or "") if kind in SESSIONS + SESSION_KINDS else (kind, vehicle_id)
+def _key(kind: str, user_id: str, vehicle_id: str, session_id: str | None) -> tuple[str, ...]:
+    """Return what two repeated changes have in common: their type, and the session, the car or the user."""
+    if kind in SESSIONS + SESSION_KINDS:
+        return (kind, session_id or "")
+    return (kind, user_id if kind in REPORTED else vehicle_id)
 
 
-def _is_repeated(before: Sequence[float], at: float, timeline: Timeline) -> bool:
-    """Return whether it was published before, in the seconds before a kill that lies in between."""
-    return any(
-        kill - BEFORE_A_KILL <= earlier <= kill < at
-        for earlier in before
-        for kill in timeline.kills
-    )
+class Repeats:
+    """What may be published again: each publication in the seconds before a kill, once after that kill."""
+
+    def __init__(self, timeline: Timeline) -> None:
+        """Start with nothing published."""
+        self._timeline = timeline
+        self._published: list[float] = []
+        self._taken: set[tuple[int, float]] = set()
+
+    def note(self, at: float) -> None:
+        """Note that it was published."""
+        self._published.append(at)
+
+    def take(self, at: float) -> bool:
+        """Return whether it may be published again at this moment; each such right is used once."""
+        for place, earlier in enumerate(self._published):
+            for kill in self._timeline.kills:
+                is_free = (place, kill) not in self._taken
+                if is_free and kill - BEFORE_A_KILL <= earlier <= kill < at:
+                    self._taken.add((place, kill))
+                    return True
+        return False
+
+
+def published_before_kills(times: Iterable[float], timeline: Timeline) -> int:
+    """Return how much was published in the seconds before the kills: so much may be repeated."""
+    moments = list(times)
+    return sum(kill - BEFORE_A_KILL <= at <= kill for at in moments for kill in timeline.kills)

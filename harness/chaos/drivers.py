@@ -1,90 +1,312 @@
-"""Drivers: plug cars in and out, boost, change settings, lose links. The seed decides when and what."""
+"""Drivers: plug cars in and out, boost, change settings, lose links. The seed decides when and what.
+
+Part of what they do goes through Home Assistant: its switches, numbers and actions.
+"""
 
 import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+import math
 from random import Random
 import time
 from typing import Any
 
-from ..simulator import Simulator, SimulatorFailed
+import aiohttp
 
-QUIET = 6.0
-"""Seconds that a car is left alone after each act."""
-_PAUSE = 0.3
+from ..home import Home
+from ..home_api import RestFailed
+from ..simulator import Simulator, SimulatorFailed
+from .timeline import RECOVERY, Command, Timeline
+
+QUIET = 12.0
+"""Seconds that a car is left alone after each act, so that most states last until they are read."""
+SEEN = 8.0
+"""Seconds within which an act is seen, where all is well."""
+COMMAND_PATIENCE = 40.0
+COMMANDS_APART = 3.0
+_KINDS = ("boost", "smart_charging")
+"""What commands change: their action or entity names it, and so do the types of their changes."""
+WAYS = ("app", "switch", "action")
+_PAUSE = 0.35
 """Mean seconds between two acts."""
+
+
+@dataclass(slots=True)
+class Car:
+    """A car as its driver knows it. `entities` are its entities in Home Assistant by platform and key."""
+
+    user_id: str
+    device_id: str
+    entities: Mapping[str, str]
+    is_plugged: bool
+    is_smart: bool
+    is_linked: bool
 
 
 class Drivers:
     """The drivers of all cars."""
 
-    def __init__(self, simulator: Simulator, truth: dict[str, Any], seed: int) -> None:
-        """Take the cars as `truth` has them; do nothing yet."""
+    def __init__(
+        self,
+        simulator: Simulator,
+        home: Home,
+        timeline: Timeline,
+        cars: Mapping[str, Car],
+        *,
+        seed: int,
+        has_commands: bool,
+    ) -> None:
+        """Drive these cars, by their ids; do nothing yet. Without commands, all go through Jedlix's app."""
         self._simulator = simulator
+        self._home = home
+        self._timeline = timeline
         self._random = Random(f"{seed}/driver")
-        self._cars = {
-            car["id"]: {
-                "plugged": car["plugged_in"],
-                "smart": car["settings"]["isSmartChargingEnabled"],
-                "linked": car["is_connected"],
-            }
-            for user in truth["users"]
-            for car in user["vehicles"]
-        }
+        self._has_commands = has_commands
+        self._cars = dict(cars)
         self._last: dict[str, float] = {}
+        self._windows: list[tuple[float, float, str]] = []
+        """Since when a car may not have acted, until when that holds, and for which user."""
+        self.resting: set[str] = set()
+        """The cars that somebody else moves."""
+        self.is_interrupted = False
+        """Whether something is going on that API trouble must not disturb."""
+        self.commands = 0
+        self.failed: list[str] = []
+        """Commands that failed, or did nothing, although all was well."""
 
     async def run(self) -> None:
         """Let one car after the other do something, until cancelled."""
         while True:
             await asyncio.sleep(self._random.expovariate(1 / _PAUSE))
             now = time.monotonic()
-            rested = [car for car in self._cars if self._last.get(car, 0.0) < now - QUIET]
+            rested = [
+                car for car in self._cars if car not in self.resting and self._has_rested(car)
+            ]
             if rested:
                 car = self._random.choice(rested)
+                self._last[car] = now
                 await self._act(car)
                 self._last[car] = time.monotonic()
 
-    async def restore_links(self) -> None:
-        """Restore all links: a car that reports nothing has no final state to compare."""
+    @contextmanager
+    def once_each(self) -> Iterator[None]:
+        """Let each car do one thing at most meanwhile: nobody could see a second one."""
+        window = (time.monotonic() - SEEN, math.inf, "")
+        self._windows.append(window)
+        self.is_interrupted = True
+        try:
+            yield
+        finally:
+            self._windows.remove(window)
+            self.is_interrupted = False
+
+    def once_each_for(self, seconds: float, user_id: str = "") -> None:
+        """Let each car, or those of one user, do one thing at most in so many seconds."""
+        now = time.monotonic()
+        self._windows.append((now - SEEN, now + seconds, user_id))
+
+    def _has_rested(self, vehicle_id: str) -> bool:
+        is_quiet = self._last.get(vehicle_id, 0.0) < time.monotonic() - QUIET
+        return is_quiet and self._may_act(vehicle_id)
+
+    def _may_act(self, vehicle_id: str) -> bool:
+        last, user_id = self._last.get(vehicle_id, 0.0), self._cars[vehicle_id].user_id
+        now = time.monotonic()
+        if self._timeline.is_starting:
+            return False  # nobody can know whether the first refresh comes before or after it
+        self._windows = [window for window in self._windows if window[1] > now]
+        return all(last < since for since, _, user in self._windows if user in {"", user_id})
+
+    async def swap_plug(self, vehicle_id: str) -> None:
+        """Plug a car in, or unplug it."""
+        car = self._cars[vehicle_id]
+        self._last[vehicle_id] = time.monotonic()
+        if car.is_plugged:
+            await self._simulator.unplug(vehicle_id)
+        else:
+            await self._simulator.plug(vehicle_id, "home")
+        car.is_plugged = not car.is_plugged
+
+    async def lose_link(self, vehicle_id: str) -> None:
+        """Let a car lose the link to its maker: it reports nothing any more."""
+        await self._link(vehicle_id, self._cars[vehicle_id])
+
+    async def settle(self) -> None:
+        """Let every car and its settings be reported once more, as happens all the time in reality."""
         for vehicle_id, car in self._cars.items():
-            if not car["linked"]:
+            if not car.is_linked:
                 await self._link(vehicle_id, car)
+            await self._simulator.telemetry(
+                vehicle_id, battery_level=self._random.randrange(20, 70)
+            )
+            desired = self._random.randrange(75, 101)
+            await self._simulator.change_settings(vehicle_id, desiredBatteryLevel=desired)
+
+    async def use_home(self, vehicle_id: str) -> None:
+        """Let a driver do everything through Home Assistant: boost, set the level, pause smart charging."""
+        car = self._cars[vehicle_id]
+        self.resting.add(vehicle_id)
+        try:
+            async with asyncio.timeout(COMMAND_PATIENCE):
+                if not car.is_linked:
+                    await self._link(vehicle_id, car)
+                    self._last[vehicle_id] = time.monotonic()
+                while not (self._can_command(car) and self._has_rested(vehicle_id)):  # noqa: ASYNC110
+                    await asyncio.sleep(0.5)
+        except TimeoutError:
+            return
+        self.is_interrupted = True
+        if car.is_plugged:
+            await self.swap_plug(vehicle_id)
+            await asyncio.sleep(SEEN)
+        if not car.is_smart:
+            await self._switch_smart(vehicle_id, car, "action")
+        await self.swap_plug(vehicle_id)
+        await asyncio.sleep(SEEN)
+        await self._boost(vehicle_id, car, "action", enabled=True)
+        await self._set_level(vehicle_id, car)
+        await asyncio.sleep(COMMANDS_APART)
+        await self._switch_smart(vehicle_id, car, "switch")
+        await asyncio.sleep(COMMANDS_APART)
+        self._last[vehicle_id] = time.monotonic()
+        self.resting.discard(vehicle_id)
+        self.is_interrupted = False
+
+    async def pick(self, *, is_plugged: bool | None = None) -> str:
+        """Wait for a car that has rested and reports, for somebody who wants to move it, and return it.
+
+        `is_plugged` says whether it has to be plugged in; None: either.
+        """
+        while True:
+            rested = [
+                key
+                for key, car in self._cars.items()
+                if key not in self.resting
+                and self._has_rested(key)
+                and car.is_linked
+                and is_plugged in {None, car.is_plugged}
+            ]
+            if rested:
+                car = min(rested, key=lambda key: self._last.get(key, 0.0))
+                self._last[car] = time.monotonic()
+                return car
+            await asyncio.sleep(0.2)
+
+    def owner(self, vehicle_id: str) -> str:
+        """Return the user of a car."""
+        return self._cars[vehicle_id].user_id
 
     async def _act(self, vehicle_id: str) -> None:
         car, roll = self._cars[vehicle_id], self._random.random()
-        if not car["linked"] or roll < 0.03:
+        if not car.is_linked or roll < 0.04:
             await self._link(vehicle_id, car)
-        elif car["plugged"]:
+        elif car.is_plugged:
             await self._act_plugged(vehicle_id, car, roll)
-        elif roll < 0.2:
+        elif roll < 0.15:
             level = self._random.randrange(5, 75)
             await self._simulator.telemetry(vehicle_id, battery_level=level)
+        elif roll < 0.22:
+            await self._set_level(vehicle_id, car)
         elif roll < 0.25:
-            desired = self._random.randrange(75, 101)
-            await self._simulator.change_settings(vehicle_id, desiredBatteryLevel=desired)
+            await self._simulator.ready(vehicle_id)
         else:
             place = "home" if self._random.random() < 0.8 else "unknown"
             await self._simulator.plug(vehicle_id, place)
-            car["plugged"] = True
+            car.is_plugged = True
 
-    async def _act_plugged(self, vehicle_id: str, car: dict[str, Any], roll: float) -> None:
-        if roll < 0.15:
-            car["smart"] = not car["smart"]
-            await self._simulator.change_settings(vehicle_id, isSmartChargingEnabled=car["smart"])
-        elif roll < 0.25:
-            await self._boost(vehicle_id)
-        elif roll < 0.5:
+    async def _act_plugged(self, vehicle_id: str, car: Car, roll: float) -> None:
+        if roll < 0.2:
+            await self._switch_smart(vehicle_id, car, self._random.choice(WAYS))
+        elif roll < 0.45:
+            enabled = self._random.random() < 0.7
+            await self._boost(vehicle_id, car, self._random.choice(WAYS), enabled=enabled)
+        elif roll < 0.55:
             await self._simulator.telemetry(vehicle_id)
         else:
             await self._simulator.unplug(vehicle_id)
-            car["plugged"] = False
+            car.is_plugged = False
             # It comes back with less in the battery: else it would stay full.
             await self._simulator.telemetry(vehicle_id, battery_level=self._random.randrange(5, 75))
 
-    async def _boost(self, vehicle_id: str) -> None:
-        try:
-            await self._simulator.boost(vehicle_id, enabled=self._random.random() < 0.7)
-        except SimulatorFailed:
-            return  # there is no smart session, so the app would not offer it
+    async def _switch_smart(self, vehicle_id: str, car: Car, way: str) -> None:
+        enabled = not car.is_smart
+        until = datetime.now(UTC) + timedelta(days=1)
+        if way == "app" or not self._can_command(car):
+            await self._simulator.change_settings(vehicle_id, isSmartChargingEnabled=enabled)
+        elif way == "switch":
+            action = "turn_on" if enabled else "turn_off"
+            entity = car.entities["switch smart_charging"]
+            await self._command(car, "switch", action, entity_id=entity)
+        elif enabled:
+            await self._command(car, "jedlix", "resume_smart_charging", device_id=car.device_id)
+        else:
+            data = {"device_id": car.device_id, "until": until.isoformat()}
+            await self._command(car, "jedlix", "pause_smart_charging", **data)
+        settings = (await self._shown(vehicle_id))["settings"]
+        if settings["isSmartChargingEnabled"] is not enabled:
+            await self._simulator.change_settings(vehicle_id, isSmartChargingEnabled=enabled)
+            self._note_ineffective(car, f"smart charging by {way}")
+        car.is_smart = enabled
 
-    async def _link(self, vehicle_id: str, car: dict[str, Any]) -> None:
-        car["linked"] = not car["linked"]
-        await self._simulator.link(vehicle_id, connected=car["linked"])
+    async def _boost(self, vehicle_id: str, car: Car, way: str, *, enabled: bool) -> None:
+        session = (await self._shown(vehicle_id))["session"]
+        if session is None or not session["is_managed"]:
+            return  # there is no smart session, so nobody would offer it
+        if way == "app" or not self._can_command(car):
+            try:
+                await self._simulator.boost(vehicle_id, enabled=enabled)
+            except SimulatorFailed:
+                return
+        elif way == "switch" and "switch boost" in car.entities:
+            action = "turn_on" if enabled else "turn_off"
+            entity = car.entities["switch boost"]
+            await self._command(car, "switch", action, entity_id=entity)
+        else:
+            data = {"device_id": car.device_id, "enabled": enabled}
+            await self._command(car, "jedlix", "boost", **data)
+
+    async def _set_level(self, vehicle_id: str, car: Car) -> None:
+        desired = self._random.randrange(75, 101)
+        entity = car.entities.get("number desired_battery_level")
+        if entity is None or not self._can_command(car):
+            await self._simulator.change_settings(vehicle_id, desiredBatteryLevel=desired)
+            return
+        done = await self._command(car, "number", "set_value", entity_id=entity, value=desired)
+        settings = (await self._shown(vehicle_id))["settings"]
+        if done and settings["desiredBatteryLevel"] != desired:
+            self._note_ineffective(car, "the desired level")
+
+    def _can_command(self, car: Car) -> bool:
+        """Return whether all is well, and has been for a while."""
+        now = time.time()
+        return self._has_commands and self._timeline.was_calm(now - 4.0, now, car.user_id)
+
+    async def _command(self, car: Car, domain: str, action: str, **data: Any) -> bool:
+        """Call an action of Home Assistant; a failure counts only where nothing else went wrong."""
+        began = time.time()
+        self.commands += 1
+        try:
+            await self._home.api.call_action(domain, action, **data)
+        except (RestFailed, aiohttp.ClientError, TimeoutError) as err:
+            await asyncio.sleep(0.5)  # whoever stops Home Assistant notes it first
+            if self._timeline.was_calm(began, time.time(), car.user_id):
+                self.failed.append(f"{domain}.{action}: {err}")
+            return False
+        changes = next((kind for kind in _KINDS if kind in f"{action} {data}"), "")
+        self._timeline.commands.append(Command(time.time(), car.user_id, changes))
+        return True
+
+    def _note_ineffective(self, car: Car, what: str) -> None:
+        now = time.time()
+        if self._timeline.was_calm(now - RECOVERY, now, car.user_id):
+            self.failed.append(f"{what} did nothing for {car.device_id}")
+
+    async def _shown(self, vehicle_id: str) -> Mapping[str, Any]:
+        users = await self._simulator.users()
+        return next(car for user in users for car in user["vehicles"] if car["id"] == vehicle_id)
+
+    async def _link(self, vehicle_id: str, car: Car) -> None:
+        car.is_linked = not car.is_linked
+        await self._simulator.link(vehicle_id, connected=car.is_linked)

@@ -1,133 +1,242 @@
-"""Evaluation: what was published and what is shown, against the simulator's truth."""
+"""Evaluation: what was published, passed on and set off, against the simulator's truth."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+import statistics
 from typing import Any
 
-from ..entities import find, our_devices, our_entities
-from ..home import Home
 from ..process import ProcessFailed
-from . import recording
-from .comparison import compare, compare_deliveries
-from .promise import Happened, Promises
+from . import reactions
+from .comparison import Comparison, Match, compare, published_before_kills
+from .contents import Contents, starts_of
+from .deliveries import compare_deliveries
+from .known_gaps import BEFORE_AUTOMATIONS, LATE, OLD_SESSION, SHUT, known_gaps
+from .promise import SESSIONS, Promises
+from .provenance import Provenance, out_of_order
+from .recording import Published, Recording
 from .timeline import Timeline
+from .truth import Happened, Truth
 from .verdict import Verdict
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What the run has set up: `before` has the cars at the beginning, `devices` Home Assistant's ids."""
+
+    entry_id: str
+    devices: Mapping[str, str]
+    before: Mapping[str, Mapping[str, Any]]
+    first_car: str
+    one_type: str
+    is_full: bool
+
+
 def evaluate(
-    verdict: Verdict,
-    folder: Path,
-    timeline: Timeline,
-    deliveries: Sequence[Mapping[str, Any]],
-    *,
-    before: dict[str, Any],
-    truth: dict[str, Any],
+    verdict: Verdict, folder: Path, timeline: Timeline, truth: Truth, setting: Setting
 ) -> Promises:
-    """Fill in the verdict from the recording in `folder`; returns what was promised.
-
-    `before` and `truth` are the answers of /control/truth at the beginning and now.
-    """
-    first = before["changes"][-1]["n"] if before["changes"] else 0
-    journal = [Happened.read(line) for line in truth["changes"] if line["n"] > first]
-    cars = {car["id"]: car for user in before["users"] for car in user["vehicles"]}
-    is_strict = truth["mode"] == "strict"
-    promises = Promises.of(journal, deliveries, timeline, cars, reports_settings=not is_strict)
-    promised, published = promises.lines, recording.changes(folder)
-    if late := recording.late_starts(folder):
+    """Fill in the verdict from the recording in `folder`; returns what was promised."""
+    recording = Recording.read(folder)
+    if late := recording.late_starts:
         raise ProcessFailed(f"the recorder came after the integration in {late} starts")
-
-    found = compare(journal, published, promises, timeline)
-    lost = [line for line in journal if line.n in promised - found.published]
-    unseeable = [line for line in journal if line.n not in promised | found.published]
-    verdict.truth = len(promised)
-    verdict.announced = len(promised & found.published)
-    verdict.lost = len(lost)
-    verdict.repeated = len(found.repeated)
-    verdict.invented = len(found.invented)
-    verdict.read_otherwise = len(found.read_otherwise)
-    verdict.unpromised = len(found.published - promised)
-    verdict.unseeable = dict(Counter(line.type for line in unseeable))
-    verdict.by_source = dict(Counter(_source(change) for change in published))
-    verdict.kills = len(timeline.kills)
-    verdict.blocked_ms = recording.longest_block(folder, timeline)
-
-    passed_on = recording.webhooks(folder)
-    webhooks = compare_deliveries(deliveries, passed_on, timeline, has_history=not is_strict)
-    verdict.webhooks = len(passed_on)
-    verdict.webhooks_lost = len(webhooks.lost)
-    verdict.webhooks_repeated = len(webhooks.repeated)
-    verdict.webhooks_told_twice = len(webhooks.passed_on_twice)
-
-    verdict.details |= {
-        "lost": [_line(line) for line in lost],
-        "repeated": [_change(change) for change in found.repeated],
-        "invented": [_change(change) for change in found.invented],
-        "read_otherwise": [_change(change) for change in found.read_otherwise],
-        "webhooks_lost": list(webhooks.lost),
-        "webhooks_told_twice": list(webhooks.passed_on_twice),
-        "lives": [[life.began, life.ready, life.ended] for life in timeline.lives],
-        "troubles": [list(each) for each in timeline.troubles],
-    }
+    promises = Promises.of(truth, timeline, setting.before)
+    found = compare(truth.journal, recording.changes, promises, timeline)
+    _Evaluation(verdict, recording, truth, timeline, setting, promises).fill_in(found)
     return promises
 
 
-async def wrong_states(home: Home, truth: dict[str, Any], promises: Promises) -> list[str]:
-    """Return a line for each entity that does not show the truth, once nothing changes any more.
+@dataclass(slots=True)
+class _Evaluation:
+    """Fills in the verdict, one kind of figures after the other."""
 
-    Whether smart charging is on is left out where that was not certainly seen: it is read rarely.
-    """
-    async with await home.api.websocket() as socket:
-        devices, entities = await our_devices(socket), await our_entities(socket)
-    states = await home.api.states()
-    device_of = {name: device.device_id for device in devices for name in device.identifiers}
-    wrong = []
-    for user in truth["users"]:
-        for car in user["vehicles"]:
-            device_id = device_of.get(f"{user['id']}_{car['id']}")
-            of_car = [entity for entity in entities if device_id == entity.device_id]
-            expected = _expected_states(car)
-            if car["id"] in promises.unsure_settings:
-                del expected["switch", "smart_charging"]
-            for (domain, key), state in expected.items():
-                entity = find(of_car, domain, key)
-                shown = None if entity is None else states.get(entity.entity_id, {}).get("state")
-                if shown != state:
-                    wrong.append(f"{car['id']} {domain} {key}: {shown}, not {state}")
-    return wrong
+    verdict: Verdict
+    recording: Recording
+    truth: Truth
+    timeline: Timeline
+    setting: Setting
+    promises: Promises
+    gaps: Counter[str] = field(default_factory=Counter)
+    """How often each known gap was met."""
+
+    def fill_in(self, found: Comparison) -> None:
+        """Fill in all figures."""
+        verdict, timeline = self.verdict, self.timeline
+        self._count_changes(found)
+        self._check_fields(found)
+        self._count_deliveries()
+        self._count_reactions()
+        verdict.by_source = dict(Counter(_source(change) for change in self.recording.changes))
+        verdict.kills = len(timeline.kills)
+        verdict.blocked_ms = verdict.loop_blocked_ms = self.recording.longest_block(timeline)
+        self._measure_process()
+        verdict.known_gaps = known_gaps(self.gaps)
+        verdict.details |= {
+            "lives": [[life.began, life.ready, life.ended] for life in timeline.lives],
+            "troubles": [[item.begin, item.end, item.user_id] for item in timeline.troubles],
+        }
+
+    def _count_changes(self, found: Comparison) -> None:
+        """Count the changes that were promised, published, lost and invented."""
+        followed = [line for line in self.truth.journal if _is_of_followed(line, self.setting)]
+        lost = [line for line in followed if line.n in self.promises.lines - found.published]
+        self.gaps[OLD_SESSION] = sum(_is_from_before(line, self.timeline) for line in followed)
+        lost = [line for line in lost if not self._is_excused(line)]
+        unseeable = [
+            line for line in followed if line.n not in self.promises.lines | found.published
+        ]
+        numbers = {line.n for line in followed}
+        unpromised = (found.published & numbers) - self.promises.lines
+        self.verdict.truth = len(self.promises.lines)
+        self.verdict.announced = len(self.promises.lines & found.published)
+        self.verdict.unpromised = len(unpromised)
+        self.verdict.unseeable = dict(Counter(line.type for line in unseeable))
+        part = (len(unpromised) + len(unseeable)) / max(1, len(followed))
+        self.verdict.unpromised_percent = round(100 * part, 1)
+        self.verdict.count("lost", [_line(line, self.promises) for line in lost])
+        self.verdict.count("repeated", [_change(change) for change in found.repeated])
+        self.verdict.repeated_allowed = published_before_kills(
+            [match.change.at for match in found.matches] + [item.at for item in found.repeated],
+            self.timeline,
+        )
+        self.verdict.count("invented", [_change(change) for change in found.invented])
+        self.verdict.count("read_otherwise", [_change(change) for change in found.read_otherwise])
+        self.verdict.details["unpromised"] = [
+            _line(line, self.promises) for line in followed if line.n in unpromised
+        ]
+        self.verdict.details["unseeable"] = [_line(line, self.promises) for line in unseeable]
+
+    def _check_fields(self, found: Comparison) -> None:
+        """Check each field of each change, its time and its place in the order."""
+        contents = Contents(
+            self.truth,
+            self.timeline,
+            self.setting.entry_id,
+            self.setting.devices,
+            started=starts_of(found.matches),
+        )
+        provenance = Provenance(self.truth, self.timeline, self.promises.due)
+        wrong: dict[str, list[Any]] = {
+            "wrong_details": [],
+            "wrong_source": [],
+            "late_wrong": [],
+            "too_slow": [],
+        }
+        self.verdict.late = 0
+        matches = [match for match in found.matches if not self._is_excused(match.line)]
+        for match in matches:
+            if words := contents.wrong(match):
+                wrong["wrong_details"].append({"wrong": words, **_change(match.change)})
+            if reason := provenance.wrong_source(match):
+                wrong["wrong_source"].append({"wrong": reason, **_change(match.change)})
+            if provenance.is_too_slow(match):
+                wrong["too_slow"].append(_line(match.line, self.promises) | {"at": match.change.at})
+            must_be = provenance.must_be_late(match)
+            self.verdict.late += must_be
+            if match.change.data.get("late") is must_be:
+                continue
+            is_gap = match.change.is_late and provenance.is_late_after_a_short_gap(match)
+            self.gaps[LATE] += is_gap
+            if self.setting.is_full or not is_gap:
+                wrong["late_wrong"].append(_change(match.change))
+        for name, lines in wrong.items():
+            self.verdict.count(name, lines)
+        self.verdict.count("wrong_order", list(out_of_order(matches)))
+        self.verdict.push_delay_ms = _push_delays(matches, self.truth, self.timeline)
+
+    def _is_excused(self, line: Happened) -> bool:
+        """Return whether a line meets a known gap of which this form of the run only counts the cases."""
+        return not self.setting.is_full and _is_from_before(line, self.timeline)
+
+    def _count_deliveries(self) -> None:
+        """Count what became of the deliveries."""
+        webhooks = compare_deliveries(
+            self.truth, self.recording.webhooks, self.timeline, entry_id=self.setting.entry_id
+        )
+        self.verdict.webhooks = len(self.recording.webhooks)
+        self.verdict.count("webhooks_lost", webhooks.lost)
+        self.verdict.count("webhooks_repeated", webhooks.repeated)
+        self.verdict.webhooks_repeated_allowed = published_before_kills(
+            [line.at for line in self.recording.webhooks], self.timeline
+        )
+        self.verdict.count("webhooks_told_twice", webhooks.passed_on_twice)
+        self.verdict.count("webhooks_invented", webhooks.invented)
+        self.verdict.count("webhooks_wrong", webhooks.wrong)
+        self.verdict.count("webhooks_refused", webhooks.refused)
+        self.gaps[SHUT] = webhooks.shut
+        self.verdict.count("too_slow", [*self.verdict.details["too_slow"], *webhooks.too_slow])
+
+    def _count_reactions(self) -> None:
+        """Count what automations and event entities did."""
+        users = {car_id: car["user_id"] for car_id, car in self.setting.before.items()}
+        found = reactions.check(
+            self.recording, self.timeline, users, self.setting.first_car, self.setting.one_type
+        )
+        self.verdict.triggers = len(self.recording.runs)
+        self.verdict.count("triggers_missed", found.runs_missed)
+        self.verdict.count("triggers_wrong", found.runs_wrong)
+        self.verdict.count("event_entities_missed", found.event_entities_missed)
+        self.verdict.count("event_entities_wrong", found.event_entities_wrong)
+        self.verdict.count("states_behind", found.states_behind)
+        self.gaps[BEFORE_AUTOMATIONS] = found.before_automations
+
+    def _measure_process(self) -> None:
+        """Measure the last life: how much memory it gained, and how many tasks it has at the end."""
+        pulses = [pulse for pulse in self.recording.pulses if self.timeline.is_up(pulse.at - 3.0)]
+        lives = [life for life in self.timeline.lives if not life.is_reload]
+        longest = max(lives, key=lambda life: min(life.ended, _last(pulses)) - life.began)
+        memory = [
+            item.data["memory_mb"] for item in pulses if longest.began <= item.at < longest.ended
+        ]
+        if len(memory) > 4:
+            self.verdict.memory_growth_mb = round(memory[-1] - memory[0], 1)
+        tasks = [item.data["tasks"] for item in pulses[-5:]]
+        self.verdict.tasks = int(statistics.median(tasks)) if tasks else 0
 
 
-def _expected_states(car: dict[str, Any]) -> dict[tuple[str, str], str]:
-    """Return what the entities of a car must show, by their domains and keys."""
-    session = car["session"]
-    kind = "none" if session is None else "smart" if session["is_managed"] else "unmanaged"
-    states = {
-        ("sensor", "charge_state"): car["charge_state"],
-        ("sensor", "session"): kind,
-        ("binary_sensor", "plugged_in"): _on(car["plugged_in"]),
-        ("binary_sensor", "charging"): _on(car["charge_state"] == "charging"),
-        ("binary_sensor", "smart_session"): _on(kind == "smart"),
-        ("binary_sensor", "vehicle_link"): _on(car["is_connected"]),
-        ("switch", "smart_charging"): _on(car["settings"]["isSmartChargingEnabled"]),
-    }
-    if car["reads_battery"]:
-        states["sensor", "battery_level"] = str(car["battery_level"])
-        states["sensor", "range"] = str(car["range"])
-    return states
+def _push_delays(matches: Sequence[Match], truth: Truth, timeline: Timeline) -> dict[str, float]:
+    """Return how long it took from the accepted delivery to the change, where all was well."""
+    delays = []
+    for match in matches:
+        at, line = match.change.at, match.line
+        if not timeline.was_calm(line.known_at - 1, at, line.user_id):
+            continue
+        accepted = (
+            item.at
+            for item in truth.sent
+            if item.user_id == line.user_id
+            and item.status == 200
+            and line.known_at <= item.at <= at
+        )
+        if (first := next(accepted, None)) is not None:
+            delays.append((at - first) * 1000)
+    if len(delays) < 2:
+        return {}
+    cuts = statistics.quantiles(delays, n=20, method="inclusive")
+    return {"p50": round(statistics.median(delays), 1), "p95": round(cuts[18], 1)}
 
 
-def _on(value: object) -> str:
-    return "on" if value else "off"
+def _last(pulses: Sequence[Any]) -> float:
+    return pulses[-1].at if pulses else 0.0
 
 
-def _source(change: recording.Published) -> str:
-    return f"{change.data['source']}{' late' if change.data['late'] else ''}"
+def _is_of_followed(line: Happened, setting: Setting) -> bool:
+    return line.vehicle_id in setting.before or line.type == "user_created"
 
 
-def _line(line: Happened) -> dict[str, Any]:
+def _is_from_before(line: Happened, timeline: Timeline) -> bool:
+    """Return whether a session began before anything was read of its car, and was listed later."""
+    return line.type in SESSIONS and line.occurred_at < timeline.lives[0].ready < line.known_at
+
+
+def _source(change: Published) -> str:
+    return f"{change.data.get('source')}{' late' if change.is_late else ''}"
+
+
+def _line(line: Happened, promises: Promises) -> dict[str, Any]:
     names = ("n", "type", "vehicle_id", "session_id", "known_at")
-    return {name: getattr(line, name) for name in names}
+    return {name: getattr(line, name) for name in names} | {"due": promises.due.get(line.n)}
 
 
-def _change(change: recording.Published) -> dict[str, Any]:
+def _change(change: Published) -> dict[str, Any]:
     return {"told_at": change.at, **change.data}

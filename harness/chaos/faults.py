@@ -1,14 +1,16 @@
 """Faults: deliveries fail all the time, the API fails in bursts. The seed decides when and how."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from random import Random
 import time
 from typing import Any
 
 from ..simulator import Simulator
-from .timeline import Timeline
+from .drivers import Drivers
+from .timeline import RECOVERY, Timeline, Trouble
 
-DELIVERIES = {"drop": 0.1, "duplicate": 0.1, "reorder": 0.2}
+DELIVERIES = {"drop": 0.03, "duplicate": 0.1, "reorder": 0.2}
 
 BURSTS: tuple[dict[str, Any], ...] = (
     {"api_500": 0.5},
@@ -18,31 +20,126 @@ BURSTS: tuple[dict[str, Any], ...] = (
     {"token_expiry": True, "api_500": 0.2},
     {"token_expiry": True, "api_slow_seconds": 1.5},
 )
+AIMED: tuple[dict[str, Any], ...] = (
+    {"kind": "status", "status": 503, "problem": False, "endpoints": ["vehicles"]},
+    {"kind": "status", "status": 500, "endpoints": ["user_sessions"]},
+    {"kind": "slow", "delay_seconds": 2.0, "endpoints": ["vehicles"]},
+    {"kind": "truncated", "endpoints": ["vehicles"]},
+    {"kind": "retry_after", "wait_seconds": 2, "endpoints": ["vehicles"]},
+    {"kind": "html", "status": 502, "endpoints": ["user_sessions"]},
+)
+"""What one user's calls may get, and the integration survives."""
+
+GAPS: Mapping[str, tuple[dict[str, Any], str]] = {
+    "passing_404": (
+        {"kind": "status", "status": 404, "problem": False, "endpoints": ["user_sessions"]},
+        "One 404 of a user's list of sessions is taken as: this tenant has no such call.",
+    ),
+    "passing_403": (
+        {"kind": "status", "status": 403, "endpoints": ["user_sessions"]},
+        "One 403 of a user's list of sessions is taken as: this tenant has no such call.",
+    ),
+    "empty_list_of_cars": (
+        {"kind": "empty_list", "endpoints": ["vehicles"]},
+        "One empty list of cars drops the user's car.",
+    ),
+    "list_without_a_car": (
+        {"kind": "list_without_vehicle", "endpoints": ["vehicles"]},
+        "One list that lacks a car drops it.",
+    ),
+    "passing_401": (
+        {"kind": "unauthorized", "endpoints": ["vehicles"]},
+        "One user's 401 ends polling until somebody enters the credentials again.",
+    ),
+    "reading_from_the_future": (
+        {"kind": "future_readings", "ahead_seconds": 86400, "endpoints": ["vehicles"]},
+        "A reading that is dated tomorrow is kept until tomorrow.",
+    ),
+    "redirect": (
+        {"kind": "redirect", "endpoints": ["user_sessions"]},
+        "A log-in page in between is taken as: this tenant has no such call.",
+    ),
+    "listed_late": (
+        {"kind": "late_start", "delay_seconds": 20, "endpoints": ["user_sessions", "sessions"]},
+        "A session that is listed late may be read as something else meanwhile.",
+    ),
+}
+"""Slips that the integration does not survive yet, each with the reason. Only the full form has them."""
+
 _FINE = {"api_500": 0.0, "api_429": 0.0, "api_slow_seconds": 0.0, "outage_seconds": 0.0}
-_DURATION = (2.0, 6.0)
-_PAUSE = (15.0, 45.0)
+_DURATION = (1.5, 4.0)
+AFTER = RECOVERY + 6.0
+"""Seconds after a burst in which nobody can be sure to see a second change."""
+_PAUSE = (AFTER + 4.0, AFTER + 24.0)
 """Seconds, from and to."""
+SLIP = 10.0
+"""Seconds for which one user cannot be read: longer than two refreshes with all tries of the client."""
 
 
 class ApiFaults:
     """Bursts of API trouble, noted in the timeline."""
 
-    def __init__(self, simulator: Simulator, timeline: Timeline, seed: int) -> None:
-        """Begin with an API that works."""
+    def __init__(
+        self,
+        simulator: Simulator,
+        timeline: Timeline,
+        users: Sequence[str],
+        *,
+        seed: int,
+        drivers: Drivers,
+        is_full: bool,
+    ) -> None:
+        """Begin with an API that works; aimed faults are about one of these users."""
         self._simulator = simulator
         self._timeline = timeline
+        self._users = users
         self._random = Random(f"{seed}/trouble")
+        self._drivers = drivers
+        self._is_full = is_full
         self.bursts = 0
+        self.struck: dict[str, int] = {}
+        """How often each slip that is not survived yet was made."""
 
     async def run(self) -> None:
         """Make one burst after the other, until cancelled."""
         while True:
             await asyncio.sleep(self._random.uniform(*_PAUSE))
-            began = time.time()
-            try:
-                await self._simulator.set_faults(**self._random.choice(BURSTS))
-                await asyncio.sleep(self._random.uniform(*_DURATION))
-            finally:
-                await self._simulator.set_faults(**_FINE)
-                self._timeline.troubles.append((began, time.time()))
-                self.bursts += 1
+            duration, roll = self._random.uniform(*_DURATION), self._random.random()
+            if self._drivers.is_interrupted:
+                continue
+            if roll < 0.5:
+                await self._burst(duration)
+            else:
+                user_id = self._random.choice(self._users)
+                await self.aim(user_id, self._random.choice(AIMED), duration)
+            if self._is_full:
+                await self._gap()
+
+    async def aim(self, user_id: str, fault: Mapping[str, Any], seconds: float) -> None:
+        """Aim a fault at one user's calls for some seconds, and wait for its end."""
+        self._drivers.once_each_for(seconds + AFTER, user_id)
+        began = time.time()
+        await self._simulator.set_faults(**fault, users=[user_id], for_seconds=seconds)
+        # What takes long is still under way when the fault ends.
+        end = began + seconds + fault.get("delay_seconds", 0.0) + fault.get("wait_seconds", 0.0)
+        self._timeline.troubles.append(Trouble(began, end, user_id))
+        await asyncio.sleep(seconds)
+        self.bursts += 1
+
+    async def _burst(self, seconds: float) -> None:
+        self._drivers.once_each_for(seconds + AFTER)
+        began = time.time()
+        try:
+            await self._simulator.set_faults(**self._random.choice(BURSTS))
+            await asyncio.sleep(seconds)
+        finally:
+            await self._simulator.set_faults(**_FINE)
+            self._timeline.troubles.append(Trouble(began, time.time()))
+            self.bursts += 1
+
+    async def _gap(self) -> None:
+        name = self._random.choice(sorted(GAPS))
+        fault, _ = GAPS[name]
+        self.struck[name] = self.struck.get(name, 0) + 1
+        user_id = self._random.choice(self._users)
+        await self._simulator.set_faults(**fault, users=[user_id], times=2)

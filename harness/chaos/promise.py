@@ -11,13 +11,19 @@ State comes from Jedlix's API, so what can be known about an outage is what the 
 - `session_became_smart`, `session_became_unmanaged`: promised where both sessions were certainly seen one
   after the other, while Home Assistant was up and the API was fine. After an outage nobody knows whether
   the car was unplugged in between.
-- Boosts of somebody else: the API does not report them, so none is promised.
+- *Boosts and smart charging*: the same. What was done through Home Assistant is seen at once. Boosts of
+  somebody else are promised where sessions report them, which the documented fields do not.
+- `user_created`, `vehicle_ready_to_continue`: what a delivery reports by itself, when it was accepted, or at
+  the next start where the tenant has a history of deliveries.
+- Nothing is promised about a user who is not followed at that time.
 
 A refresh of the user is certain
 - `REFRESH` seconds after a delivery about the user was accepted (for smart charging: one about settings),
 - `POLL` seconds into a state of a car that is in a session, or just ended one (not for smart charging),
+- `COMMAND` seconds after a command through Home Assistant,
 - at each start of Home Assistant,
-each counted in seconds in which Home Assistant was up and the API was fine (`timeline`).
+each counted in seconds in which Home Assistant was up and the API was fine (`timeline`). The earliest of them
+is also the latest moment at which the change has to be published: `due`.
 
 A missed state changes how the next one is read. A car charges, is unplugged during an outage, and then
 waits for its turn, plugged in again: without the unplug that is a pause. Such a reading is allowed where
@@ -26,18 +32,24 @@ it follows from the states that may have been seen, and nowhere else.
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set as AbstractSet
 from dataclasses import dataclass, field
 import math
 from typing import Any
 
-from .recording import seconds
-from .timeline import Timeline
+from .timeline import Life, Timeline
+from .truth import Happened, Sent, Truth
 
-REFRESH = 8.0
+REFRESH = 6.0
 """Seconds: a refresh begins a second after the one before and takes three calls, on a busy machine."""
+COMMAND = 3.0
+"""Seconds: the change is published before the action ends."""
 POLL = 80.0
 """Seconds: an interval of a minute, with its jitter and its calls."""
+FIRST_REFRESH = 6.0
+"""Seconds after a start within which the first refresh is over."""
+SET_UP = 0.5
+"""Seconds before the end of the set-up in which the first refresh may begin."""
 
 SESSIONS = ("session_started", "session_ended")
 SESSION_KINDS = ("session_became_smart", "session_became_unmanaged")
@@ -51,30 +63,12 @@ _CHARGE = {
 }
 _LINK = {"vehicle_link_lost": "lost", "vehicle_link_restored": "linked"}
 _SMART = {"smart_charging_enabled": "smart", "smart_charging_disabled": "off"}
-
-
-@dataclass(frozen=True, slots=True)
-class Happened:
-    """One line of the journal, with the moment at which Jedlix knew, in Unix seconds."""
-
-    n: int
-    type: str
-    user_id: str
-    vehicle_id: str
-    session_id: str | None
-    known_at: float
-
-    @classmethod
-    def read(cls, line: Mapping[str, Any]) -> Happened:
-        """Read a line as /control/truth writes it."""
-        return cls(
-            n=line["n"],
-            type=line["type"],
-            user_id=line["user_id"],
-            vehicle_id=line["vehicle_id"] or "",
-            session_id=line["session_id"],
-            known_at=seconds(line["known_at"]),
-        )
+_BOOST = {"boost_started": "boosted", "boost_ended": "plain"}
+REPORTED = {
+    "user_created": "userCreated",
+    "vehicle_ready_to_continue": "vehicleConnectionReadyToContinue",
+}
+"""The changes that a delivery reports by itself, and its event type."""
 
 
 @dataclass(slots=True)
@@ -103,15 +97,12 @@ class Accepted:
     by_user: Mapping[str, Sequence[float]]
 
     @classmethod
-    def read(
-        cls, deliveries: Sequence[Mapping[str, Any]], timeline: Timeline, *, naming: str = ""
-    ) -> Accepted:
-        """Read those in the simulator's log of deliveries whose type contains `naming`."""
+    def read(cls, sent: Sequence[Sent], timeline: Timeline, *, naming: str = "") -> Accepted:
+        """Read those that were sent and whose type contains `naming`."""
         found: defaultdict[str, list[float]] = defaultdict(list)
-        for delivery in deliveries:
-            for attempt in delivery["attempts"] if naming in delivery["event_type"] else ():
-                if attempt["status"] == 200 and timeline.is_up(attempt["at"]):
-                    found[delivery["user_id"] or ""].append(attempt["at"])
+        for item in sent:
+            if naming in item.event_type and item.status == 200 and timeline.is_up(item.at):
+                found[item.user_id].append(item.at)
         return cls({user: sorted(times) for user, times in found.items()})
 
     def first(self, user_id: str, since: float) -> float:
@@ -128,46 +119,58 @@ class Promises:
     timeline: Timeline
     accepted: Accepted
     accepted_settings: Accepted
-    lines: set[int] = field(default_factory=set)
+    has_history: bool
+    due: dict[int, float] = field(default_factory=dict)
+    """The promised lines, and by when each has to be published at the latest; inf where nobody can say."""
     readings: list[Reading] = field(default_factory=list)
     unsure_settings: set[str] = field(default_factory=set)
     """The cars whose last switch of smart charging was not certainly seen."""
 
     @classmethod
     def of(
-        cls,
-        journal: Sequence[Happened],
-        deliveries: Sequence[Mapping[str, Any]],
-        timeline: Timeline,
-        before: Mapping[str, Mapping[str, Any]],
-        *,
-        reports_settings: bool,
+        cls, truth: Truth, timeline: Timeline, before: Mapping[str, Mapping[str, Any]]
     ) -> Promises:
         """Return what is promised. `before` are the cars at the beginning by their ids, from /control/truth.
 
-        Where the tenant does not report the charge settings, nothing about them is promised.
+        Where the tenant does not report settings and boosts, nothing about them is promised.
         """
         promises = cls(
             timeline,
-            accepted=Accepted.read(deliveries, timeline),
-            accepted_settings=Accepted.read(deliveries, timeline, naming="Setting"),
-            lines={line.n for line in journal if line.type in SESSIONS},
+            accepted=Accepted.read(truth.sent, timeline),
+            accepted_settings=Accepted.read(truth.sent, timeline, naming="Setting"),
+            has_history=not truth.is_strict,
         )
         by_car: defaultdict[str, list[Happened]] = defaultdict(list)
-        for line in journal:
-            by_car[line.vehicle_id].append(line)
+        for line in truth.journal:
+            if line.type in SESSIONS:
+                promises.due[line.n] = promises._seen_at(line.user_id, line.known_at)
+            elif line.type in REPORTED:
+                promises._add_reported(line, truth.sent)
+            if line.vehicle_id in before:
+                by_car[line.vehicle_id].append(line)
         for vehicle_id, lines in by_car.items():
             car = before[vehicle_id]
             promises._add_states(_steps(lines, _CHARGE, car["charge_state"]), promises._seen_at)
             link = "linked" if car["is_connected"] else "lost"
             promises._add_states(_steps(lines, _LINK, link), promises._seen_without_poll_at)
             smart = "smart" if car["settings"]["isSmartChargingEnabled"] else "off"
-            switches = _steps(lines, _SMART, smart)
-            is_seen = promises._add_states(switches, promises._settings_seen_at)
-            if not (reports_settings and is_seen):
+            if truth.is_strict:
                 promises.unsure_settings.add(vehicle_id)
+            else:
+                switches = _steps(lines, _SMART, smart)
+                if not promises._add_states(switches, promises._settings_seen_at):
+                    promises.unsure_settings.add(vehicle_id)
+                promises._add_states(_steps(lines, _BOOST, "plain"), promises._boost_seen_at)
             promises._add_session_kinds(lines)
+        for line in truth.journal:
+            if timeline.was_absent(line.user_id, line.known_at - REFRESH, line.known_at + REFRESH):
+                promises.due.pop(line.n, None)
         return promises
+
+    @property
+    def lines(self) -> AbstractSet[int]:
+        """The numbers of the promised lines."""
+        return self.due.keys()
 
     def may_be_read(self, event_type: str, vehicle_id: str, published_at: float) -> bool:
         """Return whether a change that never happened follows from states that may have been seen."""
@@ -180,29 +183,65 @@ class Promises:
 
     def _seen_at(self, user_id: str, begin: float) -> float:
         """Return by when a state that began at `begin` was certainly seen."""
-        return min(self._seen_without_poll_at(user_id, begin), self.timeline.settled(begin, POLL))
+        return min(
+            self._seen_without_poll_at(user_id, begin),
+            self.timeline.settled(begin, POLL, user_id),
+        )
 
     def _seen_without_poll_at(self, user_id: str, begin: float) -> float:
-        delivered = self.timeline.settled(self.accepted.first(user_id, begin), REFRESH)
-        return min(delivered, self._seen_at_start(begin))
+        accepted = self.accepted.first(user_id, begin)
+        delivered = self.timeline.settled(accepted, REFRESH, user_id)
+        return min(delivered, self._seen_at_start(user_id, begin))
 
     def _settings_seen_at(self, user_id: str, begin: float) -> float:
         accepted = self.accepted_settings.first(user_id, begin)
-        is_calm = self.timeline.was_calm(accepted, accepted + REFRESH)
+        is_calm = self.timeline.was_calm(accepted, accepted + REFRESH, user_id)
         return min(
-            self.timeline.settled(accepted, REFRESH if is_calm else POLL),
-            self._seen_at_start(begin),
+            self.timeline.settled(accepted, REFRESH if is_calm else POLL, user_id),
+            self._seen_at_start(user_id, begin),
+            self._commanded_at(user_id, begin),
         )
 
-    def _seen_at_start(self, begin: float) -> float:
+    def _boost_seen_at(self, user_id: str, begin: float) -> float:
+        return min(self._seen_at(user_id, begin), self._commanded_at(user_id, begin))
+
+    def _commanded_at(self, user_id: str, begin: float) -> float:
+        """Return by when a command of ours that was done right after `begin` has shown its effect."""
+        done = (item.at for item in self.timeline.commands if item.user_id == user_id)
+        first = min((at for at in done if begin <= at <= begin + COMMAND), default=math.inf)
+        return first + COMMAND
+
+    def _seen_at_start(self, user_id: str, begin: float) -> float:
         """Return by when the first refresh of the next life is over."""
-        timeline = self.timeline
-        refreshed = (
-            timeline.settled(life.ready, 0.0 if timeline.was_fine(life.began, life.ready) else POLL)
-            for life in timeline.lives
-            if begin <= life.began
+        lives = [life for life in self.timeline.lives if begin <= self._reads_from(life)]
+        return min((self._first_refresh(life, user_id) for life in lives), default=math.inf)
+
+    def _reads_from(self, life: Life) -> float:
+        """Return from when on the set-up of a life may have read: not before Jedlix is back."""
+        ends = (
+            trouble.end
+            for trouble in self.timeline.troubles
+            if trouble.user_id is None and trouble.begin <= life.began < trouble.end < life.ready
         )
-        return min(refreshed, default=math.inf)
+        return max(ends, default=life.began)
+
+    def _first_refresh(self, life: Life, user_id: str) -> float:
+        """Return when the first refresh of a life is over; inf where the life ended before."""
+        begin, end = life.ready - SET_UP, life.ready + FIRST_REFRESH
+        if self.timeline.is_troubled(begin, end, user_id):
+            return self.timeline.settled(life.ready, POLL, user_id)
+        over = life.ready + FIRST_REFRESH
+        return over if over < life.ended else math.inf
+
+    def _add_reported(self, line: Happened, sent: Sequence[Sent]) -> None:
+        """Add a change that a delivery reports by itself."""
+        of_type = [item for item in sent if item.event_type == REPORTED[line.type]]
+        first = Accepted.read(of_type, self.timeline).first(line.user_id, line.known_at)
+        due = self.timeline.settled(first, REFRESH)
+        if self.has_history:
+            due = min(due, self._seen_at_start(line.user_id, line.known_at))
+        if due < math.inf:
+            self.due[line.n] = due
 
     def _add_states(self, steps: Sequence[_Step], seen_at: Callable[[str, float], float]) -> bool:
         """Add the lines that do not depend on which step was seen before; return whether the last is seen."""
@@ -214,9 +253,9 @@ class Promises:
             own = {item.type for item in step.lines}
             if other := frozenset(set.union(*readings) - own):
                 self.readings.append(Reading(line.vehicle_id, other, step.known_at, end))
-            if seen_at(line.user_id, step.known_at) < end:
+            if (seen := seen_at(line.user_id, step.known_at)) < end:
                 certain = set.intersection(*readings)
-                self.lines.update(item.n for item in step.lines if item.type in certain)
+                self.due |= {item.n: seen for item in step.lines if item.type in certain}
                 candidates = [step.state]
             else:
                 candidates.append(step.state)
@@ -246,10 +285,13 @@ class Promises:
             ends = (item.known_at for item in of_session if item.type == "session_ended")
             end = min(end, min(ends, default=math.inf))
             first = self._seen_at(start.user_id, previous.known_at)
+            life = self.timeline.life_at(start.known_at)
+            if life is not None and first < life.began:  # it was seen again in this life
+                first = self._first_refresh(life, start.user_id)
             second = self._seen_at(start.user_id, start.known_at)
             seen = first < start.known_at and second < end
-            if seen and self.timeline.was_calm(first, second):
-                self.lines |= became
+            if seen and self.timeline.was_calm(first, second, start.user_id):
+                self.due |= dict.fromkeys(became, second)
 
 
 def _steps(lines: Sequence[Happened], states: Mapping[str, str], before: str) -> list[_Step]:
@@ -265,24 +307,28 @@ def _steps(lines: Sequence[Happened], states: Mapping[str, str], before: str) ->
     return steps
 
 
+_READ_AS = {
+    "disconnected": "unplugged",
+    "charging": "charging_started",
+    "complete": "charging_completed",
+    "lost": "vehicle_link_lost",
+    "linked": "vehicle_link_restored",
+    "smart": "smart_charging_enabled",
+    "off": "smart_charging_disabled",
+    "boosted": "boost_started",
+    "plain": "boost_ended",
+}
+"""The change to each state; to `stopped` there is one from `charging` only."""
+
+
 def _changes(before: str, after: str) -> set[str]:
     """Return the types of the changes between two states that were seen one after the other."""
-    if before == after:
-        return set()
     types = set()
-    if before == "disconnected":
-        types.add("plugged_in")
-    match after:
-        case "disconnected":
-            types.add("unplugged")
-        case "charging":
-            types.add("charging_started")
-        case "complete":
-            types.add("charging_completed")
-        case "stopped" if before == "charging":
+    if before != after:
+        if before == "disconnected":
+            types.add("plugged_in")
+        if after in _READ_AS:
+            types.add(_READ_AS[after])
+        elif before == "charging":
             types.add("charging_paused")
-        case "lost":
-            types.add("vehicle_link_lost")
-        case "linked":
-            types.add("vehicle_link_restored")
     return types

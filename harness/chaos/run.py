@@ -1,51 +1,49 @@
-"""Chaos run: the processes, the drivers, the faults, the kills; then a time without faults, and the count."""
+"""Chaos run: the processes, the drivers, the faults, the interruptions; then calm, and the count."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from random import Random
+import secrets
+import shutil
 import time
 from typing import Any
 
-from ..config_entries import add_for_all_users, until_loaded
+from ..config_entries import add_jedlix, set_options, until_subscribed
 from ..config_folder import add_component
+from ..flows import FlowFailed
 from ..home import Home
-from ..paths import INTEGRATION, run_folder
+from ..home_api import RestFailed
+from ..paths import run_folder
 from ..process import ProcessFailed
 from ..simulator import Simulator
-from .drivers import Drivers
-from .evaluation import evaluate, wrong_states
-from .faults import DELIVERIES, ApiFaults
+from ..websocket import CommandFailed
+from .evaluation import evaluate
+from .faults import DELIVERIES
+from .final_states import wrong_states
+from .history import wrong_calendars, wrong_statistics
+from .interruptions import LIFE_ENDING, RETRIES
+from .known_gaps import ADDRESS
+from .leaks import AFTER_CALENDARS, Leaks
+from .logs import not_caused, outages
+from .options import Options
+from .parts import Parts
+from .promise import Promises
+from .proxy import Proxy
 from .recording import RECORDER
-from .timeline import Life, Timeline
+from .timeline import Timeline
+from .truth import Truth
 from .verdict import Verdict
 
-SPEED = 240.0
-"""Simulated seconds per second: a price hour takes 15 s, a charge from low to full a minute or so."""
-RETRIES = (1.0, 3.0, 6.0)
-"""Seconds until each retry of the simulator; a clean stop lasts longer than all of them."""
-STOPPED_FOR = sum(RETRIES) + 8.0
-PATIENCE = 420.0
-"""Seconds until what is still missing is lost: a poll of an idle fleet refreshes five cars a minute."""
+SPEED = 120.0
+"""Simulated seconds per second: a price hour takes half a minute."""
 CHECK_PERIOD = 2.0
-_API_IS_AWAY = "Error fetching jedlix data"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """The options of the command line."""
-
-    events: int
-    seed: int
-    kills: int
-    cars: int
-    calm: float
-    json: Path | None = None
-    keep: bool = False
-    strict: bool = False
-    integration: Path = INTEGRATION
+DEAF_CARS = 2
+"""Cars that do something at the end without any delivery about it: only a poll can find it."""
+SHORT = ("kill", "stop", "reload", "user", "slip", "slip", "hang up", "commands")
+LONG = (*SHORT, "restart", "options", "early", "slip")
 
 
 class Chaos:
@@ -58,10 +56,15 @@ class Chaos:
         self._random = Random(f"{options.seed}/kills")
         self._timeline = Timeline()
         self._began = time.monotonic()
-        self.verdict = Verdict(seed=options.seed, cars=options.cars)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._failed: list[str] = []
+        self.verdict = Verdict(seed=options.seed, cars=options.cars, is_full=options.full)
 
     async def run(self) -> Verdict:
         """Run it and return the verdict."""
+        if not self._has_wrong_clock:
+            reason = "only the full form has it" if shutil.which("faketime") else "no faketime here"
+            self.verdict.left_out.append(f"a wrong clock of Home Assistant: {reason}")
         with run_folder("chaos", self._note) as folder:
             try:
                 await self._run(folder.path)
@@ -71,6 +74,11 @@ class Chaos:
             folder.keep = self._options.keep or not self.verdict.is_good
         return self.verdict
 
+    @property
+    def _has_wrong_clock(self) -> bool:
+        """Whether Home Assistant's clock is wrong until the first interruption."""
+        return self._options.full and shutil.which("faketime") is not None
+
     async def _run(self, folder: Path) -> None:
         options = self._options
         arguments = {
@@ -78,68 +86,124 @@ class Chaos:
             "--seed": options.seed,
             "--speed": 1,
             "--mode": "strict" if options.strict else "default",
-            "--history-days": 1,
+            "--history-days": 2,
             "--retries": ",".join(f"{pause:g}" for pause in RETRIES),
+            "--client-secret": secrets.token_hex(16),
+            "--api-key": secrets.token_hex(16),
         }
         command = [str(part) for pair in arguments.items() for part in pair]
         async with AsyncExitStack() as stack:
             simulator = await stack.enter_async_context(Simulator.ours(folder, *command))
-            home = Home(folder / "home", integration=options.integration)
+            home = Home(folder / "home", integration=_linked(folder, options.integration))
             add_component(home.folder, RECORDER)
+            with (home.folder / "configuration.yaml").open("a", encoding="utf-8") as configuration:
+                configuration.write("diagnostics:\n")
+            port = int(home.base_url.rpartition(":")[2])
+            proxy = await stack.enter_async_context(Proxy(port))
             stack.push_async_callback(home.close)
-            await self._begin(home, simulator)
+            stack.push_async_callback(self._end_tasks)
             before = await simulator.truth()
-            await self._disturb(home, simulator, before)
-            await self._count(home, simulator, before)
+            parts = await self._begin(home, simulator, proxy, before)
+            await self._disturb(parts)
+            await self._count(parts)
 
-    async def _begin(self, home: Home, simulator: Simulator) -> None:
+    async def _begin(
+        self, home: Home, simulator: Simulator, proxy: Proxy, before: dict[str, Any]
+    ) -> Parts:
         """Start Home Assistant and add the integration as a person would, without any fault."""
         self._note("Starting Home Assistant and adding the integration")
-        await self._start(home)
-        await add_for_all_users(home.api, simulator, poll_minutes=1)
+        parts = Parts(
+            home=home, simulator=simulator, proxy=proxy, before=before, timeline=self._timeline
+        )
+        if self._has_wrong_clock:
+            parts.set_clock_wrong()
+        await parts.start_home()
+        self._timeline.followed = frozenset(user["id"] for user in before["users"])
+        info = await simulator.info()
+        users = sorted(self._timeline.followed)
+        entry_id = await add_jedlix(home.api, info, users, callback_url=proxy.url)
+        await parts.enable_all_entities()
+        event_types = await simulator.event_types()
+        settings = {"poll_minutes": 1, "import_energy": True, "event_types": event_types}
+        await set_options(home.api, entry_id, **settings)
+        await until_subscribed(home.api, simulator, event_types)
+        await parts.learn(entry_id, self._options)
         self._timeline.lives[-1].ready = time.time()
+        return parts
 
-    async def _disturb(self, home: Home, simulator: Simulator, before: dict[str, Any]) -> None:
-        """Make faults until so many deliveries were made and all kills are done."""
-        drivers = Drivers(simulator, before, self._options.seed)
-        faults = ApiFaults(simulator, self._timeline, self._options.seed)
+    async def _disturb(self, parts: Parts) -> None:
+        """Make faults until so many deliveries were made and all interruptions are done."""
+        simulator, drivers = parts.simulator, parts.drivers
         await simulator.set_faults(**DELIVERIES)
         await simulator.clock(speed=SPEED)
-        tasks = [asyncio.create_task(drivers.run()), asyncio.create_task(faults.run())]
-        try:
-            for count, kind in self._interruptions():
-                await self._until_delivered(home, simulator, tasks, count)
-                await self._interrupt(home, kind)
-            await self._until_delivered(home, simulator, tasks, self._options.events)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
-        self.verdict.bursts = faults.bursts
+        for work in (drivers.run(), parts.faults.run(), parts.strangers.run()):
+            self._begin_task(work)
+        for count, kind in self._interruptions():
+            await self._until_delivered(parts, count)
+            parts.set_clock_right()
+            self._note(f"{self.verdict.deliveries} deliveries: {kind}")
+            try:
+                await parts.interruptions.make(kind)
+            except (FlowFailed, RestFailed, CommandFailed, ValueError) as err:
+                self._failed.append(f"{kind}: {err!r}")
+            done = self.verdict.interruptions
+            done[kind] = done.get(kind, 0) + 1
+        await parts.interruptions.finish()
+        await simulator.add_user()
+        await self._until_delivered(parts, self._options.events)
+        await self._end_tasks()
         await simulator.clear_faults()
-        await drivers.restore_links()
         await simulator.clock(speed=0)
+        self.verdict.bursts = parts.faults.bursts
+        self.verdict.count("interruptions_failed", self._failed)
+        self.verdict.commands = drivers.commands
+        await drivers.settle()
+        await asyncio.sleep(4.0)
+        if self._options.no_poll:
+            self.verdict.left_out.append("what only a poll can find")
+            return
+        self._note(f"{self.verdict.deliveries} deliveries: nothing is delivered any more")
+        await simulator.set_faults(drop=1.0)
+        for _ in range(DEAF_CARS):
+            await drivers.swap_plug(await drivers.pick())
+        await simulator.set_faults(drop=0.0)
+
+    def _begin_task(self, work: Coroutine[Any, Any, None]) -> None:
+        self._tasks.append(asyncio.create_task(work))
+
+    async def _end_tasks(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        self._tasks.clear()
 
     def _interruptions(self) -> list[tuple[int, str]]:
-        """Return after how many deliveries Home Assistant is killed or stopped, and which of both."""
-        kinds = ["kill"] * self._options.kills + ["stop"]
+        """Return after how many deliveries each interruption is made, and of which kind it is."""
+        kinds = list(SHORT if self._options.short else LONG)
+        kinds.remove("kill")
+        if self._options.strict:
+            kinds.remove("commands")
+        kinds += ["kill"] * self._options.kills
         self._random.shuffle(kinds)
+        if self._options.short:  # the last life is long enough for a poll
+            kinds.sort(
+                key=lambda kind: (kind not in LIFE_ENDING, kind != "commands", kind != "slip")
+            )
         counts = sorted(self._options.events * self._random.uniform(0.08, 0.92) for _ in kinds)
         return [(int(count), kind) for count, kind in zip(counts, kinds, strict=True)]
 
-    async def _until_delivered(
-        self, home: Home, simulator: Simulator, tasks: list[asyncio.Task[None]], wanted: int
-    ) -> None:
+    async def _until_delivered(self, parts: Parts, wanted: int) -> None:
         """Wait until so many deliveries were made in all."""
         while True:
-            for task in tasks:
+            for task in self._tasks:
                 if task.done():
                     task.result()
-            if end := home.exited() or simulator.exited():
+            if end := parts.home.exited() or parts.simulator.exited():
                 raise ProcessFailed(end)
             made = [
                 item
-                for item in await simulator.deliveries()
+                for item in await parts.simulator.deliveries()
                 if not item["is_test"] and not item["dropped"]
             ]
             self.verdict.deliveries = len(made)
@@ -147,52 +211,74 @@ class Chaos:
                 return
             await asyncio.sleep(self._random.uniform(0.3, 1.0))
 
-    async def _interrupt(self, home: Home, kind: str) -> None:
-        life = self._timeline.lives[-1]
-        self._note(f"{self.verdict.deliveries} deliveries: {kind}")
-        life.ended, life.was_killed = time.time(), kind == "kill"
-        if life.was_killed:
-            await home.kill()
-            await asyncio.sleep(self._random.uniform(0.0, 5.0))
-        else:
-            await home.stop()
-            await asyncio.sleep(STOPPED_FOR)
-        await self._start(home)
-        await until_loaded(home.api)
-        self._timeline.lives[-1].ready = time.time()
-
-    async def _start(self, home: Home) -> None:
-        self._timeline.lives.append(Life(time.time()))
-        await home.start()
-
-    async def _count(self, home: Home, simulator: Simulator, before: dict[str, Any]) -> None:
+    async def _count(self, parts: Parts) -> None:
         """Wait until everything was published that still can be, then count."""
-        self._note(f"{self.verdict.deliveries} deliveries: calm")
         began = time.monotonic()
         while True:
             await asyncio.sleep(CHECK_PERIOD)
             waited = time.monotonic() - began
             if waited < self._options.calm:
                 continue
-            truth = await simulator.truth()
-            deliveries = await simulator.deliveries()
+            truth = await Truth.fetch(parts.simulator, parts.before, self._timeline)
             promises = evaluate(
-                self.verdict,
-                home.folder,
-                self._timeline,
-                deliveries,
-                before=before,
-                truth=truth,
+                self.verdict, parts.home.folder, self._timeline, truth, parts.setting
             )
-            wrong = await wrong_states(home, truth, promises)
-            self.verdict.wrong_state = len(wrong)
-            if waited > PATIENCE or not (self.verdict.lost or wrong):
+            await self._check_home(parts, truth, promises)
+            is_settled = not (
+                self.verdict.lost or self.verdict.wrong_state or self.verdict.statistics_wrong
+            )
+            if waited > self._options.patience or is_settled:
                 break
-        self.verdict.details["wrong_state"] = wrong
-        await home.stop()
-        logged = home.log_errors("jedlix")
-        errors = [record for record in logged if _API_IS_AWAY not in record]
-        self.verdict.errors_logged = len(errors)
-        self.verdict.outages_logged = len(logged) - len(errors)
-        self.verdict.details["errors_logged"] = errors
+        await self._check_the_end(parts, truth)
         self.verdict.seconds = round(time.monotonic() - self._began)
+
+    async def _check_home(self, parts: Parts, truth: Truth, promises: Promises) -> None:
+        """Check what Home Assistant shows now."""
+        followed = self._timeline.followed
+        account = parts.account(truth)
+        unsure = promises.unsure_settings if self._options.full else set[str]()
+        self.verdict.count(
+            "wrong_state", await wrong_states(parts.home, truth, unsure, account, followed)
+        )
+        self.verdict.count("statistics_wrong", await wrong_statistics(parts.home, truth, followed))
+
+    async def _check_the_end(self, parts: Parts, truth: Truth) -> None:
+        """Check what is looked at once: secrets, calendars, strangers, commands, the log."""
+        home, strangers = parts.home, parts.strangers
+        info = await parts.simulator.info()
+        leaks = Leaks.of(home.folder, truth, info)
+        leaks.keep("states", await home.api.states())
+        path = f"diagnostics/config_entry/{parts.setting.entry_id}"
+        leaks.keep("diagnostics", await home.api.rest("GET", path))
+        for device_id in parts.setting.devices.values():
+            leaks.keep("diagnostics", await home.api.rest("GET", f"{path}/device/{device_id}"))
+        leaks.read_database(home.folder, "database")
+        self.verdict.count(
+            "calendar_wrong", await wrong_calendars(home, truth, self._timeline.followed)
+        )
+        await home.stop()
+        leaks.read_logs(home.folder)
+        leaks.read_database(home.folder, AFTER_CALENDARS)
+        self.verdict.count("secrets_found", list(leaks.found()))
+        by_calendar = leaks.addresses_by_calendar
+        gap = self.verdict.known_gaps[ADDRESS]
+        self.verdict.known_gaps[ADDRESS] = replace(gap, seen=by_calendar)
+        if self._options.full:
+            self.verdict.secrets_found += by_calendar
+        passed_on = {str(line.data.get("event_id")) for line in parts.recording.webhooks}
+        self.verdict.strangers = len(strangers.ids)
+        published = sorted(strangers.ids & passed_on)
+        self.verdict.count("strangers_accepted", [*strangers.wrong, *published])
+        self.verdict.count("commands_failed", parts.drivers.failed)
+        logged = not_caused(home.folder)
+        self.verdict.count("errors_logged", [item.text for item in logged if item.is_error])
+        self.verdict.count("warnings_logged", [item.text for item in logged if not item.is_error])
+        self.verdict.outages_logged = outages(home.folder)
+
+
+def _linked(folder: Path, integration: Path) -> Path:
+    """Return the integration under its own name, whatever its folder is called."""
+    link = folder / "integration" / "jedlix"
+    link.parent.mkdir()
+    link.symlink_to(integration.resolve(), target_is_directory=True)
+    return link

@@ -1,49 +1,107 @@
-"""Timeline of a run: when Home Assistant was up and Jedlix's API fine."""
+"""Timeline of a run: when Home Assistant was up, when Jedlix's API was fine, and who was not followed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 import math
 
-RECOVERY = 10.0
+RECOVERY = 8.0
 """Seconds after API trouble within which refreshes that wait for their next try are made."""
 
 
 @dataclass(slots=True)
 class Life:
-    """One start of Home Assistant, from the beginning of the process to its end, in Unix seconds."""
+    """One load of our entry, in Unix seconds: a start of Home Assistant, or a reload.
+
+    `began` is when the process, or the reload, began.
+    """
 
     began: float
     ready: float = math.inf
     ended: float = math.inf
     was_killed: bool = False
+    is_reload: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A time in which calls fail: those of one user, or for None all."""
+
+    begin: float
+    end: float
+    user_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command through Home Assistant: when it was done, whom it was about, and what it changed."""
+
+    at: float
+    user_id: str
+    changes: str
+    """The beginning of the types of changes that it makes; empty for none."""
 
 
 @dataclass(slots=True)
 class Timeline:
-    """The lives of Home Assistant, and the bursts of API trouble."""
+    """The lives of our entry, the API's troubles, and the times in which a user was not followed."""
 
     lives: list[Life] = field(default_factory=list)
-    troubles: list[tuple[float, float]] = field(default_factory=list)
+    troubles: list[Trouble] = field(default_factory=list)
+    absences: list[Trouble] = field(default_factory=list)
+    followed: frozenset[str] = frozenset()
+    """The users who are followed, those with absences included."""
+    skews: list[tuple[float, float, float]] = field(default_factory=list)
+    """From when to when Jedlix's clock was wrong, and by how many seconds it was behind."""
+    commands: list[Command] = field(default_factory=list)
 
     @property
     def kills(self) -> Sequence[float]:
         """The moments of the kills."""
         return [life.ended for life in self.lives if life.was_killed]
 
+    @property
+    def is_starting(self) -> bool:
+        """Whether our entry is being set up now."""
+        return self.lives[-1].ready == math.inf and self.lives[-1].ended == math.inf
+
     def is_up(self, at: float) -> bool:
         """Return whether Home Assistant was up and our entry set up at a moment."""
         return any(life.ready <= at < life.ended for life in self.lives)
 
-    def was_fine(self, begin: float, end: float) -> bool:
-        """Return whether the API was fine all the time from `begin` to `end`, and for a while before."""
-        return not any(start < end and begin < stop + RECOVERY for start, stop in self.troubles)
+    def life_at(self, at: float) -> Life | None:
+        """Return the life that was going on at a moment, its start included."""
+        return next((life for life in self.lives if life.began <= at < life.ended), None)
 
-    def was_calm(self, begin: float, end: float) -> bool:
+    def was_fine(self, begin: float, end: float, user_id: str = "") -> bool:
+        """Return whether the API was fine all the time from `begin` to `end`, and for a while before."""
+        return not any(
+            trouble.begin < end and begin < trouble.end + RECOVERY for trouble in self._of(user_id)
+        )
+
+    def is_troubled(self, begin: float, end: float, user_id: str) -> bool:
+        """Return whether calls of a user failed at any time from `begin` to `end`."""
+        return any(item.begin < end and begin < item.end for item in self._of(user_id))
+
+    def was_calm(self, begin: float, end: float, user_id: str = "") -> bool:
         """Return whether the API was fine, and Home Assistant up, all the time from `begin` to `end`."""
         is_one_life = any(life.ready <= begin and end < life.ended for life in self.lives)
-        return is_one_life and self.was_fine(begin, end)
+        return is_one_life and self.was_fine(begin, end, user_id)
 
-    def settled(self, at: float, need: float) -> float:
+    def was_absent(self, user_id: str, begin: float, end: float) -> bool:
+        """Return whether a user was not followed at any time from `begin` to `end`."""
+        return any(
+            absence.user_id == user_id and absence.begin <= end and begin <= absence.end
+            for absence in self.absences
+        )
+
+    def real(self, at: float) -> float:
+        """Return the real moment of a time that Jedlix noted, whose clock may have been wrong."""
+        for begin, end, behind in self.skews:
+            if begin <= at + behind <= end:
+                return at + behind
+        return at
+
+    def settled(self, at: float, need: float, user_id: str = "") -> float:
         """Return when `need` seconds of calm in one life are over, counted from `at`; inf if never.
 
         Trouble starts the count again; the end of that life ends it.
@@ -51,7 +109,10 @@ class Timeline:
         life = next((life for life in self.lives if life.ready <= at < life.ended), None)
         if life is None:
             return math.inf
-        for start, stop in sorted(self.troubles):
-            if start < at + need and at < stop + RECOVERY:
-                at = stop + RECOVERY
+        for trouble in sorted(self._of(user_id), key=lambda item: item.begin):
+            if trouble.begin < at + need and at < trouble.end + RECOVERY:
+                at = trouble.end + RECOVERY
         return at + need if at + need < life.ended else math.inf
+
+    def _of(self, user_id: str) -> Sequence[Trouble]:
+        return [item for item in self.troubles if item.user_id in (None, user_id)]

@@ -6,6 +6,53 @@ import json
 from pathlib import Path
 from typing import Any
 
+MAX_UNPROMISED = 0.15
+"""The part of all changes about which nothing may be promised."""
+MAX_BLOCKED_MS = 250.0
+MAX_PUSH_DELAY_MS = 1500.0
+"""Milliseconds between an accepted delivery and what it brings, in the middle of all."""
+MAX_GROWTH_MB = 60.0
+MAX_TASKS = 40
+"""At the end, when nothing happens any more."""
+
+MUST_BE_0 = {
+    "lost": "promised changes that were not published",
+    "invented": "published, although nothing of the kind happened, or twice",
+    "too_slow": "promised changes that came after the latest moment",
+    "wrong_details": "changes with a wrong field",
+    "wrong_source": "changes that cannot have come by the way that they name",
+    "late_wrong": "changes that are late and do not say so, or the other way round",
+    "wrong_order": "changes that came before what happened earlier",
+    "wrong_state": "entities that show something wrong at the end",
+    "states_behind": "entities that did not show yet what was published",
+    "triggers_missed": "automations that did not run",
+    "triggers_wrong": "automations that ran without reason",
+    "event_entities_missed": "changes that no event entity wrote",
+    "event_entities_wrong": "event entities that wrote what was not published",
+    "webhooks_lost": "deliveries that were accepted, or are in the history, and not passed on",
+    "webhooks_told_twice": "deliveries that were passed on twice without a kill",
+    "webhooks_invented": "deliveries that Jedlix never sent",
+    "webhooks_wrong": "deliveries that were passed on with other content",
+    "webhooks_refused": "deliveries with the right key that were not accepted",
+    "strangers_accepted": "deliveries with a wrong key that were not refused, or published",
+    "commands_failed": "commands that failed or did nothing",
+    "interruptions_failed": "restarts, reloads and changes of users that did not succeed",
+    "calendar_wrong": "calendars with wrong sessions",
+    "statistics_wrong": "statistics with wrong sums",
+    "secrets_found": "secrets and addresses in places where they must not be",
+    "errors_logged": "errors in the log that the run did not cause",
+    "warnings_logged": "warnings in the log that the run did not cause",
+}
+"""The figures that fail a run, each with its meaning."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownGap:
+    """A promise that is not kept yet: why, and how often this run met it."""
+
+    reason: str
+    seen: int
+
 
 @dataclass(slots=True, kw_only=True)
 class Verdict:
@@ -15,49 +62,125 @@ class Verdict:
     were published. `unpromised` were published without being promised, `unseeable` were neither;
     `read_otherwise` follow from states of which one could not be seen. `webhooks` are the deliveries that
     were passed on. `outages_logged` are the lines with which Home Assistant's own coordinator says that
-    the API is away: these are no errors of the integration.
+    the API is away: these are no errors of the integration. `known_gaps` are promises that are not kept yet.
     """
 
     truth: int = 0
     announced: int = 0
     lost: int = 0
     repeated: int = 0
+    repeated_allowed: int = 0
+    invented: int = 0
+    too_slow: int = 0
+    wrong_details: int = 0
+    wrong_source: int = 0
+    late_wrong: int = 0
+    wrong_order: int = 0
     wrong_state: int = 0
+    states_behind: int = 0
+    triggers_missed: int = 0
+    triggers_wrong: int = 0
+    event_entities_missed: int = 0
+    event_entities_wrong: int = 0
     kills: int = 0
     errors_logged: int = 0
-    invented: int = 0
+    warnings_logged: int = 0
     read_otherwise: int = 0
     unpromised: int = 0
+    unpromised_percent: float = 0.0
     unseeable: dict[str, int] = field(default_factory=dict)
+    late: int = 0
+    """Changes that the contract calls late: a run without any proves nothing about them."""
     webhooks: int = 0
     webhooks_lost: int = 0
     webhooks_repeated: int = 0
+    webhooks_repeated_allowed: int = 0
     webhooks_told_twice: int = 0
+    webhooks_invented: int = 0
+    webhooks_wrong: int = 0
+    webhooks_refused: int = 0
+    strangers: int = 0
+    strangers_accepted: int = 0
+    commands: int = 0
+    commands_failed: int = 0
+    interruptions_failed: int = 0
+    triggers: int = 0
+    calendar_wrong: int = 0
+    statistics_wrong: int = 0
+    secrets_found: int = 0
+    push_delay_ms: dict[str, float] = field(default_factory=dict)
+    loop_blocked_ms: float = 0.0
+    blocked_ms: float = 0.0
+    memory_growth_mb: float = 0.0
+    tasks: int = 0
     outages_logged: int = 0
     deliveries: int = 0
     bursts: int = 0
+    interruptions: dict[str, int] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
+    """What this machine, or this form of the run, could not do."""
     cars: int = 0
     seed: int = 0
     seconds: int = 0
-    blocked_ms: float = 0.0
+    is_full: bool = False
     by_source: dict[str, int] = field(default_factory=dict)
+    known_gaps: dict[str, KnownGap] = field(default_factory=dict)
     details: dict[str, list[Any]] = field(default_factory=dict)
 
     @property
+    def failures(self) -> dict[str, str]:
+        """The figures that fail the run, each in words."""
+        found = {
+            name: f"{getattr(self, name)} {meaning}"
+            for name, meaning in MUST_BE_0.items()
+            if getattr(self, name)
+        }
+        for name in ("repeated", "webhooks_repeated"):
+            count, allowed = getattr(self, name), getattr(self, f"{name}_allowed")
+            if count > allowed:
+                found[name] = f"{count} repeated after kills, {allowed} are allowed"
+        if self.unpromised_percent > MAX_UNPROMISED * 100:
+            found["unpromised_percent"] = (
+                f"nothing was promised about {self.unpromised_percent:g} % of all changes"
+            )
+        if self.loop_blocked_ms > MAX_BLOCKED_MS:
+            found["loop_blocked_ms"] = f"the event loop was blocked for {self.loop_blocked_ms:g} ms"
+        if (middle := self.push_delay_ms.get("p50", 0.0)) > MAX_PUSH_DELAY_MS:
+            found["push_delay_ms"] = f"a delivery took {middle:g} ms until its change was published"
+        if self.memory_growth_mb > MAX_GROWTH_MB:
+            found["memory_growth_mb"] = f"the process grew by {self.memory_growth_mb:g} MB"
+        if self.tasks > MAX_TASKS:
+            found["tasks"] = f"{self.tasks} tasks were running"
+        return found | self._proved_nothing()
+
+    def _proved_nothing(self) -> dict[str, str]:
+        """Return what was not put to the proof although it is promised."""
+        needed = {"truth": 1, "webhooks": 1, "strangers": 1, "triggers": 1}
+        if "stop" in self.interruptions:
+            needed["late"] = 1
+        if "commands" in self.interruptions:
+            needed["commands"] = 3
+        return {
+            name: f"the run proves nothing: {name} is {getattr(self, name)}"
+            for name, least in needed.items()
+            if getattr(self, name) < least
+        }
+
+    @property
     def is_good(self) -> bool:
-        """Return whether nothing was lost, invented or wrong."""
-        return not (
-            self.lost
-            or self.wrong_state
-            or self.errors_logged
-            or self.invented
-            or self.webhooks_lost
-            or self.webhooks_told_twice
-        )
+        """Return whether all that is promised was kept."""
+        return not self.failures
+
+    def count(self, name: str, found: Sequence[Any]) -> None:
+        """Set a figure to the number of what was found, and keep it among the details."""
+        setattr(self, name, len(found))
+        self.details[name] = list(found)
 
     def write(self, path: Path) -> None:
         """Write the JSON."""
-        content = json.dumps(asdict(self), indent=2, ensure_ascii=False)
+        content = json.dumps(
+            {**asdict(self), "failures": self.failures}, indent=2, ensure_ascii=False
+        )
         path.write_text(content + "\n", encoding="utf-8")
 
     def lines(self) -> Sequence[str]:
@@ -65,14 +188,24 @@ class Verdict:
         unseeable = sum(self.unseeable.values())
         made = f"{self.deliveries} deliveries about {self.cars} cars in {self.seconds} s"
         suffered = f"{self.bursts} bursts of API trouble, {self.kills} kills, seed {self.seed}"
+        ways = ", ".join(f"{count} x {kind}" for kind, count in self.interruptions.items())
         changes = f"{self.truth} promised changes, {self.announced} published, {self.lost} lost"
-        wrong = f"{self.repeated} repeated after a kill, {self.invented} invented"
-        passed_on = f"{self.webhooks} deliveries passed on, {self.webhooks_lost} lost"
-        twice = f"{self.webhooks_told_twice} passed on twice"
+        repeated = f"{self.repeated} repeated after a kill ({self.repeated_allowed} allowed)"
+        rest = f"{self.unpromised} more published, {unseeable} that nobody could see"
+        passed_on = f"{self.webhooks} deliveries passed on, {self.strangers} with a wrong key"
+        reactions = f"{self.triggers} runs of automations, {self.commands} commands"
+        speed = f"push {self.push_delay_ms.get('p50', 0):g} ms, loop {self.loop_blocked_ms:g} ms"
         return (
             f"{made}, {suffered}",
-            f"{changes}, {wrong}",
-            f"{self.unpromised} more published, {unseeable} that nobody could see",
-            f"{passed_on}, {self.webhooks_repeated} repeated after a kill, {twice}",
-            f"{self.wrong_state} wrong states, {self.errors_logged} errors logged",
+            f"interrupted: {ways}",
+            f"{changes}, {self.late} late, {repeated}",
+            f"{rest}: {self.unpromised_percent:g} % without a promise",
+            f"{passed_on}; {reactions}; {speed}",
+            *(f"left out: {what}" for what in self.left_out),
+            *(
+                f"not kept yet, {name} (met {gap.seen} times): {gap.reason}"
+                for name, gap in self.known_gaps.items()
+            ),
+            *(f"WRONG, {name}: {words}" for name, words in self.failures.items()),
+            "good" if self.is_good else "not good",
         )

@@ -47,10 +47,34 @@ async def test_truth(api: Api) -> None:
         "session_id",
         "occurred_at",
         "known_at",
+        "details",
     }
     assert [change["n"] for change in truth["changes"]] == [1, 2, 3, 4, 5]
     newer = await api.get("/control/truth?after=3")
     assert [change["n"] for change in newer["changes"]] == [4, 5]
+
+
+async def test_the_ledger_has_sessions_reports_and_tokens(api: Api) -> None:
+    car = api.sim.vehicle_ids[0]
+    path = f"/control/vehicles/{car}"
+    await api.call("POST", path + "/plug", {})
+    await api.call("POST", path + "/telemetry", {"battery_level": 33})
+    await api.call("POST", path + "/settings", {"isSmartChargingEnabled": False})
+    await api.call("POST", path + "/unplug", {})
+    ledger = await api.get("/control/ledger")
+    assert ledger["tokens"] == list(api.sim.tokens.given)
+    reports = [item for item in ledger["reports"] if item["vehicle_id"] == car]
+    assert reports[1]["battery_level"] == 33
+    assert [item["charge_state"] for item in reports][-1] == "disconnected"
+    session = ledger["sessions"][-1]
+    assert (session["vehicle_id"], session["is_managed"]) == (car, True)
+    assert session["ended_at"] == reports[1]["at"] < session["end_known_at"]
+    switches = [
+        change
+        for change in (await api.get("/control/truth"))["changes"]
+        if change["type"] == "smart_charging_disabled"
+    ]
+    assert [change["details"] for change in switches] == [{"resumes_at": None}]
 
 
 async def test_every_action_on_a_car(api: Api) -> None:

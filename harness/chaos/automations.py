@@ -1,0 +1,62 @@
+"""Automations: real ones with each of our triggers; each run fires an event with what the trigger gave it."""
+
+from collections.abc import Iterator, Sequence
+import json
+from pathlib import Path
+from typing import Any
+
+EVENT_RUN = "chaos_automation"
+CHANGE_TRIGGERS = (
+    *("session_started", "session_ended", "plugged_in", "unplugged"),
+    *("charging_started", "charging_paused", "charging_completed"),
+)
+TIMELY, ALL, ONE_CAR = "timely", "all", "one car"
+"""Without late changes, with them, and with them of one car only."""
+WEBHOOKS = "webhook_received"
+ONE_TYPE = "one event type"
+FIELDS = ("session_id", "vehicle_id", "occurred_at", "late", "event_id")
+
+
+def write(folder: Path, devices: Sequence[str], event_type: str) -> None:
+    """Write the automations for these cars into a Home Assistant's folder; it has to reload them.
+
+    The automations for one car take the first one. `event_type` is for the trigger that is limited to one.
+    """
+    automations = [
+        *(
+            _automation(f"{trigger} {variant}", trigger, target=target, include_late=late)
+            for trigger in CHANGE_TRIGGERS
+            for variant, target, late in (
+                (TIMELY, devices, False),
+                (ALL, devices, True),
+                (ONE_CAR, devices[:1], True),
+            )
+        ),
+        _automation(f"{WEBHOOKS} {ALL}", WEBHOOKS),
+        _automation(f"{WEBHOOKS} {ONE_TYPE}", WEBHOOKS, event_types=[event_type]),
+    ]
+    (folder / "automations.yaml").write_text(json.dumps(automations, indent=1), encoding="utf-8")
+
+
+def variants() -> Iterator[tuple[str, str]]:
+    """Yield each trigger of changes with each variant of its automation."""
+    for trigger in CHANGE_TRIGGERS:
+        for variant in (TIMELY, ALL, ONE_CAR):
+            yield trigger, variant
+
+
+def _automation(
+    name: str, trigger: str, *, target: Sequence[str] = (), **options: Any
+) -> dict[str, Any]:
+    what: dict[str, Any] = {"trigger": f"jedlix.{trigger}", "options": options}
+    if target:
+        what["target"] = {"device_id": list(target)}
+    data = {field: f"{{{{ trigger.{field} | default('') }}}}" for field in FIELDS}
+    return {
+        "id": name.replace(" ", "_"),
+        "alias": name,
+        "mode": "parallel",
+        "max": 1000,
+        "triggers": [what],
+        "actions": [{"event": EVENT_RUN, "event_data": {"name": name, **data}}],
+    }

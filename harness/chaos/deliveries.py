@@ -1,0 +1,132 @@
+"""Deliveries: each one that was accepted, or missed and in the history, is passed on once and as it came."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .comparison import Repeats
+from .recording import Line
+from .timeline import Timeline
+from .truth import EXACT, Truth, moment, seconds
+
+AT_A_KILL = 0.1
+"""Seconds between an answer and what follows from it, on a busy machine."""
+PASSED_ON = 2.0
+"""Seconds between an answer and the event on the bus."""
+HISTORY_MARGIN = 1.0
+"""Seconds before a start from which on it is unsure whether the history was read before or after."""
+
+
+@dataclass(slots=True)
+class Deliveries:
+    """What became of the deliveries, by their ids."""
+
+    lost: list[str] = field(default_factory=list)
+    repeated: list[str] = field(default_factory=list)
+    passed_on_twice: list[str] = field(default_factory=list)
+    """Without a kill in between."""
+    invented: list[str] = field(default_factory=list)
+    """Jedlix never sent it."""
+    wrong: list[str] = field(default_factory=list)
+    """Passed on with other content than it came with."""
+    too_slow: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    """Answered with another status than 200 while all was well."""
+    shut: int = 0
+    """Accepted while our entry was not set up: nothing of ours saw them."""
+
+
+def compare_deliveries(
+    truth: Truth, passed_on: Sequence[Line], timeline: Timeline, *, entry_id: str
+) -> Deliveries:
+    """Compare the simulator's log with the `jedlix_webhook` events.
+
+    One that was answered in the moment of a kill is passed on only where the tenant offers the history.
+    """
+    found = Deliveries()
+    messages = {item["id"]: item["message"] for item in truth.deliveries if not item["is_test"]}
+    repeats: defaultdict[str, Repeats] = defaultdict(lambda: Repeats(timeline))
+    first: dict[str, float] = {}
+    for line in passed_on:
+        event_id = str(line.data.get("event_id"))
+        if (message := messages.get(event_id)) is None:
+            found.invented.append(event_id)
+            continue
+        if event_id in first:
+            is_repeated = repeats[event_id].take(line.at)
+            (found.repeated if is_repeated else found.passed_on_twice).append(event_id)
+        first.setdefault(event_id, line.at)
+        repeats[event_id].note(line.at)
+        if wrong := list(_wrong(line, message, timeline, entry_id)):
+            found.wrong.append(f"{event_id}: {'; '.join(wrong)}")
+    accepted = _accepted(truth, timeline)
+    missed = set() if truth.is_strict else set(_missed(truth, timeline))
+    found.lost = sorted((accepted.keys() | missed) - first.keys())
+    found.too_slow = [
+        event_id
+        for event_id, at in accepted.items()
+        if event_id in first and first[event_id] > at + PASSED_ON
+    ]
+    for item in truth.sent:
+        is_well = timeline.is_up(item.at - 1) and timeline.is_up(item.at + 1)
+        if is_well and item.status not in {200, None}:
+            found.refused.append(f"{item.delivery_id}: {item.status}")
+        found.shut += item.status == 200 and not timeline.is_up(item.at)
+    return found
+
+
+def _accepted(truth: Truth, timeline: Timeline) -> dict[str, float]:
+    """Return when each delivery was first accepted while our entry was set up."""
+    moment = AT_A_KILL if truth.is_strict else 0.0
+    found: dict[str, float] = {}
+    for item in truth.sent:
+        is_up = timeline.is_up(item.at) and timeline.is_up(item.at + moment)
+        if item.status == 200 and is_up:
+            found.setdefault(item.delivery_id, item.at)
+    return found
+
+
+def _missed(truth: Truth, timeline: Timeline) -> Iterator[str]:
+    """Yield the deliveries that were due before the last start: the history has all of them."""
+    lives = [life for life in timeline.lives if life.ready != float("inf")]
+    if len(lives) < 2:
+        return
+    for delivery in truth.deliveries:
+        is_before = lives[0].ready < delivery["created_at"] < lives[-1].began - HISTORY_MARGIN
+        if is_before and not delivery["is_test"]:
+            yield delivery["id"]
+
+
+def _wrong(
+    line: Line, message: Mapping[str, Any], timeline: Timeline, entry_id: str
+) -> Iterator[str]:
+    data, user_id = line.data, message["userId"]
+    expected = {
+        "entry_id": entry_id,
+        "event_type": message["eventType"],
+        "user_id": user_id,
+        "payload": message,
+    }
+    if not timeline.was_absent(user_id, line.at - 1, line.at + 1):
+        expected["followed"] = user_id in timeline.followed
+    given = {**data, "payload": _as_sent(data)}
+    for name, value in expected.items():
+        if given.get(name) != value:
+            yield f"{name}: {given.get(name)!r}"
+    if not abs(moment(data.get("occurred_at")) - seconds(message["timestamp"])) < EXACT:
+        yield f"occurred_at: {data.get('occurred_at')!r}"
+    if data.get("source") not in {"webhook", "history"}:
+        yield f"source: {data.get('source')!r}"
+    if data.get("source") == "webhook" and data.get("late") is not False:
+        yield f"late: {data.get('late')!r}"
+    if data.keys() - {*expected, "event_id", "followed", "occurred_at", "source", "late"}:
+        yield f"unknown fields: {sorted(data)}"
+
+
+def _as_sent(data: Mapping[str, Any]) -> Any:
+    """Return the payload without what only the history says: how each message was delivered."""
+    payload = data.get("payload")
+    if data.get("source") != "history" or not isinstance(payload, dict):
+        return payload
+    return {name: value for name, value in payload.items() if name != "deliveries"}

@@ -1,0 +1,299 @@
+"""Falsifications: the table of ways in which the integration could be wrong. Each must turn the run red."""
+
+from collections.abc import Sequence
+
+from .falsify import Falsification, Prepend, Replace
+
+_CHANGE = "from dataclasses import replace as _put\nfrom datetime import timedelta as _time\n"
+
+
+def _published(name: str, code: str, *figures: str) -> Falsification:
+    """Return a falsification of each change right before it is published."""
+    return Falsification(
+        name=name, edits=(Prepend("Publisher.publish", _CHANGE + code),), figures=figures
+    )
+
+
+def _returns(name: str, function: str, value: str, *figures: str) -> Falsification:
+    return Falsification(name=name, edits=(Prepend(function, f"return {value}"),), figures=figures)
+
+
+def _replaced(name: str, where: str, old: str, new: str, *figures: str) -> Falsification:
+    return Falsification(name=name, edits=(Replace(where, old, new),), figures=figures)
+
+
+FALSIFICATIONS: Sequence[Falsification] = (
+    # events
+    _published("no change is published", "return", "lost"),
+    _published(
+        "occurred_at is seven seconds early",
+        "change = _put(change, occurred_at=change.occurred_at - _time(seconds=7))",
+        "wrong_details",
+    ),
+    _published("late is inverted", "late = not late", "late_wrong"),
+    _published("late is never set", "late = False", "late_wrong"),
+    _published("the source is always poll", "source = Source.POLL", "wrong_source"),
+    _published("the source is always webhook", "source = Source.WEBHOOK", "wrong_source"),
+    _published("the user is wrong", 'change = _put(change, user_id="x")', "wrong_details"),
+    _published("the car is wrong", 'change = _put(change, vehicle_id="x")', "lost", "invented"),
+    _published(
+        "the session is wrong",
+        'change = _put(change, session_id="x")',
+        "lost",
+        "wrong_details",
+    ),
+    _published("there are no details", "change = _put(change, details={})", "wrong_details"),
+    _published(
+        "each tenth change is published twice",
+        "self._twice = getattr(self, '_twice', 0) + 1\n"
+        "if self._twice % 10 == 0:\n    self.publish(change, source, late=late)",
+        "invented",
+    ),
+    _published(
+        "boosts are not published", 'if change.type.startswith("boost_"):\n    return', "lost"
+    ),
+    _published(
+        "settings are not published",
+        'if change.type.startswith("smart_charging_"):\n    return',
+        "lost",
+    ),
+    _replaced(
+        "the device is missing",
+        "Publisher.publish",
+        "self._device_id(change)",
+        "None",
+        "wrong_details",
+    ),
+    _replaced(
+        "the order is reversed",
+        "compare",
+        "return changes\n",
+        "return changes[::-1]\n",
+        "wrong_order",
+    ),
+    _replaced(
+        "the energy is wrong", "_session_change", "session.energy_kwh", "9999.0", "wrong_details"
+    ),
+    _replaced(
+        "the cost is missing",
+        "_session_change",
+        '"cost": session.cost',
+        '"cost": None',
+        "wrong_details",
+    ),
+    _replaced(
+        "the start of sessions is missing",
+        "_session_change",
+        '"started_at": _text(session.started_at)',
+        '"started_at": None',
+        "wrong_details",
+    ),
+    _replaced(
+        "the location is missing",
+        "_session_change",
+        "session.charging_location_id",
+        "None",
+        "wrong_details",
+    ),
+    _replaced(
+        "the battery level is wrong",
+        "_charge_state_changes",
+        "new.vehicle.charge_state.battery_level",
+        "50",
+        "wrong_details",
+    ),
+    Falsification(
+        name="refreshes are three seconds late",
+        edits=(
+            Prepend(
+                "JedlixCoordinator._serve_request",
+                "import asyncio as _asyncio\nawait _asyncio.sleep(3)",
+            ),
+        ),
+        figures=("push_delay_ms", "too_slow"),
+    ),
+    _replaced(
+        "the failure of one user is hidden",
+        "JedlixCoordinator._try_refresh",
+        "return err",
+        "return None",
+        "too_slow",
+        "lost",
+    ),
+    Falsification(
+        name="nothing is polled",
+        edits=(
+            Replace(
+                "JedlixCoordinator.__init__",
+                "update_interval=timedelta(minutes=minutes)",
+                "update_interval=None",
+            ),
+        ),
+        figures=("lost", "too_slow", "wrong_state"),
+        needs_poll=True,
+    ),
+    # what hangs on events
+    _returns(
+        "event entities write nothing",
+        "VehicleEvent._change_published",
+        "None",
+        "event_entities_missed",
+    ),
+    _replaced(
+        "event entities lack the details",
+        "VehicleEvent._change_published",
+        "**change.details,",
+        "",
+        "event_entities_missed",
+    ),
+    _returns("triggers are silent", "ChangeTrigger._wants", "False", "triggers_missed"),
+    _replaced(
+        "triggers do not ignore late changes",
+        "ChangeTrigger._wants",
+        'not data.get("late")',
+        "True",
+        "triggers_wrong",
+    ),
+    _replaced(
+        "triggers ignore their target",
+        "ChangeTrigger._wants",
+        'data.get("device_id") in self._devices',
+        "True",
+        "triggers_wrong",
+    ),
+    _returns(
+        "the trigger of deliveries is silent", "WebhookTrigger._wants", "False", "triggers_missed"
+    ),
+    Falsification(
+        name="changes are published before the states are written",
+        edits=(
+            Replace(
+                "JedlixCoordinator._put_and_publish",
+                "self.fleet.put(before, after)\n",
+                "self.hass.loop.call_soon(self.fleet.put, before, after)\n",
+            ),
+        ),
+        figures=("states_behind", "invented"),
+    ),
+    # deliveries
+    _replaced(
+        "the payload is empty",
+        "Publisher.publish_delivery",
+        "message.payload",
+        "{}",
+        "webhooks_wrong",
+    ),
+    Falsification(
+        name="followed is inverted",
+        edits=(Prepend("Publisher.publish_delivery", "followed = not followed"),),
+        figures=("webhooks_wrong",),
+    ),
+    _returns("any key is accepted", "WebhookHandler._is_jedlix", "True", "strangers_accepted"),
+    _returns("deliveries are not passed on", "Publisher.publish_delivery", "None", "webhooks_lost"),
+    _returns("no delivery is remembered", "Inbox.add", "True", "webhooks_told_twice"),
+    _returns(
+        "missed deliveries are not read", "WebhookHistory.publish_missed", "set()", "webhooks_lost"
+    ),
+    # memory
+    Falsification(
+        name="nothing is saved at a clean stop",
+        edits=(Prepend("JedlixStore.close", "self.is_closed = True\nreturn"),),
+        figures=("invented", "webhooks_told_twice"),
+    ),
+    Falsification(
+        name="the store is written a minute after a change",
+        edits=(Replace("SAVE_DELAY", "5.0", "60.0"),),
+        figures=("invented", "webhooks_told_twice"),
+    ),
+    # what is shown
+    _returns("the calendar is empty", "SessionsCalendar.async_get_events", "[]", "calendar_wrong"),
+    _returns("the push state is stuck", "PushHealth.state", "PushState.WAITING", "wrong_state"),
+    _returns(
+        "every car is plugged in",
+        "VehicleSnapshot.is_plugged_in",
+        "True",
+        "wrong_state",
+        "states_behind",
+    ),
+    _returns("the desired level is wrong", "_desired", "80", "wrong_state"),
+    _replaced(
+        "the statistics count double",
+        "StatisticsImport._write",
+        "total += amount",
+        "total += 2 * amount",
+        "statistics_wrong",
+    ),
+    Falsification(
+        name="deliveries are not counted",
+        edits=(Replace("PushHealth.note_delivery", "self.received += 1", "pass"),),
+        figures=("wrong_state",),
+    ),
+    # commands
+    _returns("boosts are not sent", "JedlixClient.boost", "None", "invented", "commands_failed"),
+    _returns(
+        "settings are not sent", "JedlixClient.update_charge_settings", "None", "commands_failed"
+    ),
+    # the process
+    _replaced(
+        "the diagnostics have the secrets",
+        "async_get_config_entry_diagnostics",
+        '"options": dict(entry.options)',
+        '"options": dict(entry.data)',
+        "secrets_found",
+    ),
+    Falsification(
+        name="the key is in the log",
+        edits=(
+            Prepend(
+                "JedlixPush.register_handler",
+                '_LOGGER.warning("key %s", self._entry.data[CONF_WEBHOOK_KEY])',
+            ),
+        ),
+        figures=("secrets_found", "warnings_logged"),
+    ),
+    Falsification(
+        name="the event loop is blocked",
+        edits=(
+            Prepend(
+                "JedlixCoordinator._serve_request",
+                "import time as _clock\n"
+                "_end = _clock.monotonic() + 0.4\n"
+                "while _clock.monotonic() < _end:\n    pass",
+            ),
+        ),
+        figures=("loop_blocked_ms",),
+    ),
+    Falsification(
+        name="tasks are left over",
+        edits=(
+            Prepend(
+                "JedlixCoordinator.handle_delivery",
+                "import asyncio as _asyncio\n"
+                'self._in_background(_asyncio.sleep(9999), "jedlix left over")',
+            ),
+        ),
+        figures=("tasks",),
+    ),
+)
+
+SHORT: Sequence[Sequence[str]] = (
+    (
+        "event entities lack the details",
+        "triggers are silent",
+        "the payload is empty",
+        "the calendar is empty",
+        "the diagnostics have the secrets",
+        "the battery level is wrong",
+        "the push state is stuck",
+    ),
+    (
+        "any key is accepted",
+        "the source is always poll",
+        "the order is reversed",
+        "refreshes are three seconds late",
+        "the statistics count double",
+        "late is inverted",
+        "no delivery is remembered",
+    ),
+)
+"""Groups that are planted together in one run: each shows in a figure of its own."""

@@ -1,0 +1,246 @@
+"""Final states: every entity of every platform against the truth, once nothing changes any more.
+
+An entity whose key is not named here is reported: nobody could say whether it is right.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+import math
+from typing import Any
+
+from ..entities import Entity, our_devices, our_entities
+from ..home import Home
+from .truth import Session, Truth, moment
+
+FIGURE_KEYS = {
+    "session_energy": ("energy_kwh", "kWh"),
+    "session_cost": ("cost", "EUR"),
+    "session_savings": ("savings", "EUR"),
+}
+_ACCOUNT = frozenset(
+    {
+        *("push", "push_state", "callback", "last_webhook", "webhooks_received"),
+        *("webhooks_rejected", "delivery_delay", "missed_by_push", "resubscribe", "webhook"),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What an entity must show: its state, and attributes."""
+
+    state: Any
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+type Key = tuple[str, str]
+"""The platform and the key of an entity."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What the account's sensors must show.
+
+    The counts are those since the last set-up: between the two of since it was done, and since its start.
+    """
+
+    received: tuple[int, int]
+    rejected: tuple[int, int]
+    last_sent: float
+    last_delay: float
+
+
+async def wrong_states(
+    home: Home, truth: Truth, unsure_settings: set[str], account: Account, followed: frozenset[str]
+) -> list[str]:
+    """Return a line for each entity that does not show the truth.
+
+    Settings are left out for cars in `unsure_settings`: they are read rarely.
+    """
+    async with await home.api.websocket() as socket:
+        devices, entities = await our_devices(socket), await our_entities(socket)
+    states = await home.api.states()
+    device_of = {name: device.device_id for device in devices for name in device.identifiers}
+    wrong: list[str] = []
+    known: set[str] = set()
+    for user in truth.users:
+        if user["id"] not in followed:
+            continue
+        for car in user["vehicles"]:
+            device_id = device_of.get(f"{user['id']}_{car['id']}")
+            of_car = [entity for entity in entities if device_id == entity.device_id]
+            known |= {entity.entity_id for entity in of_car}
+            expected = expected_of_car(car, truth)
+            if truth.is_strict or car["id"] in unsure_settings:
+                expected = {key: want for key, want in expected.items() if not _is_setting(key)}
+            wrong += [f"{car['id']} {line}" for line in _differing(of_car, expected, states, truth)]
+        for charger in user["chargers"]:
+            device_id = device_of.get(f"{user['id']}_{charger['id']}")
+            of_charger = [entity for entity in entities if device_id == entity.device_id]
+            known |= {entity.entity_id for entity in of_charger}
+            expected = {
+                ("sensor", "charge_state"): Shown(charger["charge_state"]),
+                ("sensor", "power"): Shown(charger["power_kw"]),
+            }
+            wrong += [
+                f"{charger['id']} {line}"
+                for line in _differing(of_charger, expected, states, truth)
+                if "state_updated" not in line
+            ]
+    others = [entity for entity in entities if entity.entity_id not in known]
+    wrong += _wrong_of_account(others, states, account)
+    return wrong
+
+
+def expected_of_car(car: Mapping[str, Any], truth: Truth) -> dict[Key, Shown]:
+    """Return what the entities of a car must show."""
+    session, settings = car["session"], car["settings"]
+    is_smart = session is not None and session["is_managed"]
+    kind = "none" if session is None else "smart" if is_smart else "unmanaged"
+    is_running = session is not None
+    at_known = is_running and session["charging_location_id"] is not None
+    resumes_at = settings.get("enableSmartChargingAt")
+    expected = {
+        ("sensor", "charge_state"): Shown(car["charge_state"]),
+        ("sensor", "session"): Shown(kind),
+        ("sensor", "session_started"): Shown(session["started_at"] if is_running else "unknown"),
+        ("sensor", "smart_charging_resumes_at"): Shown(resumes_at or "unknown"),
+        ("sensor", "telemetry_updated"): Shown(car["updated_at"]),
+        ("binary_sensor", "plugged_in"): Shown(_on(car["plugged_in"])),
+        ("binary_sensor", "charging"): Shown(_on(car["charge_state"] == "charging")),
+        ("binary_sensor", "smart_session"): Shown(_on(is_smart)),
+        ("binary_sensor", "at_known_location"): Shown(_on(at_known) if is_running else "unknown"),
+        ("binary_sensor", "vehicle_link"): Shown(_on(car["is_connected"])),
+        ("switch", "smart_charging"): Shown(_on(settings["isSmartChargingEnabled"])),
+        ("switch", "boost"): Shown(_on(car["boost"]) if is_smart else "unavailable"),
+        ("number", "desired_battery_level"): Shown(settings["desiredBatteryLevel"]),
+        ("number", "minimum_battery_level"): Shown(settings["minimumBatteryLevel"]),
+        ("calendar", "sessions"): Shown(_on(is_running)),
+    }
+    if car["reads_battery"]:
+        expected["sensor", "battery_level"] = Shown(car["battery_level"])
+        expected["sensor", "range"] = Shown(car["range"])
+    sessions = truth.sessions_of.get(car["id"], ())
+    if sessions and not truth.is_strict:
+        expected |= dict(_figures(max(sessions, key=lambda item: item.start)))
+    return expected
+
+
+def _figures(session: Session) -> Iterator[tuple[Key, Shown]]:
+    for key, (name, unit) in FIGURE_KEYS.items():
+        attributes = {"unit_of_measurement": unit}
+        if key == "session_energy":
+            attributes["last_reset"] = session.facts["started_at"]
+        yield ("sensor", key), Shown(session.facts[name], attributes)
+
+
+def _is_setting(key: Key) -> bool:
+    return key in {
+        ("sensor", "smart_charging_resumes_at"),
+        ("switch", "smart_charging"),
+        ("number", "desired_battery_level"),
+        ("number", "minimum_battery_level"),
+    }
+
+
+_UNKNOWN_TO_US = {
+    ("button", "refresh"),
+    ("event", "charging"),
+    ("event", "session"),
+    ("number", "current_battery_level"),
+}
+"""Entities that show what a person did, or events, which are checked one by one."""
+
+
+def _differing(
+    entities: Sequence[Entity],
+    expected: Mapping[Key, Shown],
+    states: Mapping[str, Any],
+    truth: Truth,
+) -> Iterator[str]:
+    by_key = {(entity.domain, entity.key): entity for entity in entities}
+    for key, want in expected.items():
+        entity = by_key.get(key)
+        if entity is not None and not entity.enabled:
+            continue
+        state = {} if entity is None else states.get(entity.entity_id, {})
+        name = " ".join(key)
+        if entity is None and key == ("switch", "boost"):
+            continue  # a car that cannot be smart
+        if not _is_shown(state.get("state"), want.state):
+            yield f"{name}: {state.get('state')}, not {want.state}"
+        for attribute, value in want.attributes.items():
+            given = state.get("attributes", {}).get(attribute)
+            if not _is_shown(given, value):
+                yield f"{name} {attribute}: {given}, not {value}"
+    yield from _unexpected(by_key, expected, states, truth)
+
+
+def _unexpected(
+    by_key: Mapping[Key, Entity],
+    expected: Mapping[Key, Shown],
+    states: Mapping[str, Any],
+    truth: Truth,
+) -> Iterator[str]:
+    """Yield the entities of which nobody knows what they should show, and event entities that are gone."""
+    for key in by_key.keys() - expected.keys() - _UNKNOWN_TO_US:
+        if not (truth.is_strict or _is_setting(key) or key == ("sensor", "state_updated")):
+            yield f"{' '.join(key)}: nobody knows what it should show (harness/chaos/final_states.py)"
+    for key in (("event", "charging"), ("event", "session")):
+        if ("sensor", "session") in by_key and states_of(by_key, states, key) in {
+            None,
+            "unavailable",
+        }:
+            yield f"{' '.join(key)}: {states_of(by_key, states, key)}"
+
+
+def states_of(by_key: Mapping[Key, Entity], states: Mapping[str, Any], key: Key) -> str | None:
+    """Return the state of an entity by its key, None where there is none."""
+    entity = by_key.get(key)
+    return None if entity is None else states.get(entity.entity_id, {}).get("state")
+
+
+def _wrong_of_account(
+    entities: Sequence[Entity], states: Mapping[str, Any], account: Account
+) -> Iterator[str]:
+    expected = {
+        "push": "on",
+        "push_state": "healthy",
+        "callback": "custom",
+        "missed_by_push": 0,
+    }
+    shown = {entity.key: states.get(entity.entity_id, {}).get("state") for entity in entities}
+    for key, value in expected.items():
+        if not _is_shown(shown.get(key), value):
+            yield f"account {key}: {shown.get(key)}, not {value}"
+    for key, (least, most) in (
+        ("webhooks_received", account.received),
+        ("webhooks_rejected", account.rejected),
+    ):
+        if not least <= _number(shown.get(key)) <= most:
+            yield f"account {key}: {shown.get(key)}, not {least} to {most}"
+    if not abs(moment(shown.get("last_webhook")) - account.last_sent) < 2.0:
+        yield f"account last_webhook: {shown.get('last_webhook')}"
+    if not abs(_number(shown.get("delivery_delay")) - account.last_delay) < 1.0:
+        yield f"account delivery_delay: {shown.get('delivery_delay')}"
+    for key in shown.keys() - _ACCOUNT:
+        yield f"account {key}: nobody knows what it should show (harness/chaos/final_states.py)"
+
+
+def _is_shown(given: Any, value: Any) -> bool:
+    if value is None or given is None:
+        return given is value or (value is None and given in {"unknown", "unavailable"})
+    if isinstance(value, int | float):
+        return abs(_number(given) - value) < 0.006
+    return bool(given == value) or abs(moment(given) - moment(value)) < 1.0
+
+
+def _number(text: Any) -> float:
+    try:
+        return float(text)
+    except TypeError, ValueError:
+        return math.nan
+
+
+def _on(value: object) -> str:
+    return "on" if value else "off"

@@ -1,0 +1,137 @@
+"""History of sessions: the calendar's answer and the statistics of a run's recorder, against the truth."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from ..entities import find, our_devices, our_entities
+from ..home import Home
+from ..home_api import RestFailed
+from .truth import Session, Truth, seconds
+
+PERIOD = timedelta(days=10)
+HOUR = 3600.0
+_SERIES = {"session_energy": "energy_kwh", "session_cost_in_eur": "cost"}
+
+
+async def wrong_calendars(home: Home, truth: Truth, followed: frozenset[str]) -> list[str]:
+    """Return what is wrong in the calendars of the cars."""
+    async with await home.api.websocket() as socket:
+        devices, entities = await our_devices(socket), await our_entities(socket)
+    now = datetime.now(UTC)
+    period = f"start={_text(now - PERIOD)}&end={_text(now + timedelta(hours=1))}"
+    streets = {place["id"]: place["street"] for user in truth.users for place in user["locations"]}
+    wrong = []
+    for car_id, car in truth.cars.items():
+        if car["user_id"] not in followed:
+            continue
+        device = next((item for item in devices if item.is_for(car_id)), None)
+        of_car = [item for item in entities if device and item.device_id == device.device_id]
+        calendar = find(of_car, "calendar", "sessions")
+        if calendar is None:
+            wrong.append(f"{car_id}: no calendar")
+            continue
+        try:
+            events = await home.api.rest("GET", f"calendars/{calendar.entity_id}?{period}")
+        except RestFailed as err:
+            wrong.append(f"{car_id}: {err}")
+            continue
+        sessions = truth.sessions_of.get(car_id, ())
+        wrong += [
+            f"calendar of {car_id}: {line}"
+            for line in _wrong_events(events, sessions, streets, truth)
+        ]
+    return wrong
+
+
+def _wrong_events(
+    events: Sequence[Mapping[str, Any]],
+    sessions: Sequence[Session],
+    streets: Mapping[str, str],
+    truth: Truth,
+) -> Iterator[str]:
+    if len(events) != len(sessions):
+        yield f"{len(events)} events, {len(sessions)} sessions"
+        return
+    for event, session in zip(events, sessions, strict=True):
+        facts = session.facts
+        if abs(seconds(event["start"]["dateTime"]) - session.start) > 1.0:
+            yield f"start {event['start']}, not {facts['started_at']}"
+        is_over = facts["ended_at"] is not None
+        if is_over and abs(seconds(event["end"]["dateTime"]) - session.end) > 1.0:
+            yield f"end {event['end']}, not {facts['ended_at']}"
+        texts = f"{event['summary']}\n{event.get('description') or ''}"
+        wanted = ["mart" if facts["is_managed"] else "nmanaged"]
+        if not truth.is_strict and is_over:
+            wanted += [
+                f"{facts['energy_kwh']:.1f} kWh",
+                f"{facts['cost']:.2f} EUR",
+                f"{facts['savings']:.2f} EUR",
+            ]
+        if missing := [text for text in wanted if text not in texts]:
+            yield f"{texts!r} lacks {missing}"
+        if (place := facts["charging_location_id"]) and streets.get(place, "") not in str(
+            event.get("location")
+        ):
+            yield f"location {event.get('location')!r}"
+
+
+async def wrong_statistics(home: Home, truth: Truth, followed: frozenset[str]) -> list[str]:
+    """Return what is wrong in the external statistics: each hour, and the sums."""
+    if truth.is_strict:
+        return []
+    wrong = []
+    async with await home.api.websocket() as socket:
+        for car_id, car in truth.cars.items():
+            if car["user_id"] not in followed:
+                continue
+            base = f"jedlix:{car['user_id']}_{car_id}".replace("-", "_")
+            ended = [item for item in truth.sessions_of.get(car_id, ()) if item.facts["ended_at"]]
+            ids = {f"{base}_{series}": figure for series, figure in _SERIES.items()}
+            answer = await socket.call(
+                "recorder/statistics_during_period",
+                start_time=_text(datetime.now(UTC) - PERIOD),
+                statistic_ids=list(ids),
+                period="hour",
+                types=["state", "sum"],
+            )
+            for statistic_id, figure in ids.items():
+                rows = answer.get(statistic_id, [])
+                wrong += [f"{statistic_id}: {line}" for line in _wrong_rows(rows, ended, figure)]
+    return wrong
+
+
+def _wrong_rows(
+    rows: Sequence[Mapping[str, Any]], ended: Sequence[Session], figure: str
+) -> Iterator[str]:
+    hours: defaultdict[float, float] = defaultdict(float)
+    for session in ended:
+        for hour, share in _shares(session):
+            hours[hour] += session.facts[figure] * share
+    shown = {row["start"] / 1000: row for row in rows}
+    total = 0.0
+    for hour in sorted(hours.keys() | shown.keys()):
+        total += hours.get(hour, 0.0)
+        row = shown.get(hour, {})
+        for name, value in (("state", hours.get(hour, 0.0)), ("sum", total)):
+            given = row.get(name)
+            if abs((0.0 if given is None else given) - value) > 0.005:
+                yield f"{name} of {datetime.fromtimestamp(hour, UTC):%d %H:%M}: {given}, not {value:.3f}"
+                return
+
+
+def _shares(session: Session) -> Iterator[tuple[float, float]]:
+    """Yield the hours of a session, each with its share: a session is spread evenly over its time."""
+    hour = session.start // HOUR * HOUR
+    if session.end <= session.start:
+        yield hour, 1.0
+        return
+    while hour < session.end:
+        within = min(session.end, hour + HOUR) - max(session.start, hour)
+        yield hour, within / (session.end - session.start)
+        hour += HOUR
+
+
+def _text(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.000Z")

@@ -1,0 +1,75 @@
+"""Leaks: keys, secrets, tokens and addresses of persons in logs, diagnostics, database and states."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+import json
+from pathlib import Path
+from typing import Any
+
+from .truth import Truth
+
+AFTER_CALENDARS = "database after the calendars"
+_DATABASE = "home-assistant_v2.db"
+_WHERE = ("address", "latitude")
+
+
+@dataclass(slots=True)
+class Leaks:
+    """The secrets of a run, and the places that are searched for them."""
+
+    secrets: dict[str, str]
+    places: dict[str, bytes] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, folder: Path, truth: Truth, jedlix: Mapping[str, Any]) -> Leaks:
+        """Collect the secrets: what the tenant gave, what Home Assistant keeps, where the users live."""
+        found = {name: str(jedlix[name]) for name in ("client_secret", "api_key")}
+        entries = json.loads((folder / ".storage/core.config_entries").read_text("utf-8"))
+        for entry in entries["data"]["entries"]:
+            if entry["domain"] == "jedlix":
+                found |= {name: entry["data"][name] for name in ("webhook_key", "webhook_id")}
+        found |= {f"token {number}": token for number, token in enumerate(truth.tokens)}
+        for user in truth.users:
+            for place in user["locations"]:
+                where = f"{place['street']} {place['house_number']}"
+                found[f"address of {user['id']}"] = where
+                found[f"latitude of {user['id']}"] = str(place["latitude"])
+        return cls(found)
+
+    def keep(self, place: str, content: Any) -> None:
+        """Keep what is shown somewhere."""
+        text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
+        self.places[place] = self.places.get(place, b"") + text.encode()
+
+    def read_database(self, folder: Path, place: str) -> None:
+        """Read the database of a Home Assistant, which may still run."""
+        files = sorted(folder.glob(f"{_DATABASE}*"))
+        self.places[place] = b"".join(path.read_bytes() for path in files)
+
+    def read_logs(self, folder: Path) -> None:
+        """Read the logs of a Home Assistant that was stopped."""
+        logs = [*folder.glob("*.log"), *folder.glob("*.log.*")]
+        self.places["log"] = b"".join(path.read_bytes() for path in logs)
+
+    @property
+    def addresses_by_calendar(self) -> int:
+        """How many addresses came into the database because a calendar was looked at."""
+        content = self.places.get(AFTER_CALENDARS, b"")
+        return sum(
+            name.startswith(_WHERE) and secret.encode() in content
+            for name, secret in self.secrets.items()
+        )
+
+    def found(self) -> Iterator[str]:
+        """Yield each secret that is somewhere, without itself; and each place that could not be searched."""
+        for place, content in self.places.items():
+            if not content:
+                yield f"nothing was read of the {place}"
+            for name, secret in self.secrets.items():
+                # The webhook's address is in the log of Home Assistant's own component.
+                if name == "webhook_id" and place == "log":
+                    continue
+                if place == AFTER_CALENDARS and name.startswith(_WHERE):
+                    continue  # a known gap, which is counted
+                if secret.encode() in content:
+                    yield f"the {name} is in the {place}"

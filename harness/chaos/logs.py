@@ -1,0 +1,74 @@
+"""Logs of a run: nothing at warning or above that the run did not cause."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+import re
+
+from ..paths import ROOT
+
+_RECORD = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+(?:[+-]\d\d:\d\d)? ([A-Z]+) \(")
+_LEVELS = frozenset({"WARNING", "ERROR", "CRITICAL", "FATAL"})
+
+API_IS_AWAY = "Error fetching jedlix data"
+_CAUSED = {
+    "custom integrations": "which has not been tested by Home Assistant",
+    "the interpreter": "zlib_ng and isal are not available",
+    "a kill": "could not validate that the sqlite3 database",
+    "a kill of the database": "Ended unfinished session",
+    "API trouble at a start": "not ready yet",
+    "API trouble in a poll": API_IS_AWAY,
+    "wrong keys": "was refused (wrong_key)",
+    "deliveries before the set-up succeeded": "was refused (not_ready)",
+    "commands at bad moments": "Error handling message",
+}
+"""What the run causes, and the text by which its lines are known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record of the log, with its trace."""
+
+    level: str
+    text: str
+
+    @property
+    def is_error(self) -> bool:
+        """Whether it is worse than a warning."""
+        return self.level != "WARNING"
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it names the integration; paths of this checkout do not count."""
+        return "jedlix" in self.text.replace(str(ROOT), "").lower()
+
+
+def records(folder: Path) -> Iterator[Record]:
+    """Yield the records at warning and above of all starts."""
+    logs = sorted(folder.glob("home-assistant.[0-9][0-9][0-9].log"))
+    for log in [*logs, folder / "home-assistant.log"]:
+        if not log.exists():
+            continue
+        level, found = "", list[str]()
+        for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
+            if record := _RECORD.match(line):
+                if level in _LEVELS:
+                    yield Record(level, "\n".join(found))
+                level, found = record[1], []
+            found.append(line)
+        if level in _LEVELS:
+            yield Record(level, "\n".join(found))
+
+
+def not_caused(folder: Path) -> list[Record]:
+    """Return the records that nothing in the run explains."""
+    return [
+        record
+        for record in records(folder)
+        if not any(text in record.text for text in _CAUSED.values())
+    ]
+
+
+def outages(folder: Path) -> int:
+    """Return how often Home Assistant reported that the API is away."""
+    return sum(API_IS_AWAY in record.text for record in records(folder))

@@ -1,0 +1,182 @@
+"""Parts of a run that is going on: the processes, and who disturbs them."""
+
+from collections.abc import Iterable
+import json
+import time
+from typing import Any
+
+from ..entities import our_devices, our_entities
+from ..home import Home
+from ..simulator import Simulator
+from . import automations
+from .drivers import Car, Drivers
+from .evaluation import Setting
+from .faults import ApiFaults
+from .final_states import Account
+from .interruptions import Interruptions
+from .options import Options
+from .proxy import Proxy
+from .recording import Recording
+from .strangers import Strangers
+from .timeline import Life, Timeline
+from .truth import Truth
+
+CLOCK_AHEAD = 3 * 3600.0
+"""Seconds."""
+ONE_TYPE = "simSessionStarted"
+"""The event type of the automation for one type."""
+
+
+class Parts:
+    """The parts of a run that is going on."""
+
+    drivers: Drivers
+    faults: ApiFaults
+    strangers: Strangers
+    interruptions: Interruptions
+    setting: Setting
+
+    def __init__(
+        self,
+        *,
+        home: Home,
+        simulator: Simulator,
+        proxy: Proxy,
+        before: dict[str, Any],
+        timeline: Timeline,
+    ) -> None:
+        """Take the processes; the rest comes with `learn`."""
+        self.home = home
+        self.simulator = simulator
+        self.proxy = proxy
+        self.before = before
+        self.timeline = timeline
+
+    @property
+    def recording(self) -> Recording:
+        """What was recorded so far."""
+        return Recording.read(self.home.folder)
+
+    def set_clock_wrong(self) -> None:
+        """Have the clock of Home Assistant hours ahead, from the next start on."""
+        self.home.started_by = ("faketime", "-f", f"+{CLOCK_AHEAD:.0f}s")
+        (self.home.folder / "clock_ahead").write_text(str(CLOCK_AHEAD), encoding="ascii")
+
+    def set_clock_right(self) -> None:
+        """Have the clock of Home Assistant right again, from the next start on."""
+        self.home.started_by = ()
+        (self.home.folder / "clock_ahead").unlink(missing_ok=True)
+
+    async def start_home(self) -> None:
+        """Start Home Assistant for the first time."""
+        self.timeline.lives.append(Life(time.time()))
+        await self.home.start()
+
+    async def enable_all_entities(self) -> None:
+        """Enable the entities that are disabled by default: all of them are checked.
+
+        Home Assistant would reload the entry half a minute after it is asked to, so its file is changed.
+        """
+        await self.home.stop()
+        path = self.home.folder / ".storage" / "core.entity_registry"
+        registry = json.loads(path.read_text(encoding="utf-8"))
+        for entity in registry["data"]["entities"]:
+            if entity["platform"] == "jedlix":
+                entity["disabled_by"] = None
+        path.write_text(json.dumps(registry), encoding="utf-8")
+        await self.home.start()
+
+    async def learn(self, entry_id: str, options: Options) -> None:
+        """Learn devices and entities, write the automations, and prepare who disturbs."""
+        async with await self.home.api.websocket() as socket:
+            devices, entities = await our_devices(socket), await our_entities(socket)
+        ids = {name: device.device_id for device in devices for name in device.identifiers}
+        shown = [car for user in self.before["users"] for car in user["vehicles"]]
+        cars = {
+            car["id"]: Car(
+                user_id=car["user_id"],
+                device_id=ids[f"{car['user_id']}_{car['id']}"],
+                entities={
+                    f"{entity.domain} {entity.key}": entity.entity_id
+                    for entity in entities
+                    if entity.device_id == ids[f"{car['user_id']}_{car['id']}"]
+                },
+                is_plugged=car["plugged_in"],
+                is_smart=car["settings"]["isSmartChargingEnabled"],
+                is_linked=car["is_connected"],
+            )
+            for car in shown
+        }
+        *driven, spare, old = cars
+        first = driven[0]
+        automations.write(self.home.folder, [car.device_id for car in cars.values()], ONE_TYPE)
+        await self.home.api.call_action("automation", "reload")
+        self.setting = Setting(
+            entry_id=entry_id,
+            devices=ids,
+            before={car["id"]: car for car in shown},
+            first_car=first,
+            one_type=ONE_TYPE,
+            is_full=options.full,
+        )
+        self.drivers = Drivers(
+            self.simulator,
+            self.home,
+            self.timeline,
+            cars,
+            seed=options.seed,
+            has_commands=not options.strict,
+        )
+        self.drivers.resting |= {spare, old}
+        users = [cars[car].user_id for car in driven]
+        self.faults = ApiFaults(
+            self.simulator,
+            self.timeline,
+            users,
+            seed=options.seed,
+            drivers=self.drivers,
+            is_full=options.full,
+        )
+        self.interruptions = Interruptions(
+            self.home,
+            self.simulator,
+            self.timeline,
+            proxy=self.proxy,
+            drivers=self.drivers,
+            faults=self.faults,
+            seed=options.seed,
+            old_car=old,
+            spare_car=spare,
+            commanded_car=first,
+        )
+        test = next(item for item in await self.simulator.deliveries() if item["is_test"])
+        url = test["url"].replace(self.proxy.url, self.home.base_url)
+        message = test["message"] | {"isTest": False, "userId": users[0]}
+        self.strangers = Strangers(url, message, self.timeline, seed=options.seed)
+
+    def account(self, truth: Truth) -> Account:
+        """Return what the account's sensors must show."""
+        life = self.timeline.lives[-1]
+        began = life.began
+        received: dict[str, float] = {}
+        for line in self.recording.webhooks:
+            if line.at > began and line.data.get("source") == "webhook":
+                received.setdefault(str(line.data.get("event_id")), line.at)
+        refused = [at for at in self.strangers.refused if at > began]
+
+        def counts(times: Iterable[float]) -> tuple[int, int]:
+            moments = list(times)
+            return sum(at > life.ready for at in moments), len(moments)
+
+        created = {item["id"]: item["created_at"] for item in truth.deliveries}
+        first: dict[str, float] = {}
+        for item in truth.sent:
+            if item.status == 200 and item.at > began:
+                first.setdefault(item.delivery_id, item.at)
+        last_id = max(first, key=lambda key: first[key], default="")
+        return Account(
+            received=counts(received.values()),
+            rejected=counts(refused),
+            last_sent=first.get(last_id, 0.0),
+            last_delay=first.get(last_id, 0.0) - created.get(last_id, 0.0),
+        )

@@ -1,0 +1,172 @@
+"""Provenance of a published change: its source, whether it is late, when it came, and in which order.
+
+The evidence for a source is what the simulator saw: deliveries that it sent, polls and the reading of the
+history among the calls, commands that the run made.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+import math
+
+from .comparison import Match
+from .promise import REPORTED
+from .timeline import RECOVERY, Life, Timeline
+from .truth import EXACT, Happened, Truth, moment
+
+EVIDENCE = 8.0
+"""Seconds between a delivery, a poll or a command and what follows from it, where the API is fine."""
+COMMANDED = 1.0
+"""Seconds after a command within which what it did is published as a command's."""
+POLL_CALL = "/sessions"
+"""The tenant's own list: only a poll reads it where a user's own list is offered."""
+HISTORY_CALL = "/webhooks/events"
+OLD = 15 * 60.0
+"""Seconds: only what happened longer ago is late."""
+AFTER_A_FAILED_POLL = 100.0
+"""Seconds after trouble within which the next poll comes."""
+
+_UNTIMED = ("vehicle_link_", "smart_charging_", "boost_")
+_FAMILIES = {
+    "plug and charge": ("plugged_in", "unplugged", "charging_"),
+    "session": ("session_started", "session_ended"),
+    "link": ("vehicle_link_",),
+    "settings": ("smart_charging_",),
+    "boost": ("boost_",),
+}
+_ONE_REFRESH = 0.15
+"""Seconds within which the changes of one refresh are published."""
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Checks how and when changes were published."""
+
+    truth: Truth
+    timeline: Timeline
+    due: Mapping[int, float]
+
+    def wrong_source(self, match: Match) -> str:
+        """Return in words why the source cannot be right; empty where it can."""
+        change, line = match.change, match.line
+        source, at = change.data.get("source"), change.at
+        begin = at - EVIDENCE
+        for trouble in self.timeline.troubles:
+            if trouble.begin < at and trouble.end + RECOVERY > begin:
+                begin = min(begin, trouble.begin - EVIDENCE)
+        commands = [
+            item
+            for item in self.timeline.commands
+            if item.user_id == line.user_id and item.at <= at + EVIDENCE
+        ]
+        match source:
+            case "webhook":
+                is_possible = self.truth.was_sent(line.user_id, begin, at)
+            case "poll":
+                is_possible = self.truth.is_strict or self._polled(begin, at)
+            case "history":
+                is_possible = self._read_history(begin, at)
+            case "command":
+                is_possible = any(begin <= item.at for item in commands)
+            case _:
+                is_possible = False
+        if not is_possible:
+            return f"source: {source}, but nothing of the kind was there"
+        is_ours = any(
+            item.changes and line.type.startswith(item.changes) and abs(item.at - at) < COMMANDED
+            for item in commands
+        )
+        if is_ours and abs(line.known_at - at) < COMMANDED and source != "command":
+            return f"source: {source}, not command"
+        return ""
+
+    def _polled(self, begin: float, at: float) -> bool:
+        """Return whether the tenant's list was read: a path of two parts, no user's own list."""
+        return any(
+            begin <= when <= at + EXACT
+            and path.partition("?")[0].endswith(POLL_CALL)
+            and "/users/" not in path
+            for when, path in self.truth.calls
+        ) or self._is_first_refresh(at)
+
+    def _is_first_refresh(self, at: float) -> bool:
+        life = self.timeline.life_at(at)
+        return life is not None and at < life.ready + EVIDENCE
+
+    def _read_history(self, begin: float, at: float) -> bool:
+        return self.truth.was_called(HISTORY_CALL, begin, at + EXACT)
+
+    def must_be_late(self, match: Match) -> bool:
+        """Return whether the contract calls a change late (rule 8).
+
+        It was missed since the last stop, and it happened more than 15 minutes before it was published or has
+        no time of its own.
+        """
+        change, line = match.change, match.line
+        life = self.timeline.life_at(change.at)
+        is_missed = life is not None and line.known_at < life.began and not life.is_reload
+        if line.type in REPORTED or not is_missed:
+            return False
+        return line.type.startswith(_UNTIMED) or change.at - self._occurred(match) > OLD
+
+    def is_late_after_a_short_gap(self, match: Match) -> bool:
+        """Return whether there was any gap before a change that the contract does not call late."""
+        change, line = match.change, match.line
+        if line.type in REPORTED:
+            return change.data.get("source") == "history"
+        life = self.timeline.life_at(change.at)
+        if life is not None and line.known_at < max(life.began, _ready(life)):
+            return True
+        return not self.timeline.was_fine(change.at - AFTER_A_FAILED_POLL, change.at, line.user_id)
+
+    @staticmethod
+    def _occurred(match: Match) -> float:
+        at = moment(match.change.data.get("occurred_at"))
+        return match.line.occurred_at if math.isnan(at) else at
+
+    def is_too_slow(self, match: Match) -> bool:
+        """Return whether a promised change was published after the moment at which it was due."""
+        return match.change.at > self.due.get(match.line.n, float("inf"))
+
+
+def _ready(life: Life) -> float:
+    return life.ready if life.ready != float("inf") else life.began
+
+
+def out_of_order(matches: Sequence[Match]) -> Iterator[str]:
+    """Yield each change that was published before one of the same car that happened earlier.
+
+    Changes of one kind (of the plug, of sessions, of the link) come in their order, whatever was missed
+    between them. Changes of one refresh come in the order of their time, and at one moment in the journal's.
+    """
+    last: dict[tuple[str, str], Match] = {}
+    of_car: defaultdict[str, list[Match]] = defaultdict(list)
+    for match in matches:
+        line = match.line
+        if (family := _family(line)) is not None:
+            key = (line.vehicle_id, family)
+            before = last.get(key)
+            if before is not None and before.line.n > line.n:
+                yield f"{line.type} of {line.vehicle_id} after {before.line.type}, which was later"
+            last[key] = match
+        if before_it := of_car[line.vehicle_id]:
+            yield from _wrong_in_refresh(before_it[-1], match)
+        before_it.append(match)
+
+
+def _wrong_in_refresh(before: Match, match: Match) -> Iterator[str]:
+    if match.change.at - before.change.at > _ONE_REFRESH:
+        return
+    if before.line.type.startswith(_UNTIMED) or match.line.type.startswith(_UNTIMED):
+        return
+    first, second = before.change.data.get("occurred_at"), match.change.data.get("occurred_at")
+    is_same_moment = first == second and before.line.known_at == match.line.known_at
+    if str(first) > str(second) or (is_same_moment and before.line.n > match.line.n):
+        yield f"{match.line.type} of {match.line.vehicle_id} after {before.line.type}"
+
+
+def _family(line: Happened) -> str | None:
+    for family, starts in _FAMILIES.items():
+        if line.type.startswith(starts) and line.vehicle_id:
+            return family
+    return None

@@ -1,0 +1,247 @@
+"""Reactions to what was published: the entities' states, the event entities, the runs of automations.
+
+They are expected while Home Assistant is up: what is published while it starts comes before its automations
+run, and before the entities are there.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+import json
+from typing import Any
+
+from . import automations
+from .recording import Line, Published, Recording
+from .timeline import Timeline
+from .truth import moment
+
+WITHIN = 4.0
+"""Seconds within which an automation has run, on a busy machine."""
+MOMENT = 1.0
+"""Seconds between an event, and what an event entity writes of it."""
+ATTACHED = 1.0
+"""Seconds after the start within which automations begin to listen."""
+
+_CHARGING = ("plugged_in", "charging_started", "charging_paused", "charging_completed", "unplugged")
+_SESSION = (
+    *("session_started", "session_ended", "session_became_smart", "session_became_unmanaged"),
+    *("boost_started", "boost_ended", "smart_charging_enabled", "smart_charging_disabled"),
+)
+EVENT_ENTITIES = dict.fromkeys(_CHARGING, "charging") | dict.fromkeys(_SESSION, "session")
+"""The event entity of a car that shows each type."""
+_ENVELOPE = ("entry_id", "device_id", "type", "user_id", "vehicle_id", "source", "late")
+
+_SHOWN: Mapping[str, Mapping[str, str]] = {
+    "plugged_in": {"binary_sensor plugged_in": "on"},
+    "unplugged": {"binary_sensor plugged_in": "off", "sensor charge_state": "disconnected"},
+    "charging_started": {"sensor charge_state": "charging", "binary_sensor charging": "on"},
+    "charging_paused": {"sensor charge_state": "stopped", "binary_sensor charging": "off"},
+    "charging_completed": {"sensor charge_state": "complete"},
+    "vehicle_link_lost": {"binary_sensor vehicle_link": "off"},
+    "vehicle_link_restored": {"binary_sensor vehicle_link": "on"},
+    "smart_charging_enabled": {"switch smart_charging": "on"},
+    "smart_charging_disabled": {"switch smart_charging": "off"},
+    "boost_started": {"switch boost": "on"},
+}
+"""What the entities show when a change is published: all states are written first."""
+
+
+@dataclass(slots=True)
+class Reactions:
+    """What was missing and what was too much, in words."""
+
+    runs_missed: list[str] = field(default_factory=list)
+    runs_wrong: list[str] = field(default_factory=list)
+    event_entities_missed: list[str] = field(default_factory=list)
+    event_entities_wrong: list[str] = field(default_factory=list)
+    states_behind: list[str] = field(default_factory=list)
+    before_automations: int = 0
+    """Changes that were published while Home Assistant started: no automation can run for them."""
+
+
+def check(
+    recording: Recording, timeline: Timeline, cars: Mapping[str, str], first_car: str, one_type: str
+) -> Reactions:
+    """Check the reactions to all changes and deliveries.
+
+    `cars` are the ids of the users by their cars, `first_car` that of the automations for one car, `one_type`
+    the event type of the automation for one type.
+    """
+    found = Reactions()
+    listening = _Listening(recording, timeline)
+    followed = [item for item in recording.changes if item.vehicle_id in cars]
+    found.before_automations = sum(
+        not listening.at(item.at) for item in followed if item.type in automations.CHANGE_TRIGGERS
+    )
+    _check_runs(found, recording, listening, followed, first_car)
+    _check_webhook_runs(found, recording, listening, one_type)
+    _check_event_entities(found, recording, timeline, followed)
+    found.states_behind = [
+        f"{item.type} of {item.vehicle_id}: {name} showed {item.shown[name]}, not {state}"
+        for item in followed
+        if timeline.is_up(item.at) and not _is_superseded(item, followed)
+        for name, state in _SHOWN.get(item.type, {}).items()
+        if name in item.shown and item.shown[name] != state
+    ]
+    return found
+
+
+def _is_superseded(change: Published, changes: Sequence[Published]) -> bool:
+    """Return whether the same refresh found a later change of the car: then the newest state is shown."""
+    return any(
+        other is not change
+        and other.vehicle_id == change.vehicle_id
+        and 0 <= other.at - change.at < 0.1
+        and other.type in _SHOWN
+        and _SHOWN[other.type].keys() & _SHOWN.get(change.type, {}).keys()
+        for other in changes
+    )
+
+
+class _Listening:
+    """When automations listen: from the start on until the end of that life, reloads included."""
+
+    def __init__(self, recording: Recording, timeline: Timeline) -> None:
+        self._spans = []
+        starts = [life for life in timeline.lives if not life.is_reload]
+        for place, life in enumerate(starts):
+            following = timeline.lives[timeline.lives.index(life) :]
+            same = [life]
+            for other in following[1:]:
+                if not other.is_reload:
+                    break
+                same.append(other)
+            end = same[-1].ended
+            began = [at for at in recording.started if life.began <= at < end]
+            # The first start has no automations before they are written.
+            first = min(began, default=end) if place else life.ready
+            self._spans.append((first + ATTACHED, end - ATTACHED))
+
+    def at(self, moment: float) -> bool:
+        return any(begin <= moment < end for begin, end in self._spans)
+
+
+def _check_runs(
+    found: Reactions,
+    recording: Recording,
+    listening: _Listening,
+    changes: Sequence[Published],
+    first_car: str,
+) -> None:
+    runs: defaultdict[tuple[str, ...], list[float]] = defaultdict(list)
+    for run in recording.runs:
+        if not str(run.data.get("name")).startswith(automations.WEBHOOKS):
+            runs[_run_key(str(run.data.get("name")), run.data)].append(run.at)
+    for change in changes:
+        for trigger, variant in automations.variants():
+            if change.type != trigger:
+                continue
+            name = f"{trigger} {variant}"
+            is_wanted = {
+                automations.TIMELY: not change.is_late,
+                automations.ALL: True,
+                automations.ONE_CAR: change.vehicle_id == first_car,
+            }[variant]
+            times = runs[_run_key(name, change.data)]
+            ran = next((at for at in times if -0.1 <= at - change.at <= WITHIN), None)
+            if ran is not None:
+                times.remove(ran)
+            what = f"{name}: {change.vehicle_id} {change.data.get('occurred_at')}"
+            if is_wanted and ran is None and listening.at(change.at):
+                found.runs_missed.append(what)
+            elif not is_wanted and ran is not None:
+                found.runs_wrong.append(what)
+    left = [f"{key[0]}: {key[1:]}" for key, times in runs.items() for _ in times]
+    found.runs_wrong += left
+
+
+def _check_webhook_runs(
+    found: Reactions, recording: Recording, listening: _Listening, one_type: str
+) -> None:
+    runs: defaultdict[tuple[str, str], int] = defaultdict(int)
+    for run in recording.runs:
+        if str(run.data.get("name")).startswith(automations.WEBHOOKS):
+            runs[str(run.data["name"]), str(run.data.get("event_id"))] += 1
+    for webhook in recording.webhooks:
+        event_id = str(webhook.data.get("event_id"))
+        for variant in (automations.ALL, automations.ONE_TYPE):
+            key = (f"{automations.WEBHOOKS} {variant}", event_id)
+            is_wanted = variant == automations.ALL or webhook.data.get("event_type") == one_type
+            if is_wanted and runs[key] > 0:
+                runs[key] -= 1
+            # A late delivery runs an automation only where that is asked for, once the trigger can be asked.
+            elif is_wanted and not webhook.data.get("late") and listening.at(webhook.at):
+                found.runs_missed.append(" ".join(key))
+    found.runs_wrong += [" ".join(key) for key, count in runs.items() for _ in range(count)]
+
+
+def _run_key(name: str, data: Mapping[str, Any]) -> tuple[str, ...]:
+    values = (data.get(field) for field in ("vehicle_id", "session_id", "occurred_at"))
+    return (name, *("" if value in (None, "None") else str(value) for value in values))
+
+
+def _check_event_entities(
+    found: Reactions, recording: Recording, timeline: Timeline, changes: Sequence[Published]
+) -> None:
+    written: defaultdict[str, list[Line]] = defaultdict(list)
+    for item in _written(recording):
+        written[_written_key(item.data["unique_id"], item.data)].append(item)
+    for change in changes:
+        if (entity := EVENT_ENTITIES.get(change.type)) is None:
+            continue
+        added = {name: value for name, value in change.data.items() if name not in _ENVELOPE}
+        unique_id = f"{change.user_id}_{change.vehicle_id}_{entity}"
+        expected = {"event_type": change.type, **added}
+        lines = written[_written_key(unique_id, expected)]
+        line = next((line for line in lines if abs(line.at - change.at) < MOMENT), None)
+        what = f"{change.type} of {change.vehicle_id} {change.data.get('occurred_at')}"
+        if line is not None:
+            lines.remove(line)
+        if change.is_late and line is not None:
+            found.event_entities_wrong.append(f"{what}: late")
+        elif not change.is_late and line is None and timeline.is_up(change.at):
+            found.event_entities_missed.append(what)
+    found.event_entities_wrong += [
+        f"{line.data.get('unique_id')}: {line.data.get('event_type')}"
+        for left in written.values()
+        for line in left
+        if not str(line.data["unique_id"]).endswith("_webhook")
+    ]
+    found.event_entities_missed += _webhooks_missed(recording, timeline)
+
+
+def _written(recording: Recording) -> Iterator[Line]:
+    """Yield what event entities wrote, without the old events that they show again after a start."""
+    shown: dict[str, str] = {}
+    for line in recording.event_entities:
+        unique_id, state = str(line.data["unique_id"]), str(line.data["state"])
+        if line.data.get("event_type") is None or state in {"unknown", "unavailable"}:
+            continue
+        if shown.get(unique_id) != state and abs(moment(state) - line.at) < MOMENT:
+            yield line
+        shown[unique_id] = state
+
+
+def _webhooks_missed(recording: Recording, timeline: Timeline) -> Iterator[str]:
+    written = {
+        str(line.data.get("event_id"))
+        for line in recording.event_entities
+        if str(line.data["unique_id"]).endswith("_webhook")
+    }
+    for webhook in recording.webhooks:
+        is_expected = not webhook.data.get("late") and timeline.is_up(webhook.at)
+        if is_expected and str(webhook.data.get("event_id")) not in written:
+            yield f"webhook {webhook.data.get('event_id')}"
+
+
+def _written_key(unique_id: str, data: Mapping[str, Any]) -> str:
+    """Return what makes a written event one: the entity and all that it says."""
+    facts = {
+        name: value
+        for name, value in data.items()
+        if name not in {"unique_id", "state", "event_types", *_SHOWN_BY_ALL}
+    }
+    return f"{unique_id} {json.dumps(facts, sort_keys=True, default=str)}"
+
+
+_SHOWN_BY_ALL = ("friendly_name", "icon", "device_class", "attribution", "restored")

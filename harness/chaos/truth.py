@@ -1,0 +1,177 @@
+"""Truth: what happened by the simulator's own account, and what was said to it and by it."""
+
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+import math
+from typing import Any, Self
+
+from ..simulator import Simulator
+from .timeline import Timeline
+
+EXACT = 0.0006
+"""Seconds: the API reports milliseconds."""
+
+
+def seconds(text: str | None) -> float:
+    """Return a time of the simulator or of an event as Unix seconds; inf for none."""
+    return math.inf if text is None else datetime.fromisoformat(text).timestamp()
+
+
+def moment(text: Any) -> float:
+    """Return a time that somebody else wrote as Unix seconds; nan where it is none."""
+    try:
+        return seconds(text) if isinstance(text, str) else math.nan
+    except ValueError:
+        return math.nan
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """One line of the journal. `known_at` is when Jedlix could first know it; times are Unix seconds."""
+
+    n: int
+    type: str
+    user_id: str
+    vehicle_id: str
+    session_id: str | None
+    occurred_at: float
+    known_at: float
+    details: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, line: Mapping[str, Any], timeline: Timeline) -> Self:
+        """Read a line as /control/truth writes it."""
+        return cls(
+            n=line["n"],
+            type=line["type"],
+            user_id=line["user_id"],
+            vehicle_id=line["vehicle_id"] or "",
+            session_id=line["session_id"],
+            occurred_at=seconds(line["occurred_at"]),
+            known_at=timeline.real(seconds(line["known_at"])),
+            details=line["details"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A session; `end` and `end_known` are inf while it is running."""
+
+    id: str
+    user_id: str
+    vehicle_id: str
+    start: float
+    end: float
+    end_known: float
+    facts: Mapping[str, Any]
+    """All fields, as the simulator writes them."""
+
+    @classmethod
+    def read(cls, item: Mapping[str, Any]) -> Self:
+        """Read a session of the simulator's ledger."""
+        end = seconds(item["ended_at"])
+        known = end if item["end_known_at"] is None else seconds(item["end_known_at"])
+        start = seconds(item["started_at"])
+        return cls(item["id"], item["user_id"], item["vehicle_id"], start, end, known, item)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One telemetry of a car."""
+
+    at: float
+    state: str
+    battery_level: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One POST to Home Assistant that carried a delivery."""
+
+    at: float
+    status: int | None
+    delivery_id: str
+    event_type: str
+    user_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """All that the simulator knows, from the beginning of the run on."""
+
+    mode: str
+    users: Sequence[Mapping[str, Any]]
+    cars: Mapping[str, Mapping[str, Any]]
+    journal: Sequence[Happened]
+    sessions: Mapping[str, Session]
+    sessions_of: Mapping[str, Sequence[Session]]
+    """By car, oldest first."""
+    reports_of: Mapping[str, Sequence[Report]]
+    """By car, oldest first."""
+    deliveries: Sequence[Mapping[str, Any]]
+    sent: Sequence[Sent]
+    calls: Sequence[tuple[float, str]]
+    """When each call to the API was answered, and its path."""
+    tokens: Sequence[str]
+
+    @classmethod
+    async def fetch(
+        cls, simulator: Simulator, before: Mapping[str, Any], timeline: Timeline
+    ) -> Self:
+        """Ask the simulator. `before` is the answer of /control/truth at the beginning."""
+        first = before["changes"][-1]["n"] if before["changes"] else 0
+        truth, ledger = await simulator.truth(), await simulator.ledger()
+        deliveries = await simulator.deliveries()
+        sessions = [Session.read(item) for item in ledger["sessions"]]
+        sessions_of: defaultdict[str, list[Session]] = defaultdict(list)
+        for session in sessions:
+            sessions_of[session.vehicle_id].append(session)
+        reports_of: defaultdict[str, list[Report]] = defaultdict(list)
+        for item in ledger["reports"]:
+            report = Report(seconds(item["at"]), item["charge_state"], item["battery_level"])
+            reports_of[item["vehicle_id"]].append(report)
+        sent = [
+            Sent(
+                attempt["at"],
+                attempt["status"],
+                delivery["id"],
+                delivery["event_type"],
+                delivery["user_id"] or "",
+            )
+            for delivery in deliveries
+            if not delivery["is_test"]
+            for attempt in delivery["attempts"]
+        ]
+        return cls(
+            mode=truth["mode"],
+            users=truth["users"],
+            cars={car["id"]: car for user in truth["users"] for car in user["vehicles"]},
+            journal=[
+                Happened.read(line, timeline) for line in truth["changes"] if line["n"] > first
+            ],
+            sessions={session.id: session for session in sessions},
+            sessions_of=sessions_of,
+            reports_of=reports_of,
+            deliveries=deliveries,
+            sent=sorted(sent, key=lambda item: item.at),
+            calls=[(item["time"], item["path"]) for item in await simulator.requests()],
+            tokens=ledger["tokens"],
+        )
+
+    @property
+    def is_strict(self) -> bool:
+        """Return whether only documented calls and fields are there."""
+        return self.mode == "strict"
+
+    def was_called(self, ending: str, begin: float, end: float) -> bool:
+        """Return whether a call whose path ends like this was answered from `begin` to `end`."""
+        first = bisect_left(self.calls, (begin, ""))
+        last = bisect_right(self.calls, (end, "\uffff"))
+        return any(path.partition("?")[0].endswith(ending) for _, path in self.calls[first:last])
+
+    def was_sent(self, user_id: str, begin: float, end: float) -> bool:
+        """Return whether a delivery about a user was sent to Home Assistant from `begin` to `end`."""
+        return any(item.user_id == user_id and begin <= item.at <= end for item in self.sent)

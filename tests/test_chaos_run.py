@@ -1,0 +1,350 @@
+"""The chaos run's judgement: what it promises, what it calls wrong, and how it is put to the proof."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.chaos.comparison import Repeats, compare, published_before_kills
+from harness.chaos.contents import Contents, starts_of
+from harness.chaos.deliveries import compare_deliveries
+from harness.chaos.falsifications import FALSIFICATIONS, SHORT
+from harness.chaos.falsify import AnchorGone, Falsification, Prepend, Replace, falsify
+from harness.chaos.promise import Promises
+from harness.chaos.provenance import Provenance, out_of_order
+from harness.chaos.recording import Line, Published
+from harness.chaos.timeline import RECOVERY, Life, Timeline, Trouble
+from harness.chaos.truth import Happened, Report, Sent, Session, Truth, seconds
+from harness.chaos.verdict import MUST_BE_0, Verdict
+from harness.paths import INTEGRATION
+
+USER, CAR, SESSION, DEVICE, ENTRY = "u", "c", "s", "device", "entry"
+OTHER_FIGURES = {"push_delay_ms", "loop_blocked_ms", "tasks", "memory_growth_mb"}
+
+
+def moment(second: float) -> str:
+    """Return the second of a day as the API and events write it."""
+    return f"2026-01-01T00:{int(second // 60):02}:{second % 60:06.3f}Z"
+
+
+def at(second: float) -> float:
+    """Return the same as Unix seconds."""
+    return seconds(moment(second))
+
+
+def session(**facts: Any) -> dict[str, Any]:
+    """Return a session of the simulator's ledger."""
+    return {
+        "id": SESSION,
+        "user_id": USER,
+        "vehicle_id": CAR,
+        "charging_location_id": "home",
+        "is_managed": True,
+        "started_at": moment(100),
+        "ended_at": None,
+        "end_known_at": None,
+        "energy_kwh": 1.5,
+        "cost": 0.4,
+        "savings": 0.1,
+        "currency": "EUR",
+        **facts,
+    }
+
+
+def truth(*, sent: tuple[Sent, ...] = (), calls: tuple[tuple[float, str], ...] = ()) -> Truth:
+    """Return a world in which a car was plugged in at second 100, and a session began."""
+    began = Session.read(session())
+    line: dict[str, Any] = {
+        "user_id": USER,
+        "vehicle_id": CAR,
+        "known_at": moment(100),
+        "details": {},
+    }
+    journal = [
+        line | {"n": 1, "type": "plugged_in", "session_id": None, "occurred_at": moment(100)},
+        line
+        | {"n": 2, "type": "session_started", "session_id": SESSION, "occurred_at": moment(100)},
+    ]
+    car = {
+        "id": CAR,
+        "user_id": USER,
+        "charge_state": "disconnected",
+        "is_connected": True,
+        "settings": {"isSmartChargingEnabled": True},
+    }
+    return Truth(
+        mode="default",
+        users=[{"id": USER, "vehicles": [car]}],
+        cars={CAR: car},
+        journal=[Happened.read(item, Timeline()) for item in journal],
+        sessions={SESSION: began},
+        sessions_of={CAR: [began]},
+        reports_of={CAR: [Report(at(100), "stopped", 40)]},
+        deliveries=[
+            {
+                "id": "d",
+                "event_type": "simSessionStarted",
+                "user_id": USER,
+                "is_test": False,
+                "created_at": at(100),
+                "message": {
+                    "id": "d",
+                    "eventType": "simSessionStarted",
+                    "userId": USER,
+                    "timestamp": moment(100),
+                },
+            }
+        ],
+        sent=sent or (Sent(at(100.1), 200, "d", "simSessionStarted", USER),),
+        calls=calls,
+        tokens=(),
+    )
+
+
+def change(kind: str, second: float, **data: Any) -> Published:
+    """Return a change as it should be published."""
+    facts = {
+        "plugged_in": {"battery_level": 40, "charging_location_id": "home"},
+        "session_started": {
+            "is_managed": True,
+            "charging_location_id": "home",
+            "started_at": moment(100),
+        },
+    }[kind]
+    envelope = {
+        "entry_id": ENTRY,
+        "device_id": DEVICE,
+        "type": kind,
+        "user_id": USER,
+        "vehicle_id": CAR,
+        "session_id": SESSION,
+        "occurred_at": moment(100),
+        "source": "webhook",
+        "late": False,
+    }
+    return Published(at(second), {**envelope, **facts, **data})
+
+
+@pytest.fixture
+def timeline() -> Timeline:
+    return Timeline(lives=[Life(at(0), at(5))], followed=frozenset({USER}))
+
+
+def judge(world: Truth, timeline: Timeline, *changes: Published) -> dict[str, list[Any]]:
+    """Return what is wrong with these changes, by kind."""
+    promises = Promises.of(world, timeline, world.cars)
+    found = compare(world.journal, changes, promises, timeline)
+    devices = {f"{USER}_{CAR}": DEVICE, ENTRY: "account"}
+    contents = Contents(world, timeline, ENTRY, devices, started=starts_of(found.matches))
+    provenance = Provenance(world, timeline, promises.due)
+    return {
+        "lost": sorted(promises.lines - found.published),
+        "invented": found.invented,
+        "details": [words for match in found.matches for words in contents.wrong(match)],
+        "source": [words for match in found.matches if (words := provenance.wrong_source(match))],
+        "slow": [match for match in found.matches if provenance.is_too_slow(match)],
+        "order": list(out_of_order(found.matches)),
+    }
+
+
+def test_what_is_right_is_not_called_wrong(timeline: Timeline) -> None:
+    found = judge(truth(), timeline, change("plugged_in", 100.5), change("session_started", 100.5))
+    assert not any(found.values()), found
+
+
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [
+        ("details", {"battery_level": 41}),
+        ("details", {"battery_level": None}),
+        ("details", {"charging_location_id": None}),
+        ("details", {"device_id": None}),
+        ("details", {"user_id": "x"}),
+        ("details", {"entry_id": "x"}),
+        ("details", {"session_id": "x"}),
+        ("details", {"session_id": None}),
+        ("details", {"occurred_at": moment(101)}),
+        ("details", {"occurred_at": None}),
+        ("details", {"secret": 1}),
+        ("source", {"source": "poll"}),
+        ("source", {"source": "history"}),
+        ("source", {"source": "command"}),
+        ("source", {"source": None}),
+        ("invented", {"vehicle_id": "x"}),
+        ("invented", {"type": "unplugged"}),
+        ("lost", {"type": "unplugged"}),
+    ],
+)
+def test_each_wrong_field_is_seen(timeline: Timeline, kind: str, data: dict[str, Any]) -> None:
+    wrong = change("plugged_in", 100.5, **data)
+    assert judge(truth(), timeline, wrong, change("session_started", 100.5))[kind]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"is_managed": False},
+        {"is_managed": None},
+        {"charging_location_id": "work"},
+        {"started_at": moment(99)},
+        {"started_at": None},
+        {"occurred_at": moment(100.002)},
+    ],
+)
+def test_each_wrong_field_of_a_session_is_seen(timeline: Timeline, data: dict[str, Any]) -> None:
+    wrong = change("session_started", 100.5, **data)
+    assert judge(truth(), timeline, change("plugged_in", 100.5), wrong)["details"]
+
+
+def test_what_comes_late_reversed_or_twice_is_seen(timeline: Timeline) -> None:
+    plug, start = change("plugged_in", 100.5), change("session_started", 100.5)
+    assert judge(truth(), timeline, start, plug)["order"]
+    slow = judge(truth(), timeline, change("plugged_in", 120), change("session_started", 120))
+    assert len(slow["slow"]) == 2
+    assert judge(truth(), timeline, plug, start, start)["invented"]
+    assert judge(truth(), timeline)["lost"] == [1, 2]
+
+
+def test_a_poll_is_a_poll_only_where_there_was_one(timeline: Timeline) -> None:
+    plug = change("plugged_in", 100.5, source="poll")
+    polled = truth(calls=((at(100.4), "/sessions?startTimeFrom=x"),))
+    assert not judge(polled, timeline, plug)["source"]
+    of_user = truth(calls=((at(100.4), f"/users/{USER}/sessions"),))
+    assert judge(of_user, timeline, plug)["source"]
+
+
+def test_what_was_published_before_a_kill_may_be_repeated_once() -> None:
+    timeline = Timeline(
+        lives=[Life(at(0), at(5), at(100), was_killed=True), Life(at(101), at(105))]
+    )
+    repeats = Repeats(timeline)
+    repeats.note(at(80))
+    assert not repeats.take(at(110))
+    repeats.note(at(99))
+    assert repeats.take(at(110))
+    assert not repeats.take(at(111))
+    assert published_before_kills([at(80), at(99), at(110)], timeline) == 1
+
+
+def test_trouble_puts_the_last_moment_off() -> None:
+    timeline = Timeline(lives=[Life(at(0), at(5))], troubles=[Trouble(at(99), at(103), USER)])
+    assert timeline.settled(at(100), 6, USER) == at(103) + RECOVERY + 6
+    assert timeline.settled(at(100), 6, "somebody else") == at(106)
+    assert timeline.settled(at(1), 6, USER) == float("inf")
+
+
+def test_a_wrong_clock_of_jedlix_is_reckoned_with() -> None:
+    timeline = Timeline(skews=[(at(100), at(101), 3000.0)])
+    assert timeline.real(at(100.5) - 3000) == at(100.5)
+    assert timeline.real(at(100.5)) == at(100.5)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"payload": {}},
+        {"followed": False},
+        {"user_id": None},
+        {"event_type": "x"},
+        {"late": True},
+        {"source": "poll"},
+        {"occurred_at": moment(99)},
+        {"entry_id": "x"},
+        {"more": 1},
+    ],
+)
+def test_each_wrong_field_of_a_delivery_is_seen(timeline: Timeline, data: dict[str, Any]) -> None:
+    world = truth()
+    right = {
+        "entry_id": ENTRY,
+        "event_type": "simSessionStarted",
+        "event_id": "d",
+        "user_id": USER,
+        "followed": True,
+        "occurred_at": moment(100),
+        "source": "webhook",
+        "late": False,
+        "payload": world.deliveries[0]["message"],
+    }
+    good = compare_deliveries(world, [Line(at(100.2), right)], timeline, entry_id=ENTRY)
+    assert not good.wrong
+    assert not good.lost
+    wrong = compare_deliveries(world, [Line(at(100.2), right | data)], timeline, entry_id=ENTRY)
+    assert wrong.wrong
+    twice = [Line(at(100.2), right), Line(at(100.3), right)]
+    assert compare_deliveries(world, twice, timeline, entry_id=ENTRY).passed_on_twice == ["d"]
+    assert compare_deliveries(world, [], timeline, entry_id=ENTRY).lost == ["d"]
+
+
+# -- the verdict ---------------------------------------------------------------------------------------------
+
+
+def good_verdict() -> Verdict:
+    return Verdict(truth=1, webhooks=1, strangers=1, triggers=1)
+
+
+@pytest.mark.parametrize("name", sorted(MUST_BE_0))
+def test_each_figure_alone_fails_a_run(name: str) -> None:
+    verdict = good_verdict()
+    assert verdict.is_good
+    setattr(verdict, name, 1)
+    assert list(verdict.failures) == [name]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("repeated", 1),
+        ("webhooks_repeated", 1),
+        ("unpromised_percent", 15.1),
+        ("loop_blocked_ms", 250.1),
+        ("push_delay_ms", {"p50": 1501.0}),
+        ("memory_growth_mb", 61.0),
+        ("tasks", 61),
+        ("truth", 0),
+        ("webhooks", 0),
+        ("strangers", 0),
+        ("triggers", 0),
+    ],
+)
+def test_each_bound_fails_a_run(name: str, value: Any) -> None:
+    verdict = good_verdict()
+    setattr(verdict, name, value)
+    assert list(verdict.failures) == [name]
+
+
+# -- the table of falsifications -----------------------------------------------------------------------------
+
+
+def test_the_table_is_large_and_names_figures_that_fail_a_run() -> None:
+    names = [item.name for item in FALSIFICATIONS]
+    assert len(names) == len(set(names)) >= 25
+    figures = {figure for item in FALSIFICATIONS for figure in item.figures}
+    assert figures <= MUST_BE_0.keys() | OTHER_FIGURES
+    assert {name for group in SHORT for name in group} <= set(names)
+
+
+@pytest.mark.parametrize("falsification", FALSIFICATIONS, ids=lambda item: item.name)
+def test_each_edit_finds_its_place(falsification: Falsification, tmp_path: Path) -> None:
+    copy = falsify(INTEGRATION, tmp_path, [falsification])
+    changed = [
+        path
+        for path in copy.rglob("*.py")
+        if path.read_bytes() != (INTEGRATION / path.relative_to(copy)).read_bytes()
+    ]
+    assert changed
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        Prepend("Publisher.nothing", "pass"),
+        Prepend("Nobody.publish", "pass"),
+        Prepend("FALSE", "pass"),
+        Replace("compare", "no such text", ""),
+        Replace("compare", "old", "new"),  # it is there more than once
+    ],
+)
+def test_an_edit_without_its_place_fails_loudly(edit: Prepend | Replace, tmp_path: Path) -> None:
+    with pytest.raises(AnchorGone, match="a name: "):
+        falsify(INTEGRATION, tmp_path, [Falsification(name="a name", edits=(edit,), figures=())])
