@@ -3,11 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 import json
 from pathlib import Path
 import re
-from typing import Any, Final, override
+from typing import Any, Final
 
 import aiohttp
 import pytest
@@ -21,7 +20,6 @@ from harness.paths import IMMEDIATE_REPAIRS
 from harness.websocket import CommandFailed, WebSocket
 from simulator.app import Simulator
 from simulator.settings import Settings
-from simulator.tokens import Tokens
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400), pytest.mark.usefixtures("socket_enabled")]
 
@@ -52,21 +50,6 @@ AUTOMATION: Final = {
     ],
 }
 MORE: Final = "\ndiagnostics:\nsystem_health:\n"
-
-
-class AllTokens(Tokens):
-    """The tokens of the simulator, those that have expired as well."""
-
-    def __init__(self) -> None:
-        """Start with none."""
-        super().__init__()
-        self.given: list[str] = []
-
-    @override
-    def give(self, now: datetime, seconds: float) -> str:
-        """Return a new token and keep it."""
-        self.given.append(token := super().give(now, seconds))
-        return token
 
 
 @dataclass
@@ -192,7 +175,6 @@ def keep_answers(home: Home, search: Search) -> None:
 async def day(tmp_path: Path) -> AsyncIterator[Day]:
     """Return the beginning of the day: both run, and every event on the bus is kept."""
     sim = Simulator(Settings(client_secret=SECRET, api_key=API_KEY, retries=(0.2, 0.2)))
-    sim.tokens = AllTokens()
     await sim.start()
     home = Home(tmp_path / "config", log_levels=dict.fromkeys(DEBUGGED, "debug"))
     with (home.folder / "configuration.yaml").open("a") as configuration:
@@ -418,7 +400,6 @@ async def test_a_day_with_every_failure_shows_no_secret(day: Day) -> None:
 
     search, secrets = day.search, day.search.secrets
     tokens = day.sim.tokens
-    assert isinstance(tokens, AllTokens)
     assert len(tokens.given) >= 4
     secrets |= {f"token {number}": token for number, token in enumerate(tokens.given)}
     secrets |= {
