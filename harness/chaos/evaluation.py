@@ -12,7 +12,7 @@ from . import reactions
 from .comparison import Comparison, Match, compare, published_before_kills
 from .contents import Contents, starts_of
 from .deliveries import compare_deliveries
-from .known_gaps import BEFORE_AUTOMATIONS, LATE, OLD_SESSION, SHUT, known_gaps
+from .known_gaps import BEFORE_AUTOMATIONS, SHUT, known_gaps
 from .promise import SESSIONS, Promises
 from .provenance import Provenance, out_of_order
 from .recording import Published, Recording
@@ -80,7 +80,6 @@ class _Evaluation:
         """Count the changes that were promised, published, lost and invented."""
         followed = [line for line in self.truth.journal if _is_of_followed(line, self.setting)]
         lost = [line for line in followed if line.n in self.promises.lines - found.published]
-        self.gaps[OLD_SESSION] = sum(_is_from_before(line, self.timeline) for line in followed)
         lost = [line for line in lost if not self._is_excused(line)]
         unseeable = [
             line for line in followed if line.n not in self.promises.lines | found.published
@@ -135,9 +134,7 @@ class _Evaluation:
             self.verdict.late += must_be
             if match.change.data.get("late") is must_be:
                 continue
-            is_gap = match.change.is_late and provenance.is_late_after_a_short_gap(match)
-            self.gaps[LATE] += is_gap
-            if self.setting.is_full or not is_gap:
+            if not (match.change.is_late and provenance.is_from_history(match)):
                 wrong["late_wrong"].append(_change(match.change))
         for name, lines in wrong.items():
             self.verdict.count(name, lines)
@@ -145,8 +142,8 @@ class _Evaluation:
         self.verdict.push_delay_ms = _push_delays(matches, self.truth, self.timeline)
 
     def _is_excused(self, line: Happened) -> bool:
-        """Return whether a line meets a known gap of which this form of the run only counts the cases."""
-        return not self.setting.is_full and _is_from_before(line, self.timeline)
+        """Return whether a session began before anything was read: nobody can say what is known of it."""
+        return _is_from_before(line, self.timeline)
 
     def _count_deliveries(self) -> None:
         """Count what became of the deliveries."""

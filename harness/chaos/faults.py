@@ -33,38 +33,38 @@ AIMED: tuple[dict[str, Any], ...] = (
 GAPS: Mapping[str, tuple[dict[str, Any], str]] = {
     "passing_404": (
         {"kind": "status", "status": 404, "problem": False, "endpoints": ["user_sessions"]},
-        "One 404 of a user's list of sessions is taken as: this tenant has no such call.",
+        "One 404 of a user's list of sessions was taken as: this tenant has no such call.",
     ),
     "passing_403": (
         {"kind": "status", "status": 403, "endpoints": ["user_sessions"]},
-        "One 403 of a user's list of sessions is taken as: this tenant has no such call.",
+        "One 403 of a user's list of sessions was taken as: this tenant has no such call.",
     ),
     "empty_list_of_cars": (
         {"kind": "empty_list", "endpoints": ["vehicles"]},
-        "One empty list of cars drops the user's car.",
+        "One empty list of cars dropped the user's car.",
     ),
     "list_without_a_car": (
         {"kind": "list_without_vehicle", "endpoints": ["vehicles"]},
-        "One list that lacks a car drops it.",
+        "One list that lacks a car dropped it.",
     ),
     "passing_401": (
         {"kind": "unauthorized", "endpoints": ["vehicles"]},
-        "One user's 401 ends polling until somebody enters the credentials again.",
+        "One user's 401 ended polling until somebody enters the credentials again.",
     ),
     "reading_from_the_future": (
         {"kind": "future_readings", "ahead_seconds": 86400, "endpoints": ["vehicles"]},
-        "A reading that is dated tomorrow is kept until tomorrow.",
+        "A reading that is dated tomorrow was kept until tomorrow.",
     ),
     "redirect": (
         {"kind": "redirect", "endpoints": ["user_sessions"]},
-        "A log-in page in between is taken as: this tenant has no such call.",
+        "A log-in page in between was taken as: this tenant has no such call.",
     ),
     "listed_late": (
         {"kind": "late_start", "delay_seconds": 20, "endpoints": ["user_sessions", "sessions"]},
-        "A session that is listed late may be read as something else meanwhile.",
+        "A session that is listed late was read as something else meanwhile.",
     ),
 }
-"""Slips that the integration does not survive yet, each with the reason. Only the full form has them."""
+"""Slips of single calls, each with what it once led to. Only the full form has them."""
 
 _FINE = {"api_500": 0.0, "api_429": 0.0, "api_slow_seconds": 0.0, "outage_seconds": 0.0}
 _DURATION = (1.5, 4.0)

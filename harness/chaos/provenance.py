@@ -11,7 +11,7 @@ import math
 
 from .comparison import Match
 from .promise import REPORTED
-from .timeline import RECOVERY, Life, Timeline
+from .timeline import RECOVERY, Timeline
 from .truth import EXACT, Happened, Truth, moment
 
 EVIDENCE = 8.0
@@ -23,8 +23,6 @@ POLL_CALL = "/sessions"
 HISTORY_CALL = "/webhooks/events"
 OLD = 15 * 60.0
 """Seconds: only what happened longer ago is late."""
-AFTER_A_FAILED_POLL = 100.0
-"""Seconds after trouble within which the next poll comes."""
 
 _UNTIMED = ("vehicle_link_", "smart_charging_", "boost_")
 _FAMILIES = {
@@ -109,15 +107,10 @@ class Provenance:
             return False
         return line.type.startswith(_UNTIMED) or change.at - self._occurred(match) > OLD
 
-    def is_late_after_a_short_gap(self, match: Match) -> bool:
-        """Return whether there was any gap before a change that the contract does not call late."""
-        change, line = match.change, match.line
-        if line.type in REPORTED:
-            return change.data.get("source") == "history"
-        life = self.timeline.life_at(change.at)
-        if life is not None and line.known_at < max(life.began, _ready(life)):
-            return True
-        return not self.timeline.was_fine(change.at - AFTER_A_FAILED_POLL, change.at, line.user_id)
+    @staticmethod
+    def is_from_history(match: Match) -> bool:
+        """Return whether the change came with a delivery of the history, which is always late."""
+        return match.line.type in REPORTED and match.change.data.get("source") == "history"
 
     @staticmethod
     def _occurred(match: Match) -> float:
@@ -127,10 +120,6 @@ class Provenance:
     def is_too_slow(self, match: Match) -> bool:
         """Return whether a promised change was published after the moment at which it was due."""
         return match.change.at > self.due.get(match.line.n, float("inf"))
-
-
-def _ready(life: Life) -> float:
-    return life.ready if life.ready != float("inf") else life.began
 
 
 def out_of_order(matches: Sequence[Match]) -> Iterator[str]:

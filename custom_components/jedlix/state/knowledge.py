@@ -48,8 +48,7 @@ class Gap:
 
         A change without a time of its own may have happened at any time in the gap.
         """
-        occurred_at = change.occurred_at if change.is_timed else self.begin
-        return self.end - occurred_at > LATE_AFTER
+        return not change.is_timed or self.end - change.occurred_at > LATE_AFTER
 
 
 def _believed(moment: datetime | None, now: datetime | None) -> datetime | None:
