@@ -114,8 +114,8 @@ FALSIFICATIONS: Sequence[Falsification] = (
     ),
     _replaced(
         "the failure of one user is hidden",
-        "JedlixCoordinator._try_refresh",
-        "return err",
+        "JedlixCoordinator._refresh_in_turn",
+        "return failure",
         "return None",
         "too_slow",
         "lost",
@@ -125,7 +125,7 @@ FALSIFICATIONS: Sequence[Falsification] = (
         edits=(
             Replace(
                 "JedlixCoordinator.__init__",
-                "update_interval=timedelta(minutes=minutes)",
+                "update_interval=self._interval",
                 "update_interval=None",
             ),
         ),
