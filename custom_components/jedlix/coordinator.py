@@ -16,6 +16,7 @@ from typing import Any, Final, override
 from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
+from homeassistant.util.hass_dict import HassKey
 
 from .api import (
     AuthError,
@@ -64,6 +65,8 @@ REFRESH_TIMEOUT: Final = 60.0
 _RETRY_INTERVAL: Final = 60.0
 # How often is polled while the credentials are refused, in seconds.
 _REFUSED_RETRY_INTERVAL: Final = 300.0
+# The entries that were read since Home Assistant started: when one is set up again, that is a reload.
+READ_SINCE_START: HassKey[set[str]] = HassKey(f"{DOMAIN}_read_since_start")
 
 
 class JedlixCoordinator(DataUpdateCoordinator[None]):
@@ -112,7 +115,9 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         self._details = DetailSchedule()
         self._holds = Holds()
         self._lists_tenant = True
-        self._is_start = not hass.is_running
+        self._is_start = entry.entry_id not in hass.data.get(READ_SINCE_START, ())
+        # users with a detail that could not be read since the gap before it
+        self._gaps_of_details: dict[str, Gap] = {}
         # users whose next requested refresh follows a command of ours, and who were logged as unreadable
         self._commanded: set[str] = set()
         self._wanted: dict[str, _Wanted] = {}
@@ -271,6 +276,7 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
     def _note_good_poll(self) -> None:
         """Note that Jedlix answers: a request for new credentials is withdrawn."""
         self._last_good_poll = self.now()
+        self.hass.data.setdefault(READ_SINCE_START, set()).add(self.config_entry.entry_id)
         self._store.credentials.note_answer()
         for flow in self.config_entry.async_get_active_flows(self.hass, {SOURCE_REAUTH}):
             self.hass.config_entries.flow.async_abort(flow["flow_id"])
@@ -599,32 +605,45 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
     ) -> None:
         """Read settings and chargers where they are due. A read that fails is made at the next refresh."""
         now, user_id = self.now(), user.user_id
+        gap = gap or self._gaps_of_details.pop(user_id, None)
         after = user
         if self._details.take_settings_due(
             user, changes, now, is_household=len(self.followed) <= USERS_PER_POLL
         ):
-            try:
-                for vehicle_id, car in user.vehicles.items():
-                    settings = await self._fetcher.settings(user_id, vehicle_id)
-                    if settings is not None or not self.offered.is_offered("charge_settings"):
-                        after = after.with_vehicle(replace(car, settings=settings))
-                    elif car.settings is not None:
-                        self._details.request_settings(user_id)  # it may have been a slip of Jedlix
-            except JedlixError as err:
-                _LOGGER.debug("The settings of Jedlix user %s are read later: %s", user_id, err)
-                self._details.request_settings(user_id)
-            after = self._with_holds(after, now, {Part.SETTINGS})
+            after = self._with_holds(await self._with_settings(user), now, {Part.SETTINGS})
         if self._details.take_chargers_due(user, changes, now, polled=source is Source.POLL):
-            try:
-                if (chargers := await self._fetcher.chargers(user_id)) is None:
-                    after = replace(after, chargers=after.chargers or {})
-                else:
-                    after = after.with_chargers(chargers, self.now())
-            except JedlixError as err:
-                _LOGGER.debug("The chargers of Jedlix user %s are read later: %s", user_id, err)
-                self._details.request_chargers(user_id)
+            after = await self._with_chargers(after)
+        if gap is not None and self._details.is_requested(user_id):
+            self._gaps_of_details[user_id] = gap
         if after is not user and user_id in self.followed:
             self._put_and_publish(user, after, source, gap)
+
+    async def _with_settings(self, user: UserSnapshot) -> UserSnapshot:
+        after = user
+        try:
+            for vehicle_id, car in user.vehicles.items():
+                settings = await self._fetcher.settings(user.user_id, vehicle_id)
+                if settings is not None or not self.offered.is_offered("charge_settings"):
+                    after = after.with_vehicle(replace(car, settings=settings))
+                elif car.settings is not None:
+                    self._details.request_settings(
+                        user.user_id
+                    )  # it may have been a slip of Jedlix
+        except JedlixError as err:
+            _LOGGER.debug("The settings of Jedlix user %s are read later: %s", user.user_id, err)
+            self._details.request_settings(user.user_id)
+        return after
+
+    async def _with_chargers(self, user: UserSnapshot) -> UserSnapshot:
+        try:
+            chargers = await self._fetcher.chargers(user.user_id)
+        except JedlixError as err:
+            _LOGGER.debug("The chargers of Jedlix user %s are read later: %s", user.user_id, err)
+            self._details.request_chargers(user.user_id)
+            return user
+        if chargers is None:
+            return replace(user, chargers=user.chargers or {})
+        return user.with_chargers(chargers, self.now())
 
     @callback
     def _put_and_publish(

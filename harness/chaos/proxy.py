@@ -1,4 +1,4 @@
-"""Proxy between Jedlix and Home Assistant, which hangs up when it is told to."""
+"""Proxy between Jedlix and Home Assistant that can cut their connections."""
 
 import asyncio
 import contextlib

@@ -8,13 +8,14 @@ import logging
 
 from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntryState
 from homeassistant.const import STATE_UNAVAILABLE
-from homeassistant.core import CoreState, HomeAssistant, callback
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.jedlix.api import AuthError
 from custom_components.jedlix.const import DOMAIN, EVENT_CHANGE
+from custom_components.jedlix.coordinator import READ_SINCE_START
 from custom_components.jedlix.store import JedlixStore
 from simulator.app import Simulator
 from tests.commanding import mark, poll
@@ -38,13 +39,17 @@ async def restart(
     meanwhile: Callable[[], object] = lambda: None,
 ) -> None:
     """Stop Home Assistant, let something happen at Jedlix at once, and start again after some time."""
-    assert await hass.config_entries.async_unload(entry.entry_id)
+    await stop(hass, entry)
     meanwhile()
     clock.go_on(away)
-    hass.set_state(CoreState.starting)
     assert await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done()
-    hass.set_state(CoreState.running)
+
+
+async def stop(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    """Stop the integration, and forget what a new process of Home Assistant does not know."""
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    hass.data.pop(READ_SINCE_START)
 
 
 async def reload(
@@ -101,6 +106,43 @@ async def test_after_a_stop_what_happened_more_than_a_quarter_of_an_hour_ago_is_
     await restart(hass, polled, clock, away, lambda: sim.plug(sim.vehicle_ids[0]))
     assert recorded.types == PLUGGED_IN
     assert {change["late"] for change in recorded.changes} == {late}
+
+
+async def test_a_setting_changed_during_a_stop_is_late_though_the_first_set_up_failed(
+    hass: HomeAssistant, sim: Simulator, polled: MockConfigEntry, clock: Clock
+) -> None:
+    recorded = record_events(hass)
+    await stop(hass, polled)
+    sim.change_settings(sim.vehicle_ids[0], isSmartChargingEnabled=False)
+    (number,) = sim.strike({"kind": "status", "status": 503})
+    assert not await hass.config_entries.async_setup(polled.entry_id)
+    assert polled.state is ConfigEntryState.SETUP_RETRY
+    sim.strike({"remove": [number]})
+    clock.go_on(timedelta(seconds=30))
+    await hass.config_entries.async_reload(polled.entry_id)
+    assert [(c["type"], c["late"]) for c in recorded.changes] == [("smart_charging_disabled", True)]
+
+
+async def test_a_setting_changed_during_a_stop_is_late_though_it_is_read_later(
+    hass: HomeAssistant, sim: Simulator, polled: MockConfigEntry, clock: Clock
+) -> None:
+    recorded = record_events(hass)
+    await stop(hass, polled)
+    sim.change_settings(sim.vehicle_ids[0], isSmartChargingEnabled=False)
+    (number,) = sim.strike({"kind": "status", "status": 503, "endpoints": ["charge_settings"]})
+    await hass.config_entries.async_reload(polled.entry_id)
+    sim.strike({"remove": [number]})
+    assert recorded.types == []
+    clock.go_on(timedelta(minutes=1))
+    await poll(hass, polled)
+    sim.change_settings(sim.vehicle_ids[0], isSmartChargingEnabled=True)
+    for _ in range(4):
+        clock.go_on(timedelta(minutes=5))
+        await poll(hass, polled)
+    assert [(c["type"], c["late"]) for c in recorded.changes] == [
+        ("smart_charging_disabled", True),
+        ("smart_charging_enabled", False),
+    ]
 
 
 async def test_what_happens_during_a_reload_is_published_once_and_is_not_late(

@@ -149,6 +149,10 @@ class DetailSchedule:
         """Have a user's chargers read at the next refresh."""
         self._chargers_read_at.pop(user_id, None)
 
+    def is_requested(self, user_id: str) -> bool:
+        """Return whether settings or chargers of a user wait to be read at the next refresh."""
+        return not (user_id in self._settings_read_at and user_id in self._chargers_read_at)
+
     def take_settings_due(
         self,
         user: UserSnapshot,
