@@ -94,7 +94,7 @@ class JedlixConfigFlow(ConfigFlow, domain=DOMAIN):
         self._data: dict[str, Any] = {}
         self._found: dict[str, TenantUser] = {}
         self._chosen: dict[str, str] = {}
-        self._url: ChosenUrl | None = None
+        self._url: ChosenUrl  # the step before `connect` chooses it
         self._test: ConnectionTest | None = None
         self._spare_webhook_id: str | None = None
         self._connect_error: str | None = None
@@ -263,16 +263,17 @@ class JedlixConfigFlow(ConfigFlow, domain=DOMAIN):
         errors: dict[str, str] = {}
         if user_input is not None:
             self._data |= callback_data(user_input)
-            if user_input[CONF_CALLBACK] == Callback.NONE:
-                return await self._finish()
             try:
-                self._url = await choose_url(self.hass, self._data)
+                url = await choose_url(self.hass, self._data)
             except NoCallback as err:
                 field = (
                     CONF_CALLBACK_URL if user_input[CONF_CALLBACK] == Callback.CUSTOM else "base"
                 )
                 errors[field] = err.reason
             else:
+                if url is None:  # no push is wanted
+                    return await self._finish()
+                self._url = url
                 return await self.async_step_connect()
         elif self._connect_error is not None:
             errors["base"] = self._connect_error
@@ -297,8 +298,6 @@ class JedlixConfigFlow(ConfigFlow, domain=DOMAIN):
         self, _user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Have Jedlix register the webhook, and wait for its test message."""
-        if self._url is None:
-            return await self.async_step_webhook()
         if self._test is None:
             self._test = ConnectionTest(
                 self.hass,

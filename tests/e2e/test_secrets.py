@@ -243,7 +243,7 @@ async def fail(day: Day) -> None:
     for _ in range(3):
         assert await day.deliver(webhook_id, WRONG_KEY, b"{}") == 401
     await day.issue("wrong_key")
-    for fault in ({"api_429": 1.0, "retry_after": 60}, {"api_500": 1.0}, {"outage_seconds": 60.0}):
+    for fault in ({"api_429": 1.0, "retry_after": 1}, {"api_500": 1.0}, {"outage_seconds": 60.0}):
         day.sim.strike(fault)
         await day.act("jedlix", "catch_up")
         day.sim.strike(
