@@ -367,7 +367,7 @@ def expected_texts(day: Day) -> dict[str, tuple[str, ...]]:
         "states": ("_push_state", "healthy"),
         "notifications": ("jedlix_webhook", "jedlix_event", "session_ended"),
         "traces": ("jedlix_webhook", "payload", "simSessionEnded"),
-        "repairs": ("wrong_key", "subscription_rejected", "config_entry_reauth"),
+        "repairs": ("wrong_key", "subscription_rejected"),
         "registries": (car, "Jedlix"),
         "diagnostics": ("last_deliveries", "registration"),
         "diagnostics of devices": ("last_known_status", "registration"),
