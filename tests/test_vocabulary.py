@@ -29,7 +29,7 @@ FOLDERS: Final = (
 def texts() -> Iterator[tuple[str, str]]:
     """Yield each line that a person wrote, with its place."""
     paths = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*"))]
-    for path in [*paths, *sorted(ROOT.glob("*.*"))]:
+    for path in [*paths, *sorted(ROOT.glob("[!.]*.*"))]:
         name = path.relative_to(ROOT).as_posix()
         if path.is_file() and path.suffix in READ and not any(it in name for it in LEFT_OUT):
             for number, line in enumerate(path.read_text().splitlines(), 1):
