@@ -372,18 +372,23 @@ def settings_may_be_written(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
     return may_be_written
 
 
-async def test_a_command_whose_caller_is_cancelled_is_carried_out_and_shown(
-    hass: HomeAssistant,
-    plugged: Simulator,
-    settings_may_be_written: asyncio.Event,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def cancel_while_writing(hass: HomeAssistant, plugged: Simulator) -> None:
+    """Give a command, and cancel its caller while the write waits."""
     calls = mark(plugged)
     caller = hass.async_create_task(DESIRED.give(hass, plugged))
     await until_waiting(lambda: any("charge-settings" in call for call in calls()))
     caller.cancel()
     with pytest.raises(asyncio.CancelledError):
         await caller
+
+
+async def test_a_command_whose_caller_is_cancelled_is_carried_out_and_shown(
+    hass: HomeAssistant,
+    plugged: Simulator,
+    settings_may_be_written: asyncio.Event,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    await cancel_while_writing(hass, plugged)
     settings_may_be_written.set()
     await hass.async_block_till_done()
     assert plugged.vehicle(plugged.vehicle_ids[0]).settings["desiredBatteryLevel"] == 90
@@ -397,10 +402,7 @@ async def test_a_command_that_fails_after_its_caller_was_cancelled_is_in_the_log
     settings_may_be_written: asyncio.Event,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    calls = mark(plugged)
-    caller = hass.async_create_task(DESIRED.give(hass, plugged))
-    await until_waiting(lambda: any("charge-settings" in call for call in calls()))
-    caller.cancel()
+    await cancel_while_writing(hass, plugged)
     plugged.strike({"kind": "status", "status": 422, "endpoints": [SETTINGS], "text": "No."})
     settings_may_be_written.set()
     await hass.async_block_till_done()
