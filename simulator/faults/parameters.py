@@ -50,6 +50,11 @@ class Parameter:
             "default": self.default,
         }
 
+    def _found(self, found: str | None, kind: str, value: object) -> str:
+        if found is None:
+            raise ValueError(f"{self.name}: there is no {kind} {value!r}")
+        return found
+
     def _wrong(self, wanted: str, value: object) -> ValueError:
         return ValueError(f"{self.name}: must be {wanted}, not {value!r}")
 
@@ -152,9 +157,7 @@ class User(Parameter):
 
     @override
     def read(self, value: object, names: Names) -> Any:
-        if (user_id := names.user(value)) is None:
-            raise ValueError(f"{self.name}: there is no user {value!r}")
-        return user_id
+        return self._found(names.user(value), "user", value)
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -163,9 +166,7 @@ class Vehicle(Parameter):
 
     @override
     def read(self, value: object, names: Names) -> Any:
-        if (vehicle_id := names.vehicle(value)) is None:
-            raise ValueError(f"{self.name}: there is no vehicle {value!r}")
-        return vehicle_id
+        return self._found(names.vehicle(value), "vehicle", value)
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -174,9 +175,7 @@ class Session(Parameter):
 
     @override
     def read(self, value: object, names: Names) -> Any:
-        if (session_id := names.session(value)) is None:
-            raise ValueError(f"{self.name}: there is no session {value!r}")
-        return session_id
+        return self._found(names.session(value), "session", value)
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
