@@ -24,6 +24,7 @@ class Evidence(StrEnum):
 
     DOCUMENTED = "documented"
     SDK = "sdk"
+    REPORTED = "reported"
     ASSUMED = "assumed"
 
 

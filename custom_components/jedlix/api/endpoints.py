@@ -1,8 +1,9 @@
 """Endpoint table: name, method, path and evidence of every call. No other module knows a path.
 
-Evidence levels: documented (developer.jedlix.com), sdk (source of the official SDKs), assumed (inferred by
-analogy: the tenant may not offer it, and a caller must handle `NotFound`). For a tenant with other paths,
-`JedlixClient` gets another table; no logic changes.
+Evidence levels: documented (developer.jedlix.com), sdk (source of the official SDKs), reported (public code
+that copies Jedlix's webhook model: names likely, not confirmed), assumed (inferred by analogy: the tenant may
+not offer it, and a caller must handle `NotFound`). For a tenant with other paths, `JedlixClient` gets another
+table; no logic changes.
 """
 
 from dataclasses import dataclass
@@ -11,10 +12,11 @@ from typing import Final
 
 
 class Evidence(StrEnum):
-    """How we know that an endpoint exists."""
+    """How we know that an endpoint, a field or an event type exists."""
 
     DOCUMENTED = "documented"
     SDK = "sdk"
+    REPORTED = "reported"
     ASSUMED = "assumed"
 
 
