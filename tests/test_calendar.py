@@ -3,12 +3,17 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from homeassistant.const import STATE_OFF, STATE_ON
+from homeassistant.components.recorder.db_schema import StateAttributes
+from homeassistant.const import EVENT_STATE_CHANGED, STATE_OFF, STATE_ON
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers.entity_component import async_update_entity
 from homeassistant.util import dt as dt_util
 import pytest
-from pytest_homeassistant_custom_component.common import async_fire_time_changed
+from pytest_homeassistant_custom_component.common import (
+    async_capture_events,
+    async_fire_time_changed,
+)
 from pytest_homeassistant_custom_component.typing import (
     ClientSessionGenerator,
     WebSocketGenerator,
@@ -197,6 +202,28 @@ async def test_the_end_of_a_running_session_moves_on_until_it_ends(
     assert state_of(hass, "_sessions") == STATE_OFF
     (event,) = await events(hass, before, clock.now())
     assert moments(event)[1] < clock.now()
+
+
+async def test_the_recorder_keeps_no_address(
+    hass: HomeAssistant, sim: Simulator, clock: Clock
+) -> None:
+    """The state has the address of the running session once the calendar was looked at."""
+    (home,) = sim.world.users[sim.user_ids[0]].locations
+    entry = make_entry(sim, None)
+    await set_up(hass, entry)
+    sim.plug(sim.vehicle_ids[0])
+    await entry.runtime_data.coordinator.async_refresh()
+    changes = async_capture_events(hass, EVENT_STATE_CHANGED)
+    await events(hass, clock.now() - DAY, clock.now() + DAY)
+    await async_update_entity(hass, CALENDAR)
+    state = hass.states.get(CALENDAR)
+    assert state is not None
+    assert state.attributes["location"] == f"{home.street} {home.house_number}, {home.city}"
+    (change,) = [event for event in changes if event.data["entity_id"] == CALENDAR]
+    recorded = StateAttributes.shared_attrs_bytes_from_event(change, None).decode()
+    assert "message" in recorded
+    assert "location" not in recorded
+    assert home.street not in recorded
 
 
 def end_shown(hass: HomeAssistant) -> datetime:

@@ -51,6 +51,9 @@ class SessionsCalendar(FleetEntity[VehicleSnapshot], CalendarEntity):
     now. At that moment the calendar writes its state again by itself, and the end moves on.
     """
 
+    # The address of a person.
+    _unrecorded_attributes = frozenset({"location"})
+
     entity_description: VehicleCalendarDescription
 
     @property

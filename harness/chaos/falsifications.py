@@ -241,6 +241,13 @@ FALSIFICATIONS: Sequence[Falsification] = (
         '"options": dict(entry.data)',
         "secrets_found",
     ),
+    _replaced(
+        "the recorder keeps addresses",
+        "SessionsCalendar",
+        'frozenset({"location"})',
+        "frozenset()",
+        "secrets_found",
+    ),
     Falsification(
         name="the key is in the log",
         edits=(

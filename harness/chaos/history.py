@@ -16,13 +16,13 @@ _SERIES = {"session_energy": "energy_kwh", "session_cost_in_eur": "cost"}
 
 
 async def wrong_calendars(home: Home, truth: Truth, followed: frozenset[str]) -> list[str]:
-    """Return what is wrong in the calendars of the cars."""
+    """Return what is wrong in the calendars of the cars; then have each write its state, places included."""
     async with await home.api.websocket() as socket:
         devices, entities = await our_devices(socket), await our_entities(socket)
     now = datetime.now(UTC)
     period = f"start={_text(now - PERIOD)}&end={_text(now + timedelta(hours=1))}"
     streets = {place["id"]: place["street"] for user in truth.users for place in user["locations"]}
-    wrong = []
+    wrong, calendars = [], []
     for car_id, car in truth.cars.items():
         if car["user_id"] not in followed:
             continue
@@ -32,6 +32,7 @@ async def wrong_calendars(home: Home, truth: Truth, followed: frozenset[str]) ->
         if calendar is None:
             wrong.append(f"{car_id}: no calendar")
             continue
+        calendars.append(calendar.entity_id)
         try:
             events = await home.api.rest("GET", f"calendars/{calendar.entity_id}?{period}")
         except RestFailed as err:
@@ -42,6 +43,7 @@ async def wrong_calendars(home: Home, truth: Truth, followed: frozenset[str]) ->
             f"calendar of {car_id}: {line}"
             for line in _wrong_events(events, sessions, streets, truth)
         ]
+    await home.api.call_action("homeassistant", "update_entity", entity_id=calendars)
     return wrong
 
 

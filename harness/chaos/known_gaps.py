@@ -9,11 +9,9 @@ from .verdict import KnownGap
 
 BEFORE_AUTOMATIONS = "before_automations_run"
 SHUT = "shut_while_reloading"
-ADDRESS = "address_in_the_calendar"
 
 _REASONS = {
     BEFORE_AUTOMATIONS: "Changes that the first refresh finds are published before automations listen.",
-    ADDRESS: "Once a calendar was looked at, its state has the address of the running session.",
     SHUT: "A delivery during a start is answered with 200 by Home Assistant, until the entry is loaded.",
 }
 

@@ -8,9 +8,7 @@ from typing import Any
 
 from .truth import Truth
 
-AFTER_CALENDARS = "database after the calendars"
 _DATABASE = "home-assistant_v2.db"
-_WHERE = ("address", "latitude")
 
 
 @dataclass(slots=True)
@@ -41,24 +39,11 @@ class Leaks:
         text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
         self.places[place] = self.places.get(place, b"") + text.encode()
 
-    def read_database(self, folder: Path, place: str) -> None:
-        """Read the database of a Home Assistant, which may still run."""
-        files = sorted(folder.glob(f"{_DATABASE}*"))
-        self.places[place] = b"".join(path.read_bytes() for path in files)
-
-    def read_logs(self, folder: Path) -> None:
-        """Read the logs of a Home Assistant that was stopped."""
+    def read_files(self, folder: Path) -> None:
+        """Read the database and the logs of a Home Assistant that was stopped."""
         logs = [*folder.glob("*.log"), *folder.glob("*.log.*")]
-        self.places["log"] = b"".join(path.read_bytes() for path in logs)
-
-    @property
-    def addresses_by_calendar(self) -> int:
-        """How many addresses came into the database because a calendar was looked at."""
-        content = self.places.get(AFTER_CALENDARS, b"")
-        return sum(
-            name.startswith(_WHERE) and secret.encode() in content
-            for name, secret in self.secrets.items()
-        )
+        for place, files in (("database", folder.glob(f"{_DATABASE}*")), ("log", logs)):
+            self.places[place] = b"".join(path.read_bytes() for path in files)
 
     def found(self) -> Iterator[str]:
         """Yield each secret that is somewhere, without itself; and each place that could not be searched."""
@@ -69,7 +54,5 @@ class Leaks:
                 # The webhook's address is in the log of Home Assistant's own component.
                 if name == "webhook_id" and place == "log":
                     continue
-                if place == AFTER_CALENDARS and name.startswith(_WHERE):
-                    continue  # a known gap, which is counted
                 if secret.encode() in content:
                     yield f"the {name} is in the {place}"

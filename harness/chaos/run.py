@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from pathlib import Path
 from random import Random
 import secrets
@@ -25,8 +24,7 @@ from .faults import DELIVERIES
 from .final_states import wrong_states
 from .history import wrong_calendars, wrong_statistics
 from .interruptions import LIFE_ENDING, RETRIES
-from .known_gaps import ADDRESS
-from .leaks import AFTER_CALENDARS, Leaks
+from .leaks import Leaks
 from .logs import not_caused, outages
 from .options import Options
 from .parts import Parts
@@ -252,19 +250,12 @@ class Chaos:
         leaks.keep("diagnostics", await home.api.rest("GET", path))
         for device_id in parts.setting.devices.values():
             leaks.keep("diagnostics", await home.api.rest("GET", f"{path}/device/{device_id}"))
-        leaks.read_database(home.folder, "database")
         self.verdict.count(
             "calendar_wrong", await wrong_calendars(home, truth, self._timeline.followed)
         )
         await home.stop()
-        leaks.read_logs(home.folder)
-        leaks.read_database(home.folder, AFTER_CALENDARS)
+        leaks.read_files(home.folder)
         self.verdict.count("secrets_found", list(leaks.found()))
-        by_calendar = leaks.addresses_by_calendar
-        gap = self.verdict.known_gaps[ADDRESS]
-        self.verdict.known_gaps[ADDRESS] = replace(gap, seen=by_calendar)
-        if self._options.full:
-            self.verdict.secrets_found += by_calendar
         passed_on = {str(line.data.get("event_id")) for line in parts.recording.webhooks}
         self.verdict.strangers = len(strangers.ids)
         published = sorted(strangers.ids & passed_on)
