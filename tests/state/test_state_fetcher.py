@@ -20,7 +20,7 @@ from custom_components.jedlix.api import (
 )
 from custom_components.jedlix.api.offered import Experience, OfferedCalls
 from custom_components.jedlix.state.fetcher import LISTING_DELAY, MAX_PAGES, Fetcher
-from custom_components.jedlix.state.snapshot import SESSIONS_REMEMBERED
+from custom_components.jedlix.state.ledger import SESSIONS_REMEMBERED
 
 NOON: Final = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 type Pages = Sequence[list[Session]] | JedlixError

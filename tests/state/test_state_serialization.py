@@ -17,6 +17,8 @@ from custom_components.jedlix.api import (
     Vehicle,
 )
 from custom_components.jedlix.state.gone import Absence
+from custom_components.jedlix.state.hours import Interval
+from custom_components.jedlix.state.ledger import Figures, Ledger, SealedMonth
 from custom_components.jedlix.state.serialization import snapshot_as_json, snapshot_from_json
 from custom_components.jedlix.state.snapshot import UserSnapshot, VehicleSnapshot
 
@@ -56,6 +58,27 @@ SETTINGS: Final = st.fixed_dictionaries(
         "departureTimes": st.dictionaries(IDS, st.lists(st.none() | IDS, max_size=2), max_size=2),
     },
 ).map(ChargeSettings.from_json)
+INTERVALS: Final = st.lists(st.builds(Interval, TIMES, TIMES), max_size=2).map(tuple)
+LEDGERS: Final = st.builds(
+    Ledger,
+    listed=st.dictionaries(IDS, SESSIONS, max_size=2),
+    financials=st.dictionaries(IDS, SESSIONS, max_size=2),
+    charging=INTERVALS,
+    unseen=INTERVALS,
+    sealed_months=st.lists(
+        st.builds(
+            SealedMonth,
+            month=IDS,
+            currency=TEXTS,
+            figures=st.builds(
+                Figures, energy_kwh=st.floats(-1e6, 1e6), cost=AMOUNTS, savings=AMOUNTS
+            ),
+        ),
+        max_size=2,
+    ).map(tuple),
+    sealed_until=st.none() | TIMES,
+    sealed_sessions=st.dictionaries(IDS, TIMES, max_size=2),
+)
 CARS: Final = st.builds(
     VehicleSnapshot,
     vehicle=st.builds(
@@ -87,6 +110,7 @@ CARS: Final = st.builds(
     plug_session=st.none() | SESSIONS,
     boost_session_id=TEXTS,
     entered_levels=st.dictionaries(IDS, LEVELS, max_size=2),
+    ledger=LEDGERS,
     fetched=st.lists(SESSIONS, max_size=1).map(tuple),
 )
 USERS: Final = st.builds(
@@ -188,3 +212,31 @@ def test_a_field_of_a_wrong_shape_is_left_out(odd: object) -> None:
     assert user.vehicles["car"].estimated_ends == {}
     assert user.vehicles["car"].open_sessions == {}
     assert user.vehicles["car"].settings is None
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        [],
+        {"listed": {"s": {}}},
+        {"financials": {"s": None}},
+        {"charging": [["2026-11-24T12:00:00Z"]]},
+        {"unseen": [["2026-11-24T12:00:00Z", None]]},
+        {"unseen": ["2026-11-24T12:00:00Z"]},
+        {"charging": [["2026-11-24T12:00:00Z", "soon"]]},
+        {"sealed_months": [{"month": "2026-11"}]},
+        {"sealed_months": [{"figures": {"energy_kwh": 5}}]},
+    ],
+)
+def test_a_damaged_ledger_costs_that_car_alone(
+    damaged: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    session = {"id": "s", "energy_kwh": 5}
+    cars = {
+        name: {"vehicle": {"id": name}, "watched_since": "2026-11-24T12:00:00Z", "ledger": ledger}
+        for name, ledger in (("damaged", damaged), ("whole", {"listed": {"s": session}}))
+    }
+    user = snapshot_from_json({"user_id": "user", "vehicles": cars})
+    assert user.vehicles["damaged"].ledger == Ledger()
+    assert user.vehicles["whole"].ledger.listed == {"s": Session(id="s", energy_kwh=5)}
+    assert "The figures of the Jedlix car damaged cannot be read" in caplog.text

@@ -13,8 +13,9 @@ from custom_components.jedlix.api import (
     Session,
     Vehicle,
 )
+from custom_components.jedlix.state.hours import Interval
+from custom_components.jedlix.state.ledger import SESSIONS_REMEMBERED
 from custom_components.jedlix.state.snapshot import (
-    SESSIONS_REMEMBERED,
     UserSnapshot,
     VehicleSnapshot,
 )
@@ -477,3 +478,58 @@ def test_a_car_is_known_since_the_first_refresh_began_or_since_it_was_added() ->
         "car": at(0),
         "other": at(5),
     }
+
+
+# -- the ledger --------------------------------------------------------------------------------------------
+
+
+def test_the_ledger_knows_when_the_car_charged() -> None:
+    found = known(session("s", 0), read_at=1)
+    for status, minute in ((CHARGING, 5), (STOPPED, 9), (STOPPED, 20), (CHARGING, 30), (AWAY, 40)):
+        found = found.advance(car(status, minute), [session("s", 0)], at(minute))
+    assert found.ledger.charging == (Interval(at(0), at(9)), Interval(at(30), at(40)))
+
+
+def test_the_ledger_follows_a_session_and_an_end_in_the_future_has_not_come() -> None:
+    found = known(session("s", 0, 60, energy_kwh=3))
+    assert found.ledger.listed == {"s": session("s", 0, energy_kwh=3)}
+    found = found.advance(car(STOPPED, 60), [session("s", 0, 60, energy_kwh=5)], at(60))
+    assert found.ledger.listed == {"s": session("s", 0, 60, energy_kwh=5)}
+
+
+def test_the_ledger_knows_when_nobody_read_the_car() -> None:
+    user = UserSnapshot.unknown("user", at(0)).advance([car()], [], at(0))
+    user = replace(user, refreshed_at=at(0)).advance([car()], [], at(120))
+    assert user.vehicles["car"].ledger.unseen == ()
+    user = replace(user, refreshed_at=at(120)).advance([car()], [], at(241))
+    assert user.vehicles["car"].ledger.unseen == (Interval(at(120), at(241)),)
+
+
+@pytest.mark.parametrize("end", [None, 5])
+def test_a_session_that_jedlix_has_deleted_leaves_the_ledger_once_answers_agree(
+    end: float | None,
+) -> None:
+    lost, other = session("lost", 1, end, energy_kwh=3), session("other", 1, 2, energy_kwh=1)
+    user = UserSnapshot.unknown("user", at(0)).advance([car()], [lost, other], at(6))
+    for minute in (10, 20):
+        user = user.advance([car()], [other], at(minute), complete_since=at(0))
+    assert user.vehicles["car"].ledger.figures(at(20)).energy_kwh == 4
+    user = user.advance([car()], [other], at(30), complete_since=at(0))
+    assert user.vehicles["car"].ledger.figures(at(30)).energy_kwh == 1
+    assert user.absences == {}
+    # It was no deletion: the session is listed again.
+    user = user.advance([car()], [lost, other], at(40), complete_since=at(0))
+    assert user.vehicles["car"].ledger.figures(at(40)).energy_kwh == 4
+
+
+def test_a_session_before_what_the_list_covers_is_not_deleted() -> None:
+    user = UserSnapshot.unknown("user", at(0)).advance([car()], [session("s", 1, 2)], at(6))
+    for minute in (10, 20, 30, 40):
+        user = user.advance([car()], [], at(minute), complete_since=at(1.5))
+    assert user.vehicles["car"].ledger.listed.keys() == {"s"}
+
+
+def test_sealing_concerns_each_car() -> None:
+    user = UserSnapshot.unknown("user", at(0)).advance([car()], [session("s", 1, 2)], at(6))
+    assert user.seal(at(6), UTC).vehicles["car"].ledger.listed.keys() == {"s"}
+    assert user.seal(at(2) + SESSIONS_REMEMBERED, UTC).vehicles["car"].ledger.listed == {}

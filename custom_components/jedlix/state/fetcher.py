@@ -25,7 +25,7 @@ from ..api import (
 )
 from ..api.offered import OfferedCalls
 from ..api.shared_call import SharedCall
-from .snapshot import SESSIONS_REMEMBERED
+from .ledger import SESSIONS_REMEMBERED
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -7,13 +7,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+import logging
 from typing import Final
 
 from ..api import BadAnswer, ChargeSettings, Session, Vehicle
 from ..api.models import read_status
-from ..api.reading import Fields, Json, integer, moment, percent, text
+from ..api.reading import Fields, Json, integer, moment, number, percent, text
 from .gone import Absence
+from .hours import Interval
+from .ledger import Figures, Ledger, SealedMonth
 from .snapshot import UserSnapshot, VehicleSnapshot
+
+_LOGGER = logging.getLogger(__name__)
 
 # Stored under the name that a field had when the first file was written.
 _STORED_NAMES: Final = {
@@ -21,6 +26,7 @@ _STORED_NAMES: Final = {
     "first_refresh": "first_look",
     "entered_levels": "told_levels",
 }
+_EMPTY: Final[tuple[object, ...]] = (None, {}, (), Ledger())
 _NOT_STORED: Final = frozenset({"fetched", "chargers"})
 
 
@@ -76,11 +82,62 @@ def _vehicle_from_json(data: object, user_id: str) -> VehicleSnapshot:
         latest_session=None if latest is None else Session.from_json(latest),
         plug_session=None if plug is None else Session.from_json(plug),
         boost_session_id=text(car.get("boostsessionid")),
+        ledger=_ledger(car, stored),
         entered_levels={
             key: level
             for key, value in _items(car, "toldlevels")
             if (level := percent(value)) is not None
         },
+    )
+
+
+def _ledger(car: Fields, stored: object) -> Ledger:
+    """Return the stored ledger of a car, an empty one where it cannot be read."""
+    if (data := car.get("ledger")) is None:
+        return Ledger()
+    try:
+        ledger = Fields(data)
+        return Ledger(
+            listed={key: Session.from_json(item) for key, item in _items(ledger, "listed")},
+            financials={key: Session.from_json(item) for key, item in _items(ledger, "financials")},
+            charging=tuple(_intervals(ledger, "charging")),
+            unseen=tuple(_intervals(ledger, "unseen")),
+            sealed_months=tuple(map(_sealed_month, _list(ledger, "sealedmonths"))),
+            sealed_until=moment(ledger.get("sealeduntil")),
+            sealed_sessions={
+                key: end
+                for key, value in _items(ledger, "sealedsessions")
+                if (end := moment(value)) is not None
+            },
+        )
+    except BadAnswer as err:
+        name = text(Fields(stored).get("id"))
+        _LOGGER.warning("The figures of the Jedlix car %s cannot be read: %s", name, err)
+        return Ledger()
+
+
+def _intervals(fields_of: Fields, name: str) -> Iterator[Interval]:
+    for item in _list(fields_of, name):
+        match item:
+            case [str() as first, str() as last] if (start := moment(first)) and (
+                end := moment(last)
+            ):
+                yield Interval(start, end)
+            case _:
+                raise BadAnswer("a stored interval without a start or an end")
+
+
+def _sealed_month(data: object) -> SealedMonth:
+    sealed = Fields(data)
+    figures = Fields(sealed.get("figures"))
+    return SealedMonth(
+        month=sealed.required_id("month"),
+        currency=text(sealed.get("currency")),
+        figures=Figures(
+            energy_kwh=number(figures.get("energykwh")),
+            cost=number(figures.get("cost")),
+            savings=number(figures.get("savings")),
+        ),
     )
 
 
@@ -100,6 +157,12 @@ def _items(fields_of: Fields, name: str) -> list[tuple[str, object]]:
     return list(stored.items()) if isinstance(stored, dict) else []
 
 
+def _list(fields_of: Fields, name: str) -> list[object]:
+    """Return a stored list, an empty one where there is none."""
+    stored = fields_of.get(name)
+    return stored if isinstance(stored, list) else []
+
+
 def _as_json(value: object) -> Json:
     if isinstance(value, datetime):
         return value.isoformat()
@@ -110,10 +173,10 @@ def _as_json(value: object) -> Json:
         return {
             _STORED_NAMES.get(name, name): _as_json(part)
             for name, part in parts.items()
-            if part not in (None, {}) and name not in _NOT_STORED
+            if part not in _EMPTY and name not in _NOT_STORED
         }
     if isinstance(value, Mapping):
         return {str(key): _as_json(item) for key, item in value.items()}
-    if isinstance(value, frozenset):
-        return sorted(value)
+    if isinstance(value, frozenset | tuple):
+        return [_as_json(item) for item in (value if isinstance(value, tuple) else sorted(value))]
     return value  # type: ignore[return-value]

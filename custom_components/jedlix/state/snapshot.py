@@ -5,16 +5,13 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from types import MappingProxyType
 from typing import Final, Self
 
 from ..api import Charger, ChargeSettings, ChargeStatus, Session, Vehicle
 from .gone import Absence, after_answer, gone
-
-# How long an ended session is remembered, so that it is never published twice. Longer than any history
-# reaches.
-SESSIONS_REMEMBERED: Final = timedelta(days=8)
+from .ledger import MAX_UNSEEN, SESSIONS_REMEMBERED, Ledger
 
 # A reading or an end that lies further in the future is not believed.
 CLOCK_TOLERANCE: Final = timedelta(minutes=5)
@@ -44,6 +41,7 @@ class VehicleSnapshot:
     remembered with its session.
     `entered_levels`: battery levels in % that the user entered, by session id; remembered likewise.
     `estimated_ends`: the ends among them that are estimated, because Jedlix no longer lists the session.
+    `ledger`: the figures of all sessions.
     `fetched`: the ended sessions of the last refresh. The comparison reads them; they are not stored.
     """
 
@@ -58,12 +56,18 @@ class VehicleSnapshot:
     plug_session: Session | None = None
     boost_session_id: str | None = None
     entered_levels: Mapping[str, int] = field(default_factory=dict)
+    ledger: Ledger = field(default_factory=Ledger)
     fetched: tuple[Session, ...] = field(default=(), compare=False)
 
     @property
     def session(self) -> Session | None:
         """Return the running session: the newest without an end (assumed, no flag is documented)."""
         return max(self.open_sessions.values(), key=_started, default=None)
+
+    @property
+    def listed_sessions(self) -> dict[str, Session]:
+        """Return the sessions that Jedlix should list, by id."""
+        return {**self.ledger.listed, **self.open_sessions}
 
     @property
     def is_plugged_in(self) -> bool | None:
@@ -161,16 +165,24 @@ class VehicleSnapshot:
             entered_levels={
                 key: level for key, level in self.entered_levels.items() if key in open_sessions
             },
+            ledger=_with_charging(self.ledger.advance(sessions), self.vehicle, vehicle),
             fetched=tuple({item.id: item for item in sessions if item.ended_at}.values()),
         )
 
     def close(self, session_id: str, last_seen: datetime) -> Self:
-        """Return this snapshot with a session closed that Jedlix no longer lists; its end is estimated."""
+        """Return this snapshot without a session that Jedlix no longer lists.
+
+        An open one gets an estimated end.
+        """
+        ledger = self.ledger.without({session_id})
+        if session_id not in self.open_sessions:
+            return replace(self, ledger=ledger)
         session = replace(self.open_sessions[session_id], ended_at=last_seen)
         closed = self.advance(self.vehicle, [session], last_seen)
         return replace(
             closed,
             estimated_ends={**closed.estimated_ends, session_id: last_seen},
+            ledger=ledger,
             fetched=(*self.fetched, session),
         )
 
@@ -254,9 +266,27 @@ class UserSnapshot:
             ).advance(vehicle, by_vehicle[vehicle_id], now)
             for vehicle_id, vehicle in everything.items()
         }
+        if self.refreshed_at is not None and now - self.refreshed_at > MAX_UNSEEN:
+            advanced = {
+                vehicle_id: replace(car, ledger=car.ledger.with_unseen(self.refreshed_at, now))
+                for vehicle_id, car in advanced.items()
+            }
         user = replace(self, first_refresh=None, vehicles=advanced)
         listed = {session.id for found in by_vehicle.values() for session in found}
         return user._with_absences(self, cars.keys(), listed, complete_since, now)  # noqa: SLF001
+
+    def seal(self, now: datetime, zone: tzinfo) -> Self:
+        """Return this snapshot with the figures sealed of sessions that are no longer remembered.
+
+        They are kept by the months of a time zone.
+        """
+        return replace(
+            self,
+            vehicles={
+                key: replace(car, ledger=car.ledger.seal(now, zone))
+                for key, car in self.vehicles.items()
+            },
+        )
 
     def _owner_of(self, session: Session, cars: Mapping[str, Vehicle]) -> str | None:
         """Return the car of a session without a vehicle id.
@@ -285,15 +315,11 @@ class UserSnapshot:
 
         A car goes after its last session, so that the end of that is published first.
         """
-        open_sessions = {
-            session.id: session
-            for car in self.vehicles.values()
-            for session in car.open_sessions.values()
-        }
         absent_sessions = {
-            session.id
-            for session in open_sessions.values()
-            if session.id not in session_ids
+            session_id
+            for car in self.vehicles.values()
+            for session_id, session in car.listed_sessions.items()
+            if session_id not in session_ids
             and complete_since is not None
             and (session.started_at is None or session.started_at >= complete_since)
         }
@@ -314,7 +340,7 @@ class UserSnapshot:
         vehicles = {}
         for vehicle_id, car in self.vehicles.items():
             known = car
-            for session_id in car.open_sessions:
+            for session_id in car.listed_sessions:
                 if (key := _SESSION + session_id) in lost:
                     known = known.close(session_id, absences[key].last_seen)
             held = before.vehicles.get(vehicle_id)
@@ -326,7 +352,7 @@ class UserSnapshot:
             *(
                 _SESSION + session_id
                 for car in vehicles.values()
-                for session_id in car.open_sessions
+                for session_id in car.listed_sessions
             ),
         }
         return replace(
@@ -393,6 +419,15 @@ def _newer_reading(known: Vehicle, fetched: Vehicle, now: datetime) -> Vehicle:
     if held is None or read is None or held > now + CLOCK_TOLERANCE or read >= held:
         return fetched
     return replace(fetched, charge_state=known.charge_state)
+
+
+def _with_charging(ledger: Ledger, before: Vehicle, after: Vehicle) -> Ledger:
+    """Return a ledger that knows when the car charged between two readings."""
+    start, end = before.charge_state.updated_at, after.charge_state.updated_at
+    was_charging = before.charge_state.status is ChargeStatus.CHARGING
+    if not was_charging or start is None or end is None or start >= end:
+        return ledger
+    return ledger.with_charging(start, end)
 
 
 def _without_future_end(session: Session, now: datetime) -> Session:

@@ -1,0 +1,328 @@
+"""Ledger: the energy, cost and savings of a car's sessions, each session counted once.
+
+A late or corrected figure changes the session's entry, and the totals by the difference. Sessions that are no
+longer remembered are sealed: what they had is kept by month, and they never count again.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from datetime import datetime, timedelta, tzinfo
+from types import MappingProxyType
+from typing import Final, Self
+
+from ..api import Session
+from .hours import Flow, Interval, flow_of, share
+
+# How long an ended session is remembered. So long its figures may be corrected, and so long it is never
+# published twice. Longer than any history reaches.
+SESSIONS_REMEMBERED: Final = timedelta(days=8)
+# How long the ids of sealed sessions are kept: Jedlix may list one again, with a later end.
+_SEALED_IDS_KEPT: Final = timedelta(days=31)
+# Where nobody has read the car for so long, it is not known when it charged.
+MAX_UNSEEN: Final = timedelta(hours=2)
+
+_NO_SESSIONS: Final[Mapping[str, Session]] = MappingProxyType({})
+_NO_MOMENTS: Final[Mapping[str, datetime]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """Energy in kWh, cost and savings in one currency; None is a figure that Jedlix has not reported."""
+
+    energy_kwh: float | None = None
+    cost: float | None = None
+    savings: float | None = None
+
+    @classmethod
+    def of(cls, session: Session) -> Self:
+        """Return the figures of a session."""
+        return cls(energy_kwh=session.energy_kwh, cost=session.cost, savings=session.savings)
+
+    @property
+    def is_complete(self) -> bool:
+        """Return whether Jedlix has reported all of the figures."""
+        return None not in (self.energy_kwh, self.cost, self.savings)
+
+    @property
+    def is_empty(self) -> bool:
+        """Return whether Jedlix has reported none of the figures."""
+        return self.energy_kwh is self.cost is self.savings is None
+
+    def times(self, factor: float) -> Self:
+        """Return a part of these figures."""
+        return self._map(lambda value: value * factor)
+
+    def plus(self, other: Self) -> Self:
+        """Return the sum of both; a figure that only one of them has is that one's."""
+        return type(self)(
+            energy_kwh=_sum(self.energy_kwh, other.energy_kwh),
+            cost=_sum(self.cost, other.cost),
+            savings=_sum(self.savings, other.savings),
+        )
+
+    def _map(self, change: Callable[[float], float]) -> Self:
+        return type(self)(
+            **{
+                item.name: None if (value := getattr(self, item.name)) is None else change(value)
+                for item in fields(self)
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedMonth:
+    """What sealed sessions had in a local month, written as 2026-11, and in one currency."""
+
+    month: str
+    currency: str | None
+    figures: Figures
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ledger:
+    """The sessions of one car with their figures. Times are Jedlix's.
+
+    `listed`: the remembered sessions by id, as Jedlix last listed them.
+    `financials`: what the financials last reported of them, by the session's id.
+    `charging`: the intervals in which the car was seen charging.
+    `unseen`: the intervals in which nobody read the car.
+    `sealed_months`: the figures of sealed sessions. `sealed_until`: sessions that ended before are sealed.
+    `sealed_sessions`: when each sealed session ended, by id, for a while.
+    """
+
+    listed: Mapping[str, Session] = _NO_SESSIONS
+    financials: Mapping[str, Session] = _NO_SESSIONS
+    charging: tuple[Interval, ...] = ()
+    unseen: tuple[Interval, ...] = ()
+    sealed_months: tuple[SealedMonth, ...] = ()
+    sealed_until: datetime | None = None
+    sealed_sessions: Mapping[str, datetime] = _NO_MOMENTS
+
+    # -- what is known -------------------------------------------------------------------------------------
+
+    @property
+    def sessions(self) -> dict[str, Session]:
+        """Return the remembered sessions by id, with what Jedlix's list leaves out from the financials."""
+        return {
+            session_id: completed(session, self.financials.get(session_id))
+            for session_id, session in self.listed.items()
+        }
+
+    def session(self, session_id: str) -> Session | None:
+        """Return a remembered session, None where it is not known."""
+        listed = self.listed.get(session_id)
+        return None if listed is None else completed(listed, self.financials.get(session_id))
+
+    @property
+    def last_session(self) -> Session | None:
+        """Return the remembered session that ended last, None where none has ended."""
+        ended = [session for session in self.sessions.values() if session.ended_at is not None]
+        return max(ended, key=_ended, default=None)
+
+    @property
+    def currency(self) -> str | None:
+        """Return the currency of the money: that of most sessions, None where Jedlix names none."""
+        named = [item.currency for item in self.sessions.values()]
+        if not any(named):
+            named = [item.currency for item in self.sealed_months]
+        known = [currency for currency in named if currency is not None]
+        return max(sorted(set(known)), key=known.count, default=None)
+
+    def flow(self, session: Session, now: datetime) -> Flow:
+        """Return when energy flowed in a session, as far as is known: up to now in one without an end.
+
+        Where nobody has read the car for long, it is not known when it charged: then it is all the time.
+        """
+        end = session.ended_at or now
+        start = session.started_at or end
+        unseen = sum(
+            (max(timedelta(0), min(end, gap.end) - max(start, gap.start)) for gap in self.unseen),
+            timedelta(0),
+        )
+        return flow_of(start, end, self.charging if unseen <= MAX_UNSEEN else ())
+
+    def figures(self, now: datetime, since: datetime | None = None) -> Figures:
+        """Return the figures of all sessions, or of the time since a local month began.
+
+        Money in another currency than `currency` is left out. A figure that no session ever had is None.
+        """
+        currency = self.currency
+        month = "" if since is None else _month_of(since)
+        total = Figures()
+        for item in self.sealed_months:
+            figures = _in_currency(item.figures, item.currency, currency)
+            total = total.plus(figures.times(item.month >= month))
+        for session in self.sessions.values():
+            figures = _in_currency(Figures.of(session), session.currency, currency)
+            total = total.plus(figures.times(self._part_since(session, now, since)))
+        return total
+
+    def lacks_figures(self, session_id: str) -> bool:
+        """Return whether an ended session has no cost or no savings yet; the financials may have them."""
+        session = self.session(session_id)
+        return (
+            session is not None
+            and session.ended_at is not None
+            and not Figures.of(session).is_complete
+        )
+
+    # -- what is new ---------------------------------------------------------------------------------------
+
+    def advance(self, sessions: Iterable[Session]) -> Self:
+        """Return this ledger after an answer with these sessions. What it leaves out of them stays."""
+        listed = dict(self.listed)
+        for session in sessions:
+            if (known := listed.get(session.id)) is not None:
+                listed[session.id] = _updated(known, session)
+            elif not self._is_sealed(session):
+                listed[session.id] = session
+        return self if listed == self.listed else replace(self, listed=listed)
+
+    def with_financials(self, sessions: Iterable[Session]) -> Self:
+        """Return this ledger after an answer of the financials; only the sessions in it are completed."""
+        financials = dict(self.financials)
+        for session in sessions:
+            if session.id in self.listed and not Figures.of(session).is_empty:
+                figures = Session(
+                    id=session.id,
+                    energy_kwh=session.energy_kwh,
+                    cost=session.cost,
+                    savings=session.savings,
+                    currency=session.currency,
+                )
+                financials[session.id] = _updated(financials.get(session.id, figures), figures)
+        return self if financials == self.financials else replace(self, financials=financials)
+
+    def with_charging(self, start: datetime, end: datetime) -> Self:
+        """Return this ledger with an interval in which the car was seen charging."""
+        return replace(self, charging=self._joined(self.charging, Interval(start, end)))
+
+    def with_unseen(self, start: datetime, end: datetime) -> Self:
+        """Return this ledger with an interval in which nobody read the car."""
+        return replace(self, unseen=self._joined(self.unseen, Interval(start, end)))
+
+    def without(self, session_ids: Collection[str]) -> Self:
+        """Return this ledger without sessions that Jedlix has deleted."""
+        if self.listed.keys().isdisjoint(session_ids):
+            return self
+        return replace(
+            self,
+            listed={key: item for key, item in self.listed.items() if key not in session_ids},
+            financials={
+                key: item for key, item in self.financials.items() if key not in session_ids
+            },
+        )
+
+    def seal(self, now: datetime, zone: tzinfo) -> Self:
+        """Return this ledger with the sessions sealed that are no longer remembered.
+
+        Their figures are kept by the months of a time zone.
+        """
+        until = now - SESSIONS_REMEMBERED
+        old = {
+            session_id: session
+            for session_id, session in self.sessions.items()
+            if session.ended_at is not None and session.ended_at <= until
+        }
+        if not old and self.sealed_until is not None:
+            return self
+        months = {(item.month, item.currency): item.figures for item in self.sealed_months}
+        for session in old.values():
+            for month, figures in self._by_month(session, now, zone):
+                key = (month, session.currency)
+                months[key] = months.get(key, Figures()).plus(figures)
+        return replace(
+            self.without(old),
+            sealed_months=tuple(
+                SealedMonth(month=month, currency=currency, figures=figures)
+                for (month, currency), figures in months.items()
+            ),
+            sealed_until=max(until, self.sealed_until or until),
+            sealed_sessions={
+                session_id: ended_at
+                for session_id, ended_at in {
+                    **self.sealed_sessions,
+                    **{key: session.ended_at for key, session in old.items()},
+                }.items()
+                if ended_at is not None and ended_at > until - _SEALED_IDS_KEPT
+            },
+        )
+
+    def _part_since(self, session: Session, now: datetime, since: datetime | None) -> float:
+        """Return which part of a session's figures belongs to the time since a moment, from 0 to 1."""
+        if since is None:
+            return 1.0
+        flow = self.flow(session, now)
+        return share(flow, since, max(since, flow[-1].end) + timedelta(days=1))
+
+    def _joined(self, intervals: Iterable[Interval], new: Interval) -> tuple[Interval, ...]:
+        """Return intervals with a new one, without those before all sessions that are remembered."""
+        starts = [item.started_at for item in self.listed.values() if item.started_at is not None]
+        oldest = min([new.end - SESSIONS_REMEMBERED, *starts])
+        kept = [item for item in intervals if item.end > oldest]
+        if kept and kept[-1].start <= new.start <= kept[-1].end:
+            new = Interval(kept[-1].start, max(kept[-1].end, new.end))
+            kept.pop()
+        return (*kept, new)
+
+    def _is_sealed(self, session: Session) -> bool:
+        return session.id in self.sealed_sessions or (
+            session.ended_at is not None
+            and self.sealed_until is not None
+            and session.ended_at <= self.sealed_until
+        )
+
+    def _by_month(
+        self, session: Session, now: datetime, zone: tzinfo
+    ) -> Iterator[tuple[str, Figures]]:
+        """Yield each local month in which energy of an ended session flowed, and the figures of it."""
+        flow = self.flow(session, now)
+        begin = _month_start(flow[0].start.astimezone(zone))
+        while begin <= flow[-1].end:
+            following = _month_start(begin + timedelta(days=32))
+            part = share(flow, begin, following)
+            yield _month_of(begin), Figures.of(session).times(part)
+            begin = following
+
+
+def completed(session: Session, financials: Session | None) -> Session:
+    """Return a session with what it leaves out taken from its line in the financials."""
+    if financials is None:
+        return session
+    return replace(
+        session,
+        energy_kwh=financials.energy_kwh if session.energy_kwh is None else session.energy_kwh,
+        cost=financials.cost if session.cost is None else session.cost,
+        savings=financials.savings if session.savings is None else session.savings,
+        currency=session.currency or financials.currency,
+    )
+
+
+def _updated(known: Session, session: Session) -> Session:
+    """Return a session as an answer reports it; what the answer leaves out stays as it is known."""
+    reported = {item.name: getattr(session, item.name) for item in fields(session)}
+    return replace(known, **{name: value for name, value in reported.items() if value is not None})
+
+
+def _in_currency(figures: Figures, own: str | None, wanted: str | None) -> Figures:
+    """Return figures; money counts in the wanted currency, or where Jedlix names none."""
+    return figures if own in (None, wanted) else replace(figures, cost=None, savings=None)
+
+
+def _ended(session: Session) -> float:
+    """Return the end in seconds, to order sessions by."""
+    return 0.0 if session.ended_at is None else session.ended_at.timestamp()
+
+
+def _sum(one: float | None, other: float | None) -> float | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return one + other
+
+
+def _month_start(local: datetime) -> datetime:
+    return local.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+
+
+def _month_of(local: datetime) -> str:
+    return local.strftime("%Y-%m")
