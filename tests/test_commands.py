@@ -321,7 +321,7 @@ async def test_two_commands_within_two_seconds_are_both_kept(
     entry = entry_of(hass)
     for pause in (0, 0, 9, 30, 300):
         clock.go_on(timedelta(seconds=pause))
-        entry.runtime_data.coordinator._details.request_settings(lagging.user_ids[0])
+        entry.runtime_data.coordinator._details.schedule.request_settings(lagging.user_ids[0])
         await poll(hass, entry)
         settings = lagging.vehicle(lagging.vehicle_ids[0]).settings
         assert settings == before | dict(written[it] for it in commands)

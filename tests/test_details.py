@@ -192,7 +192,7 @@ async def test_in_a_session_polls_read_the_charger_and_deliveries_do_not(
     path, headers = call_of(entry)
     await home.post(path, json=message("e-1", userId=sim.user_ids[0]), headers=headers)
     await until(hass, lambda: len(calls()) >= 2)
-    async with entry.runtime_data.coordinator.user_locks[sim.user_ids[0]]:
+    async with entry.runtime_data.coordinator.refresher.user_locks[sim.user_ids[0]]:
         ended = [call.partition("?")[0].rpartition("/")[2] for call in calls()]
     assert sorted(ended) == ["sessions", "vehicles"]
     calls = mark(sim)

@@ -172,10 +172,10 @@ async def test_the_devices_of_a_user_who_was_never_refreshed_stay(
     monkeypatch.setattr("custom_components.jedlix.coordinator.FIRST_REFRESH_TIMEOUT", 0.05)
     vehicles_may_answer.clear()
     await hass.config_entries.async_setup(entry.entry_id)
-    assert entry.runtime_data.coordinator.never_refreshed == set(sim.user_ids)
+    assert entry.runtime_data.coordinator.known.never_refreshed == set(sim.user_ids)
     assert car_device(hass, entry, sim) == device
     vehicles_may_answer.set()
-    await until(hass, lambda: not entry.runtime_data.coordinator.never_refreshed)
+    await until(hass, lambda: not entry.runtime_data.coordinator.known.never_refreshed)
     assert car_device(hass, entry, sim) is not None
 
 

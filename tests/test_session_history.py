@@ -133,7 +133,7 @@ async def test_a_running_session_is_there_however_long_it_runs(
 ) -> None:
     car = await start_car(history_days=0)
     running = Session(id="1", vehicle_id=car.key[1], started_at=now - 90 * DAY)
-    car.coordinator.apply_command(
+    car.coordinator.refresher.apply_command(
         car.key, Part.LEVEL, lambda vehicle: replace(vehicle, open_sessions={"1": running})
     )
     assert await car.ids(now - DAY, now) == ["1"]

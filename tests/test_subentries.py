@@ -111,7 +111,7 @@ async def test_a_user_is_removed_without_a_reload_and_can_be_added_again(
     sim.plug(sim.vehicle_ids[0])
     await until(hass, lambda: car_state(hass, sim, SESSION).state == "smart")
     data, recorded = entry.runtime_data, record_events(hass)
-    async with data.coordinator.user_locks[sim.user_ids[0]]:  # no refresh is under way
+    async with data.coordinator.refresher.user_locks[sim.user_ids[0]]:  # no refresh is under way
         remove_user(hass, entry, sim.user_ids[0])
     await hass.async_block_till_done()
     assert entry.runtime_data is data

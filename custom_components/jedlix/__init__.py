@@ -163,7 +163,7 @@ def _remove_devices_of_the_gone(hass: HomeAssistant, entry: JedlixConfigEntry) -
     """
     coordinator = entry.runtime_data.coordinator
     known = {identifier_of(key) for key in coordinator.fleet.members} | {entry.entry_id}
-    of_unknown = tuple(f"{user_id}_" for user_id in coordinator.never_refreshed)
+    of_unknown = tuple(f"{user_id}_" for user_id in coordinator.known.never_refreshed)
     devices = dr.async_get(hass)
     for device in dr.async_entries_for_config_entry(devices, entry.entry_id):
         identifiers = {identifier for domain, identifier in device.identifiers if domain == DOMAIN}

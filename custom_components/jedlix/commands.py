@@ -134,7 +134,7 @@ class Commands:
         async with self._attempt(key, "session_settings", session):
             await self._client.boost(key[0], session.id, enabled=enabled)
             boosted = session.id if enabled else None
-            self._coordinator.apply_command(
+            self._coordinator.refresher.apply_command(
                 key, Part.BOOST, lambda car: _with_boost(car, session.id, boosted)
             )
 
@@ -145,7 +145,7 @@ class Commands:
             refuse("no_session")
         async with self._attempt(key, "session_settings", session):
             await self._client.set_current_battery_level(key[0], session.id, level)
-            self._coordinator.apply_command(
+            self._coordinator.refresher.apply_command(
                 key,
                 Part.LEVEL,
                 lambda car: replace(car, entered_levels={**car.entered_levels, session.id: level}),
@@ -220,7 +220,7 @@ class Commands:
             refuse("not_offered")
         async with self._attempt(key, "update_charge_settings"):
             newest = replace(car, settings=await self._client.charge_settings(*key))
-            settings = self._coordinator.with_holds(key, newest).settings
+            settings = self._coordinator.refresher.with_holds(key, newest).settings
             yield settings or newest.settings or car.settings
 
     async def _write(
@@ -230,7 +230,7 @@ class Commands:
         change: Callable[[ChargeSettings], dict[str, Json]],
     ) -> None:
         await self._client.update_charge_settings(*key, change(settings))
-        self._coordinator.apply_command(
+        self._coordinator.refresher.apply_command(
             key, Part.SETTINGS, lambda car: _with_settings(car, settings, change)
         )
 
@@ -242,7 +242,7 @@ class Commands:
         offered = self._coordinator.offered
         refusal: JedlixError | None = None
         try:
-            async with self._coordinator.user_locks[key[0]]:
+            async with self._coordinator.refresher.user_locks[key[0]]:
                 self._check(key, call)
                 yield
             offered.note_answer(call)

@@ -51,7 +51,7 @@ async def async_get_config_entry_diagnostics(
             "last_one_succeeded": coordinator.last_update_success,
             "checkpoint": data.store.tenant_read_at,
             "users_followed": len(coordinator.followed),
-            "users_not_yet_seen": len(coordinator.never_refreshed),
+            "users_not_yet_seen": len(coordinator.known.never_refreshed),
         },
         "vehicles": [_vehicle(car) for car in coordinator.fleet.vehicles.values()],
         "chargers": [_charger(charger) for charger in coordinator.fleet.chargers.values()],

@@ -482,9 +482,9 @@ async def test_set_up_does_not_wait_for_a_slow_user(
     coordinator = coordinator_of(entry)
     assert entry.state is ConfigEntryState.LOADED
     assert coordinator.fleet.vehicles == {}
-    assert coordinator.never_refreshed == set(sim.user_ids)
+    assert coordinator.known.never_refreshed == set(sim.user_ids)
     vehicles_may_answer.set()
-    await until(hass, lambda: not coordinator.never_refreshed)
+    await until(hass, lambda: not coordinator.known.never_refreshed)
     assert coordinator.fleet.vehicles
     await until(hass, lambda: state_of(hass, "_charge_state") == "disconnected")
 

@@ -215,7 +215,7 @@ async def test_a_refresh_that_hangs_is_ended_and_counts_as_failed(
 ) -> None:
     vehicles_may_answer.clear()
     with monkeypatch.context() as patch:
-        patch.setattr("custom_components.jedlix.coordinator.REFRESH_TIMEOUT", 0.1)
+        patch.setattr("custom_components.jedlix.refresher.REFRESH_TIMEOUT", 0.1)
         await poll(hass, polled)
     assert "cannot be read at the moment: the refresh took longer than a minute" in caplog.text
     assert polled.runtime_data.store.users[sim.user_ids[0]].failing_since is not None

@@ -10,10 +10,10 @@ import pytest
 
 from custom_components.jedlix.api import Charger, ChargeSettings, Session, Vehicle
 from custom_components.jedlix.state.changes import Change, ChangeType
+from custom_components.jedlix.state.details import DetailSchedule
 from custom_components.jedlix.state.gone import Absence
 from custom_components.jedlix.state.schedule import (
     USERS_PER_POLL,
-    DetailSchedule,
     PollSchedule,
     is_known,
     users_with_new_sessions,

@@ -1,14 +1,12 @@
-"""Poll schedule: which users a poll refreshes, how thoroughly, and which of their details are read again."""
+"""Poll schedule: which users a poll refreshes, and how thoroughly."""
 
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping
-from datetime import datetime, timedelta
 from math import ceil
 from typing import Final
 
 from ..api import Session
-from .changes import Change, ChangeType
-from .snapshot import UserSnapshot, VehicleSnapshot
+from .snapshot import UserSnapshot
 
 # Users without a session take turns, so that a poll costs the same for five users and for a thousand.
 USERS_PER_POLL: Final = 5
@@ -98,114 +96,3 @@ def is_known(user: UserSnapshot | None, session: Session) -> bool:
         session.id in car.ended_sessions or session.ended_at <= car.known_since
         for car in user.vehicles.values()
     )
-
-
-# -- settings and chargers -----------------------------------------------------------------------------------
-
-_READ_DAILY: Final = timedelta(days=1)
-# In a household settings that were changed in Jedlix's app show this soon; in a session at each poll.
-_READ_AT_HOME: Final = timedelta(minutes=15)
-_READ_IN_SESSION: Final = timedelta(minutes=1)
-
-# Changes after which a charger has another state.
-_MOVES_CHARGER: Final = frozenset(
-    {
-        ChangeType.PLUGGED_IN,
-        ChangeType.UNPLUGGED,
-        ChangeType.CHARGING_STARTED,
-        ChangeType.CHARGING_PAUSED,
-        ChangeType.CHARGING_COMPLETED,
-    }
-)
-# Changes that may come from other settings.
-_HINTS_AT_SETTINGS: Final = frozenset(
-    {
-        ChangeType.SESSION_STARTED,
-        ChangeType.SESSION_BECAME_SMART,
-        ChangeType.SESSION_BECAME_UNMANAGED,
-        ChangeType.VEHICLE_ADDED,
-    }
-)
-
-
-class DetailSchedule:
-    """When the charge settings of a user's cars, and the chargers, are read again.
-
-    Both are read at the first refresh after a start and then daily; settings more often in a session, and
-    when a delivery names them; chargers when the car is plugged in or charges, and at each poll in a
-    session.
-    """
-
-    def __init__(self) -> None:
-        """Start with nothing read."""
-        self._settings_read_at: dict[str, datetime] = {}
-        self._chargers_read_at: dict[str, datetime] = {}
-
-    def request_settings(self, user_id: str) -> None:
-        """Have the settings of a user's cars read at the next refresh."""
-        self._settings_read_at.pop(user_id, None)
-
-    def request_chargers(self, user_id: str) -> None:
-        """Have a user's chargers read at the next refresh."""
-        self._chargers_read_at.pop(user_id, None)
-
-    def is_requested(self, user_id: str) -> bool:
-        """Return whether settings or chargers of a user wait to be read at the next refresh."""
-        return not (user_id in self._settings_read_at and user_id in self._chargers_read_at)
-
-    def take_settings_due(
-        self,
-        user: UserSnapshot,
-        changes: Iterable[Change],
-        now: datetime,
-        *,
-        is_household: bool = True,
-    ) -> bool:
-        """Return whether to read the settings of a user's cars now; counts them as read if so."""
-        interval = _READ_AT_HOME if is_household else _READ_DAILY
-        if user.has_open_session:
-            interval = _READ_IN_SESSION
-        return _take_due(
-            self._settings_read_at,
-            user,
-            now,
-            interval,
-            now_anyway=any(change.type in _HINTS_AT_SETTINGS for change in changes)
-            or any(_has_resumed(car, now) for car in user.vehicles.values()),
-        )
-
-    def take_chargers_due(
-        self, user: UserSnapshot, changes: Iterable[Change], now: datetime, *, polled: bool
-    ) -> bool:
-        """Return whether to read a user's chargers now; counts them as read if so."""
-        is_moved = any(change.type in _MOVES_CHARGER for change in changes)
-        return _take_due(
-            self._chargers_read_at,
-            user,
-            now,
-            _READ_DAILY,
-            now_anyway=bool(user.chargers)
-            and (is_moved or (polled and (user.has_open_session or user.has_absent_charger))),
-        )
-
-
-def _take_due(
-    read_at: dict[str, datetime],
-    user: UserSnapshot,
-    now: datetime,
-    interval: timedelta,
-    *,
-    now_anyway: bool,
-) -> bool:
-    is_new = user.chargers is None  # also a user who was removed and is followed again
-    last = read_at.get(user.user_id)
-    if last is not None and now - last < interval and not now_anyway and not is_new:
-        return False
-    read_at[user.user_id] = now
-    return True
-
-
-def _has_resumed(car: VehicleSnapshot, now: datetime) -> bool:
-    """Return whether the time has come at which smart charging takes over again (documented)."""
-    resumes_at = None if car.settings is None else car.settings.resumes_at
-    return resumes_at is not None and resumes_at <= now

@@ -178,7 +178,7 @@ class Probe:
         while (  # noqa: ASYNC110  there is no event for it
             entry.state is not ConfigEntryState.LOADED
             or entry.runtime_data.push.state is PushState.CONNECTING
-            or entry.runtime_data.coordinator.never_refreshed
+            or entry.runtime_data.coordinator.known.never_refreshed
         ):
             await asyncio.sleep(0.05)
         await self._until_refreshed()

@@ -1,0 +1,115 @@
+"""Known users: until when each followed user is known, and who cannot be read.
+
+What is known of a user stands in the user's own snapshot, in the store.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from .devices import DeviceKey
+from .state.knowledge import Gap, known_until, max_age
+from .state.schedule import PollSchedule
+from .state.snapshot import UserSnapshot
+from .store import JedlixStore
+
+
+class KnownUsers:
+    """What is known of the followed users of one entry, by Jedlix's clock.
+
+    `lists_tenant` says whether the last poll read the tenant's list. `is_start` is true until the entry is
+    reloaded: who was not refreshed since may have missed something, however short the stop was.
+    """
+
+    def __init__(
+        self,
+        store: JedlixStore,
+        schedule: PollSchedule,
+        *,
+        poll_interval: timedelta,
+        now: Callable[[], datetime],
+        is_start: bool,
+    ) -> None:
+        """Start with what is stored; the users who are no longer followed are forgotten."""
+        self._store = store
+        self._schedule = schedule
+        self._poll_interval = poll_interval
+        self._now = now
+        self._is_start = is_start
+        self.lists_tenant = True
+        for unfollowed in store.users.keys() - schedule.followed:
+            del store.users[unfollowed]
+        for user_id in store.users:
+            self._wait_for_refresh(user_id, None)
+
+    @property
+    def never_refreshed(self) -> frozenset[str]:
+        """Return the followed users whose cars or chargers are not known yet."""
+        return frozenset(
+            user_id
+            for user_id in self._schedule.followed
+            if (user := self._store.users.get(user_id)) is None or user.chargers is None
+        )
+
+    @property
+    def failing(self) -> dict[str, datetime]:
+        """Return since when users cannot be read."""
+        return {
+            user_id: user.failing_since
+            for user_id, user in self._store.users.items()
+            if user.failing_since is not None
+        }
+
+    def known_until(self, user_id: str) -> datetime | None:
+        """Return until when a user is known; for one who waits, the tenant's list is no news."""
+        tenant_read_at = None if self._schedule.is_waiting(user_id) else self._store.tenant_read_at
+        return known_until(self._store.users.get(user_id), tenant_read_at, self._now())
+
+    def gap(self, user_id: str) -> Gap | None:
+        """Return the time in which nobody read a user, None where it is too short to miss anything."""
+        now = self._now()
+        if (begin := self.known_until(user_id)) is None:
+            return None
+        is_after_stop = self._is_start and self._schedule.is_waiting(user_id)
+        return Gap(begin=begin, end=now) if is_after_stop or now - begin > self._max_age else None
+
+    def is_available(self, key: DeviceKey) -> bool:
+        """Return whether a car or charger was read lately."""
+        user, until, now = self._store.users.get(key[0]), self.known_until(key[0]), self._now()
+        if user is None or until is None:
+            return False
+        if (absent_since := user.absent_since(key[1])) is not None:
+            until = min(until, absent_since)
+        return now - until <= self._max_age
+
+    def wait_after_gaps(self) -> None:
+        """Have the users wait for a thorough refresh whom nobody read for too long."""
+        for user_id in self._schedule.followed:
+            if self.gap(user_id) is not None and not self._schedule.is_waiting(user_id):
+                self._wait_for_refresh(user_id, self._now())
+
+    def note_failed(self, user_id: str) -> None:
+        """Note since when a user cannot be read, and until when they are known."""
+        if user_id not in self._schedule.followed or self._store.is_closed:
+            return
+        now = self._now()
+        user = self._store.users.get(user_id) or UserSnapshot.unknown(user_id, now)
+        if user.failing_since is None:
+            until = self.known_until(user_id)
+            self._store.users[user_id] = replace(user, failing_since=now, refreshed_at=until)
+            self._store.schedule_save()
+
+    @property
+    def _max_age(self) -> timedelta:
+        turns = self._schedule.polls_per_turn(lists_tenant=self.lists_tenant)
+        return max_age(self._poll_interval, turns)
+
+    def _wait_for_refresh(self, user_id: str, now: datetime | None) -> None:
+        """Have a user wait for a thorough refresh, and keep until when they are known.
+
+        `now` is None before Jedlix has answered.
+        """
+        if (user := self._store.users.get(user_id)) is not None:
+            until = known_until(user, self._store.tenant_read_at, now)
+            self._store.users[user_id] = replace(user, refreshed_at=until)
+        self._schedule.wait(user_id)

@@ -1,0 +1,161 @@
+"""Details: when the charge settings of a user's cars, and the chargers, are read again, and how."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+import logging
+from typing import Final
+
+from ..api import JedlixError
+from ..api.offered import OfferedCalls
+from .changes import Change, ChangeType
+from .fetcher import Fetcher
+from .snapshot import UserSnapshot, VehicleSnapshot
+
+_LOGGER = logging.getLogger(__name__)
+
+_READ_DAILY: Final = timedelta(days=1)
+# In a household settings that were changed in Jedlix's app show this soon; in a session at each poll.
+_READ_AT_HOME: Final = timedelta(minutes=15)
+_READ_IN_SESSION: Final = timedelta(minutes=1)
+
+# Changes after which a charger has another state.
+_MOVES_CHARGER: Final = frozenset(
+    {
+        ChangeType.PLUGGED_IN,
+        ChangeType.UNPLUGGED,
+        ChangeType.CHARGING_STARTED,
+        ChangeType.CHARGING_PAUSED,
+        ChangeType.CHARGING_COMPLETED,
+    }
+)
+# Changes that may come from other settings.
+_HINTS_AT_SETTINGS: Final = frozenset(
+    {
+        ChangeType.SESSION_STARTED,
+        ChangeType.SESSION_BECAME_SMART,
+        ChangeType.SESSION_BECAME_UNMANAGED,
+        ChangeType.VEHICLE_ADDED,
+    }
+)
+
+
+class DetailSchedule:
+    """When the charge settings of a user's cars, and the chargers, are read again.
+
+    Both are read at the first refresh after a start and then daily; settings more often in a session, and
+    when a delivery names them; chargers when the car is plugged in or charges, and at each poll in a
+    session.
+    """
+
+    def __init__(self) -> None:
+        """Start with nothing read."""
+        self._settings_read_at: dict[str, datetime] = {}
+        self._chargers_read_at: dict[str, datetime] = {}
+
+    def request_settings(self, user_id: str) -> None:
+        """Have the settings of a user's cars read at the next refresh."""
+        self._settings_read_at.pop(user_id, None)
+
+    def request_chargers(self, user_id: str) -> None:
+        """Have a user's chargers read at the next refresh."""
+        self._chargers_read_at.pop(user_id, None)
+
+    def is_requested(self, user_id: str) -> bool:
+        """Return whether settings or chargers of a user wait to be read at the next refresh."""
+        return not (user_id in self._settings_read_at and user_id in self._chargers_read_at)
+
+    def take_settings_due(
+        self,
+        user: UserSnapshot,
+        changes: Iterable[Change],
+        now: datetime,
+        *,
+        is_household: bool = True,
+    ) -> bool:
+        """Return whether to read the settings of a user's cars now; counts them as read if so."""
+        interval = _READ_AT_HOME if is_household else _READ_DAILY
+        if user.has_open_session:
+            interval = _READ_IN_SESSION
+        return _take_due(
+            self._settings_read_at,
+            user,
+            now,
+            interval,
+            now_anyway=any(change.type in _HINTS_AT_SETTINGS for change in changes)
+            or any(_has_resumed(car, now) for car in user.vehicles.values()),
+        )
+
+    def take_chargers_due(
+        self, user: UserSnapshot, changes: Iterable[Change], now: datetime, *, polled: bool
+    ) -> bool:
+        """Return whether to read a user's chargers now; counts them as read if so."""
+        is_moved = any(change.type in _MOVES_CHARGER for change in changes)
+        return _take_due(
+            self._chargers_read_at,
+            user,
+            now,
+            _READ_DAILY,
+            now_anyway=bool(user.chargers)
+            and (is_moved or (polled and (user.has_open_session or user.has_absent_charger))),
+        )
+
+
+def _take_due(
+    read_at: dict[str, datetime],
+    user: UserSnapshot,
+    now: datetime,
+    interval: timedelta,
+    *,
+    now_anyway: bool,
+) -> bool:
+    is_new = user.chargers is None  # also a user who was removed and is followed again
+    last = read_at.get(user.user_id)
+    if last is not None and now - last < interval and not now_anyway and not is_new:
+        return False
+    read_at[user.user_id] = now
+    return True
+
+
+def _has_resumed(car: VehicleSnapshot, now: datetime) -> bool:
+    """Return whether the time has come at which smart charging takes over again (documented)."""
+    resumes_at = None if car.settings is None else car.settings.resumes_at
+    return resumes_at is not None and resumes_at <= now
+
+
+class DetailReader:
+    """Reads the settings and chargers of a user. What cannot be read is requested again."""
+
+    def __init__(self, fetcher: Fetcher, offered: OfferedCalls) -> None:
+        """Start with nothing read."""
+        self._fetcher = fetcher
+        self._offered = offered
+        self.schedule = DetailSchedule()
+
+    async def with_settings(self, user: UserSnapshot) -> UserSnapshot:
+        """Return a user with the settings of all cars, as far as they can be read."""
+        after = user
+        try:
+            for vehicle_id, car in user.vehicles.items():
+                settings = await self._fetcher.settings(user.user_id, vehicle_id)
+                if settings is not None or not self._offered.is_offered("charge_settings"):
+                    after = after.with_vehicle(replace(car, settings=settings))
+                elif car.settings is not None:
+                    # It may have been a slip of Jedlix.
+                    self.schedule.request_settings(user.user_id)
+        except JedlixError as err:
+            _LOGGER.debug("The settings of Jedlix user %s are read later: %s", user.user_id, err)
+            self.schedule.request_settings(user.user_id)
+        return after
+
+    async def with_chargers(self, user: UserSnapshot, now: Callable[[], datetime]) -> UserSnapshot:
+        """Return a user with the chargers, where they can be read; `now` is Jedlix's time."""
+        try:
+            chargers = await self._fetcher.chargers(user.user_id)
+        except JedlixError as err:
+            _LOGGER.debug("The chargers of Jedlix user %s are read later: %s", user.user_id, err)
+            self.schedule.request_chargers(user.user_id)
+            return user
+        if chargers is None:
+            return replace(user, chargers=user.chargers or {})
+        return user.with_chargers(chargers, now())
