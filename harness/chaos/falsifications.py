@@ -114,7 +114,7 @@ FALSIFICATIONS: Sequence[Falsification] = (
     ),
     _replaced(
         "the failure of one user is hidden",
-        "JedlixCoordinator._refresh_in_turn",
+        "Refresher._refresh_in_turn",
         "return failure",
         "return None",
         "too_slow",
@@ -168,9 +168,9 @@ FALSIFICATIONS: Sequence[Falsification] = (
         name="changes are published before the states are written",
         edits=(
             Replace(
-                "JedlixCoordinator._put_and_publish",
-                "self.fleet.put(before, after)\n",
-                "self.hass.loop.call_soon(self.fleet.put, before, after)\n",
+                "Refresher._put_and_publish",
+                "self._fleet.put(before, after)\n",
+                "asyncio.get_running_loop().call_soon(self._fleet.put, before, after)\n",
             ),
         ),
         figures=("states_behind", "invented"),
