@@ -7,8 +7,7 @@ from hypothesis import given, strategies as st
 import pytest
 
 from custom_components.jedlix.state.credentials import (
-    REFUSALS_BEFORE_REQUEST,
-    TIME_BEFORE_REQUEST,
+    REQUESTED_AFTER,
     CredentialsCheck,
 )
 
@@ -77,5 +76,5 @@ def test_a_request_needs_as_many_refusals_in_a_row_and_as_much_time(
             continue
         row.append(minute)
         assert check.note_refusal(at(minute)) is (
-            len(row) >= REFUSALS_BEFORE_REQUEST and at(minute) - at(row[0]) >= TIME_BEFORE_REQUEST
+            len(row) >= REQUESTED_AFTER.answers and at(minute) - at(row[0]) >= REQUESTED_AFTER.time
         )

@@ -7,8 +7,7 @@ from hypothesis import given, strategies as st
 import pytest
 
 from custom_components.jedlix.state.gone import (
-    ANSWERS_BEFORE_GONE,
-    TIME_BEFORE_GONE,
+    GONE_AFTER,
     Absence,
     after_answer,
     gone,
@@ -92,5 +91,5 @@ def test_a_thing_is_gone_exactly_when_enough_answers_in_a_row_over_enough_time_l
             row = []
         elif answer == "absent":
             row.append(minute)
-    agree = len(row) >= ANSWERS_BEFORE_GONE and at(minute) - at(row[0]) >= TIME_BEFORE_GONE
+    agree = len(row) >= GONE_AFTER.answers and at(minute) - at(row[0]) >= GONE_AFTER.time
     assert bool(gone(absences_after(answers), at(minute))) is agree

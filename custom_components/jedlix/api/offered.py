@@ -10,14 +10,14 @@ from datetime import datetime, timedelta
 import logging
 from typing import Final, Self
 
+from .agreement import Agreement
 from .endpoints import ENDPOINTS, Endpoints, Evidence
 from .errors import JedlixError
 from .reading import Fields, Json, integer, moment
 
 _LOGGER = logging.getLogger(__name__)
 
-REFUSALS_BEFORE_NOT_OFFERED: Final = 3
-TIME_BEFORE_NOT_OFFERED: Final = timedelta(minutes=10)
+NOT_OFFERED_AFTER: Final = Agreement(3, timedelta(minutes=10))
 ANSWER_COUNTS_FOR: Final = timedelta(days=30)
 RETRY_INTERVAL: Final = timedelta(days=1)
 # An assumed path that lies under another assumed path cannot be right where that one is wrong.
@@ -69,12 +69,11 @@ class Experience:
     @property
     def is_refused_for_good(self) -> bool:
         """Return whether enough refusals over enough time agree, long after the last answer."""
-        if self.refused_since is None or self.refused_at is None:
-            return False
-        return (
-            self.refusals >= REFUSALS_BEFORE_NOT_OFFERED
-            and self.refused_at - self.refused_since >= TIME_BEFORE_NOT_OFFERED
-            and (self.answered_at is None or self.refused_at - self.answered_at > ANSWER_COUNTS_FOR)
+        answered_at, refused_at = self.answered_at, self.refused_at
+        return NOT_OFFERED_AFTER.is_reached(self.refusals, self.refused_since, refused_at) and (
+            answered_at is None
+            or refused_at is None
+            or refused_at - answered_at > ANSWER_COUNTS_FOR
         )
 
 
@@ -128,9 +127,9 @@ class OfferedCalls:
             return experience.is_old(now, RETRY_INTERVAL)
         # Until it is decided, a thousand users need not be refused one by one.
         is_doubtful = (
-            experience.answered_at is None and experience.refusals >= REFUSALS_BEFORE_NOT_OFFERED
+            experience.answered_at is None and experience.refusals >= NOT_OFFERED_AFTER.answers
         )
-        return not is_doubtful or experience.is_old(now, TIME_BEFORE_NOT_OFFERED)
+        return not is_doubtful or experience.is_old(now, NOT_OFFERED_AFTER.time)
 
 
 def _text(at: datetime | None) -> str | None:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-REFUSALS_BEFORE_REQUEST: Final = 3
-TIME_BEFORE_REQUEST: Final = timedelta(minutes=10)
+from ..api.agreement import Agreement
+
+REQUESTED_AFTER: Final = Agreement(3, timedelta(minutes=10))
 
 
 @dataclass(slots=True)
@@ -24,10 +25,7 @@ class CredentialsCheck:
         self.refusals += 1
         if self.refused_since is None or self.refused_since > now:
             self.refused_since = now
-        return (
-            self.refusals >= REFUSALS_BEFORE_REQUEST
-            and now - self.refused_since >= TIME_BEFORE_REQUEST
-        )
+        return REQUESTED_AFTER.is_reached(self.refusals, self.refused_since, now)
 
     def note_answer(self) -> None:
         """Note a good answer."""

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-ANSWERS_BEFORE_GONE: Final = 3
-TIME_BEFORE_GONE: Final = timedelta(minutes=15)
+from ..api.agreement import Agreement
+
+GONE_AFTER: Final = Agreement(3, timedelta(minutes=15))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +24,7 @@ class Absence:
 
     def is_gone(self, now: datetime) -> bool:
         """Return whether enough answers over enough time agree."""
-        return self.answers >= ANSWERS_BEFORE_GONE and now - self.since >= TIME_BEFORE_GONE
+        return GONE_AFTER.is_reached(self.answers, self.since, now)
 
 
 # By what is absent: its kind and id.
