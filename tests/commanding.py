@@ -134,6 +134,15 @@ def add_session(sim: Simulator, start: datetime, end: datetime | None, **values:
     return session
 
 
+def delete_session(sim: Simulator, session: Session) -> None:
+    """Delete a session at Jedlix."""
+    log = sim.world.sessions
+    del log.by_id[session.id]
+    for listed in (log._by_start, log._by_end, log._by_user[session.user_id]):
+        if session in listed:
+            listed.remove(session)
+
+
 def sessions_between(sim: Simulator, start: datetime, end: datetime) -> list[Session]:
     """Return the sessions of the first car that were running in a period, oldest first."""
     return sorted(

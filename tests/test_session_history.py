@@ -24,13 +24,17 @@ from custom_components.jedlix.api import (
 )
 from custom_components.jedlix.coordinator import JedlixCoordinator
 from custom_components.jedlix.devices import DeviceKey
-from custom_components.jedlix.session_history import SessionHistory, TooManySessions
+from custom_components.jedlix.session_history import (
+    MAX_SESSION_LENGTH,
+    SessionHistory,
+    TooManySessions,
+)
 from custom_components.jedlix.state.holds import Part
 from simulator.api import charging
 from simulator.app import Simulator
 from simulator.model import JsonObject
 from simulator.sessions import Filter
-from tests.commanding import add_session, sessions_between
+from tests.commanding import add_session, delete_session, sessions_between
 from tests.conftest import StartSimulator
 from tests.tools import Clock, make_entry, set_up
 
@@ -111,11 +115,13 @@ async def test_any_period_has_all_its_sessions_whatever_the_tenant_offers(
 async def test_a_session_that_reaches_into_a_period_is_in_it(
     now: datetime, start_car: StartCar
 ) -> None:
+    """A car may stay plugged in for months, while its owner travels."""
     car = await start_car(history_days=0)
-    holiday = add_session(car.sim, now - 40 * DAY, now - 20 * DAY)
-    for at in (now - 40 * DAY, now - 30 * DAY, now - 20 * DAY - timedelta(minutes=1)):
-        assert await car.ids(at, at + timedelta(minutes=1)) == [holiday.id]
-    for at in (now - 40 * DAY - timedelta(hours=1), now - 20 * DAY):
+    journey = add_session(car.sim, now - 100 * DAY, now - 20 * DAY)
+    for days in (100, 70, 60, 30, 20.01):
+        at = now - days * DAY
+        assert await car.ids(at, at + timedelta(minutes=1)) == [journey.id]
+    for at in (now - 100 * DAY - timedelta(hours=1), now - 20 * DAY):
         assert await car.ids(at, at + timedelta(hours=1)) == []
 
 
@@ -207,12 +213,46 @@ async def test_an_end_that_comes_late_is_read(
     assert (await car.read(*period))[1] == []
 
 
+async def test_what_jedlix_corrects_or_deletes_long_afterwards_is_seen_within_a_day(
+    now: datetime, start_car: StartCar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    car = await start_car(history_days=0)
+    corrected = add_session(car.sim, now - 40 * DAY, now - 39 * DAY, energy_kwh=10.0)
+    deleted = add_session(car.sim, now - 35 * DAY, now - 34 * DAY)
+    period = (now - 50 * DAY, now - 30 * DAY)
+    assert await car.ids(*period) == [corrected.id, deleted.id]
+    corrected.energy_kwh = 8.0
+    delete_session(car.sim, deleted)
+    assert (await car.read(*period))[1] == []
+    later = now + timedelta(hours=24)
+    monkeypatch.setattr(dt_util, "utcnow", lambda: later)
+    (session,) = await car.history.between(car.key, *period)
+    assert session.energy_kwh == 8.0
+
+
+async def test_a_wrong_clock_of_the_machine_hides_no_session(
+    hass: HomeAssistant,
+    start_simulator: StartSimulator,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is six hours slow. What counts is the time at Jedlix."""
+    sim = await start_simulator(history_days=0)
+    now = datetime.now(UTC)
+    monkeypatch.setattr(dt_util, "utcnow", lambda: now - timedelta(hours=6))
+    monkeypatch.setattr(sim, "clock", lambda: now)
+    session = add_session(sim, now - timedelta(hours=4), now - timedelta(hours=1))
+    entry = make_entry(sim, None)
+    await set_up(hass, entry)
+    history: SessionHistory = entry.runtime_data.session_history
+    found = await history.between((sim.user_ids[0], sim.vehicle_ids[0]), now - DAY, now)
+    assert [item.id for item in found] == [session.id]
+
+
 async def test_a_session_that_jedlix_withdraws_is_gone(now: datetime, start_car: StartCar) -> None:
     car = await start_car(history_days=0)
     mistaken = add_session(car.sim, now - DAY, now - 0.5 * DAY)
     assert await car.ids(now - 2 * DAY, now) == [mistaken.id]
-    mistaken.user_id = "somebody else"
-    car.sim.world.sessions._by_user.clear()
+    delete_session(car.sim, mistaken)
     assert await car.ids(now - 2 * DAY, now) == []
 
 
@@ -248,7 +288,7 @@ async def test_a_list_that_is_refused_is_asked_for_less_and_less_and_hides_no_se
     assert await refused() == 0
     clock.go_on(timedelta(hours=2))
     assert await refused() == 1
-    assert caplog.text.count("does not offer") == 1
+    assert caplog.text.count("does not offer user_sessions") == 1
 
 
 @pytest.mark.parametrize("how", ["absent", "forbidden"])
@@ -306,7 +346,7 @@ async def test_filters_that_are_ignored_only_cost_more_pages(
     ids, calls = await car.read(*period)
     assert ids == car.true_ids(*period)
     starts = [session.start for session in car.sim.world.sessions.by_id.values()]
-    needed = sum(start >= period[0] - timedelta(days=31) for start in starts)
+    needed = sum(start >= period[0] - MAX_SESSION_LENGTH for start in starts)
     pages = -(-needed // 100) + 1  # the last one shows that there are no more
     assert calls == ["sessions"] * (1 + pages) + ["financials"]  # the user's own list is refused
 
@@ -355,16 +395,29 @@ async def test_without_financials_the_sessions_are_returned_as_they_are(
     car.sim.strike({"forbidden": ["financials"]})
     for _ in range(5):
         assert await car.ids(now - MONTH, now) == car.true_ids(now - MONTH, now)
-    assert sum("financials" in request.path for request in car.sim.requests) == 1
+    # Three refusals are enough for ten minutes of rest.
+    assert sum("financials" in request.path for request in car.sim.requests) == 3
+
+
+@pytest.mark.usefixtures("no_money_in_sessions")
+async def test_one_refusal_by_the_financials_is_not_kept_although_they_never_answered(
+    now: datetime, start_car: StartCar
+) -> None:
+    car = await start_car()
+    period = (now - 2 * MONTH, now - MONTH)
+    car.sim.strike({"forbidden": ["financials"]})
+    assert {item.cost for item in await car.history.between(car.key, *period)} == {None}
+    car.sim.strike({"forbidden": []})
+    assert None not in {item.cost for item in await car.history.between(car.key, *period)}
 
 
 @pytest.mark.usefixtures("no_money_in_sessions")
 async def test_a_slip_of_the_financials_hides_their_figures_only_until_the_next_read(
     now: datetime, start_car: StartCar
 ) -> None:
-    car = await start_car()
+    car = await start_car(history_days=300)
     await car.read(now - 2 * MONTH, now - MONTH)
-    period = (now - 5 * MONTH, now - 3 * MONTH)
+    period = (now - 9 * MONTH, now - 7 * MONTH)
     car.sim.strike({"forbidden": ["financials"]})
     sessions = await car.history.between(car.key, *period)
     assert [session.id for session in sessions] == car.true_ids(*period)
@@ -386,7 +439,7 @@ async def test_financials_that_cannot_be_read_hide_no_session(
     monkeypatch.setattr(JedlixClient, "financials", read := AsyncMock(side_effect=answer))
     for _ in range(5):
         assert await car.ids(now - MONTH, now) == car.true_ids(now - MONTH, now)
-    assert read.await_count == 1
+    assert read.await_count == 3
 
 
 async def test_sessions_with_all_figures_need_no_financials(

@@ -82,10 +82,12 @@ class SessionsCalendar(FleetEntity[VehicleSnapshot], CalendarEntity):
         """Return a session as an event, in the language of the server; None where its start is not known."""
         if session.started_at is None:
             return None
-        start = dt_util.as_local(session.started_at)
-        end = session.ended_at or dt_util.utcnow() + (
-            self.coordinator.update_interval or timedelta(0)
-        )
+        start, end = session.started_at, session.ended_at
+        if end is None:
+            # Home Assistant compares with its own clock, by which a session may begin later.
+            now = dt_util.utcnow()
+            start, end = min(start, now), now + (self.coordinator.update_interval or timedelta(0))
+        start = dt_util.as_local(start)
         texts = _EventTexts(self.hass)
         return CalendarEvent(
             start=start,

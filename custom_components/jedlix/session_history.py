@@ -9,11 +9,9 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 import logging
 from typing import Final
-
-from homeassistant.util import dt as dt_util
 
 from .api import (
     REFUSALS,
@@ -30,11 +28,12 @@ from .devices import DeviceKey
 _LOGGER = logging.getLogger(__name__)
 
 # How long before a period a session may have begun that reaches into it: some cars stay plugged in for weeks.
-_MAX_SESSION_LENGTH: Final = timedelta(days=31)
+MAX_SESSION_LENGTH: Final = timedelta(days=92)
 # An end is listed later than its own time (documented), and the final energy and money perhaps later still.
 _SETTLED_AFTER: Final = timedelta(days=2)
+# What Jedlix corrects or deletes later is seen after this time.
+_KEPT_FOR: Final = timedelta(days=1)
 MAX_PAGES: Final = 100
-_LOCATIONS_KEPT: Final = timedelta(days=1)
 
 
 class TooManySessions(BadAnswer):
@@ -47,10 +46,14 @@ class TooManySessions(BadAnswer):
 
 @dataclass(frozen=True, slots=True)
 class _SettledPeriod:
-    """All sessions of a car that began from `start` up to `end`; none of them changes any more."""
+    """All sessions of a car that began from `start` up to `end`; Jedlix rarely changes them any more.
+
+    `read_at` is when the first of them were read.
+    """
 
     start: datetime
     end: datetime
+    read_at: datetime
     sessions: Mapping[str, Session] = field(default_factory=dict)
 
 
@@ -63,6 +66,7 @@ class SessionHistory:
     def __init__(self, client: JedlixClient, coordinator: JedlixCoordinator) -> None:
         """Start with nothing read."""
         self._client = client
+        self._now = coordinator.now
         self._fleet = coordinator.fleet
         self._offered = coordinator.offered
         self._locks: defaultdict[DeviceKey, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -73,17 +77,17 @@ class SessionHistory:
     async def between(self, key: DeviceKey, start: datetime, end: datetime) -> list[Session]:
         """Return a car's sessions that overlap a period, oldest first, a running one included.
 
-        One settled period is kept per car: a period that touches it costs what it adds. Younger sessions
-        are read each time. Raises a JedlixError.
+        One settled period is kept per car for a day: a period that touches it costs what it adds. Younger
+        sessions are read each time. Times are Jedlix's. Raises a JedlixError.
         """
-        now = dt_util.utcnow()
+        now = self._now()
         found: dict[str, Session] = {}
         if (car := self._fleet.vehicle(key)) is not None:
             found |= car.open_sessions
         if start <= now:
             async with self._locks[key]:
                 found |= await self._read_and_keep(
-                    key, start - _MAX_SESSION_LENGTH, min(end, now), now
+                    key, start - MAX_SESSION_LENGTH, min(end, now), now
                 )
         overlapping = [session for session in found.values() if _overlaps(session, start, end, now)]
         return sorted(overlapping, key=_start_of)
@@ -94,15 +98,15 @@ class SessionHistory:
         Where the financials had figures before, and refuse them now, that is raised as well.
         """
         sessions, refusal = await self._fetch(key, start, None)
-        if refusal is not None:
+        if refusal is not None and self._offered.has_answered("financials"):
             raise refusal
         return sorted(sessions, key=_start_of)
 
     async def read_places(self, user_id: str) -> None:
         """Read the addresses of a user's charging locations (SDK), as far as the tenant offers them."""
-        now = dt_util.utcnow()
+        now = self._now()
         read_at = self._places_read_at.get(user_id)
-        if read_at is not None and now - read_at <= _LOCATIONS_KEPT:
+        if read_at is not None and now - read_at <= _KEPT_FOR:
             return
         if not self._offered.is_offered("user_locations"):
             return
@@ -125,8 +129,13 @@ class SessionHistory:
         Nothing is kept where the financials refuse figures that they may have.
         """
         known = self._settled.get(key)
-        if known is None or start > known.end or end < known.start:
-            known = _SettledPeriod(start, start)
+        if (
+            known is None
+            or start > known.end
+            or end < known.start
+            or not timedelta(0) <= now - known.read_at < _KEPT_FOR
+        ):
+            known = _SettledPeriod(start, start, now)
         missing: list[tuple[datetime, datetime | None]] = []
         if start < known.start:
             missing.append((start, known.start))
@@ -151,6 +160,7 @@ class SessionHistory:
         self._settled[key] = _SettledPeriod(
             start,
             max(start, end),
+            known.read_at,
             {name: session for name, session in found.items() if _start_of(session) < end},
         )
         return found
@@ -160,18 +170,18 @@ class SessionHistory:
     ) -> tuple[list[Session], JedlixError | None]:
         """Return the sessions that began in a period (None: up to now), completed from the financials.
 
-        Where the financials had figures before, and refuse them now, that is returned as well.
+        Where the financials refuse figures that they may have, that is returned as well.
         """
         sessions = await self._list(key, start, end)
         if not self._offered.is_offered("financials") or not any(map(_is_incomplete, sessions)):
             return sessions, None
         try:
             financials = await self._client.financials(
-                key[0], started_from=start, started_to=end or dt_util.utcnow()
+                key[0], started_from=start, started_to=end or self._now()
             )
         except REFUSALS as err:
             self._offered.note_refusal("financials", err)
-            return sessions, err if self._offered.has_answered("financials") else None
+            return sessions, err
         self._offered.note_answer("financials")
         figures = {session.id: session for session in financials}
         return [_completed(session, figures.get(session.id)) for session in sessions], None
@@ -222,7 +232,7 @@ def _is_of(session: Session, key: DeviceKey) -> bool:
 
 def _start_of(session: Session) -> datetime:
     """Return when a session began, to order sessions by; one without a start sorts first."""
-    return session.started_at or dt_util.utc_from_timestamp(0)
+    return session.started_at or datetime.min.replace(tzinfo=UTC)
 
 
 def _overlaps(session: Session, start: datetime, end: datetime, now: datetime) -> bool:
