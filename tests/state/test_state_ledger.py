@@ -10,6 +10,7 @@ import pytest
 from custom_components.jedlix.api import Session
 from custom_components.jedlix.state.hours import Interval
 from custom_components.jedlix.state.ledger import (
+    CHARGING_REMEMBERED,
     MAX_UNSEEN,
     SESSIONS_REMEMBERED,
     Figures,
@@ -248,13 +249,37 @@ def test_where_nobody_read_the_car_for_long_the_energy_is_spread_evenly() -> Non
     assert long.figures(now, DECEMBER).energy_kwh == pytest.approx(2)
 
 
-def test_intervals_that_touch_are_one_and_those_before_all_sessions_go() -> None:
-    ledger = Ledger().advance([session("long", 0, None)])
-    for start, end in ((-400, -390), (1, 2), (2, 3), (5, 6), (5.5, 7), (300, 301)):
+def test_intervals_that_touch_are_one() -> None:
+    ledger = Ledger().watch(at(0))
+    for start, end in ((1, 2), (2, 3), (5, 6), (5.5, 7), (300, 301)):
         ledger = ledger.with_charging(at(start), at(end))
     assert ledger.charging == tuple(
         Interval(at(start), at(end)) for start, end in ((1, 3), (5, 7), (300, 301))
     )
+
+
+def test_when_the_car_charged_is_forgotten_after_two_months_before_all_remembered_sessions() -> (
+    None
+):
+    now = 24 * CHARGING_REMEMBERED.days
+    ledger = Ledger().watch(at(0)).with_charging(at(1), at(2)).with_unseen(at(3), at(9))
+    ledger = ledger.with_charging(at(90), at(91))
+    assert len(ledger.with_charging(at(now), at(now + 0.5)).charging) == 3
+    long = ledger.advance([session("long", 1, None)]).with_charging(at(now + 48), at(now + 50))
+    assert len(long.charging) == 3
+    later = ledger.with_charging(at(now + 48), at(now + 50))
+    assert later.charging == (Interval(at(90), at(91)), Interval(at(now + 48), at(now + 50)))
+    assert later.unseen == ()
+    half_known = session("s", 49, 95, energy_kwh=46)
+    assert later.flow(half_known, at(now)) == (Interval(at(49), at(95)),)
+    known = session("s", 51, 95, energy_kwh=46)
+    assert later.flow(known, at(now)) == (Interval(at(90), at(91)),)
+
+
+def test_of_a_session_that_began_before_the_first_reading_it_is_not_known_when_it_charged() -> None:
+    ledger = Ledger().watch(at(2)).watch(at(5)).with_charging(at(3), at(4))
+    assert ledger.flow(session("s", 1, 9), at(9)) == (Interval(at(1), at(9)),)
+    assert ledger.flow(session("s", 2, 9), at(9)) == (Interval(at(3), at(4)),)
 
 
 @pytest.mark.parametrize(

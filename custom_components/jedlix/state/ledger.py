@@ -18,6 +18,8 @@ from .hours import Flow, Interval, flow_of, share
 SESSIONS_REMEMBERED: Final = timedelta(days=8)
 # How long the ids of sealed sessions are kept: Jedlix may list one again, with a later end.
 _SEALED_IDS_KEPT: Final = timedelta(days=31)
+# How long it is remembered when the car charged: last month is split by it until it is over.
+CHARGING_REMEMBERED: Final = timedelta(days=62)
 # Where nobody has read the car for so long, it is not known when it charged.
 MAX_UNSEEN: Final = timedelta(hours=2)
 
@@ -84,8 +86,8 @@ class Ledger:
 
     `listed`: the remembered sessions by id, as Jedlix last listed them.
     `financials`: what the financials last reported of them, by the session's id.
-    `charging`: the intervals in which the car was seen charging.
-    `unseen`: the intervals in which nobody read the car.
+    `charging`: the intervals in which the car was seen charging, of the last 62 days.
+    `unseen`: the intervals in which nobody read the car. `watched_since`: from when on these two are known.
     `sealed_months`: the figures of sealed sessions. `sealed_until`: sessions that ended before are sealed.
     `sealed_sessions`: when each sealed session ended, by id, for a while.
     """
@@ -94,6 +96,7 @@ class Ledger:
     financials: Mapping[str, Session] = _NO_SESSIONS
     charging: tuple[Interval, ...] = ()
     unseen: tuple[Interval, ...] = ()
+    watched_since: datetime | None = None
     sealed_months: tuple[SealedMonth, ...] = ()
     sealed_until: datetime | None = None
     sealed_sessions: Mapping[str, datetime] = _NO_MOMENTS
@@ -131,10 +134,13 @@ class Ledger:
     def flow(self, session: Session, now: datetime) -> Flow:
         """Return when energy flowed in a session, as far as is known: up to now in one without an end.
 
-        Where nobody has read the car for long, it is not known when it charged: then it is all the time.
+        Where nobody has read the car for long, or not from the start on, it is not known when it charged:
+        then it is all the time.
         """
         end = session.ended_at or now
         start = session.started_at or end
+        if self.watched_since is not None and start < self.watched_since:
+            return flow_of(start, end)
         unseen = sum(
             (max(timedelta(0), min(end, gap.end) - max(start, gap.start)) for gap in self.unseen),
             timedelta(0),
@@ -193,13 +199,19 @@ class Ledger:
                 financials[session.id] = _updated(financials.get(session.id, figures), figures)
         return self if financials == self.financials else replace(self, financials=financials)
 
+    def watch(self, now: datetime) -> Self:
+        """Return this ledger after a reading of the car; the first one begins what is known of charging."""
+        return self if self.watched_since is not None else replace(self, watched_since=now)
+
     def with_charging(self, start: datetime, end: datetime) -> Self:
         """Return this ledger with an interval in which the car was seen charging."""
-        return replace(self, charging=self._joined(self.charging, Interval(start, end)))
+        ledger = self._forget_charging(end)
+        return replace(ledger, charging=_joined(ledger.charging, Interval(start, end)))
 
     def with_unseen(self, start: datetime, end: datetime) -> Self:
         """Return this ledger with an interval in which nobody read the car."""
-        return replace(self, unseen=self._joined(self.unseen, Interval(start, end)))
+        ledger = self._forget_charging(end)
+        return replace(ledger, unseen=_joined(ledger.unseen, Interval(start, end)))
 
     def without(self, session_ids: Collection[str]) -> Self:
         """Return this ledger without sessions that Jedlix has deleted."""
@@ -255,15 +267,18 @@ class Ledger:
         flow = self.flow(session, now)
         return share(flow, since, max(since, flow[-1].end) + timedelta(days=1))
 
-    def _joined(self, intervals: Iterable[Interval], new: Interval) -> tuple[Interval, ...]:
-        """Return intervals with a new one, without those before all sessions that are remembered."""
+    def _forget_charging(self, now: datetime) -> Self:
+        """Return this ledger without what is known of charging long ago, before all remembered sessions."""
         starts = [item.started_at for item in self.listed.values() if item.started_at is not None]
-        oldest = min([new.end - SESSIONS_REMEMBERED, *starts])
-        kept = [item for item in intervals if item.end > oldest]
-        if kept and kept[-1].start <= new.start <= kept[-1].end:
-            new = Interval(kept[-1].start, max(kept[-1].end, new.end))
-            kept.pop()
-        return (*kept, new)
+        oldest = min([now - CHARGING_REMEMBERED, *starts])
+        if self.watched_since is None or self.watched_since >= oldest:
+            return self
+        return replace(
+            self,
+            charging=tuple(item for item in self.charging if item.end > oldest),
+            unseen=tuple(item for item in self.unseen if item.end > oldest),
+            watched_since=oldest,
+        )
 
     def _is_sealed(self, session: Session) -> bool:
         return session.id in self.sealed_sessions or (
@@ -296,6 +311,14 @@ def completed(session: Session, financials: Session | None) -> Session:
         savings=financials.savings if session.savings is None else session.savings,
         currency=session.currency or financials.currency,
     )
+
+
+def _joined(intervals: tuple[Interval, ...], new: Interval) -> tuple[Interval, ...]:
+    """Return intervals with a new one, joined with the last of them where it goes on."""
+    if intervals and intervals[-1].start <= new.start <= intervals[-1].end:
+        *intervals_before, last = intervals
+        return (*intervals_before, Interval(last.start, max(last.end, new.end)))
+    return (*intervals, new)
 
 
 def _updated(known: Session, session: Session) -> Session:

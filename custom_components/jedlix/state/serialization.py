@@ -102,6 +102,7 @@ def _ledger(car: Fields, stored: object) -> Ledger:
             financials={key: Session.from_json(item) for key, item in _items(ledger, "financials")},
             charging=tuple(_intervals(ledger, "charging")),
             unseen=tuple(_intervals(ledger, "unseen")),
+            watched_since=moment(ledger.get("watchedsince")),
             sealed_months=tuple(map(_sealed_month, _list(ledger, "sealedmonths"))),
             sealed_until=moment(ledger.get("sealeduntil")),
             sealed_sessions={

@@ -165,7 +165,7 @@ class VehicleSnapshot:
             entered_levels={
                 key: level for key, level in self.entered_levels.items() if key in open_sessions
             },
-            ledger=_with_charging(self.ledger.advance(sessions), self.vehicle, vehicle),
+            ledger=_with_charging(self.ledger.watch(now).advance(sessions), self.vehicle, vehicle),
             fetched=tuple({item.id: item for item in sessions if item.ended_at}.values()),
         )
 
