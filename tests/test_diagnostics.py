@@ -4,6 +4,7 @@ from collections.abc import Awaitable
 from datetime import timedelta
 import json
 from typing import Any
+from unittest.mock import ANY
 
 from homeassistant.components.system_health import DOMAIN as SYSTEM_HEALTH
 from homeassistant.config_entries import ConfigEntryState
@@ -135,3 +136,27 @@ async def test_system_health_includes_an_account_that_could_not_be_loaded(
     info: dict[str, Any] = await get_system_health_info(hass, DOMAIN)
     assert (await info["api_reachable"])["type"] == "failed"
     assert info["subscriptions_held"] == 0
+
+
+async def test_diagnostics_have_the_api_report(
+    hass: HomeAssistant,
+    hass_client: ClientSessionGenerator,
+    sim: Simulator,
+    entry: MockConfigEntry,
+) -> None:
+    sim.plug(sim.vehicle_ids[0])
+    await until(hass, lambda: entry.runtime_data.push.health.received)
+    await hass.async_block_till_done()
+    whole: Any = await get_diagnostics_for_config_entry(hass, hass_client, entry)
+    calls = whole["api"]["calls"]
+    assert calls["vehicles"]["offered"] == "documented"
+    assert calls["vehicles"]["answers"]["200"]["bodies"] == {"JSON": ANY}
+    assert calls["vehicles"]["shape"]["[].chargeState.batteryLevel"].startswith("integer")
+    for delivery in (deliveries := whole["api"]["deliveries"]).values():
+        assert delivery["shape"]["userId"].startswith("uuid")
+    assert deliveries
+    answer = await hass.services.async_call(
+        DOMAIN, "get_api_report", blocking=True, return_response=True
+    )
+    assert answer is not None
+    assert answer[entry.entry_id] == whole["api"]

@@ -46,6 +46,7 @@ ACTIONS: Final[dict[str, dict[str, Any]]] = {
     "get_costs": {"start": LONG_AGO},
     "catch_up": {},
     "resubscribe": {},
+    "get_api_report": {},
 }
 SERVICES: Final = Path(__file__).parents[1] / "custom_components/jedlix/services.yaml"
 CAR_ACTIONS: Final = list(ACTIONS)[:6]

@@ -9,6 +9,7 @@ from homeassistant.const import CONF_API_KEY, CONF_CLIENT_ID, CONF_CLIENT_SECRET
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.util import dt as dt_util
+from homeassistant.util.json import JsonObjectType
 
 from .api import JedlixClient, TokenSource
 from .api.clock import JedlixClock
@@ -40,6 +41,10 @@ class JedlixData:
     subentry_of: dict[str, str]
     # the entry's data, options and title in use
     loaded_with: tuple[Mapping[str, Any], Mapping[str, Any], str]
+
+    def api_report(self) -> JsonObjectType:
+        """Return what the tenant's API is like, without anybody's data."""
+        return self.client.report.as_json(self.coordinator.offered)
 
 
 def make_client(hass: HomeAssistant, data: Mapping[str, Any]) -> JedlixClient:

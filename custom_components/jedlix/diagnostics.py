@@ -22,7 +22,7 @@ _ID_LENGTH: Final = 8
 async def async_get_config_entry_diagnostics(
     _hass: HomeAssistant, entry: JedlixConfigEntry
 ) -> dict[str, Any]:
-    """Return the state of push, of the poll and of all cars."""
+    """Return the state of push, of the poll and of all cars, and the API report."""
     data = entry.runtime_data
     health, record, coordinator = data.push.health, data.store.push, data.coordinator
     return {
@@ -53,6 +53,7 @@ async def async_get_config_entry_diagnostics(
             "users_followed": len(coordinator.followed),
             "users_not_yet_seen": len(coordinator.known.never_refreshed),
         },
+        "api": data.api_report(),
         "vehicles": [_vehicle(car) for car in coordinator.fleet.vehicles.values()],
         "chargers": [_charger(charger) for charger in coordinator.fleet.chargers.values()],
     }

@@ -60,6 +60,7 @@ def async_setup_services(hass: HomeAssistant) -> None:
         ("get_costs", _get_costs, _PERIOD, answers),
         ("catch_up", _catch_up, {vol.Optional(_SINCE): cv.datetime}, None),
         ("resubscribe", _resubscribe, {}, None),
+        ("get_api_report", _get_api_report, {}, answers),
     ):
         hass.services.async_register(
             DOMAIN,
@@ -170,6 +171,10 @@ async def _catch_up(call: ServiceCall) -> None:
 async def _resubscribe(call: ServiceCall) -> None:
     for entry in _accounts(call):
         entry.runtime_data.push.resubscribe()
+
+
+async def _get_api_report(call: ServiceCall) -> ServiceResponse:
+    return {entry.entry_id: entry.runtime_data.api_report() for entry in _accounts(call)}
 
 
 # -- answers -----------------------------------------------------------------------------------------------

@@ -49,6 +49,7 @@ class JedlixPush:
         """Prepare; nothing is answered before `register_handler`."""
         self._hass = hass
         self._entry = entry
+        self._report = client.report
         self._record = record
         self._coordinator = coordinator
         self._evidence = RegistrationEvidence()
@@ -136,6 +137,7 @@ class JedlixPush:
         """Process a new delivery after it was answered: publish it as it came, and request a refresh."""
         before = self.state
         now = dt_util.utcnow()
+        self._report.note_delivery(message)
         user_id = message.user_id or self._coordinator.fleet.owner(message)
         self.health.note_delivery(user_id, message.occurred_at, now)
         self._record.last_delivery = now

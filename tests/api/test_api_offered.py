@@ -102,7 +102,8 @@ def test_an_answer_makes_a_call_offered_again() -> None:
     tenant.refuse(0, 5, 10)
     tenant.answer(10 + DAY)
     assert tenant.is_offered(11 + DAY)
-    assert tenant.experiences == {"chargers": Experience(answered_at=at(10 + DAY))}
+    answered = Experience(answered_since=at(10 + DAY), answered_at=at(10 + DAY))
+    assert tenant.experiences == {"chargers": answered}
 
 
 def test_each_call_has_its_own_experience() -> None:
@@ -148,6 +149,30 @@ def test_one_line_in_the_log_says_that_a_call_is_not_offered(
     assert caplog.messages == ["This Jedlix tenant does not offer chargers: no such path"]
 
 
+def described(tenant: Tenant, name: str = "chargers") -> dict[str, object]:
+    """Return what is said of a call, without what is not known."""
+    return {key: value for key, value in tenant.calls.describe(name).items() if value}
+
+
+def test_it_is_said_whether_a_call_is_offered_since_when_and_how_sure_that_is() -> None:
+    tenant = Tenant()
+    assert described(tenant) == {"offered": "not known"}
+    assert described(tenant, "vehicles") == {"offered": "documented"}
+    tenant.refuse(0, 5)
+    last = {"refusals_since": 2, "last_refusal": at(5).isoformat()}
+    assert described(tenant) == {"offered": "not known", **last}
+    tenant.refuse(10)
+    last = {"refusals_since": 3, "last_refusal": at(10).isoformat()}
+    assert described(tenant) == {"offered": "no", "since": at(0).isoformat(), **last}
+    tenant.answer(DAY)
+    tenant.answer(DAY + 5)
+    since = {"since": at(DAY).isoformat(), "last_answer": at(DAY + 5).isoformat()}
+    assert described(tenant) == {"offered": "yes", **since}
+    tenant.refuse(DAY + 6)
+    assert described(tenant)["refusals_since"] == 1
+    assert described(tenant)["offered"] == "yes"
+
+
 # -- in the store ------------------------------------------------------------------------------------------
 
 NOWS: Final = st.datetimes(
@@ -158,6 +183,7 @@ NOWS: Final = st.datetimes(
 TIMES: Final = st.none() | NOWS
 EXPERIENCES: Final = st.builds(
     Experience,
+    answered_since=TIMES,
     answered_at=TIMES,
     refusals=st.integers(0, 1000),
     refused_since=TIMES,

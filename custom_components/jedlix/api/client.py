@@ -20,6 +20,7 @@ from .errors import (
     Conflict,
     ConnectionFailed,
     Forbidden,
+    JedlixError,
     NotFound,
     RateLimited,
     Rejected,
@@ -37,6 +38,7 @@ from .models import (
     WebhookMessage,
 )
 from .reading import Json, read_json, read_page, wire_time
+from .report import ApiReport
 
 # The maximum of v2 (documented).
 PAGE_SIZE: Final = 100
@@ -82,6 +84,7 @@ class JedlixClient:
         # what was sent and no text may quote: the API key, and those of registrations
         self._secrets = {api_key} if api_key else set[str]()
         self.clock = clock or JedlixClock()
+        self.report = ApiReport(self.clock.now, endpoints)
         self._headers = {
             "Accept": "application/json",
             "Jedlix-ClientName": client_name,
@@ -320,7 +323,7 @@ class JedlixClient:
         while True:
             try:
                 async with self._gate.slot(ids.get("user_id")):
-                    return await self._exchange(endpoint.method, self._base_url + path, query, body)
+                    return await self._exchange(name, self._base_url + path, query, body)
             except ConnectionFailed as err:
                 limited = isinstance(err, RateLimited)
                 if isinstance(err, RateLimited) and err.retry_after is not None:
@@ -336,11 +339,12 @@ class JedlixClient:
 
     async def _exchange(
         self,
-        method: str,
+        name: str,
         url: str,
         query: dict[str, str],
         body: Json,
     ) -> object:
+        method = self._endpoints[name].method
         headers = dict(self._headers)
         options: dict[str, object] = {"params": query}
         self._secrets.update(_secrets_in(body))
@@ -351,8 +355,13 @@ class JedlixClient:
             token = await self._auth.token()
             headers["Authorization"] = f"Bearer {token}"
             headers["Jedlix-CorrelationId"] = str(uuid4())
-            answer = await send(self._session, method, url, headers=headers, **options)
+            try:
+                answer = await send(self._session, method, url, headers=headers, **options)
+            except JedlixError:
+                self.report.note_no_answer(name)
+                raise
             self.clock.note_date(answer.date)
+            self.report.note_answer(name, answer)
             if answer.status != HTTPStatus.UNAUTHORIZED:
                 break
             self._auth.refuse(token)
@@ -360,11 +369,13 @@ class JedlixClient:
         if not answer.body.strip():
             return None
         try:
-            return read_json(answer.body)
+            data = read_json(answer.body)
         except (orjson.JSONDecodeError, BadAnswer) as err:
             if method != "GET":
                 return None  # The answer to a write is not documented; a 2xx is enough.
             raise BadAnswer("the answer is not JSON") from err
+        self.report.note_content(name, data)
+        return data
 
 
 def _subscription(event_type: str, endpoint_url: str, key: str) -> Json:

@@ -59,6 +59,18 @@ class Answer:
             return Fields({})
 
     @property
+    def kind(self) -> str:
+        """Return the kind of the body: empty, problem JSON (SDK), JSON, HTML or something else."""
+        body = self.body.removeprefix(BOM_UTF8).strip()
+        if not body:
+            return "empty"
+        if body.startswith(b"<"):
+            return "HTML"
+        if self.status >= HTTPStatus.BAD_REQUEST and self.is_problem:
+            return "problem JSON"
+        return "JSON" if body[:1] in (b"{", b"[") else "something else"
+
+    @property
     def is_problem(self) -> bool:
         """Return whether the body is Jedlix's problem JSON (SDK)."""
         return self._fields.get("title", "detail", "type") is not None

@@ -28,6 +28,7 @@ _LIES_UNDER: Final = {"session_settings": "user_sessions"}
 class Experience:
     """What a tenant did with one call: its last answer, and its refusals since."""
 
+    answered_since: datetime | None = None
     answered_at: datetime | None = None
     refusals: int = 0
     refused_since: datetime | None = None
@@ -38,6 +39,7 @@ class Experience:
         """Read one from the store; raises BadAnswer when it is not one."""
         fields = Fields(data)
         return cls(
+            answered_since=moment(fields.get("answeredsince")),
             answered_at=moment(fields.get("answeredat")),
             refusals=integer(fields.get("refusals")) or 0,
             refused_since=moment(fields.get("refusedsince")),
@@ -47,11 +49,17 @@ class Experience:
     def as_json(self) -> dict[str, Json]:
         """Return one for the store."""
         return {
+            "answered_since": _text(self.answered_since),
             "answered_at": _text(self.answered_at),
             "refusals": self.refusals,
             "refused_since": _text(self.refused_since),
             "refused_at": _text(self.refused_at),
         }
+
+    def after_answer(self, now: datetime) -> Self:
+        """Return the experience after one more answer: the refusals are forgotten."""
+        since = None if self.is_refused_for_good else self.answered_since or self.answered_at
+        return type(self)(answered_since=since or now, answered_at=now)
 
     def after_refusal(self, now: datetime) -> Self:
         """Return the experience after one more refusal."""
@@ -105,8 +113,9 @@ class OfferedCalls:
         return experience is not None and experience.answered_at is not None
 
     def note_answer(self, name: str) -> None:
-        """Note that the tenant answered a call: its refusals are forgotten."""
-        self._experiences[name] = Experience(answered_at=self._now())
+        """Note that the tenant answered a call with what was asked for."""
+        before = self._experiences.get(name, Experience())
+        self._experiences[name] = before.after_answer(self._now())
 
     def note_refusal(self, name: str, err: JedlixError) -> None:
         """Note that the tenant refused a call, or answered with something else."""
@@ -116,11 +125,32 @@ class OfferedCalls:
         if after.is_refused_for_good and not before.is_refused_for_good:
             _LOGGER.info("This Jedlix tenant does not offer %s: %s", name, err)
 
+    def describe(self, name: str) -> dict[str, Json]:
+        """Return what is known of a call, for a person: whether it is offered, since when, how sure."""
+        experience = self._experiences.get(name, Experience())
+        if experience.is_refused_for_good:
+            offered, since = "no", experience.refused_since
+        elif experience.answered_at is not None:
+            offered, since = "yes", experience.answered_since or experience.answered_at
+        else:
+            is_documented = self._is_documented(name)
+            offered, since = "documented" if is_documented else "not known", None
+        return {
+            "offered": offered,
+            "since": _text(since),
+            "last_answer": _text(experience.answered_at),
+            "refusals_since": experience.refusals,
+            "last_refusal": _text(experience.refused_at),
+        }
+
+    def _is_documented(self, name: str) -> bool:
+        endpoint = self._endpoints.get(name)
+        return endpoint is not None and endpoint.evidence is Evidence.DOCUMENTED
+
     def _is_tried(self, name: str) -> bool:
         if (experience := self._experiences.get(name)) is None:
             return True
-        endpoint = self._endpoints.get(name)
-        if endpoint is not None and endpoint.evidence is Evidence.DOCUMENTED:
+        if self._is_documented(name):
             return True
         now = self._now()
         if experience.is_refused_for_good:
