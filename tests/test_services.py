@@ -25,9 +25,20 @@ import voluptuous as vol
 
 from custom_components.jedlix.api import JedlixClient, Rejected, Session
 from custom_components.jedlix.const import DOMAIN
+from custom_components.jedlix.periods import Period
 from custom_components.jedlix.services import costs_as_json, session_as_json
+from custom_components.jedlix.state.hours import flow_of
 from simulator.app import Simulator
-from tests.commanding import car_state, device_of, entity_of, fails, mark, poll, troubles
+from tests.commanding import (
+    add_session,
+    car_state,
+    device_of,
+    entity_of,
+    fails,
+    mark,
+    poll,
+    troubles,
+)
 from tests.conftest import StartSimulator
 from tests.tools import Clock, make_entry, record_events, set_up, until
 
@@ -42,12 +53,13 @@ ACTIONS: Final[dict[str, dict[str, Any]]] = {
     "pause_smart_charging": {},
     "resume_smart_charging": {},
     "set_current_battery_level": {"level": 50},
-    "get_sessions": {"start": LONG_AGO},
-    "get_costs": {"start": LONG_AGO},
+    "get_sessions": {"period": "last_365_days"},
+    "get_costs": {"period": "last_365_days"},
     "catch_up": {},
     "resubscribe": {},
     "get_api_report": {},
 }
+_TIMES: Final = {"period", "start", "duration", "end"}
 SERVICES: Final = Path(__file__).parents[1] / "custom_components/jedlix/services.yaml"
 CAR_ACTIONS: Final = list(ACTIONS)[:6]
 ACCOUNT_ACTIONS: Final = list(ACTIONS)[6:]
@@ -71,11 +83,11 @@ async def loaded(hass: HomeAssistant, fleet: Simulator) -> MockConfigEntry:
 
 
 async def call_action(hass: HomeAssistant, action: str, **data: Any) -> ServiceResponse:
-    """Call an action; returns its answer where it has one."""
+    """Call an action; returns its answer where it has one. A period of the call takes the place of ours."""
     return await hass.services.async_call(
         DOMAIN,
         action,
-        ACTIONS[action] | data,
+        data if _TIMES & data.keys() else ACTIONS[action] | data,
         blocking=True,
         return_response=action.startswith("get_"),
     )
@@ -207,8 +219,65 @@ async def test_sessions_and_costs_are_returned_for_each_car_of_the_target(
             item for item in listed if datetime.fromisoformat(item["started_at"]) >= period_start
         ]
         assert total["sessions"] == len(began)
-        assert total["cost"] == pytest.approx(sum(item["cost"] for item in began), abs=0.011)
+        parts = [item["cost"] * part_after(item, period_start) for item in listed]
+        assert total["cost"] == pytest.approx(sum(parts), abs=0.011)
         assert total["smart_sessions"] == sum(item["is_managed"] for item in began)
+
+
+def part_after(session: dict[str, Any], moment: datetime) -> float:
+    """Return which part of a session lies after a moment; nobody saw when it charged."""
+    start, end = (
+        dt_util.utcnow() if text is None else datetime.fromisoformat(text)
+        for text in (session["started_at"], session["ended_at"])
+    )
+    return 1.0 if start >= moment else (end - moment) / (end - start)
+
+
+async def test_a_period_has_a_name_or_a_length(
+    hass: HomeAssistant, fleet: Simulator, loaded: MockConfigEntry
+) -> None:
+    device_id = device_of(hass, loaded, fleet).id
+
+    async def ids(**data: Any) -> list[str]:
+        answer = await call_action(hass, "get_sessions", device_id=device_id, **data)
+        return [item["session_id"] for item in cast("Any", answer)[device_id]["sessions"]]
+
+    now = dt_util.utcnow()
+    week = await ids(start=(now - timedelta(days=7)).isoformat())
+    assert len(week) > 2
+    assert await ids(period="last_7_days") == week
+    assert await ids(duration={"days": 7}) == week
+    earlier = (now - timedelta(days=7)).isoformat()
+    before = await ids(duration={"days": 7}, end=earlier)
+    assert before == await ids(start=(now - timedelta(days=14)).isoformat(), end=earlier)
+    assert len(before) > 2
+
+
+async def test_the_costs_of_months_add_up_to_those_of_the_year_and_agree_with_the_sessions(
+    hass: HomeAssistant, start_simulator: StartSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One session is charged over the end of a month."""
+    await hass.config.async_set_time_zone("Europe/Amsterdam")
+    sim = await start_simulator(history_days=0)
+    now = datetime(2026, 11, 24, 12, tzinfo=UTC)
+    monkeypatch.setattr(dt_util, "utcnow", lambda: now)
+    monkeypatch.setattr(sim, "clock", lambda: now)
+    midnight = datetime(2026, 10, 31, 23, tzinfo=UTC)
+    night = timedelta(hours=1)
+    add_session(sim, midnight - 3 * night, midnight + night, id="1", energy_kwh=8.0, cost=2.0)
+    add_session(sim, midnight + 9 * night, midnight + 11 * night, id="2", energy_kwh=5.0, cost=1.0)
+    entry = make_entry(sim, None)
+    await set_up(hass, entry)
+    device_id = device_of(hass, entry, sim).id
+
+    async def costs(period: str) -> tuple[Any, ...]:
+        answer = await call_action(hass, "get_costs", device_id=device_id, period=period)
+        (line,) = cast("Any", answer)[device_id]["costs"]
+        return line["sessions"], line["energy_kwh"], line["cost"]
+
+    assert await costs("last_month") == (1, 6.0, 1.5)
+    assert await costs("this_month") == (1, 7.0, 1.5)
+    assert await costs("this_year") == (2, 13.0, 3.0)
 
 
 async def test_a_period_without_sessions_returns_none(
@@ -259,25 +328,39 @@ async def test_a_session_is_returned_in_local_time(hass: HomeAssistant) -> None:
 
 
 def test_costs_are_totals_by_currency() -> None:
+    """What a session charged before the period counts in the period before."""
     july = datetime(2026, 7, 1, tzinfo=UTC)
+    over = datetime(2026, 7, 1, 4, tzinfo=UTC)
     sessions = [
-        replace(FULL, id="before", started_at=july - timedelta(minutes=1)),
+        replace(FULL, id="before", started_at=july - timedelta(hours=4), ended_at=over),
+        replace(
+            FULL,
+            id="long before",
+            started_at=july - timedelta(hours=4),
+            ended_at=july,
+            currency="NOK",
+        ),
         FULL,
         replace(FULL, id="2", is_managed=False, cost=0.2, savings=None),
         replace(FULL, id="3", currency="SEK", energy_kwh=None),
         Session(id="4", started_at=FULL.started_at),
     ]
+    parts = [
+        (session, flow_of(session.started_at or july, session.ended_at or july))
+        for session in sessions
+    ]
+    period = Period(july, july + timedelta(days=31))
     columns = ("currency", "sessions", "smart_sessions", "unmanaged_sessions")
     figures = ("energy_kwh", "cost", "savings")
-    assert [tuple(total.items()) for total in costs_as_json(sessions, july)] == [
+    assert [tuple(total.items()) for total in costs_as_json(parts, period)] == [
         tuple(zip(columns + figures, row, strict=True))
         for row in (
-            ("EUR", 2, 1, 1, 40.5, 4.3, 1.23),
+            ("EUR", 2, 1, 1, 50.625, 6.35, 1.85),
             ("SEK", 1, 1, 0, None, 4.1, 1.23),
             (None, 1, 0, 0, None, None, None),
         )
     ]
-    assert costs_as_json([], july) == []
+    assert costs_as_json([], period) == []
 
 
 # -- targets -----------------------------------------------------------------------------------------------
@@ -433,6 +516,13 @@ _YESTERDAY: Final = timedelta(days=-1)
         ("get_sessions", {"start": timedelta(minutes=1)}, "end_before_start"),
         ("get_costs", {"start": LONG_AGO, "end": LONG_AGO}, "end_before_start"),
         ("get_costs", {"start": SOON}, "end_before_start"),
+        ("get_costs", {"duration": 0}, "end_before_start"),
+        ("get_costs", {"duration": -60}, "end_before_start"),
+        ("get_costs", {"end": LONG_AGO}, "one_period"),
+        ("get_costs", {"period": "today", "start": LONG_AGO}, "one_period"),
+        ("get_sessions", {"period": "today", "duration": 60}, "one_period"),
+        ("get_sessions", {"start": LONG_AGO, "duration": 60}, "one_period"),
+        ("get_sessions", {"period": "today", "end": SOON}, "one_period"),
         ("catch_up", {"since": timedelta(minutes=1)}, "time_in_the_future"),
         ("catch_up", {"since": timedelta(days=-7, minutes=-1)}, "too_long_ago"),
     ],
@@ -469,6 +559,8 @@ async def test_bad_input_is_an_error_and_nothing_is_written(
         ("set_current_battery_level", {"level": None}),
         ("get_sessions", {"start": None}),
         ("get_costs", {"start": "2020-01-01", "end": "never"}),
+        ("get_costs", {"period": "next_month"}),
+        ("get_costs", {"duration": "a week"}),
         ("catch_up", {"since": "yesterday"}),
         ("resubscribe", {"since": SOON}),
     ],

@@ -3,7 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from homeassistant.config_entries import ConfigEntryState
@@ -26,8 +26,10 @@ from .const import DOMAIN
 from .data import JedlixConfigEntry
 from .devices import DeviceKey, identifier_of
 from .errors import failure_of, refuse
+from .periods import PERIODS, Period, named_period
 from .push.history import HISTORY_KEPT
 from .session_history import TooManySessions
+from .state.hours import Flow, share
 from .target import devices_of
 
 _ENABLED: Final = "enabled"
@@ -35,11 +37,18 @@ _UNTIL: Final = "until"
 _LEVEL: Final = "level"
 _START: Final = "start"
 _END: Final = "end"
+_PERIOD: Final = "period"
+_DURATION: Final = "duration"
 _SINCE: Final = "since"
 
 _TARGET: Final = cv.TARGET_SERVICE_FIELDS
 _TARGET_KEYS: Final = frozenset(str(key) for key in _TARGET)
-_PERIOD: Final = {vol.Required(_START): cv.datetime, vol.Optional(_END): cv.datetime}
+_PERIOD_FIELDS: Final = {
+    vol.Optional(_PERIOD): vol.In(PERIODS),
+    vol.Optional(_START): cv.datetime,
+    vol.Optional(_DURATION): cv.time_period,
+    vol.Optional(_END): cv.datetime,
+}
 
 
 @callback
@@ -56,8 +65,8 @@ def async_setup_services(hass: HomeAssistant) -> None:
             {vol.Required(_LEVEL): vol.Coerce(int)},
             None,
         ),
-        ("get_sessions", _get_sessions, _PERIOD, answers),
-        ("get_costs", _get_costs, _PERIOD, answers),
+        ("get_sessions", _get_sessions, _PERIOD_FIELDS, answers),
+        ("get_costs", _get_costs, _PERIOD_FIELDS, answers),
         ("catch_up", _catch_up, {vol.Optional(_SINCE): cv.datetime}, None),
         ("resubscribe", _resubscribe, {}, None),
         ("get_api_report", _get_api_report, {}, answers),
@@ -121,26 +130,30 @@ async def _command(
 
 
 async def _get_sessions(call: ServiceCall) -> ServiceResponse:
-    start, end = _period(call)
     return {
-        device_id: {"sessions": list(map(session_as_json, await _between(*car, start, end)))}
-        for device_id, car in _cars(call).items()
+        device_id: {
+            "sessions": [session_as_json(session) for session in await _between(car, period)]
+        }
+        for device_id, car, period in _cars_and_periods(call)
     }
 
 
 async def _get_costs(call: ServiceCall) -> ServiceResponse:
-    start, end = _period(call)
-    return {
-        device_id: {"costs": [*costs_as_json(await _between(*car, start, end), start)]}
-        for device_id, car in _cars(call).items()
-    }
+    answer: JsonObjectType = {}
+    for device_id, (entry, key), period in _cars_and_periods(call):
+        history = entry.runtime_data.session_history
+        sessions = [
+            (session, history.flow(key, session))
+            for session in await _between((entry, key), period)
+        ]
+        answer[device_id] = {"costs": [*costs_as_json(sessions, period)]}
+    return answer
 
 
-async def _between(
-    entry: JedlixConfigEntry, key: DeviceKey, start: datetime, end: datetime
-) -> list[Session]:
+async def _between(car: tuple[JedlixConfigEntry, DeviceKey], period: Period) -> list[Session]:
+    entry, key = car
     try:
-        return await entry.runtime_data.session_history.between(key, start, end)
+        return await entry.runtime_data.session_history.between(key, *period)
     except TooManySessions:
         refuse("too_many_sessions")
     except JedlixError as err:
@@ -196,27 +209,29 @@ def session_as_json(session: Session) -> JsonObjectType:
     }
 
 
-def costs_as_json(sessions: Iterable[Session], start: datetime) -> list[JsonObjectType]:
+def costs_as_json(sessions: Iterable[tuple[Session, Flow]], period: Period) -> list[JsonObjectType]:
     """Return totals by currency as `get_costs` answers them: energy in kWh, null where no figure is known.
 
-    A session counts in the period in which it began, so that the totals of months add up to that of the year.
-    Sessions that began before `start` are left out.
+    `sessions` come with when their energy flowed. By that their amounts are split at the bounds of the
+    period. The numbers of sessions are of those that began in it. So the totals of months add up to that of
+    the year.
     """
-    by_currency: defaultdict[str | None, list[Session]] = defaultdict(list)
-    for session in sessions:
-        if session.started_at is not None and session.started_at >= start:
-            by_currency[session.currency].append(session)
+    by_currency: defaultdict[str | None, list[tuple[Session, float]]] = defaultdict(list)
+    for session, flow in sessions:
+        by_currency[session.currency].append((session, share(flow, *period)))
     return [
         {
             "currency": currency,
-            "sessions": len(counted),
-            "smart_sessions": sum(session.is_managed is True for session in counted),
-            "unmanaged_sessions": sum(session.is_managed is False for session in counted),
-            "energy_kwh": _total((session.energy_kwh for session in counted), 3),
-            "cost": _total((session.cost for session in counted), 2),
-            "savings": _total((session.savings for session in counted), 2),
+            "sessions": len(began),
+            "smart_sessions": sum(session.is_managed is True for session in began),
+            "unmanaged_sessions": sum(session.is_managed is False for session in began),
+            "energy_kwh": _total(((item.energy_kwh, part) for item, part in parts), 3),
+            "cost": _total(((item.cost, part) for item, part in parts), 2),
+            "savings": _total(((item.savings, part) for item, part in parts), 2),
         }
-        for currency, counted in by_currency.items()
+        for currency, parts in by_currency.items()
+        for began in [[item for item, _ in parts if _began_in(item, period)]]
+        if began or any(part for _, part in parts)
     ]
 
 
@@ -224,8 +239,12 @@ def _local(moment: datetime | None) -> str | None:
     return None if moment is None else dt_util.as_local(moment).isoformat()
 
 
-def _total(figures: Iterable[float | None], digits: int) -> float | None:
-    known = [figure for figure in figures if figure is not None]
+def _began_in(session: Session, period: Period) -> bool:
+    return session.started_at is not None and period.start <= session.started_at < period.end
+
+
+def _total(figures: Iterable[tuple[float | None, float]], digits: int) -> float | None:
+    known = [figure * part for figure, part in figures if figure is not None]
     return round(sum(known), digits) if known else None
 
 
@@ -238,11 +257,30 @@ def _moment(call: ServiceCall, name: str) -> datetime | None:
     return None if moment is None else dt_util.as_utc(moment)
 
 
-def _period(call: ServiceCall) -> tuple[datetime, datetime]:
-    start, end = _moment(call, _START), _moment(call, _END) or dt_util.utcnow()
-    if start is None or end <= start:
+def _cars_and_periods(
+    call: ServiceCall,
+) -> list[tuple[str, tuple[JedlixConfigEntry, DeviceKey], Period]]:
+    """Return the cars of the target, with the period that the call means by the clock of their account."""
+    return [
+        (device_id, car, _period(call, car[0].runtime_data.coordinator.now()))
+        for device_id, car in _cars(call).items()
+    ]
+
+
+def _period(call: ServiceCall, now: datetime) -> Period:
+    """Return the period of a call. It is named, or it has a start or a duration, and perhaps an end."""
+    name: str | None = call.data.get(_PERIOD)
+    duration: timedelta | None = call.data.get(_DURATION)
+    start, end = _moment(call, _START), _moment(call, _END)
+    if [name, start, duration].count(None) != 2 or (name is not None and end is not None):  # noqa: PLR2004
+        refuse("one_period")
+    if name is not None:
+        return Period(*map(dt_util.as_utc, named_period(name, dt_util.as_local(now))))
+    end = end or now
+    start = start or (end - (duration or timedelta(0)))
+    if end <= start:
         refuse("end_before_start")
-    return start, end
+    return Period(start, end)
 
 
 def _named_ids(call: ServiceCall) -> list[str]:

@@ -6,10 +6,11 @@ offers them.
 """
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 import logging
 from typing import Final
 
@@ -24,6 +25,8 @@ from .api import (
 )
 from .coordinator import JedlixCoordinator
 from .devices import DeviceKey
+from .state.hours import Flow
+from .state.ledger import Ledger, completed
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -82,25 +85,30 @@ class SessionHistory:
         """
         now = self._now()
         found: dict[str, Session] = {}
-        if (car := self._fleet.vehicle(key)) is not None:
-            found |= car.open_sessions
         if start <= now:
             async with self._locks[key]:
-                found |= await self._read_and_keep(
+                found = await self._read_and_keep(
                     key, start - MAX_SESSION_LENGTH, min(end, now), now
                 )
-        overlapping = [session for session in found.values() if _overlaps(session, start, end, now)]
+        sessions = self._with_what_is_known(key, found)
+        overlapping = [session for session in sessions if _overlaps(session, start, end, now)]
         return sorted(overlapping, key=_start_of)
 
-    async def began_since(self, key: DeviceKey, start: datetime) -> list[Session]:
-        """Return a car's sessions that began since a moment, oldest first; raises a JedlixError.
+    def flow(self, key: DeviceKey, session: Session) -> Flow:
+        """Return when energy flowed in a session, up to now in a running one."""
+        car = self._fleet.vehicle(key)
+        return (Ledger() if car is None else car.ledger).flow(session, self._now())
 
-        Where the financials had figures before, and refuse them now, that is raised as well.
+    async def began_since(self, key: DeviceKey, start: datetime) -> list[Session]:
+        """Return a car's sessions that began since a moment, and those remembered, oldest first.
+
+        Raises a JedlixError, also where the financials had figures before and refuse them now.
         """
         sessions, refusal = await self._fetch(key, start, None)
         if refusal is not None and self._offered.has_answered("financials"):
             raise refusal
-        return sorted(sessions, key=_start_of)
+        found = {session.id: session for session in sessions}
+        return sorted(self._with_what_is_known(key, found), key=_start_of)
 
     async def read_places(self, user_id: str) -> None:
         """Read the addresses of a user's charging locations (SDK), as far as the tenant offers them."""
@@ -120,6 +128,27 @@ class SessionHistory:
             self._offered.note_answer("user_locations")
             self._places_read_at[user_id] = now
             self.places |= {place.id: place.label for place in locations if place.label}
+
+    def _with_what_is_known(
+        self, key: DeviceKey, found: Mapping[str, Session]
+    ) -> Iterable[Session]:
+        """Return the sessions that were read and those that are remembered, with what is known of both.
+
+        Where Jedlix names no currency, it is that of the car's other sessions, or of the account's.
+        """
+        cars = self._fleet.vehicles
+        car = cars.pop(key, None)
+        known = {} if car is None else {**car.ledger.sessions, **car.open_sessions}
+        sessions = {
+            **found,
+            **{name: completed(item, found.get(name)) for name, item in known.items()},
+        }.values()
+        named = Counter(item.currency for item in sessions if item.currency is not None)
+        of_others = (other.ledger.currency for other in cars.values())
+        currency = next(
+            filter(None, chain((name for name, _ in named.most_common(1)), of_others)), None
+        )
+        return [replace(item, currency=item.currency or currency) for item in sessions]
 
     async def _read_and_keep(
         self, key: DeviceKey, start: datetime, end: datetime, now: datetime
@@ -184,7 +213,7 @@ class SessionHistory:
             return sessions, err
         self._offered.note_answer("financials")
         figures = {session.id: session for session in financials}
-        return [_completed(session, figures.get(session.id)) for session in sessions], None
+        return [completed(session, figures.get(session.id)) for session in sessions], None
 
     async def _list(self, key: DeviceKey, start: datetime, end: datetime | None) -> list[Session]:
         user_id, _ = key
@@ -247,16 +276,3 @@ def _overlaps(session: Session, start: datetime, end: datetime, now: datetime) -
 def _is_incomplete(session: Session) -> bool:
     """Return whether an ended session leaves out figures that the financials may have."""
     return session.ended_at is not None and None in (session.cost, session.savings)
-
-
-def _completed(session: Session, figures: Session | None) -> Session:
-    """Return a session with what it leaves out taken from its line in the financials."""
-    if figures is None:
-        return session
-    return replace(
-        session,
-        energy_kwh=figures.energy_kwh if session.energy_kwh is None else session.energy_kwh,
-        cost=figures.cost if session.cost is None else session.cost,
-        savings=figures.savings if session.savings is None else session.savings,
-        currency=session.currency or figures.currency,
-    )
