@@ -58,10 +58,16 @@ class Flow:
         await flow._settle()
         return flow
 
+    @classmethod
+    async def resume(cls, api: HomeApi, kind: str, flow_id: str) -> Self:
+        """Open a flow of `kind` that Home Assistant has started by itself."""
+        return cls(api, kind, await api.rest("GET", f"{_PATHS[kind]}/{flow_id}"))
+
     @property
     def step(self) -> str:
-        """The form now shown; empty when the flow is over."""
-        return str(self.answer.get("step_id") or "") if self.answer["type"] == "form" else ""
+        """The form or menu now shown; empty when the flow is over."""
+        is_shown = self.answer["type"] in ("form", "menu")
+        return str(self.answer.get("step_id") or "") if is_shown else ""
 
     @property
     def fields(self) -> list[dict[str, Any]]:
@@ -80,6 +86,10 @@ class Flow:
         self.answer = await self._api.rest("POST", self._path, data)
         await self._settle(sent=step)
         return self.step
+
+    async def choose(self, step: str, option: str) -> str:
+        """Choose an option of the menu `step`, and return the step that follows."""
+        return await self.submit(step, {"next_step_id": option})
 
     def result(self) -> dict[str, Any]:
         """Return the answer with which the flow ended; raises `FlowFailed` when it has not ended."""

@@ -109,6 +109,12 @@ class Dialog:
         return cast("str", self.result["step_id"])
 
     @property
+    def choices(self) -> list[str]:
+        """Return the options of the menu that is shown."""
+        assert self.type is FlowResultType.MENU, self.result
+        return cast("list[str]", self.result["menu_options"])
+
+    @property
     def errors(self) -> dict[str, str]:
         """Return the errors of the form that is shown."""
         assert self.type is FlowResultType.FORM, self.result
@@ -172,6 +178,12 @@ class Dialog:
         }
         return await self._show(await self.flows.async_configure(self.result["flow_id"], filled))
 
+    async def choose(self, option: str) -> Self:
+        """Choose an option of the menu."""
+        assert option in self.choices
+        flow_id, chosen = self.result["flow_id"], {"next_step_id": option}
+        return await self._show(await self.flows.async_configure(flow_id, chosen))
+
     async def after_progress(self) -> Self:
         """Wait for the end of a progress, and show the next step."""
         await self.hass.async_block_till_done()
@@ -186,6 +198,10 @@ class Dialog:
         self.result = result
         if self.type is FlowResultType.FORM:
             self._check_form()
+        elif self.type is FlowResultType.MENU:
+            texts = self.texts["step"][result["step_id"]]
+            assert set(self.choices) == set(texts["menu_options"])
+            assert set(self.choices) == set(texts["menu_option_descriptions"])
         elif self.type is FlowResultType.SHOW_PROGRESS:
             assert result["progress_action"] in self.texts["progress"]
         elif self.type is FlowResultType.ABORT and result.get("translation_domain") is None:
@@ -247,12 +263,8 @@ async def to_webhook(hass: HomeAssistant, sim: Simulator) -> Dialog:
 
 
 async def to_callback(hass: HomeAssistant, entry: ConfigEntry) -> Dialog:
-    """Open "Reconfigure" and go to the callback, with everything before unchanged."""
-    dialog = await Dialog.reconfigure(hass, entry)
-    assert dialog.shown == {"environment": "custom", "client_id": "client"}
-    await dialog.submit(client_secret="secret", api_key="key")
-    assert dialog.shown["base_url"] == entry.data["base_url"]
-    await dialog.submit()
+    """Open "Reconfigure" and go to the callback; nothing has to be typed again."""
+    dialog = await (await Dialog.reconfigure(hass, entry)).choose("push")
     # "Automatic" would find no address, which does not matter here.
     assert (dialog.step, dialog.errors) == ("webhook", {})
     return dialog

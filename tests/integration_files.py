@@ -93,7 +93,8 @@ def manifest(root: Path) -> Iterator[str]:
 # -- translations ------------------------------------------------------------------------------------------
 
 KEY: Final = "[a-z0-9_]+"
-STEP: Final = rf"(title|description|submit|(data|data_description|menu_options)\.{KEY})"
+_OF_STEP: Final = "data|data_description|menu_options|menu_option_descriptions"
+STEP: Final = rf"(title|description|submit|({_OF_STEP})\.{KEY})"
 FLOW: Final = rf"(step\.{KEY}\.{STEP}|(abort|create_entry|error|progress)\.{KEY})"
 FIELDS: Final = rf"fields\.{KEY}\.(name|description)"
 ENTITY: Final = (
@@ -178,12 +179,13 @@ def problems_of(path: str, text: object) -> Iterator[str]:
 
 
 def steps_of_flows(root: Path) -> Iterator[str]:
-    """Want texts for each step that shows a form and for no other, and a description of each field."""
+    """Want texts for each step that shows a form or menu and no other, and a description of each field."""
     shown = {
         keyword.value.value
         for path in house(root).rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "async_show_form"
+        if isinstance(node, ast.Call)
+        and getattr(node.func, "attr", "") in ("async_show_form", "async_show_menu")
         for keyword in node.keywords
         if keyword.arg == "step_id"
         and isinstance(keyword.value, ast.Constant)

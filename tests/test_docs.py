@@ -104,6 +104,8 @@ def test_the_page_on_set_up_says_what_the_forms_say() -> None:
     assert sorted(ways) == sorted(ENGLISH["selector"]["callback"]["options"].values())
     options = [row[0] for row in rows_of("docs/set-up.md", "## Afterwards")]
     assert sorted(options) == sorted(ENGLISH["options"]["step"]["init"]["data"].values())
+    menu = [row[0] for row in rows_of("docs/set-up.md", "## Reconfigure")]
+    assert sorted(menu) == sorted(ENGLISH["config"]["step"]["reconfigure"]["menu_options"].values())
 
 
 def test_every_blueprint_can_be_imported_from_the_page() -> None:

@@ -1,16 +1,16 @@
-"""Config flow: the steps user, custom, users, webhook and connect; reauthentication and reconfiguration."""
+"""Config flow: the steps user, custom, users, webhook and connect; reauthentication and reconfiguration.
+
+Reconfiguration is a menu of the steps credentials, push and environment. What is left empty stays.
+"""
 
 from collections.abc import Mapping
 import logging
-import secrets
 from typing import Any, Final, override
 
-from homeassistant.components import webhook
 from homeassistant.config_entries import (
     SOURCE_RECONFIGURE,
     ConfigEntry,
     ConfigEntryState,
-    ConfigFlow,
     ConfigFlowResult,
     ConfigSubentryData,
     ConfigSubentryFlow,
@@ -29,61 +29,53 @@ from .api import JedlixError
 from .const import (
     CONF_AUDIENCE,
     CONF_BASE_URL,
-    CONF_CALLBACK,
-    CONF_CALLBACK_URL,
     CONF_ENVIRONMENT,
     CONF_EVENT_TYPES,
     CONF_POLL_MINUTES,
     CONF_TOKEN_URL,
     CONF_USER_ID,
     CONF_USERS,
-    CONF_WEBHOOK_KEY,
     DEFAULT_POLL_MINUTES,
     DOCUMENTED_EVENT_TYPES,
     DOMAIN,
     SUBENTRY_USER,
 )
 from .data import JedlixConfigEntry, make_client
-from .errors import account_form_error, user_form_error
+from .flows.checks import (
+    CREDENTIAL_ERRORS,
+    account_id,
+    address_errors,
+    credentials_errors,
+    other_account_errors,
+    users_errors,
+)
 from .flows.options import JedlixOptionsFlow
+from .flows.push import PushSteps
 from .flows.schemas import (
-    ENVIRONMENTS,
-    TOKEN_URL,
+    CUSTOM,
     account_title,
-    callback_data,
+    addresses_of,
+    changed_credentials,
+    changed_credentials_schema,
     credentials_schema,
     custom_schema,
+    environment_schema,
     reauth_schema,
     stripped,
     users_schema,
-    webhook_schema,
 )
 from .flows.users import UserSubentryFlow
-from .push.callback_url import (
-    Callback,
-    ChosenUrl,
-    NoCallback,
-    choose_url,
-    delete_cloudhook,
-    is_private_host,
-    is_valid_url,
-)
-from .push.connection_test import ConnectionTest
-from .push.registration import Registration
+from .push.callback_url import delete_cloudhook
 from .push.subscriptions import unsubscribe_all
 from .store import JedlixStore
-from .subentries import followed_users
-from .users import TenantUser, check_users, find_users, normalize_user_id
+from .users import TenantUser, find_users, normalize_user_id
 
 _LOGGER = logging.getLogger(__name__)
 
-_NEW_KEY_BYTES: Final = 32
 _SECRETS: Final = frozenset({CONF_CLIENT_SECRET, CONF_API_KEY})
-# Errors that the form with the credentials shows.
-_CREDENTIAL_ERRORS: Final = frozenset({"invalid_auth", "forbidden"})
 
 
-class JedlixConfigFlow(ConfigFlow, domain=DOMAIN):
+class JedlixConfigFlow(PushSteps, domain=DOMAIN):
     """Set-up, reauthentication and reconfiguration, which share their steps."""
 
     VERSION = 1
@@ -91,14 +83,11 @@ class JedlixConfigFlow(ConfigFlow, domain=DOMAIN):
 
     def __init__(self) -> None:
         """Start with nothing entered."""
-        self._data: dict[str, Any] = {}
+        super().__init__()
         self._found: dict[str, TenantUser] = {}
         self._chosen: dict[str, str] = {}
-        self._url: ChosenUrl  # the step before `connect` chooses it
-        self._test: ConnectionTest | None = None
-        self._spare_webhook_id: str | None = None
-        self._connect_error: str | None = None
         self._credential_errors: dict[str, str] = {}
+        self._unseen = ""
 
     @classmethod
     @callback
@@ -124,15 +113,11 @@ class JedlixConfigFlow(ConfigFlow, domain=DOMAIN):
         errors, self._credential_errors = self._credential_errors, {}
         if user_input is not None:
             self._data |= {CONF_API_KEY: None} | stripped(user_input)
-            if (base_url := ENVIRONMENTS.get(user_input[CONF_ENVIRONMENT])) is None:
+            if user_input[CONF_ENVIRONMENT] == CUSTOM:
                 return await self.async_step_custom()
-            self._data |= {
-                CONF_BASE_URL: base_url,
-                CONF_TOKEN_URL: TOKEN_URL,
-                CONF_AUDIENCE: base_url,
-            }
-            if not (errors := await self._try_credentials()):
-                return await self._step_after_credentials()
+            self._data |= addresses_of(user_input[CONF_ENVIRONMENT])
+            if not (errors := await self._account_errors()):
+                return await self._step_after_account()
         return self.async_show_form(
             step_id="user",
             data_schema=self.add_suggested_values_to_schema(
@@ -153,13 +138,11 @@ class JedlixConfigFlow(ConfigFlow, domain=DOMAIN):
                 CONF_TOKEN_URL: entered[CONF_TOKEN_URL].rstrip("/"),
                 CONF_AUDIENCE: entered.get(CONF_AUDIENCE) or base_url,
             }
-            errors = self._address_errors() or await self._try_credentials()
-            if errors.get("base") in _CREDENTIAL_ERRORS:
-                # The credentials were entered one step before, so that form shows the error.
-                self._credential_errors = errors
-                return await self.async_step_user()
+            errors = address_errors(self._data) or await self._account_errors()
+            if errors.get("base") in CREDENTIAL_ERRORS:
+                return await self._step_credentials(errors)
             if not errors:
-                return await self._step_after_credentials()
+                return await self._step_after_account()
         shown = dict(self._data)
         if shown.get(CONF_AUDIENCE) == shown.get(CONF_BASE_URL):
             shown.pop(CONF_AUDIENCE, None)  # it follows the address, also one that is corrected now
@@ -169,44 +152,32 @@ class JedlixConfigFlow(ConfigFlow, domain=DOMAIN):
             errors=errors,
         )
 
-    def _address_errors(self) -> dict[str, str]:
-        """Return the errors of the custom addresses: plain http is allowed for private hosts only."""
-        errors: dict[str, str] = {}
-        for field in (CONF_BASE_URL, CONF_TOKEN_URL):
-            if not is_valid_url(self._data[field], allow_http=True):
-                errors[field] = "invalid_url"
-            elif not is_valid_url(
-                self._data[field], allow_http=is_private_host(URL(self._data[field]).host)
-            ):
-                errors[field] = "http_not_private"
+    async def _account_errors(self) -> dict[str, str]:
+        """Try the account; returns the errors of the form. Another one has to see the followed users."""
+        errors = await credentials_errors(self.hass, self._data)
+        if self.source == SOURCE_RECONFIGURE and not errors and self._is_other_account():
+            errors, self._unseen = await other_account_errors(
+                self.hass, self._get_reconfigure_entry(), self._data
+            )
         return errors
 
-    async def _try_credentials(self) -> dict[str, str]:
-        """Fetch a token; returns the errors of the form."""
-        try:
-            await make_client(self.hass, self._data).check_access()
-        except JedlixError as err:
-            return {"base": account_form_error(err)}
-        except Exception:
-            _LOGGER.exception("Unexpected error while trying the Jedlix credentials")
-            return {"base": "unknown"}
-        return {}
+    async def _step_credentials(self, errors: dict[str, str]) -> ConfigFlowResult:
+        """Go to the form with the credentials, which shows these errors."""
+        self._credential_errors = errors
+        if self.source == SOURCE_RECONFIGURE:
+            return await self.async_step_credentials()
+        return await self.async_step_user()
 
-    async def _step_after_credentials(self) -> ConfigFlowResult:
+    async def _step_after_account(self) -> ConfigFlowResult:
         """Go on: one entry per tenant and environment; reconfiguring skips the choice of users."""
-        host = URL(self._data[CONF_BASE_URL]).authority
-        unique_id = f"{host}/{self._data[CONF_CLIENT_ID]}"
+        if self.source == SOURCE_RECONFIGURE:
+            if self._is_other_account():
+                return await self.async_step_push()
+            return self._update(self._get_reconfigure_entry(), "reconfigure_successful")
         # A dialog that was left behind by a reload of the page ends once this one has created the entry.
-        await self.async_set_unique_id(unique_id, raise_on_progress=False)
-        if self.source == SOURCE_RECONFIGURE:
-            self._abort_if_unique_id_mismatch(reason="wrong_account")
-        else:
-            self._abort_if_unique_id_configured()
-        # Reconfiguring rotates both: the new webhook is tested while the old one still accepts deliveries.
-        self._data[CONF_WEBHOOK_ID] = self._spare_webhook_id = webhook.async_generate_id()
-        self._data[CONF_WEBHOOK_KEY] = secrets.token_urlsafe(_NEW_KEY_BYTES)
-        if self.source == SOURCE_RECONFIGURE:
-            return await self.async_step_webhook()
+        await self.async_set_unique_id(account_id(self._data), raise_on_progress=False)
+        self._abort_if_unique_id_configured()
+        self._make_webhook()
         self._found = await find_users(make_client(self.hass, self._data))
         return await self.async_step_users()
 
@@ -221,10 +192,9 @@ class JedlixConfigFlow(ConfigFlow, domain=DOMAIN):
                 user_id if user_id in self._found else normalize_user_id(user_id)
                 for user_id in user_input[CONF_USERS]
             )
-            self._chosen, errors, bad = await self._check(
-                [user_id for user_id in wanted if user_id]
+            self._chosen, errors, placeholders["user"] = await users_errors(
+                self.hass, self._data, filter(None, wanted), self._found
             )
-            placeholders["user"] = bad
             if not errors:
                 return await self.async_step_webhook()
         elif len(self._found) == 1:
@@ -238,107 +208,14 @@ class JedlixConfigFlow(ConfigFlow, domain=DOMAIN):
             description_placeholders=placeholders,
         )
 
-    async def _check(self, wanted: list[str]) -> tuple[dict[str, str], dict[str, str], str]:
-        """Return the titles of the wanted users, the errors of the form, and the id that they are about."""
-        if not wanted:
-            return {}, {CONF_USERS: "no_users"}, ""
-        if followed := followed_users(self.hass).intersection(wanted):
-            return {}, {CONF_USERS: "followed_elsewhere"}, ", ".join(sorted(followed))
-        titles: dict[str, str] = {}
-        for user_id, cars in (
-            await check_users(make_client(self.hass, self._data), wanted)
-        ).items():
-            if isinstance(cars, JedlixError):
-                return {}, {CONF_USERS: user_form_error(cars)}, user_id
-            place = self._found[user_id].place if user_id in self._found else None
-            titles[user_id] = TenantUser(user_id, place, cars).label
-        return titles, {}, ""
+    # -- the end -------------------------------------------------------------------------------------------
 
-    # -- push ----------------------------------------------------------------------------------------------
-
-    async def async_step_webhook(
-        self, user_input: dict[str, Any] | None = None
-    ) -> ConfigFlowResult:
-        """Ask how Jedlix reaches this Home Assistant; the next step tries it."""
-        errors: dict[str, str] = {}
-        if user_input is not None:
-            self._data |= callback_data(user_input)
-            try:
-                url = await choose_url(self.hass, self._data)
-            except NoCallback as err:
-                field = (
-                    CONF_CALLBACK_URL if user_input[CONF_CALLBACK] == Callback.CUSTOM else "base"
-                )
-                errors[field] = err.reason
-            else:
-                if url is None:  # no push is wanted
-                    return await self._finish()
-                self._url = url
-                return await self.async_step_connect()
-        elif self._connect_error is not None:
-            errors["base"] = self._connect_error
-        shown = {CONF_CALLBACK: Callback.AUTO, **self._data}
-        try:
-            chosen = await choose_url(self.hass, self._data | {CONF_CALLBACK: Callback.AUTO})
-        except NoCallback as err:
-            chosen = None
-            # Advice before the first attempt is better than an error after it.
-            if not errors and shown[CONF_CALLBACK] == Callback.AUTO:
-                errors["base"] = err.reason
-        return self.async_show_form(
-            step_id="webhook",
-            data_schema=self.add_suggested_values_to_schema(webhook_schema(), shown),
-            errors=errors,
-            description_placeholders={
-                "auto": "-" if chosen is None else str(URL(chosen.url).origin())
-            },
-        )
-
-    async def async_step_connect(
-        self, _user_input: dict[str, Any] | None = None
-    ) -> ConfigFlowResult:
-        """Have Jedlix register the webhook, and wait for its test message."""
-        if self._test is None:
-            self._test = ConnectionTest(
-                self.hass,
-                make_client(self.hass, self._data),
-                self._data,
-                self._url,
-                replaces=self._replaced_registration(),
-            )
-            self._test.start()
-        task = self._test.task
-        if not task.done():
-            return self.async_show_progress(
-                step_id="connect", progress_action="connect", progress_task=task
-            )
-        self._connect_error = task.result()
-        if self._connect_error is None:
-            return self.async_show_progress_done(next_step_id="finish")
-        self._test.close()
-        self._test = None
-        return self.async_show_progress_done(next_step_id="webhook")
-
-    def _replaced_registration(self) -> Registration | None:
-        """Return the registration of the entry that is reconfigured, where it is loaded."""
-        if self.source != SOURCE_RECONFIGURE:
-            return None
-        entry: JedlixConfigEntry = self._get_reconfigure_entry()
-        if entry.state is not ConfigEntryState.LOADED:
-            return None
-        return entry.runtime_data.push.registration
-
+    @override
     async def async_step_finish(
         self, _user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Create or update the entry with what was entered and tested."""
-        return await self._finish()
-
-    async def _finish(self) -> ConfigFlowResult:
-        if self._test is not None:
-            self._test.hand_over()
-        if self._data[CONF_CALLBACK] in (Callback.AUTO, Callback.CLOUD):
-            self._spare_webhook_id = None
+        self._hand_over()
         if self.source == SOURCE_RECONFIGURE:
             entry = self._get_reconfigure_entry()
             await self._delete_old_callback(entry)
@@ -361,20 +238,6 @@ class JedlixConfigFlow(ConfigFlow, domain=DOMAIN):
             ],
         )
 
-    @callback
-    @override
-    def async_remove(self) -> None:
-        """Undo the connection test when the dialog is closed, unless it was handed over to the entry.
-
-        The same holds for the cloudhook, which is created as soon as its address is shown.
-        """
-        if self._test is not None:
-            self._test.close()
-        if self._spare_webhook_id is not None:
-            self.hass.async_create_task(
-                delete_cloudhook(self.hass, self._spare_webhook_id), "jedlix delete cloudhook"
-            )
-
     async def _delete_old_callback(self, entry: JedlixConfigEntry) -> None:
         """Delete the subscriptions and the cloudhook of the old callback, which the new one replaces."""
         if entry.state is ConfigEntryState.LOADED:
@@ -385,11 +248,16 @@ class JedlixConfigFlow(ConfigFlow, domain=DOMAIN):
         webhook_id = entry.data[CONF_WEBHOOK_ID]
         try:
             await unsubscribe_all(
-                make_client(self.hass, self._data), store.push.subscriptions, webhook_id
+                make_client(self.hass, entry.data), store.push.subscriptions, webhook_id
             )
         except JedlixError as err:
             _LOGGER.warning("The old webhook subscriptions could not be deleted at Jedlix: %s", err)
         await delete_cloudhook(self.hass, webhook_id)
+        if self._is_other_account():
+            # What was learned of the old account says nothing about the new one.
+            store.learned_calls.clear()
+            store.push.subscriptions.clear()
+            await store.save()
 
     def _update(self, entry: ConfigEntry, reason: str) -> ConfigFlowResult:
         """Update the entry and reload it.
@@ -398,7 +266,14 @@ class JedlixConfigFlow(ConfigFlow, domain=DOMAIN):
         polling that refused credentials have ended would not start again.
         """
         reloads = entry.state is ConfigEntryState.LOADED and dict(entry.data) != self._data
-        result = self.async_update_and_abort(entry, data=self._data, reason=reason)
+        has_own_title = entry.title != account_title(entry.data)
+        result = self.async_update_and_abort(
+            entry,
+            unique_id=account_id(self._data),
+            title=entry.title if has_own_title else account_title(self._data),
+            data=self._data,
+            reason=reason,
+        )
         if not reloads:
             self.hass.config_entries.async_schedule_reload(entry.entry_id)
         return result
@@ -415,10 +290,11 @@ class JedlixConfigFlow(ConfigFlow, domain=DOMAIN):
     ) -> ConfigFlowResult:
         """Ask for the secret and the API key of the same tenant."""
         errors: dict[str, str] = {}
+        entry = self._get_reauth_entry()
         if user_input is not None:
-            self._data |= {CONF_API_KEY: None} | stripped(user_input)
-            if not (errors := await self._try_credentials()):
-                return self._update(self._get_reauth_entry(), "reauth_successful")
+            self._data |= changed_credentials(entry.data, user_input)
+            if not (errors := await credentials_errors(self.hass, self._data)):
+                return self._update(entry, "reauth_successful")
         return self.async_show_form(
             step_id="reauth_confirm",
             data_schema=reauth_schema(),
@@ -427,8 +303,61 @@ class JedlixConfigFlow(ConfigFlow, domain=DOMAIN):
         )
 
     async def async_step_reconfigure(
+        self, _user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Offer what can be changed."""
+        self._data = dict(self._get_reconfigure_entry().data)
+        return self.async_show_menu(
+            step_id="reconfigure", menu_options=["credentials", "push", "environment"]
+        )
+
+    async def async_step_credentials(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Go through all steps again, with what is known filled in."""
-        self._data = dict(self._get_reconfigure_entry().data)
-        return await self.async_step_user(user_input)
+        """Ask for other credentials, and try them."""
+        errors, self._credential_errors = self._credential_errors, {}
+        if user_input is not None:
+            self._data |= changed_credentials(self._get_reconfigure_entry().data, user_input)
+            if not (errors := await self._account_errors()):
+                return await self._step_after_account()
+        return self.async_show_form(
+            step_id="credentials",
+            data_schema=self.add_suggested_values_to_schema(
+                changed_credentials_schema(), {CONF_CLIENT_ID: self._data[CONF_CLIENT_ID]}
+            ),
+            errors=errors,
+            description_placeholders={
+                "host": str(URL(self._data[CONF_BASE_URL]).authority),
+                "user": self._unseen,
+            },
+        )
+
+    async def async_step_push(self, _user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Change push: the webhook gets a new address and a new key."""
+        self._make_webhook()
+        return await self.async_step_webhook()
+
+    async def async_step_environment(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask for another environment, and try the known credentials there."""
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            self._data |= user_input
+            if user_input[CONF_ENVIRONMENT] == CUSTOM:
+                return await self.async_step_custom()
+            self._data |= addresses_of(user_input[CONF_ENVIRONMENT])
+            errors = await self._account_errors()
+            if errors.get("base") in CREDENTIAL_ERRORS:
+                return await self._step_credentials(errors)
+            if not errors:
+                return await self._step_after_account()
+        return self.async_show_form(
+            step_id="environment",
+            data_schema=self.add_suggested_values_to_schema(environment_schema(), self._data),
+            errors=errors,
+        )
+
+    def _is_other_account(self) -> bool:
+        """Return whether the entry that is reconfigured becomes that of another account."""
+        return account_id(self._data) != self._get_reconfigure_entry().unique_id

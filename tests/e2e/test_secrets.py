@@ -11,6 +11,7 @@ from typing import Any, Final
 import aiohttp
 import pytest
 
+from custom_components.jedlix.state.credentials import REQUESTED_AFTER
 from harness.config_entries import set_options
 from harness.config_folder import add_component
 from harness.flows import CONFIG, DOMAIN, Flow, FlowFailed
@@ -26,6 +27,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400), pytest.mark.usefixtures
 SECRET: Final = "the-client-secret-of-the-day"
 NEXT_SECRET: Final = "the-client-secret-after-that"
 WRONG_SECRET: Final = "a-client-secret-that-is-wrong"
+WRONG_API_KEY: Final = "an-api-key-that-is-wrong"
 API_KEY: Final = "the-api-key-of-the-tenant"
 WRONG_KEY: Final = "a-webhook-key-that-is-wrong"
 DEBUGGED: Final = (
@@ -144,6 +146,11 @@ class Day:
         found = await find()
         assert found is not None
         return found
+
+    async def requests(self) -> list[str]:
+        """Return the ids of the requests for new credentials."""
+        flows = await self.ask("answers", "config_entries/flow/progress")
+        return [it["flow_id"] for it in flows if it["context"]["source"] == "reauth"]
 
     def learn_webhook(self, when: str) -> tuple[str, str]:
         """Return the webhook id and the key that Jedlix has, and search for them as well."""
@@ -265,20 +272,36 @@ async def fail(day: Day) -> None:
 
 
 async def refuse_credentials(day: Day) -> None:
-    """Change the secret at Jedlix: it refuses the old one, until a new one is given."""
+    """Change the secret at Jedlix: it refuses the old one, until the request for a new one is answered."""
     day.sim.settings = replace(day.sim.settings, client_secret=NEXT_SECRET)
     day.sim.strike({"token_expiry": True})
     await day.act("jedlix", "catch_up")
+    for _ in range(REQUESTED_AFTER.answers):
+        assert await day.requests() == []
+        await day.home.api.rest("POST", f"config/config_entries/entry/{day.entry_id}/reload")
+    (request,) = await day.requests()
+    flow = await Flow.resume(day.home.api, CONFIG, request)
+    with pytest.raises(FlowFailed) as refused:
+        await flow.submit(
+            "reauth_confirm", {"client_secret": WRONG_SECRET, "api_key": WRONG_API_KEY}
+        )
+    day.search.keep("answers", str(refused.value))
+    with pytest.raises(FlowFailed) as done:
+        await flow.submit("reauth_confirm", {"client_secret": NEXT_SECRET})
+    assert done.value.reason == "reauth_successful"
+    await day.state_is("waiting", "healthy")
+    assert await day.requests() == []
 
 
 async def rotate(day: Day) -> None:
     """Reconfigure, which makes a new key and a new webhook."""
     flow = await Flow.begin(day.home.api, CONFIG, DOMAIN, entry_id=day.entry_id)
-    account = {"environment": "custom", "client_id": "me"}
-    await flow.submit("user", account | {"client_secret": NEXT_SECRET, "api_key": API_KEY})
-    await flow.submit(
-        "custom", {"base_url": day.sim.url, "token_url": f"{day.sim.url}/oauth/token"}
-    )
+    await flow.choose("reconfigure", "credentials")
+    with pytest.raises(FlowFailed) as refused:
+        await flow.submit("credentials", {"client_id": "me", "client_secret": WRONG_SECRET})
+    day.search.keep("answers", str(refused.value))
+    flow = await Flow.begin(day.home.api, CONFIG, DOMAIN, entry_id=day.entry_id)
+    await flow.choose("reconfigure", "push")
     with pytest.raises(FlowFailed) as done:
         await flow.submit("webhook", {"callback": "custom", "callback_url": day.home.base_url})
     assert done.value.reason == "reconfigure_successful"
@@ -396,6 +419,7 @@ async def test_a_day_with_every_failure_shows_no_secret(day: Day) -> None:
         "secret new": NEXT_SECRET,
         "secret wrong": WRONG_SECRET,
         "api key": API_KEY,
+        "api key wrong": WRONG_API_KEY,
         "presented key": WRONG_KEY,
     }
     expected = expected_texts(day)

@@ -77,12 +77,23 @@ async def test_a_loaded_entry_polls_again_after_new_credentials(
     assert len(hass.config_entries.async_entries(DOMAIN)) == 1
 
 
-async def test_an_api_key_that_is_left_empty_is_forgotten(
-    hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry, clock: Clock
+@pytest.mark.parametrize("answers", [{}, {"remove_api_key": True}], ids=["kept", "removed"])
+async def test_what_is_left_empty_stays_and_the_api_key_can_be_removed(
+    hass: HomeAssistant,
+    sim: Simulator,
+    entry: MockConfigEntry,
+    clock: Clock,
+    answers: dict[str, bool],
 ) -> None:
     await refuse_credentials(hass, sim, entry, clock)
-    await (await Dialog.reauth(hass, entry)).submit(client_secret="new")
-    assert entry.data["api_key"] is None
+    dialog = await Dialog.reauth(hass, entry)
+    await dialog.submit(client_secret="wrong", api_key="wrong")
+    assert dialog.errors == {"base": "invalid_auth"}
+    change_secret(sim, "secret")
+    await dialog.submit(**answers)
+    assert dialog.reason == "reauth_successful"
+    assert entry.data["client_secret"] == "secret"
+    assert entry.data["api_key"] == (None if answers else "key")
     assert entry.state is ConfigEntryState.LOADED
 
 

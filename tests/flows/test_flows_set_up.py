@@ -91,7 +91,9 @@ async def test_a_documented_environment_needs_no_addresses(
     title: str,
 ) -> None:
     monkeypatch.setitem(ENVIRONMENTS, environment, sim.url)
-    monkeypatch.setattr("custom_components.jedlix.config_flow.TOKEN_URL", f"{sim.url}/oauth/token")
+    monkeypatch.setattr(
+        "custom_components.jedlix.flows.schemas.TOKEN_URL", f"{sim.url}/oauth/token"
+    )
     dialog = await Dialog.set_up(hass)
     assert dialog.shown == {"environment": "production"}
     right = {"environment": environment, "client_id": " client ", "client_secret": " secret\n"}

@@ -51,6 +51,8 @@ ENVIRONMENTS: Final = {
 }
 TOKEN_URL: Final = "https://jedlix-b2e.eu.auth0.com/oauth/token"  # noqa: S105  an address, no secret
 
+_REMOVE_API_KEY: Final = "remove_api_key"
+
 _TEXT = TextSelector()
 _URL = TextSelector(TextSelectorConfig(type=TextSelectorType.URL))
 _SECRET = TextSelector(
@@ -68,18 +70,30 @@ def _one_of(options: Iterable[str], translation_key: str) -> SelectSelector:
     )
 
 
+_ENVIRONMENT = _one_of((PRODUCTION, DEMO, CUSTOM), CONF_ENVIRONMENT)
+
+
+def addresses_of(environment: str) -> dict[str, str]:
+    """Return the addresses of an environment that Jedlix documents, as an entry's data have them."""
+    base_url = ENVIRONMENTS[environment]
+    return {CONF_BASE_URL: base_url, CONF_TOKEN_URL: TOKEN_URL, CONF_AUDIENCE: base_url}
+
+
 def credentials_schema() -> vol.Schema:
     """Return the schema of the step `user`."""
     return vol.Schema(
         {
-            vol.Required(CONF_ENVIRONMENT, default=PRODUCTION): _one_of(
-                (PRODUCTION, DEMO, CUSTOM), CONF_ENVIRONMENT
-            ),
+            vol.Required(CONF_ENVIRONMENT, default=PRODUCTION): _ENVIRONMENT,
             vol.Required(CONF_CLIENT_ID): _TEXT,
             vol.Required(CONF_CLIENT_SECRET): _SECRET,
             vol.Optional(CONF_API_KEY): _SECRET,
         }
     )
+
+
+def environment_schema() -> vol.Schema:
+    """Return the schema of the step `environment`."""
+    return vol.Schema({vol.Required(CONF_ENVIRONMENT, default=PRODUCTION): _ENVIRONMENT})
 
 
 def custom_schema() -> vol.Schema:
@@ -132,10 +146,32 @@ def callback_data(user_input: Mapping[str, Any]) -> dict[str, str | None]:
 
 
 def reauth_schema() -> vol.Schema:
-    """Return the schema of the step `reauth_confirm`."""
+    """Return the schema of the step `reauth_confirm`: what is left empty stays."""
     return vol.Schema(
-        {vol.Required(CONF_CLIENT_SECRET): _SECRET, vol.Optional(CONF_API_KEY): _SECRET}
+        {
+            vol.Optional(CONF_CLIENT_SECRET): _SECRET,
+            vol.Optional(CONF_API_KEY): _SECRET,
+            vol.Required(_REMOVE_API_KEY, default=False): BooleanSelector(),
+        }
     )
+
+
+def changed_credentials_schema() -> vol.Schema:
+    """Return the schema of the step `credentials`: what is left empty stays."""
+    return vol.Schema({vol.Required(CONF_CLIENT_ID): _TEXT, **reauth_schema().schema})
+
+
+def changed_credentials(
+    known: Mapping[str, Any], user_input: Mapping[str, Any]
+) -> dict[str, str | None]:
+    """Return the known credentials, with what was entered in one of these two forms in their place."""
+    entered = {key: value for key, value in stripped(user_input).items() if value}
+    credentials = {
+        key: known.get(key) for key in (CONF_CLIENT_ID, CONF_CLIENT_SECRET, CONF_API_KEY)
+    }
+    if entered.pop(_REMOVE_API_KEY, False):
+        credentials[CONF_API_KEY] = None
+    return credentials | entered
 
 
 def user_schema() -> vol.Schema:

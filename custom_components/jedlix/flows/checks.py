@@ -1,0 +1,100 @@
+"""Checks of the dialogs: credentials, addresses and users, before an entry is made or changed.
+
+What is wrong is named by a key of the translations.
+"""
+
+from collections.abc import Iterable, Mapping
+import logging
+from typing import Any, Final
+
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.const import CONF_CLIENT_ID
+from homeassistant.core import HomeAssistant
+from yarl import URL
+
+from ..api import Forbidden, JedlixError, NotFound
+from ..const import CONF_BASE_URL, CONF_TOKEN_URL, CONF_USERS, DOMAIN
+from ..data import make_client
+from ..errors import account_form_error, user_form_error
+from ..push.callback_url import is_private_host, is_valid_url
+from ..subentries import followed_users, user_subentries
+from ..users import TenantUser, check_users
+
+_LOGGER = logging.getLogger(__name__)
+
+# Errors that the form with the credentials shows, also when an address was entered last.
+CREDENTIAL_ERRORS: Final = frozenset({"invalid_auth", "forbidden", "users_not_seen"})
+
+
+def account_id(data: Mapping[str, Any]) -> str:
+    """Return the unique id of an entry: one per host and client id."""
+    return f"{URL(data[CONF_BASE_URL]).authority}/{data[CONF_CLIENT_ID]}"
+
+
+async def credentials_errors(hass: HomeAssistant, data: Mapping[str, Any]) -> dict[str, str]:
+    """Try the credentials; returns the errors of the form."""
+    try:
+        await make_client(hass, data).check_access()
+    except JedlixError as err:
+        return {"base": account_form_error(err)}
+    except Exception:
+        _LOGGER.exception("Unexpected error while trying the Jedlix credentials")
+        return {"base": "unknown"}
+    return {}
+
+
+def address_errors(data: Mapping[str, Any]) -> dict[str, str]:
+    """Return the errors of custom addresses: plain http is allowed for private hosts only."""
+    errors: dict[str, str] = {}
+    for field in (CONF_BASE_URL, CONF_TOKEN_URL):
+        if not is_valid_url(data[field], allow_http=True):
+            errors[field] = "invalid_url"
+        elif not is_valid_url(data[field], allow_http=is_private_host(URL(data[field]).host)):
+            errors[field] = "http_not_private"
+    return errors
+
+
+async def users_errors(
+    hass: HomeAssistant,
+    data: Mapping[str, Any],
+    wanted: Iterable[str],
+    found: Mapping[str, TenantUser],
+) -> tuple[dict[str, str], dict[str, str], str]:
+    """Check users who are to be followed.
+
+    Returns their titles, the errors of the form, and the id or ids that these are about.
+    """
+    if not (wanted := list(wanted)):
+        return {}, {CONF_USERS: "no_users"}, ""
+    if followed := followed_users(hass).intersection(wanted):
+        return {}, {CONF_USERS: "followed_elsewhere"}, ", ".join(sorted(followed))
+    titles: dict[str, str] = {}
+    for user_id, cars in (await check_users(make_client(hass, data), wanted)).items():
+        if isinstance(cars, JedlixError):
+            return {}, {CONF_USERS: user_form_error(cars)}, user_id
+        place = found[user_id].place if user_id in found else None
+        titles[user_id] = TenantUser(user_id, place, cars).label
+    return titles, {}, ""
+
+
+async def other_account_errors(
+    hass: HomeAssistant, entry: ConfigEntry, data: Mapping[str, Any]
+) -> tuple[dict[str, str], str]:
+    """Check that an entry may become that of another account, which has to see all followed users.
+
+    Returns the errors of the form, and the titles of the users that they are about.
+    """
+    other = hass.config_entries.async_entry_for_domain_unique_id(DOMAIN, account_id(data))
+    if other is not None and other is not entry:
+        return {"base": "account_taken"}, ""
+    followed = user_subentries(entry)
+    answers = await check_users(make_client(hass, data), list(followed))
+    unseen = [
+        entry.subentries[followed[user_id]].title
+        for user_id, answer in answers.items()
+        if isinstance(answer, NotFound | Forbidden)
+    ]
+    if unseen:
+        return {"base": "users_not_seen"}, ", ".join(unseen)
+    failures = [answer for answer in answers.values() if isinstance(answer, JedlixError)]
+    return ({"base": account_form_error(failures[0])} if failures else {}), ""
