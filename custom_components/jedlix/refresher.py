@@ -13,6 +13,7 @@ import logging
 from typing import Any, Final
 
 from homeassistant.core import callback
+from homeassistant.util import dt as dt_util
 
 from .api import BadAnswer, ConnectionFailed, Forbidden, JedlixError, NotFound, Session
 from .api.gate import MAX_CALLS
@@ -35,6 +36,7 @@ _LOGGER = logging.getLogger(__name__)
 
 type _Task = asyncio.Task[JedlixError | None]
 
+_NO_EVIDENCE: Final = (ChangeType.VEHICLE_REMOVED, ChangeType.SESSION_SETTLED)
 # A refresh that takes longer has failed, in seconds. The wait for its turn does not count.
 REFRESH_TIMEOUT: Final = 60.0
 # More refreshes at once would only wait for each other's calls. Those after a command are not held back.
@@ -168,7 +170,7 @@ class Refresher:
             [*wanted.sessions, *answer.sessions],
             now,
             complete_since=answer.complete_since,
-        )
+        ).seal(now, dt_util.get_default_time_zone())
         if thorough or answer.complete_since is not None or before.first_refresh is not None:
             after = replace(after, refreshed_at=now, failing_since=None)
         else:
@@ -267,11 +269,11 @@ class Refresher:
     def _note_push_evidence(self, user_id: str, changes: Iterable[Change], source: Source) -> None:
         """Note changes as evidence for or against push.
 
-        Settings are none: a tenant need not report them. Nor is what we concluded from an absence.
+        Settings are none: a tenant need not report them. Nor are figures, nor what we concluded from an
+        absence.
         """
         if all(
-            change.type is ChangeType.VEHICLE_REMOVED or change.details.get("estimated")
-            for change in changes
+            change.type in _NO_EVIDENCE or change.details.get("estimated") for change in changes
         ):
             return
         if source is Source.WEBHOOK:
