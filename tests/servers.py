@@ -40,10 +40,14 @@ async def listening(
         await runner.cleanup()
 
 
-async def passed_on(request: web.Request, url: str) -> web.Response:
-    """Pass a request on to another address, and return its answer."""
+async def passed_on(
+    request: web.Request, url: str, authorization: str | None = None
+) -> web.Response:
+    """Pass a request on to another address, perhaps with another authorization; return its answer."""
     kept = ("Authorization", "Content-Type")
     headers = {name: request.headers[name] for name in kept if name in request.headers}
+    if authorization is not None:
+        headers["Authorization"] = authorization
     async with (
         ClientSession() as http,
         http.request(request.method, url, data=await request.read(), headers=headers) as answer,
@@ -53,14 +57,19 @@ async def passed_on(request: web.Request, url: str) -> web.Response:
 
 @asynccontextmanager
 async def reverse_proxy(
-    target: str, refuses: Callable[[str], bool] = lambda _path: False
+    target: str,
+    refuses: Callable[[str], bool] = lambda _path: False,
+    authorization: str | None = None,
 ) -> AsyncIterator[str]:
-    """Pass everything on to a target, and refuse some paths with 400; yields the address."""
+    """Pass everything on to a target, and refuse some paths with 400; yields the address.
+
+    `authorization` takes the place of that header.
+    """
 
     async def forward(request: web.Request) -> web.Response:
         if refuses(request.path):
             return web.Response(status=400)
-        return await passed_on(request, target + request.path_qs)
+        return await passed_on(request, target + request.path_qs, authorization)
 
     async with listening(forward) as address:
         yield address

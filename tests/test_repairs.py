@@ -273,15 +273,23 @@ async def test_who_wants_no_push_any_longer_sees_no_repair(
 # -- wrong keys and silence --------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("authorization", "repair"),
+    [("Basic wrong", "wrong_key"), ("Bearer wrong", "no_key"), ("", "no_key")],
+)
 async def test_wrong_keys_show_a_repair_while_they_keep_coming(
     hass: HomeAssistant,
     home: TestClient[web.Request, web.Application],
     entry: MockConfigEntry,
     clock: Clock,
+    authorization: str,
+    repair: str,
 ) -> None:
+    """A wrong key points to another registration, no key to something on the way that took it away."""
+
     async def post_with_wrong_keys() -> None:
         for _ in range(3):
-            url, headers = f"/api/webhook/{WEBHOOK_ID}", {"Authorization": "Basic wrong"}
+            url, headers = f"/api/webhook/{WEBHOOK_ID}", {"Authorization": authorization}
             async with home.post(url, headers=headers, json={}) as response:
                 assert response.status == 401
 
@@ -291,7 +299,7 @@ async def test_wrong_keys_show_a_repair_while_they_keep_coming(
     assert repairs_of(hass) == []
     clock.go_on(timedelta(minutes=6))
     await post_with_wrong_keys()
-    await until(hass, lambda: repairs_of(hass) == ["wrong_key"])  # without waiting for a poll
+    await until(hass, lambda: repairs_of(hass) == [repair])  # without waiting for a poll
     await poll_after(hass, clock, entry, timedelta(minutes=20))
     assert state_of(hass, "_push_state") == "waiting"
     assert state_of(hass, "_push", "binary_sensor") == "on"

@@ -22,7 +22,7 @@ from .coordinator import JedlixCoordinator
 from .listeners import Listeners
 from .publisher import Source
 from .push.callback_url import track_callback_url
-from .push.handler import Arrival, Refusal, WebhookHandler
+from .push.handler import KEY_REFUSALS, Arrival, Refusal, WebhookHandler
 from .push.health import PushHealth, PushState, RegistrationState
 from .push.issues import PushIssues
 from .push.record import PushRecord
@@ -157,9 +157,9 @@ class JedlixPush:
     @callback
     def _note_refusal(self, why: Refusal) -> None:
         before = self.state
-        if why is Refusal.WRONG_KEY:
-            self._evidence.note_wrong_key()
-            self.health.note_wrong_key(dt_util.utcnow())
+        self._evidence.note_refusal(why)
+        if why in KEY_REFUSALS:
+            self.health.note_wrong_key(dt_util.utcnow(), why.value)
         else:
             self.health.note_bad_body()
         self._write_counters_soon(before)
@@ -205,7 +205,7 @@ class JedlixPush:
             return self.registration.problem
         match self.state:
             case PushState.FAILING:
-                return "wrong_key"
+                return self.health.key_problem
             case PushState.SILENT if self.health.silences > 1:
                 return "silent"
             case _:

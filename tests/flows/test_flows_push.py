@@ -22,7 +22,7 @@ from tests.dialogs import (
     wait_until_connected,
     webhook_ids,
 )
-from tests.servers import HomeAssistantCloud, closed_port, listening
+from tests.servers import HomeAssistantCloud, closed_port, listening, reverse_proxy
 from tests.tools import state_of, until
 
 type Home = TestClient[web.Request, web.Application]
@@ -149,6 +149,17 @@ async def test_a_call_with_another_key_is_the_reason_why_no_test_message_arrives
         assert dialog.errors == {"base": "wrong_key"}
         await hass.async_block_till_done()
     assert not subscriptions(sim)
+
+
+@pytest.mark.parametrize("authorization", ["", "Bearer token-of-the-proxy"])
+async def test_a_proxy_that_takes_the_key_away_is_named(
+    hass: HomeAssistant, sim: Simulator, callback_url: str, authorization: str
+) -> None:
+    dialog = await to_webhook(hass, sim)
+    async with reverse_proxy(callback_url, authorization=authorization) as proxy:
+        await dialog.submit(callback="custom", callback_url=proxy)
+        assert (dialog.step, dialog.errors) == ("webhook", {"base": "no_key"})
+        await hass.async_block_till_done()
 
 
 # -- from the dialog to the entry --------------------------------------------------------------------------

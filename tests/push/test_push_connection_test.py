@@ -17,6 +17,7 @@ from custom_components.jedlix.data import make_client
 from custom_components.jedlix.push import connection_test
 from custom_components.jedlix.push.callback_url import Callback, ChosenUrl
 from custom_components.jedlix.push.connection_test import ConnectionTest
+from custom_components.jedlix.push.handler import Refusal
 from custom_components.jedlix.push.registration import RegistrationEvidence
 from simulator.app import Simulator
 from tests.dialogs import webhook_ids
@@ -119,25 +120,27 @@ async def test_closing_while_jedlix_is_still_registering_leaves_nothing_there(
 
 
 @pytest.mark.parametrize(
-    ("tests", "wrong_keys", "err", "reason"),
+    ("tests", "refusals", "err", "reason"),
     [
-        (0, 0, Rejected("no"), "not_reachable"),
-        (0, 1, Rejected("no"), "wrong_key"),
-        (1, 0, Rejected("no"), "rejected"),
-        (1, 1, Rejected("no"), "rejected"),
-        (0, 0, Conflict("no"), "slot_taken"),
-        (1, 0, Conflict("no"), "slot_taken"),
-        (0, 1, Conflict("no"), "slot_taken"),
+        (0, [], Rejected("no"), "not_reachable"),
+        (0, [Refusal.TOO_LARGE], Rejected("no"), "not_reachable"),
+        (0, [Refusal.WRONG_KEY], Rejected("no"), "wrong_key"),
+        (0, [Refusal.NO_KEY], Rejected("no"), "no_key"),
+        (1, [], Rejected("no"), "rejected"),
+        (1, [Refusal.WRONG_KEY], Rejected("no"), "rejected"),
+        (0, [], Conflict("no"), "slot_taken"),
+        (1, [], Conflict("no"), "slot_taken"),
+        (0, [Refusal.WRONG_KEY], Conflict("no"), "slot_taken"),
     ],
 )
 def test_what_arrived_meanwhile_explains_a_refusal(
-    tests: int, wrong_keys: int, err: Rejected, reason: str
+    tests: int, refusals: list[Refusal], err: Rejected, reason: str
 ) -> None:
     evidence = RegistrationEvidence()
     for _ in range(tests):
         evidence.note_test(WebhookMessage.from_json(TEST_MESSAGE))
-    for _ in range(wrong_keys):
-        evidence.note_wrong_key()
+    for refusal in refusals:
+        evidence.note_refusal(refusal)
     assert evidence.reason(err) == reason
     evidence.reset()
     assert evidence.reason(Rejected("no")) == "not_reachable"

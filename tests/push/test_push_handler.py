@@ -4,7 +4,7 @@ import asyncio
 from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 from unittest.mock import patch
 
 from aiohttp import StreamReader
@@ -169,31 +169,40 @@ async def test_a_whole_number_is_an_id(received: Received, send: Send) -> None:
 # -- wrong keys --------------------------------------------------------------------------------------------
 
 
+NO_KEY: Final[tuple[dict[str, str], ...]] = (
+    {},
+    {"Authorization": ""},
+    {"Authorization": "Basic"},
+    {"Authorization": "Basic "},
+    {"Authorization": f"Bearer {WEBHOOK_KEY}"},
+    {"Authorization": f"Digest {WEBHOOK_KEY}"},
+    {"Authorization": WEBHOOK_KEY},
+    {"ApiKey": WEBHOOK_KEY},
+)
+WRONG_KEY: Final = (
+    {"Authorization": "Basic wrong"},
+    {"Authorization": f"Basic {WEBHOOK_KEY[:-1]}"},
+    {"Authorization": f"Basic {WEBHOOK_KEY}x"},
+    {"Authorization": f"Basic {WEBHOOK_KEY.upper()}"},
+    {"Authorization": "Basic " + b64encode(WEBHOOK_KEY.encode()).decode()},
+    {"Authorization": "Basic " + b64encode(f":{WEBHOOK_KEY}".encode()).decode()},
+    {"Authorization": "Basic s\u00e9cret"},
+)
+
+
 @pytest.mark.parametrize(
-    "headers",
+    ("headers", "why"),
     [
-        {},
-        {"Authorization": ""},
-        {"Authorization": "Basic"},
-        {"Authorization": "Basic "},
-        {"Authorization": "Basic wrong"},
-        {"Authorization": f"Basic {WEBHOOK_KEY[:-1]}"},
-        {"Authorization": f"Basic {WEBHOOK_KEY}x"},
-        {"Authorization": f"Basic {WEBHOOK_KEY.upper()}"},
-        {"Authorization": f"Bearer {WEBHOOK_KEY}"},
-        {"Authorization": WEBHOOK_KEY},
-        {"Authorization": "Basic " + b64encode(WEBHOOK_KEY.encode()).decode()},
-        {"Authorization": "Basic " + b64encode(f":{WEBHOOK_KEY}".encode()).decode()},
-        {"Authorization": "Basic s\u00e9cret"},
-        {"ApiKey": WEBHOOK_KEY},
+        *((headers, Refusal.NO_KEY) for headers in NO_KEY),
+        *((headers, Refusal.WRONG_KEY) for headers in WRONG_KEY),
     ],
 )
 async def test_without_the_key_the_answer_is_401_and_empty(
-    received: Received, send: Send, headers: dict[str, str]
+    received: Received, send: Send, headers: dict[str, str], why: Refusal
 ) -> None:
     assert await send(message(), headers) == Answer(401, "")
     assert await send(b"\x00" * (MAX_BODY_BYTES + 1), headers) == Answer(401, "")
-    assert received.refused == [Refusal.WRONG_KEY, Refusal.WRONG_KEY]
+    assert received.refused == [why, why]
     assert received.delivered == received.tests == []
     assert len(received.inbox) == 0
 

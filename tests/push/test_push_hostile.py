@@ -105,7 +105,7 @@ async def test_a_wrong_key_is_refused_before_the_body_arrives(
     assert refused == [Refusal.WRONG_KEY] * 2
 
 
-@pytest.mark.parametrize("key", ["", "x", KEY[:-1], f"{KEY}x", KEY.swapcase(), "x" * 5000])
+@pytest.mark.parametrize("key", ["x", KEY[:-1], f"{KEY}x", KEY.swapcase(), "x" * 5000])
 async def test_every_key_is_compared_in_constant_time(
     hass: HomeAssistant, home: Home, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,7 +16,7 @@ from homeassistant.util.hass_dict import HassKey
 from ..api import Conflict, JedlixClient, JedlixError, Rejected, Subscription
 from ..const import CONF_WEBHOOK_KEY, DOMAIN, USER_CREATED
 from .callback_url import ChosenUrl
-from .handler import Refusal, WebhookHandler
+from .handler import WebhookHandler
 from .registration import Registration, RegistrationEvidence
 from .subscriptions import Held, HeldSubscriptions, hash_of_key, unsubscribe_all
 
@@ -64,7 +64,7 @@ class ConnectionTest:
             self._webhook_id,
             self._key,
             on_test=self._evidence.note_test,
-            on_refusal=self._note_refusal,
+            on_refusal=self._evidence.note_refusal,
         )
 
     def start(self) -> None:
@@ -122,10 +122,6 @@ class ConnectionTest:
         if self._has_replaced and self._replaces is not None:
             self._replaces.check_now()
 
-    def _note_refusal(self, why: Refusal) -> None:
-        if why is Refusal.WRONG_KEY:
-            self._evidence.note_wrong_key()
-
     async def _register(self) -> str | None:
         try:
             made = await self._subscribe()
@@ -151,4 +147,4 @@ class ConnectionTest:
             if self._evidence.tests:
                 return None
             await asyncio.sleep(TEST_MESSAGE_TIMEOUT / _CHECKS)
-        return "wrong_key" if self._evidence.wrong_keys else "no_test_message"
+        return self._evidence.key_problem or "no_test_message"

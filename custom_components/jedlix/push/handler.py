@@ -34,13 +34,20 @@ BODY_TIMEOUT: Final = 30.0
 
 
 class Refusal(StrEnum):
-    """Why a delivery was not accepted."""
+    """Why a delivery was not accepted.
 
+    NO_KEY: the header is missing, or has another scheme than Jedlix's. Something on the way has changed it.
+    """
+
+    NO_KEY = "no_key"
     WRONG_KEY = "wrong_key"
     BAD_BODY = "bad_body"
     TOO_LARGE = "too_large"
     TOO_SLOW = "too_slow"
     NOT_READY = "not_ready"
+
+
+KEY_REFUSALS: Final = frozenset({Refusal.NO_KEY, Refusal.WRONG_KEY})
 
 
 class Arrival(NamedTuple):
@@ -59,6 +66,7 @@ class Arrival(NamedTuple):
 MAX_ARRIVALS: Final = 50
 
 _STATUS: Final = {
+    Refusal.NO_KEY: HTTPStatus.UNAUTHORIZED,
     Refusal.WRONG_KEY: HTTPStatus.UNAUTHORIZED,
     Refusal.BAD_BODY: HTTPStatus.BAD_REQUEST,
     Refusal.TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -133,8 +141,8 @@ class WebhookHandler:
             return Response(status=HTTPStatus.INTERNAL_SERVER_ERROR)
 
     async def _answer(self, request: Request) -> Response:
-        if not self._is_jedlix(request.headers.get("Authorization", "")):
-            return self._refuse(Refusal.WRONG_KEY)
+        if (why := self._refusal(request.headers.get("Authorization", ""))) is not None:
+            return self._refuse(why)
         try:
             async with asyncio.timeout(BODY_TIMEOUT):
                 body = await _read(request)
@@ -162,10 +170,13 @@ class WebhookHandler:
         self.arrivals.append(Arrival(now, message.event_type, verdict, delay))
         return Response(body=b"{}", content_type="application/json")
 
-    def _is_jedlix(self, authorization: str) -> bool:
+    def _refusal(self, authorization: str) -> Refusal | None:
+        """Return why a header does not show that Jedlix calls, None where it does."""
         scheme, _, key = authorization.partition(" ")
-        matches = compare_digest(key.strip().encode("utf-8", "surrogatepass"), self._key)
-        return matches and scheme.lower() == "basic"
+        if scheme.lower() != "basic" or not (key := key.strip()):
+            return Refusal.NO_KEY
+        matches = compare_digest(key.encode("utf-8", "surrogatepass"), self._key)
+        return None if matches else Refusal.WRONG_KEY
 
     def _refuse(self, why: Refusal, words: str = "") -> Response:
         """Refuse a delivery; at most one line in the log every five minutes, no warning during a reload."""

@@ -5,7 +5,7 @@ State machine, first match wins:
 | state | when |
 |---|---|
 | off | no callback is wanted |
-| failing | the registration is refused, or wrong keys keep arriving |
+| failing | the registration is refused, or calls keep arriving with a wrong key or without one |
 | connecting | the registration is under way, or is retried |
 | silent | the poll found a change that no delivery reported, at a tenant whose deliveries report changes |
 | healthy | something was delivered since the subscriptions were last renewed |
@@ -66,6 +66,8 @@ class PushHealth:
     _is_silent: bool = False
     _has_delivered: bool = False
     _renewed_at: datetime | None = None
+    # what was wrong with the last of them, as a key of the translations
+    key_problem: str = ""
     _wrong_keys: deque[datetime] = field(default_factory=lambda: deque(maxlen=_WRONG_KEYS))
 
     def note_delivery(
@@ -86,9 +88,10 @@ class PushHealth:
         self.silences = 0
         self._wrong_keys.clear()
 
-    def note_wrong_key(self, now: datetime) -> None:
-        """Note a delivery with a wrong key."""
+    def note_wrong_key(self, now: datetime, problem: str = "wrong_key") -> None:
+        """Note a delivery with a wrong key, or without one."""
         self.rejected += 1
+        self.key_problem = problem
         self._wrong_keys.append(now)
 
     def note_bad_body(self) -> None:
@@ -130,7 +133,7 @@ class PushHealth:
         self._wrong_keys.clear()
 
     def has_wrong_keys(self, now: datetime) -> bool:
-        """Return whether deliveries keep arriving with a wrong key."""
+        """Return whether deliveries keep arriving with a wrong key, or without one."""
         return (
             len(self._wrong_keys) == _WRONG_KEYS and now - self._wrong_keys[0] < _WRONG_KEYS_WITHIN
         )

@@ -19,6 +19,7 @@ _REPAIR_OF: Final = {
     "not_reachable": "endpoint_not_reachable",
     "rejected": "subscription_rejected",
     "slot_taken": "slot_taken",
+    "no_key": "no_key",
     "wrong_key": "wrong_key",
     "silent": "push_silent",
 }

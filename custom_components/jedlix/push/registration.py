@@ -37,6 +37,7 @@ from ..const import (
 )
 from .callback_url import Callback, ChosenUrl, NoCallback, choose_url
 from .event_types import accepted, forget_accepted, untried
+from .handler import KEY_REFUSALS, Refusal
 from .health import PushHealth, RegistrationState
 from .record import PushRecord
 from .subscriptions import give_up, reconcile, register, unsubscribe_all
@@ -57,24 +58,29 @@ async def wait_for(event: asyncio.Event, seconds: float) -> bool:
 
 
 class RegistrationEvidence:
-    """What arrived at the webhook while Jedlix was asked to register it, and what a refusal then means."""
+    """What arrived at the webhook while Jedlix was asked to register it, and what a refusal then means.
+
+    `key_problem` is what was wrong with the key of a call, as a key of the translations.
+    """
 
     def __init__(self) -> None:
         """Start with nothing."""
         self.tests = 0
-        self.wrong_keys = 0
+        self.key_problem: str | None = None
 
     def reset(self) -> None:
         """Start again, for another attempt."""
-        self.tests = self.wrong_keys = 0
+        self.tests = 0
+        self.key_problem = None
 
     def note_test(self, _message: WebhookMessage) -> None:
         """Note that Jedlix's test message arrived with our key."""
         self.tests += 1
 
-    def note_wrong_key(self) -> None:
-        """Note that something arrived with another key."""
-        self.wrong_keys += 1
+    def note_refusal(self, why: Refusal) -> None:
+        """Note that something arrived and was refused: with another key, say, or without one."""
+        if why in KEY_REFUSALS:
+            self.key_problem = why.value
 
     def reason(self, err: JedlixError) -> str:
         """Return why Jedlix refused, as a key of the translations.
@@ -86,7 +92,7 @@ class RegistrationEvidence:
             return "slot_taken"
         if self.tests or not isinstance(err, Rejected):
             return "rejected"
-        return "wrong_key" if self.wrong_keys else "not_reachable"
+        return self.key_problem or "not_reachable"
 
 
 class Registration:
