@@ -118,12 +118,12 @@ async def test_everything_that_was_saved_is_loaded(
     # Files of earlier versions are read by these names.
     assert saved(file).keys() == {
         "inbox",
-        "checkpoint",
+        "tenant_read_at",
         "missed_since",
         "users",
         "subscriptions",
         "guesses",
-        "push_announces",
+        "reports_changes",
         "last_delivery",
         "learned_calls",
         "credentials",
@@ -163,13 +163,13 @@ async def test_a_change_is_saved_some_seconds_later_and_once(
     assert saved(file) is None
     store.tenant_read_at = NOON  # the state of the moment of the save is saved
     await after(hass, 6)
-    assert saved(file)["checkpoint"] == NOON.isoformat()
+    assert saved(file)["tenant_read_at"] == NOON.isoformat()
     store.tenant_read_at = None
     await after(hass, 4000)
-    assert saved(file)["checkpoint"] == NOON.isoformat()
+    assert saved(file)["tenant_read_at"] == NOON.isoformat()
     store.schedule_save()
     await after(hass, 4010)
-    assert saved(file)["checkpoint"] is None
+    assert saved(file)["tenant_read_at"] is None
 
 
 async def test_a_change_during_a_save_is_saved_some_seconds_later(
@@ -185,9 +185,9 @@ async def test_a_change_during_a_save_is_saved_some_seconds_later(
 
     with patch.object(Store, "async_save", change_then_write):
         await store.save()
-    assert saved(file)["checkpoint"] is None
+    assert saved(file)["tenant_read_at"] is None
     await after(hass, 6)
-    assert saved(file)["checkpoint"] == NOON.isoformat()
+    assert saved(file)["tenant_read_at"] == NOON.isoformat()
 
 
 async def test_what_is_not_saved_yet_is_saved_at_a_normal_stop(
@@ -197,7 +197,7 @@ async def test_what_is_not_saved_yet_is_saved_at_a_normal_stop(
     store.schedule_save()
     hass.bus.async_fire(EVENT_HOMEASSISTANT_FINAL_WRITE)
     await hass.async_block_till_done()
-    assert saved(file)["push_announces"] is True
+    assert saved(file)["reports_changes"] is True
     await store.close()
 
 
@@ -232,7 +232,7 @@ async def test_only_home_assistant_may_read_the_file(
 def file_of(data: object, **more: object) -> bytes:
     """Return a file with this data, as Home Assistant writes it."""
     return orjson.dumps(
-        {"version": 1, "minor_version": 1, "key": f"{DOMAIN}.e-1", "data": data} | more
+        {"version": 1, "minor_version": 2, "key": f"{DOMAIN}.e-1", "data": data} | more
     )
 
 
@@ -334,8 +334,8 @@ async def test_a_damaged_part_costs_only_itself(
         "users": [GOOD_USER],
         "subscriptions": {"userCreated": HELD.as_json()},
         "learned_calls": {"user_sessions": LEARNED.as_json()},
-        "checkpoint": NOON.isoformat(),
-        "push_announces": True,
+        "tenant_read_at": NOON.isoformat(),
+        "reports_changes": True,
     }
     part, damaged = DAMAGED_PARTS[damage]
     write(file, file_of(good | {part: damaged}))
@@ -369,7 +369,7 @@ async def test_a_user_of_an_earlier_version_is_known_until_the_last_poll(
     write(
         file,
         file_of(
-            {"checkpoint": NOON.isoformat(), "users": [earlier, GOOD_USER | {"user_id": "u-2"}]}
+            {"tenant_read_at": NOON.isoformat(), "users": [earlier, GOOD_USER | {"user_id": "u-2"}]}
         ),
     )
     await store.load()
@@ -383,14 +383,14 @@ async def test_a_user_of_an_earlier_version_is_known_until_the_last_poll(
         {},
         {"inbox": None, "users": None, "subscriptions": None},
         {"inbox": [], "users": {}, "subscriptions": []},
-        {"checkpoint": "yesterday", "push_announces": "perhaps", "last_delivery": 5},
+        {"tenant_read_at": "yesterday", "reports_changes": "perhaps", "last_delivery": 5},
         {"of a later": "minor version"},
     ],
 )
 async def test_a_missing_or_odd_field_is_empty(
     hass: HomeAssistant, store: JedlixStore, file: Path, lenient: object
 ) -> None:
-    write(file, file_of(lenient, minor_version=2))
+    write(file, file_of(lenient, minor_version=3))
     await store.load()
     assert (len(store.push.inbox), store.tenant_read_at, store.users) == (0, None, {})
     assert ir.async_get(hass).issues == {}

@@ -5,6 +5,7 @@ users, an open session each, a boost, an entered battery level, charge settings,
 event types.
 """
 
+from copy import deepcopy
 import json
 from pathlib import Path
 from typing import Any, Final
@@ -78,16 +79,31 @@ def with_all_of(written: Any, stored: Any) -> Any:
     return written
 
 
+def with_new_names(data: dict[str, Any]) -> dict[str, Any]:
+    """Return stored data with the names that they have now."""
+    text = json.dumps(data)
+    for old, new in (
+        ("checkpoint", "tenant_read_at"),
+        ("push_announces", "reports_changes"),
+        ("key_print", "key_hash"),
+    ):
+        assert f'"{old}": ' in text
+        text = text.replace(f'"{old}": ', f'"{new}": ')
+    renamed: dict[str, Any] = json.loads(text)
+    return renamed
+
+
 async def test_a_stored_file_is_read_and_loses_nothing_when_written_back(
     hass: HomeAssistant, hass_storage: dict[str, Any]
 ) -> None:
-    hass_storage[STORE["key"]] = STORE
+    hass_storage[STORE["key"]] = deepcopy(STORE)
     store = JedlixStore(hass, STORE["key"].removeprefix(f"{DOMAIN}."))
     await store.load()
     assert ir.async_get(hass).issues == {}
     del hass_storage[STORE["key"]]
     await store.save()
-    assert with_all_of(hass_storage[STORE["key"]], STORE) == STORE
+    expected = STORE | {"minor_version": 2, "data": with_new_names(STORE["data"])}
+    assert with_all_of(hass_storage[STORE["key"]], expected) == expected
     read_at = STORE["data"]["checkpoint"]
     written = hass_storage[STORE["key"]]["data"]
     assert [user["refreshed_at"] for user in written["users"]] == [read_at] * 2
@@ -118,7 +134,7 @@ async def test_an_entry_of_a_later_version_is_refused_and_one_of_a_later_minor_v
 async def test_entities_keep_their_ids_and_whether_they_are_disabled(
     hass: HomeAssistant, hass_storage: dict[str, Any], entry: MockConfigEntry
 ) -> None:
-    hass_storage[STORE["key"]] = STORE
+    hass_storage[STORE["key"]] = deepcopy(STORE)
     entry.add_to_hass(hass)
     registry, devices = er.async_get(hass), dr.async_get(hass)
     stored = sample("entities")

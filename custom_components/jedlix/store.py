@@ -11,7 +11,7 @@ from datetime import datetime
 import logging
 from pathlib import Path
 import time
-from typing import Any, Final
+from typing import Any, Final, override
 
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
@@ -33,9 +33,32 @@ from .state.snapshot import UserSnapshot
 _LOGGER = logging.getLogger(__name__)
 
 _VERSION: Final = 1
-_MINOR_VERSION: Final = 1
+_MINOR_VERSION: Final = 2
 SAVE_DELAY: Final = 5.0
 ISSUE_DAMAGED: Final = "memory_damaged"
+
+
+class _File(Store[dict[str, Any]]):
+    """The file of one entry, which reads those of earlier versions too."""
+
+    @override
+    async def _async_migrate_func(
+        self, old_major_version: int, old_minor_version: int, old_data: Any
+    ) -> Any:
+        """Return the data of another version; one of another major version cannot be read."""
+        if old_major_version != _VERSION:
+            raise NotImplementedError
+        return old_data if old_minor_version > 1 else with_present_names(_mapping(old_data))
+
+
+def with_present_names(data: dict[str, object]) -> dict[str, object]:
+    """Return the data of a file of minor version 1 with the names of version 2."""
+    renamed = {"checkpoint": "tenant_read_at", "push_announces": "reports_changes"}
+    data = {renamed.get(name, name): value for name, value in data.items()}
+    for held in _mapping(data.get("subscriptions")).values():
+        if isinstance(held, dict) and "key_print" in held:
+            held["key_hash"] = held.pop("key_print")
+    return data
 
 
 class JedlixStore:
@@ -101,8 +124,8 @@ class JedlixStore:
         await self._hass.async_add_executor_job(self._delete_set_aside)
         ir.async_delete_issue(self._hass, DOMAIN, self._issue_id)
 
-    def _new_file(self) -> Store[dict[str, Any]]:
-        return Store(
+    def _new_file(self) -> _File:
+        return _File(
             self._hass,
             _VERSION,
             f"{DOMAIN}.{self._entry_id}",
@@ -127,7 +150,7 @@ class JedlixStore:
         self._is_save_scheduled = False
         return {
             "inbox": self.push.inbox.as_json(),
-            "checkpoint": _text(self.tenant_read_at),
+            "tenant_read_at": _text(self.tenant_read_at),
             "missed_since": _text(self.push.missed_since),
             "users": self._users_as_json(),
             "subscriptions": {
@@ -135,7 +158,7 @@ class JedlixStore:
                 for event_type, held in self.push.subscriptions.copy().items()
             },
             "guesses": self.push.tried_event_types.copy(),
-            "push_announces": self.push.reports_changes,
+            "reports_changes": self.push.reports_changes,
             "last_delivery": _text(self.push.last_delivery),
             "learned_calls": {
                 name: experience.as_json() for name, experience in self.learned_calls.copy().items()
@@ -161,7 +184,7 @@ class JedlixStore:
     def _read(self, data: object) -> None:
         """Read each part by itself, so that one that cannot be read costs only itself; raises BadAnswer."""
         fields = Fields(data)
-        self.tenant_read_at = moment(fields.get("checkpoint"))
+        self.tenant_read_at = moment(fields.get("tenantreadat"))
         self.users = {user.user_id: user for user in self._parts(_users(fields), _user)}
         for user_id, user in self.users.items():
             if user.refreshed_at is None and user.first_refresh is None:
@@ -177,7 +200,7 @@ class JedlixStore:
                 name: is_accepted is True
                 for name, is_accepted in _mapping(fields.get("guesses")).items()
             },
-            reports_changes=boolean(fields.get("pushannounces")) is True,
+            reports_changes=boolean(fields.get("reportschanges")) is True,
             last_delivery=moment(fields.get("lastdelivery")),
         )
         self.learned_calls = dict(

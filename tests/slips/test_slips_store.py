@@ -63,7 +63,7 @@ def _with_moments(stored: Any, moment: str) -> Any:
     if isinstance(stored, dict):
         return {
             key: moment
-            if key in {"checkpoint", "watched_since", "missed_since"} and value
+            if key in {"tenant_read_at", "watched_since", "missed_since"} and value
             else _with_moments(value, moment)
             for key, value in stored.items()
         }

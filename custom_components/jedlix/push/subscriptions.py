@@ -43,13 +43,13 @@ class Held:
         fields = Fields(data)
         return cls(
             url=fields.required_id("url"),
-            key_hash=text(fields.get("keyprint")) or "",
+            key_hash=text(fields.get("keyhash")) or "",
             id=text(fields.get("id")),
         )
 
     def as_json(self) -> dict[str, Json]:
         """Return one for the store."""
-        return {"url": self.url, "key_print": self.key_hash, "id": self.id}
+        return {"url": self.url, "key_hash": self.key_hash, "id": self.id}
 
 
 # by event type: Jedlix takes one type per subscription (documented)
