@@ -1,11 +1,12 @@
 """The chaos run's judgement: what it promises, what it calls wrong, and how it is put to the proof."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness.chaos.comparison import Repeats, compare, published_before_kills
+from harness.chaos.comparison import Match, Repeats, compare, published_before_kills
 from harness.chaos.contents import Contents, starts_of
 from harness.chaos.deliveries import compare_deliveries
 from harness.chaos.falsifications import FALSIFICATIONS, SHORT
@@ -19,7 +20,7 @@ from harness.chaos.verdict import MUST_BE_0, Verdict
 from harness.paths import INTEGRATION
 
 USER, CAR, SESSION, DEVICE, ENTRY = "u", "c", "s", "device", "entry"
-OTHER_FIGURES = {"push_delay_ms", "loop_blocked_ms", "tasks", "memory_growth_mb"}
+OTHER_FIGURES = {"push_delay_ms", "loop_blocked_ms", "tasks", "memory_growth_mb", "polls"}
 
 
 def moment(second: float) -> str:
@@ -213,6 +214,24 @@ def test_a_poll_is_a_poll_only_where_there_was_one(timeline: Timeline) -> None:
     assert judge(of_user, timeline, plug)["source"]
 
 
+def test_a_boost_that_ended_with_its_session_is_not_late() -> None:
+    """It has the time of the session's end; any other end of a boost is found at an unknown time."""
+    timeline = Timeline(
+        lives=[Life(at(0), at(5), at(150)), Life(at(160), at(165))], followed=frozenset({USER})
+    )
+    world = truth()
+    ended = Session.read(session(ended_at=moment(155), end_known_at=moment(155)))
+    world = replace(world, sessions={SESSION: ended})
+    line = Happened(3, "boost_ended", USER, CAR, SESSION, at(155), at(155), {})
+    provenance = Provenance(world, timeline, {})
+    with_session, by_itself = (
+        Match(Published(at(166), {"type": "boost_ended", "occurred_at": moment(second)}), line)
+        for second in (155, 166)
+    )
+    assert not provenance.must_be_late(with_session)
+    assert provenance.must_be_late(by_itself)
+
+
 def test_what_was_published_before_a_kill_may_be_repeated_once() -> None:
     timeline = Timeline(
         lives=[Life(at(0), at(5), at(100), was_killed=True), Life(at(101), at(105))]
@@ -248,6 +267,7 @@ def test_a_wrong_clock_of_jedlix_is_reckoned_with() -> None:
         {"event_type": "x"},
         {"late": True},
         {"source": "poll"},
+        {"source": "history"},
         {"occurred_at": moment(99)},
         {"entry_id": "x"},
         {"more": 1},
@@ -301,6 +321,7 @@ def test_each_figure_alone_fails_a_run(name: str) -> None:
         ("push_delay_ms", {"p50": 1501.0}),
         ("memory_growth_mb", 61.0),
         ("tasks", 61),
+        ("polls", 1),
         ("truth", 0),
         ("webhooks", 0),
         ("strangers", 0),
@@ -311,6 +332,12 @@ def test_each_bound_fails_a_run(name: str, value: Any) -> None:
     verdict = good_verdict()
     setattr(verdict, name, value)
     assert list(verdict.failures) == [name]
+
+
+def test_few_tasks_of_ours_are_left() -> None:
+    verdict = good_verdict()
+    verdict.our_tasks = 5
+    assert list(verdict.failures) == ["tasks"]
 
 
 # -- the table of falsifications -----------------------------------------------------------------------------

@@ -7,14 +7,26 @@ from typing import Any
 
 EVENT_RUN = "chaos_automation"
 CHANGE_TRIGGERS = (
-    *("session_started", "session_ended", "session_settled", "plugged_in", "unplugged"),
+    *("session_started", "session_ended", "plugged_in", "unplugged"),
     *("charging_started", "charging_paused", "charging_completed"),
 )
 TIMELY, ALL, ONE_CAR = "timely", "all", "one car"
 """Without late changes, with them, and with them of one car only."""
 WEBHOOKS = "webhook_received"
 ONE_TYPE = "one event type"
-FIELDS = ("session_id", "vehicle_id", "occurred_at", "late", "event_id")
+FIELDS = (
+    *("type", "device_id", "user_id", "vehicle_id", "session_id"),
+    *("occurred_at", "source", "late"),
+)
+"""What a trigger gives to its automation, of a change."""
+WEBHOOK_FIELDS = ("event_id", "event_type", "user_id", "occurred_at", "source", "late")
+"""The same of a delivery."""
+CONDITIONS = {
+    "plugged_in": ("is_plugged_in", True),
+    "unplugged": ("is_plugged_in", False),
+    "charging_started": ("is_charging", True),
+}
+"""The condition of the automations for one car, by their trigger, and whether it must be met."""
 
 
 def write(folder: Path, devices: Sequence[str], event_type: str) -> None:
@@ -51,12 +63,25 @@ def _automation(
     what: dict[str, Any] = {"trigger": f"jedlix.{trigger}", "options": options}
     if target:
         what["target"] = {"device_id": list(target)}
-    data = {field: f"{{{{ trigger.{field} | default('') }}}}" for field in FIELDS}
+    fields = WEBHOOK_FIELDS if trigger == WEBHOOKS else FIELDS
+    data = {field: f"{{{{ trigger.{field} | default('') }}}}" for field in fields}
     return {
         "id": name.replace(" ", "_"),
         "alias": name,
         "mode": "parallel",
         "max": 1000,
         "triggers": [what],
+        "conditions": list(_conditions(trigger, target)) if name.endswith(ONE_CAR) else [],
         "actions": [{"event": EVENT_RUN, "event_data": {"name": name, **data}}],
     }
+
+
+def _conditions(trigger: str, target: Sequence[str]) -> Iterator[dict[str, Any]]:
+    if trigger in CONDITIONS:
+        name, is_met = CONDITIONS[trigger]
+        condition = {
+            "condition": f"jedlix.{name}",
+            "target": {"device_id": list(target)},
+            "options": {"behavior": "any"},
+        }
+        yield condition if is_met else {"condition": "not", "conditions": [condition]}

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .comparison import Repeats
+from .provenance import HISTORY_CALL
 from .recording import Line
 from .timeline import Timeline
 from .truth import EXACT, Truth, moment, seconds
@@ -14,6 +15,8 @@ AT_A_KILL = 0.1
 """Seconds between an answer and what follows from it, on a busy machine."""
 PASSED_ON = 2.0
 """Seconds between an answer and the event on the bus."""
+ARRIVED = 8.0
+"""Seconds between the sending of a delivery, or the reading of the history, and the event on the bus."""
 HISTORY_MARGIN = 1.0
 """Seconds before a start from which on it is unsure whether the history was read before or after."""
 
@@ -58,7 +61,8 @@ def compare_deliveries(
             (found.repeated if is_repeated else found.passed_on_twice).append(event_id)
         first.setdefault(event_id, line.at)
         repeats[event_id].note(line.at)
-        if wrong := list(_wrong(line, message, timeline, entry_id)):
+        wrong = [*_wrong(line, message, timeline, entry_id), *_wrong_source(line, truth, timeline)]
+        if wrong:
             found.wrong.append(f"{event_id}: {'; '.join(wrong)}")
     accepted = _accepted(truth, timeline)
     missed = set() if truth.is_strict else set(_missed(truth, timeline))
@@ -116,12 +120,32 @@ def _wrong(
             yield f"{name}: {given.get(name)!r}"
     if not abs(moment(data.get("occurred_at")) - seconds(message["timestamp"])) < EXACT:
         yield f"occurred_at: {data.get('occurred_at')!r}"
-    if data.get("source") not in {"webhook", "history"}:
-        yield f"source: {data.get('source')!r}"
     if data.get("source") == "webhook" and data.get("late") is not False:
         yield f"late: {data.get('late')!r}"
     if data.keys() - {*expected, "event_id", "followed", "occurred_at", "source", "late"}:
         yield f"unknown fields: {sorted(data)}"
+
+
+def _wrong_source(line: Line, truth: Truth, timeline: Timeline) -> Iterator[str]:
+    """Yield the source where it cannot be right: nothing was sent, or no history was read, shortly before.
+
+    What arrives during the set-up waits for its end.
+    """
+    source, event_id, begin = line.data.get("source"), line.data.get("event_id"), line.at - ARRIVED
+    if (life := timeline.life_at(line.at)) is not None and begin < life.ready:
+        begin = min(begin, life.began)
+    match source:
+        case "webhook":
+            is_possible = any(
+                item.delivery_id == event_id and begin <= item.at < line.at + ARRIVED
+                for item in truth.sent
+            )
+        case "history":
+            is_possible = truth.was_called(HISTORY_CALL, begin, line.at + EXACT)
+        case _:
+            is_possible = False
+    if not is_possible:
+        yield f"source: {source!r}"
 
 
 def _as_sent(data: Mapping[str, Any]) -> Any:

@@ -14,11 +14,14 @@ from .contents import Contents, starts_of
 from .deliveries import compare_deliveries
 from .known_gaps import BEFORE_AUTOMATIONS, SHUT, known_gaps
 from .promise import SESSIONS, Promises
-from .provenance import Provenance, out_of_order
+from .provenance import Provenance, is_poll, out_of_order
 from .recording import Published, Recording
 from .timeline import Timeline
 from .truth import Happened, Truth
 from .verdict import Verdict
+
+POLLS_ALLOWED = 4
+"""Reads of the tenant's list, each minute (the interval) and at each start: pages, and a second try."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +73,7 @@ class _Evaluation:
         verdict.kills = len(timeline.kills)
         verdict.blocked_ms = verdict.loop_blocked_ms = self.recording.longest_block(timeline)
         self._measure_process()
+        self._count_polls()
         verdict.known_gaps = known_gaps(self.gaps)
         verdict.details |= {
             "lives": [[life.began, life.ready, life.ended] for life in timeline.lives],
@@ -187,8 +191,18 @@ class _Evaluation:
         ]
         if len(memory) > 4:
             self.verdict.memory_growth_mb = round(memory[-1] - memory[0], 1)
-        tasks = [item.data["tasks"] for item in pulses[-5:]]
-        self.verdict.tasks = int(statistics.median(tasks)) if tasks else 0
+        last = [item.data for item in pulses[-5:]]
+        self.verdict.tasks = min((item["tasks"] for item in last), default=0)
+        self.verdict.our_tasks = min((len(item["ours"]) for item in last), default=0)
+
+    def _count_polls(self) -> None:
+        """Count the reads of the tenant's list, which are pages of it, from the end of the set-up on."""
+        began = self.timeline.lives[0].ready
+        polls = [at for at, path in self.truth.calls if at > began and is_poll(path)]
+        minutes = (max(polls, default=began) - began) / 60.0
+        self.verdict.polls = len(polls)
+        starts = len(self.timeline.lives)
+        self.verdict.polls_allowed = round(POLLS_ALLOWED * (minutes + starts))
 
 
 def _push_delays(matches: Sequence[Match], truth: Truth, timeline: Timeline) -> dict[str, float]:

@@ -67,8 +67,8 @@ FALSIFICATIONS: Sequence[Falsification] = (
     _replaced(
         "the order is reversed",
         "compare",
-        "return sorted(changes, key=place)\n",
-        "return sorted(changes, key=place)[::-1]\n",
+        "return changes\n",
+        "return changes[::-1]\n",
         "wrong_order",
     ),
     _replaced(
@@ -132,6 +132,27 @@ FALSIFICATIONS: Sequence[Falsification] = (
         figures=("lost", "too_slow", "wrong_state"),
         needs_poll=True,
     ),
+    _published(
+        "boosts do not end", 'if change.type == "boost_ended":\n    return', "lost", "wrong_order"
+    ),
+    _published(
+        "lost links are not published",
+        'if change.type == "vehicle_link_lost":\n    return',
+        "lost",
+    ),
+    _published(
+        "the device is that of the account",
+        "self._device_id = lambda change: Publisher._device_id("
+        "self, _put(change, vehicle_id=None))",
+        "wrong_details",
+    ),
+    _replaced(
+        "the currency is wrong",
+        "_session_change",
+        '"currency": session.currency',
+        '"currency": "USD"',
+        "wrong_details",
+    ),
     # what hangs on events
     _returns(
         "event entities write nothing",
@@ -161,6 +182,45 @@ FALSIFICATIONS: Sequence[Falsification] = (
         "True",
         "triggers_wrong",
     ),
+    _replaced(
+        "triggers do not say the device",
+        "JedlixTrigger.async_attach_runner",
+        "dict(event.data)",
+        '{key: value for key, value in event.data.items() if key != "device_id"}',
+        "triggers_missed",
+    ),
+    Falsification(
+        name="triggers fire twice",
+        edits=(
+            Prepend(
+                "JedlixTrigger.async_attach_runner",
+                "_once = run_action\n"
+                "def run_action(*what):\n    _once(*what)\n    return _once(*what)",
+            ),
+        ),
+        figures=("triggers_wrong",),
+    ),
+    _returns(
+        "conditions are never met",
+        "BinarySensorCondition.entity_filter",
+        "set()",
+        "triggers_missed",
+    ),
+    _replaced(
+        "event entities write late changes",
+        "Publisher.publish",
+        "is not None and not late:",
+        "is not None:",
+        "event_entities_wrong",
+    ),
+    _replaced(
+        "the event entity of deliveries says another user",
+        "WebhookEvent._delivery_published",
+        '"user_id": delivery["user_id"]',
+        '"user_id": "x"',
+        "event_entities_missed",
+    ),
+    _returns("the logbook is empty", "async_describe_events", "None", "logbook_wrong"),
     _returns(
         "the trigger of deliveries is silent", "WebhookTrigger._wants", "False", "triggers_missed"
     ),
@@ -188,6 +248,18 @@ FALSIFICATIONS: Sequence[Falsification] = (
         edits=(Prepend("Publisher.publish_delivery", "followed = not followed"),),
         figures=("webhooks_wrong",),
     ),
+    _replaced(
+        "one key of the payload is another",
+        "Publisher.publish_delivery",
+        "_recordable(message.payload)",
+        '_recordable({**message.payload, "isTest": None})',
+        "webhooks_wrong",
+    ),
+    Falsification(
+        name="deliveries come from the history",
+        edits=(Prepend("Publisher.publish_delivery", "source = Source.HISTORY"),),
+        figures=("webhooks_wrong",),
+    ),
     _returns("any key is accepted", "WebhookHandler._is_jedlix", "True", "strangers_accepted"),
     _returns("deliveries are not passed on", "Publisher.publish_delivery", "None", "webhooks_lost"),
     _returns("no delivery is remembered", "Inbox.add", "True", "webhooks_told_twice"),
@@ -207,6 +279,39 @@ FALSIFICATIONS: Sequence[Falsification] = (
     ),
     # what is shown
     _returns("the calendar is empty", "SessionsCalendar.async_get_events", "[]", "calendar_wrong"),
+    _replaced(
+        "the calendar's ends are shifted",
+        "SessionsCalendar._as_event",
+        "dt_util.as_local(end)",
+        "dt_util.as_local(end + timedelta(minutes=5))",
+        "calendar_wrong",
+    ),
+    _replaced(
+        "actions answer a wrong energy",
+        "session_as_json",
+        '"energy_kwh": session.energy_kwh',
+        '"energy_kwh": 1.0',
+        "answers_wrong",
+    ),
+    _replaced(
+        "actions count energy and money twice",
+        "_total",
+        "sum(known)",
+        "2 * sum(known)",
+        "answers_wrong",
+    ),
+    Falsification(
+        name="a repair is left",
+        edits=(
+            Prepend(
+                "JedlixPush.start",
+                "from homeassistant.helpers import issue_registry as _issues\n"
+                '_issues.async_create_issue(self._hass, "jedlix", "left", is_fixable=False,\n'
+                '    severity=_issues.IssueSeverity.WARNING, translation_key="no_users")',
+            ),
+        ),
+        figures=("repairs_left",),
+    ),
     _returns("the push state is stuck", "PushHealth.state", "PushState.WAITING", "wrong_state"),
     _returns(
         "every car is plugged in",
@@ -249,6 +354,18 @@ FALSIFICATIONS: Sequence[Falsification] = (
         "secrets_found",
     ),
     Falsification(
+        name="the diagnostics have streets",
+        edits=(
+            Replace(
+                "async_get_config_entry_diagnostics",
+                '"options": dict(entry.options)',
+                '"options": [(place.id, str(place)) for user in coordinator.followed'
+                " for place in await data.client.user_locations(user)]",
+            ),
+        ),
+        figures=("secrets_found",),
+    ),
+    Falsification(
         name="the key is in the log",
         edits=(
             Prepend(
@@ -269,6 +386,32 @@ FALSIFICATIONS: Sequence[Falsification] = (
             ),
         ),
         figures=("loop_blocked_ms",),
+    ),
+    Falsification(
+        name="the tenant's list is read each second",
+        edits=(
+            Prepend(
+                "JedlixCoordinator.__init__",
+                "from homeassistant.helpers.event import async_track_time_interval as _track\n"
+                "async def _read(_now):\n"
+                "    await anext(client.session_pages())\n"
+                "entry.async_on_unload(_track(hass, _read, timedelta(seconds=1)))",
+            ),
+        ),
+        figures=("polls",),
+    ),
+    Falsification(
+        name="a few tasks are left over at each start",
+        edits=(
+            Prepend(
+                "JedlixPush.start",
+                "import asyncio as _asyncio\n"
+                "for _ in range(6):\n"
+                "    self._entry.async_create_background_task("
+                'self._hass, _asyncio.sleep(9999), "jedlix left over")',
+            ),
+        ),
+        figures=("tasks",),
     ),
     Falsification(
         name="tasks are left over",

@@ -28,7 +28,8 @@ class Prepend:
         has_docstring = ast.get_docstring(node) is not None
         first = body[1] if has_docstring and len(body) > 1 else body[0]
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-        at = body[0].end_lineno if first is body[0] and has_docstring else first.lineno - 1
+        begin = min(item.lineno for item in (first, *getattr(first, "decorator_list", ())))
+        at = body[0].end_lineno if first is body[0] and has_docstring else begin - 1
         code = textwrap.indent(textwrap.dedent(self.code).strip() + "\n", " " * first.col_offset)
         lines.insert(at or 0, code)
         path.write_text("".join(lines), encoding="utf-8")

@@ -29,9 +29,8 @@ class Leaks:
         found |= {f"token {number}": token for number, token in enumerate(truth.tokens)}
         for user in truth.users:
             for place in user["locations"]:
-                where = f"{place['street']} {place['house_number']}"
-                found[f"address of {user['id']}"] = where
-                found[f"latitude of {user['id']}"] = str(place["latitude"])
+                for name in ("street", "postal_code", "latitude", "longitude"):
+                    found[f"{name} of {user['id']}"] = str(place[name])
         return cls(found)
 
     def keep(self, place: str, content: Any) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import math
 
 from .comparison import Match
-from .promise import REPORTED, SESSIONS
+from .promise import REPORTED
 from .timeline import RECOVERY, Timeline
 from .truth import EXACT, Happened, Truth, moment
 
@@ -27,7 +27,7 @@ OLD = 15 * 60.0
 _UNTIMED = ("vehicle_link_", "smart_charging_", "boost_")
 _FAMILIES = {
     "plug and charge": ("plugged_in", "unplugged", "charging_"),
-    "session": SESSIONS,
+    "session": ("session_started", "session_ended"),
     "link": ("vehicle_link_",),
     "settings": ("smart_charging_",),
     "boost": ("boost_",),
@@ -79,12 +79,9 @@ class Provenance:
         return ""
 
     def _polled(self, begin: float, at: float) -> bool:
-        """Return whether the tenant's list was read: a path of two parts, no user's own list."""
+        """Return whether the tenant's list was read, or all users at a start."""
         return any(
-            begin <= when <= at + EXACT
-            and path.partition("?")[0].endswith(POLL_CALL)
-            and "/users/" not in path
-            for when, path in self.truth.calls
+            begin <= when <= at + EXACT and is_poll(path) for when, path in self.truth.calls
         ) or self._is_first_refresh(at)
 
     def _is_first_refresh(self, at: float) -> bool:
@@ -105,7 +102,14 @@ class Provenance:
         is_missed = life is not None and line.known_at < life.began and not life.is_reload
         if line.type in REPORTED or not is_missed:
             return False
-        return line.type.startswith(_UNTIMED) or change.at - self._occurred(match) > OLD
+        is_untimed = line.type.startswith(_UNTIMED) and not self._ended_with_session(match)
+        return is_untimed or change.at - self._occurred(match) > OLD
+
+    def _ended_with_session(self, match: Match) -> bool:
+        """Return whether a boost ended with its session, so that it has a time of its own."""
+        session = self.truth.sessions.get(match.line.session_id or "")
+        is_end = session is not None and abs(self._occurred(match) - session.end) < EXACT
+        return match.line.type == "boost_ended" and is_end
 
     @staticmethod
     def is_from_history(match: Match) -> bool:
@@ -120,6 +124,11 @@ class Provenance:
     def is_too_slow(self, match: Match) -> bool:
         """Return whether a promised change was published after the moment at which it was due."""
         return match.change.at > self.due.get(match.line.n, float("inf"))
+
+
+def is_poll(path: str) -> bool:
+    """Return whether a call read the tenant's list: a path of two parts, no user's own list."""
+    return path.partition("?")[0].endswith(POLL_CALL) and "/users/" not in path
 
 
 def out_of_order(matches: Sequence[Match]) -> Iterator[str]:

@@ -24,8 +24,7 @@ ATTACHED = 1.0
 
 _CHARGING = ("plugged_in", "charging_started", "charging_paused", "charging_completed", "unplugged")
 _SESSION = (
-    *("session_started", "session_ended", "session_settled"),
-    *("session_became_smart", "session_became_unmanaged"),
+    *("session_started", "session_ended", "session_became_smart", "session_became_unmanaged"),
     *("boost_started", "boost_ended", "smart_charging_enabled", "smart_charging_disabled"),
 )
 EVENT_ENTITIES = dict.fromkeys(_CHARGING, "charging") | dict.fromkeys(_SESSION, "session")
@@ -141,7 +140,7 @@ def _check_runs(
             is_wanted = {
                 automations.TIMELY: not change.is_late,
                 automations.ALL: True,
-                automations.ONE_CAR: change.vehicle_id == first_car,
+                automations.ONE_CAR: change.vehicle_id == first_car and _is_met(change),
             }[variant]
             times = runs[_run_key(name, change.data)]
             ran = next((at for at in times if -0.1 <= at - change.at <= WITHIN), None)
@@ -159,14 +158,13 @@ def _check_runs(
 def _check_webhook_runs(
     found: Reactions, recording: Recording, listening: _Listening, one_type: str
 ) -> None:
-    runs: defaultdict[tuple[str, str], int] = defaultdict(int)
+    runs: defaultdict[tuple[str, ...], int] = defaultdict(int)
     for run in recording.runs:
         if str(run.data.get("name")).startswith(automations.WEBHOOKS):
-            runs[str(run.data["name"]), str(run.data.get("event_id"))] += 1
+            runs[_webhook_key(str(run.data["name"]), run.data)] += 1
     for webhook in recording.webhooks:
-        event_id = str(webhook.data.get("event_id"))
         for variant in (automations.ALL, automations.ONE_TYPE):
-            key = (f"{automations.WEBHOOKS} {variant}", event_id)
+            key = _webhook_key(f"{automations.WEBHOOKS} {variant}", webhook.data)
             is_wanted = variant == automations.ALL or webhook.data.get("event_type") == one_type
             if is_wanted and runs[key] > 0:
                 runs[key] -= 1
@@ -176,8 +174,21 @@ def _check_webhook_runs(
     found.runs_wrong += [" ".join(key) for key, count in runs.items() for _ in range(count)]
 
 
+def _webhook_key(name: str, data: Mapping[str, Any]) -> tuple[str, ...]:
+    return (name, *(str(data.get(field)) for field in automations.WEBHOOK_FIELDS))
+
+
+def _is_met(change: Published) -> bool:
+    """Return whether the condition of the automations for one car is met by what the entities showed."""
+    if change.type not in automations.CONDITIONS:
+        return True
+    name, is_met = automations.CONDITIONS[change.type]
+    sensor = f"binary_sensor {name.removeprefix('is_')}"
+    return (change.shown.get(sensor) == "on") is is_met
+
+
 def _run_key(name: str, data: Mapping[str, Any]) -> tuple[str, ...]:
-    values = (data.get(field) for field in ("vehicle_id", "session_id", "occurred_at"))
+    values = (data.get(field) for field in automations.FIELDS)
     return (name, *("" if value in (None, "None") else str(value) for value in values))
 
 
@@ -225,14 +236,19 @@ def _written(recording: Recording) -> Iterator[Line]:
 
 def _webhooks_missed(recording: Recording, timeline: Timeline) -> Iterator[str]:
     written = {
-        str(line.data.get("event_id"))
+        tuple(str(line.data.get(name)) for name in ("webhook_type", *_WEBHOOK))
         for line in recording.event_entities
         if str(line.data["unique_id"]).endswith("_webhook")
     }
     for webhook in recording.webhooks:
         is_expected = not webhook.data.get("late") and timeline.is_up(webhook.at)
-        if is_expected and str(webhook.data.get("event_id")) not in written:
-            yield f"webhook {webhook.data.get('event_id')}"
+        shown = tuple(str(webhook.data.get(name)) for name in ("event_type", *_WEBHOOK))
+        if is_expected and shown not in written:
+            yield f"webhook {' '.join(shown)}"
+
+
+_WEBHOOK = ("event_id", "user_id", "occurred_at")
+"""What the event entity of the account shows of a delivery, beside its type."""
 
 
 def _written_key(unique_id: str, data: Mapping[str, Any]) -> str:

@@ -31,6 +31,7 @@ from .parts import Parts
 from .promise import Promises
 from .proxy import Proxy
 from .recording import RECORDER
+from .shown import open_repairs, wrong_answers, wrong_logbook
 from .timeline import Timeline
 from .truth import Truth
 from .verdict import Verdict
@@ -245,14 +246,20 @@ class Chaos:
         home, strangers = parts.home, parts.strangers
         info = await parts.simulator.info()
         leaks = Leaks.of(home.folder, truth, info)
+        followed, devices = self._timeline.followed, parts.setting.devices
+        cars = {name: device for name, device in devices.items() if name != parts.setting.entry_id}
+        changes = parts.recording.changes
+        self.verdict.count(
+            "logbook_wrong", await wrong_logbook(home, changes, self._timeline, cars)
+        )
+        self.verdict.count("answers_wrong", await wrong_answers(home, truth, devices, followed))
+        self.verdict.count("repairs_left", await open_repairs(home))
         leaks.keep("states", await home.api.states())
         path = f"diagnostics/config_entry/{parts.setting.entry_id}"
         leaks.keep("diagnostics", await home.api.rest("GET", path))
         for device_id in parts.setting.devices.values():
             leaks.keep("diagnostics", await home.api.rest("GET", f"{path}/device/{device_id}"))
-        self.verdict.count(
-            "calendar_wrong", await wrong_calendars(home, truth, self._timeline.followed)
-        )
+        self.verdict.count("calendar_wrong", await wrong_calendars(home, truth, followed))
         await home.stop()
         leaks.read_files(home.folder)
         self.verdict.count("secrets_found", list(leaks.found()))

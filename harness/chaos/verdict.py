@@ -12,8 +12,9 @@ MAX_BLOCKED_MS = 250.0
 MAX_PUSH_DELAY_MS = 1500.0
 """Milliseconds between an accepted delivery and what it brings, in the middle of all."""
 MAX_GROWTH_MB = 60.0
-MAX_TASKS = 40
-"""At the end, when nothing happens any more."""
+MAX_TASKS = 25
+MAX_OUR_TASKS = 4
+"""At the end, when nothing happens any more: of the whole process, and of the integration."""
 
 MUST_BE_0 = {
     "lost": "promised changes that were not published",
@@ -39,6 +40,9 @@ MUST_BE_0 = {
     "interruptions_failed": "restarts, reloads and changes of users that did not succeed",
     "calendar_wrong": "calendars with wrong sessions",
     "statistics_wrong": "statistics with wrong sums",
+    "logbook_wrong": "cars whose logbook lacks a change, or has another",
+    "answers_wrong": "wrong answers of get_sessions and get_costs",
+    "repairs_left": "repairs that are shown although all is well",
     "secrets_found": "secrets and addresses in places where they must not be",
     "errors_logged": "errors in the log that the run did not cause",
     "warnings_logged": "warnings in the log that the run did not cause",
@@ -107,12 +111,19 @@ class Verdict:
     triggers: int = 0
     calendar_wrong: int = 0
     statistics_wrong: int = 0
+    logbook_wrong: int = 0
+    answers_wrong: int = 0
+    repairs_left: int = 0
     secrets_found: int = 0
     push_delay_ms: dict[str, float] = field(default_factory=dict)
     loop_blocked_ms: float = 0.0
     blocked_ms: float = 0.0
     memory_growth_mb: float = 0.0
     tasks: int = 0
+    our_tasks: int = 0
+    polls: int = 0
+    polls_allowed: int = 0
+    """Reads of the tenant's own list."""
     outages_logged: int = 0
     deliveries: int = 0
     bursts: int = 0
@@ -139,6 +150,8 @@ class Verdict:
             count, allowed = getattr(self, name), getattr(self, f"{name}_allowed")
             if count > allowed:
                 found[name] = f"{count} repeated after kills, {allowed} are allowed"
+        if self.polls > self.polls_allowed:
+            found["polls"] = f"the tenant's list was read {self.polls} times"
         if self.unpromised_percent > MAX_UNPROMISED * 100:
             found["unpromised_percent"] = (
                 f"nothing was promised about {self.unpromised_percent:g} % of all changes"
@@ -149,8 +162,8 @@ class Verdict:
             found["push_delay_ms"] = f"a delivery took {middle:g} ms until its change was published"
         if self.memory_growth_mb > MAX_GROWTH_MB:
             found["memory_growth_mb"] = f"the process grew by {self.memory_growth_mb:g} MB"
-        if self.tasks > MAX_TASKS:
-            found["tasks"] = f"{self.tasks} tasks were running"
+        if self.tasks > MAX_TASKS or self.our_tasks > MAX_OUR_TASKS:
+            found["tasks"] = f"{self.tasks} tasks were running, {self.our_tasks} of them ours"
         return found | self._proved_nothing()
 
     def _proved_nothing(self) -> dict[str, str]:

@@ -6,6 +6,7 @@ second reports for how long the event loop was blocked since the last pulse, the
 """
 
 import asyncio
+from collections.abc import Callable
 from io import FileIO
 import json
 from pathlib import Path
@@ -35,9 +36,15 @@ async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
     file: FileIO = await hass.async_add_executor_job(FileIO, path, "ab")
     registry = er.async_get(hass)
 
+    written = 0.0
+    """Seconds that all writing took."""
+
     def write(kind: str, data: Any, **more: Any) -> None:
+        nonlocal written
+        began = time.monotonic()
         line = {"kind": kind, "at": time.time() - ahead, "data": data, **more}
         file.write(json.dumps(line, default=str).encode() + b"\n")
+        written += time.monotonic() - began
 
     @callback
     def record(event: Event) -> None:
@@ -78,18 +85,21 @@ async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
     hass.bus.async_listen("jedlix_event", record_change)
     hass.bus.async_listen(EVENT_STATE_CHANGED, record_event_entity, event_filter=is_event_entity)
     hass.bus.async_listen_once(EVENT_HOMEASSISTANT_STARTED, started)
-    hass.async_create_background_task(_pulse(write), "chaos pulse")
+    hass.async_create_background_task(_pulse(write, lambda: written), "chaos pulse")
     return True
 
 
-async def _pulse(write: Any) -> None:
-    """Write each second for how many milliseconds the event loop was blocked, tasks and memory."""
+async def _pulse(write: Callable[..., None], written: Callable[[], float]) -> None:
+    """Write each second for how many milliseconds the event loop was blocked, tasks and memory.
+
+    What this recorder writes itself does not count: a busy disk makes it wait.
+    """
     while True:
         blocked = 0.0
         for _ in range(_BEATS_PER_PULSE):
-            waited, due = _waited(), time.monotonic() + _BEAT
+            waited, written_before, due = _waited(), written(), time.monotonic() + _BEAT
             await asyncio.sleep(_BEAT)
-            late = time.monotonic() - due
+            late = time.monotonic() - due - (written() - written_before)
             # The machine has other work: a thread that only waits for a processor blocks nothing itself.
             blocked = max(blocked, late if late < _BEAT else late - (_waited() - waited))
         names = [task.get_name() for task in asyncio.all_tasks()]
