@@ -1,0 +1,44 @@
+"""Tests that concern a module: files that are named after it, and files that import it."""
+
+import ast
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+_PACKAGES = frozenset({"api", "flows", "push", "state"})
+_STORIES: Mapping[str, tuple[str, ...]] = {
+    "coordinator": ("coordinator", "slips"),
+    "details": ("coordinator",),
+    "known_users": ("coordinator", "slips"),
+    "refresher": ("coordinator", "slips"),
+}
+"""Folders of tests that drive a module without naming it."""
+
+
+def tests_of(path: str, root: Path) -> list[list[str]]:
+    """Return the files of tests for a module in groups: those that are named after it, then the others."""
+    module = Path(path)
+    files = sorted(file for file in (root / "tests").rglob("test_*.py") if "e2e" not in file.parts)
+    prefix = f"{module.parent.name}_" if module.parent.name in _PACKAGES else ""
+    name = f"test_{prefix}{module.stem}"
+    named = [file for file in files if f"{file.stem}_".startswith(f"{name}_")]
+    dotted = ".".join(module.with_suffix("").parts)
+    importing = [file for file in files if dotted in _imports(file)]
+    stories = [file for file in files if file.parent.name in _STORIES.get(module.stem, ())]
+    others = [file for file in dict.fromkeys(importing + stories) if file not in named]
+    groups = ([file.relative_to(root).as_posix() for file in group] for group in (named, others))
+    return [group for group in groups if group]
+
+
+def _imports(file: Path) -> set[str]:
+    return set(_names(ast.parse(file.read_text(encoding="utf-8"))))
+
+
+def _names(tree: ast.AST) -> Iterator[str]:
+    """Yield all modules that are imported, and all names from them: they may be modules."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import(names=names):
+                yield from (alias.name for alias in names)
+            case ast.ImportFrom(module=str(module), names=names):
+                yield module
+                yield from (f"{module}.{alias.name}" for alias in names)
