@@ -166,6 +166,7 @@ ENDS: Final = {
     "chaos": REFUSED,
     "demo": REFUSED,
     "lock": End(0, ""),
+    "mutate": REFUSED,
     "package": End(0, r"dist/jedlix\.zip: version .*"),
     "python-from-debian": End(1, "No apt-get and dpkg here: .*"),
     "screenshots": End(1, "There is no Chromium; .*"),
@@ -244,7 +245,7 @@ def test_the_named_test_runs_the_command(command: str) -> None:
 
 def test_every_command_that_is_refused_here_has_another_test() -> None:
     elsewhere = {script_of(command) for command in TO_THE_END}
-    assert elsewhere | {"soak"} == {name for name, end in ENDS.items() if end is REFUSED}
+    assert elsewhere | {"mutate", "soak"} == {name for name, end in ENDS.items() if end is REFUSED}
 
 
 @pytest.mark.browser

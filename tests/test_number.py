@@ -112,10 +112,14 @@ async def test_the_minimum_is_never_above_the_desired_level(
     with pytest.raises(ServiceValidationError, match="61"):  # Home Assistant's own error
         await command(hass, sim, MINIMUM, "set_value", value=61)
     sim.change_settings(car.id, desiredBatteryLevel=50, minimumBatteryLevel=50)
-    attempt = command(hass, sim, MINIMUM, "set_value", value=55)
-    text = await fails(hass, attempt, "minimum_above_desired", ServiceValidationError)
-    assert "50 %" in text
-    assert car.settings["minimumBatteryLevel"] == 50
+    for value in (51, 55):
+        attempt = command(hass, sim, MINIMUM, "set_value", value=value)
+        text = await fails(hass, attempt, "minimum_above_desired", ServiceValidationError)
+        assert "50 %" in text
+        assert car.settings["minimumBatteryLevel"] == 50
+    sim.change_settings(car.id, desiredBatteryLevel=61, minimumBatteryLevel=61)
+    await command(hass, sim, DESIRED, "set_value", value=60)
+    assert (car.settings["desiredBatteryLevel"], car.settings["minimumBatteryLevel"]) == (60, 60)
 
 
 @pytest.mark.parametrize("spelling", ["currentSateOfCharge", "currentStateOfCharge"])

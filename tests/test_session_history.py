@@ -314,6 +314,18 @@ async def test_a_tenant_without_any_list_is_an_error_and_no_empty_history(
         await car.read(now - MONTH, now)
 
 
+async def test_sessions_without_a_car_belong_to_the_user_whom_they_name(
+    now: datetime, start_car: StartCar
+) -> None:
+    """The tenant's list names the sessions of all users, and the filter by car finds none of them."""
+    car = await start_car(mode="strict", users=2, history_days=30)
+    period = (now - MONTH, now)
+    own = car.true_ids(*period)
+    assert {item.user_id for item in car.sim.world.sessions.by_id.values()} == {*car.sim.user_ids}
+    car.sim.strike({"kind": "no_vehicle_id", "endpoints": ["sessions"]})
+    assert await car.ids(*period) == own
+
+
 async def test_a_failure_is_raised_and_no_session_is_missing_afterwards(
     now: datetime, start_car: StartCar
 ) -> None:

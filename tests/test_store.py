@@ -27,6 +27,7 @@ from custom_components.jedlix.state.serialization import snapshot_as_json
 from custom_components.jedlix.state.snapshot import UserSnapshot
 from custom_components.jedlix.store import JedlixStore
 from simulator.app import Simulator
+from tests.commanding import poll
 from tests.deliveries import ACCEPTED, Home, deliver
 from tests.tools import make_entry, record_events, set_up, until
 
@@ -466,6 +467,20 @@ async def test_a_delivery_is_saved_some_seconds_later(
     await hass.async_block_till_done()
     await after(hass, 20)
     assert list(saved(folder / f"{DOMAIN}.{entry.entry_id}")["inbox"]) == ["e-1"]
+
+
+async def test_until_when_the_tenant_is_known_is_saved_after_a_poll_without_news(
+    hass: HomeAssistant, entry: MockConfigEntry, sim: Simulator, folder: Path
+) -> None:
+    """After a kill, the time before the last poll is no gap."""
+    await after(hass, 10)
+    file = folder / f"{DOMAIN}.{entry.entry_id}"
+    before = saved(file)["checkpoint"]
+    await poll(hass, entry)
+    known = entry.runtime_data.store.tenant_read_at.isoformat()
+    assert known > before
+    await after(hass, 20)
+    assert saved(file)["checkpoint"] == known
 
 
 async def test_cars_sessions_and_subscriptions_survive_a_restart(

@@ -18,7 +18,6 @@ DAY = {
     "charging_paused",
     "charging_completed",
     "session_ended",
-    "session_settled",
     "unplugged",
 }
 

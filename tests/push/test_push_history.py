@@ -1,7 +1,7 @@
 """Webhook history: deliveries that were missed are published once, late and in order."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 import gc
 import logging
@@ -245,31 +245,46 @@ async def test_ten_thousand_missed_deliveries_do_not_block_the_event_loop(
     assert len(record.inbox) == 10_000
 
 
-async def test_what_is_delivered_while_the_history_is_read_is_published_once() -> None:
+async def published_of(
+    *messages: dict[str, object], meanwhile: Callable[[PushRecord], object] = lambda _: None
+) -> list[str]:
+    """Return the ids of what is published of a history that is one page; `meanwhile` follows the page."""
     now = dt_util.utcnow()
-    messages = tuple(
-        WebhookMessage.from_json({"eventType": "any", "id": name, "timestamp": now.isoformat()})
-        for name in ("first", "second")
+    page = tuple(
+        WebhookMessage.from_json({"eventType": "any", "timestamp": now.isoformat()} | message)
+        for message in messages
     )
+    record, published = PushRecord(schedule_save=lambda: None), list[str]()
 
     class Client:
         async def webhook_history_pages(
             self, *_: object
         ) -> AsyncIterator[tuple[WebhookMessage, ...]]:
-            yield messages
-            record.inbox.add("second", time.time())  # it was delivered meanwhile
-
-    published: list[str] = []
+            yield page
+            meanwhile(record)
 
     def publish(message: WebhookMessage) -> tuple[str, ...]:
         published.append(message.id)
         return ()
 
-    record = PushRecord(schedule_save=lambda: None)
     offered = OfferedCalls({}, dt_util.utcnow)
     history = WebhookHistory(cast("JedlixClient", Client()), offered, record, publish)
     await history.publish_since(now - timedelta(days=1), now)
-    assert published == ["first"]
+    return published
+
+
+async def test_what_is_delivered_while_the_history_is_read_is_published_once() -> None:
+    assert await published_of(
+        {"id": "first"},
+        {"id": "second"},
+        meanwhile=lambda record: record.inbox.add("second", time.time()),
+    ) == ["first"]
+
+
+async def test_test_messages_of_the_history_are_not_published() -> None:
+    assert await published_of({"id": "test", "isTest": True}, {"id": "real", "isTest": False}) == [
+        "real"
+    ]
 
 
 async def test_what_was_published_before_a_set_up_failed_is_not_published_again(

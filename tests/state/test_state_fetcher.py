@@ -1,6 +1,8 @@
 """Fetcher: by which calls a user is read, and what is known about what an answer leaves out."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, cast
 
@@ -193,22 +195,61 @@ async def test_cars_that_cannot_be_read_fail_the_refresh_whatever_the_list_says(
 
 
 @pytest.mark.parametrize(
-    ("read_at", "calls"), [(NOON - timedelta(hours=2), 2), (NOON - timedelta(minutes=30), 1)]
+    ("status", "read_at", "vehicle_id", "calls"),
+    [
+        (ChargeStatus.DISCONNECTED, NOON - timedelta(hours=2), None, 2),
+        (ChargeStatus.DISCONNECTED, NOON - timedelta(hours=2), "car", 2),
+        (ChargeStatus.DISCONNECTED, NOON - timedelta(hours=2), "another car", 1),
+        (ChargeStatus.CHARGING, NOON - timedelta(hours=2), "car", 1),
+        (ChargeStatus.DISCONNECTED, NOON - timedelta(hours=1), "car", 1),
+        (ChargeStatus.DISCONNECTED, NOON - timedelta(minutes=30), "car", 1),
+        (ChargeStatus.DISCONNECTED, None, "car", 1),
+    ],
 )
 async def test_a_car_that_was_plugged_in_between_the_two_answers_is_read_once_more(
-    monkeypatch: pytest.MonkeyPatch, read_at: datetime, calls: int
+    monkeypatch: pytest.MonkeyPatch,
+    status: ChargeStatus,
+    read_at: datetime | None,
+    vehicle_id: str | None,
+    calls: int,
 ) -> None:
-    reading = ChargeState(status=ChargeStatus.DISCONNECTED, updated_at=read_at)
+    reading = ChargeState(status=status, updated_at=read_at)
     asked: list[str] = []
 
     async def answer(user_id: str) -> tuple[Vehicle, ...]:
         asked.append(user_id)
         return (Vehicle(id="car", user_id=user_id, charge_state=reading),)
 
-    tenant = Tenant(user=[[session("a", 1)]])
+    tenant = Tenant(user=[[replace(session("a", 1), vehicle_id=vehicle_id)]])
     monkeypatch.setattr(tenant, "vehicles", answer)
     await fetcher_of(tenant)[0].user("user", oldest_open=None, known_until=NOON)
     assert len(asked) == calls
+
+
+async def test_the_failure_of_the_cars_is_raised_also_where_the_list_failed_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def fail(user_id: str) -> tuple[Vehicle, ...]:
+        await asyncio.sleep(0)
+        raise Forbidden(user_id)
+
+    tenant = Tenant(user=ConnectionFailed("away"), tenant=ConnectionFailed("away"))
+    monkeypatch.setattr(tenant, "vehicles", fail)
+    with pytest.raises(Forbidden):
+        await fetcher_of(tenant)[0].user("user", oldest_open=None, known_until=NOON)
+
+
+async def test_all_who_want_the_tenants_list_at_the_same_time_share_one_read() -> None:
+    tenant = Tenant(user=NotFound("no path"), tenant=[[session("a", 1), session("b", 2, "other")]])
+    fetcher, _ = fetcher_of(tenant)
+    answers = await asyncio.gather(
+        *(
+            fetcher.user(user_id, oldest_open=None, known_until=NOON)
+            for user_id in ("user", "other", "third")
+        )
+    )
+    assert [[item.id for item in answer.sessions] for answer in answers] == [["a"], ["b"], []]
+    assert sum("user_id" not in asked for asked in tenant.asked) == 1
 
 
 # -- the tenant --------------------------------------------------------------------------------------------
@@ -250,10 +291,28 @@ async def test_ends_are_read_as_well_and_each_session_is_named_once() -> None:
     assert tenant.asked == [{}, {"ended_from": NOON - LISTING_DELAY}]
 
 
-async def test_a_filter_that_is_refused_costs_nothing_but_the_ends() -> None:
+async def test_a_filter_that_is_refused_costs_nothing_but_the_ends_and_soon_no_call() -> None:
     tenant = Tenant(user=[], tenant=[[session("a", 1)]], by_end=Rejected("no such filter"))
-    found = await fetcher_of(tenant)[0].tenant_sessions(NOON, known())
-    assert found == [session("a", 1)]
+    now = NOON
+    offered = OfferedCalls({}, lambda: now)
+    fetcher = Fetcher(cast("JedlixClient", tenant), offered)
+    for _ in range(5):
+        assert await fetcher.tenant_sessions(NOON, known()) == [session("a", 1)]
+        now += timedelta(minutes=6)
+    assert sum("ended_from" in asked for asked in tenant.asked) == 3
+
+
+async def test_a_filter_that_was_understood_once_stays_whatever_is_refused_later() -> None:
+    tenant = Tenant(user=[], tenant=[[session("a", 1)]], by_end=[])
+    now = NOON
+    offered = OfferedCalls({}, lambda: now)
+    fetcher = Fetcher(cast("JedlixClient", tenant), offered)
+    await fetcher.tenant_sessions(NOON, known())
+    tenant.by_end = Rejected("no such filter")
+    for _ in range(5):
+        now += timedelta(minutes=6)
+        await fetcher.tenant_sessions(NOON, known())
+    assert sum("ended_from" in asked for asked in tenant.asked) == 6
 
 
 @pytest.mark.parametrize("refusal", [NotFound("none"), Forbidden("plan")])
