@@ -260,7 +260,7 @@ FALSIFICATIONS: Sequence[Falsification] = (
         edits=(Prepend("Publisher.publish_delivery", "source = Source.HISTORY"),),
         figures=("webhooks_wrong",),
     ),
-    _returns("any key is accepted", "WebhookHandler._is_jedlix", "True", "strangers_accepted"),
+    _returns("any key is accepted", "WebhookHandler._refusal", "None", "strangers_accepted"),
     _returns("deliveries are not passed on", "Publisher.publish_delivery", "None", "webhooks_lost"),
     _returns("no delivery is remembered", "Inbox.add", "True", "webhooks_told_twice"),
     _returns(

@@ -19,6 +19,7 @@ _CAUSED = {
     "API trouble at a start": "not ready yet",
     "API trouble in a poll": API_IS_AWAY,
     "wrong keys": "was refused (wrong_key)",
+    "no keys": "was refused (no_key)",
     "deliveries before the set-up succeeded": "was refused (not_ready)",
     "commands at bad moments": "Error handling message",
 }
