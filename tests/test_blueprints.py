@@ -1,5 +1,6 @@
 """Blueprints: each is imported by Home Assistant's own importer, and run against the simulator."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from functools import partial
@@ -148,6 +149,38 @@ async def test_a_session_notifies_at_its_start_and_with_its_figures_at_its_end(
         f"Session ended: {round(energy, 1)} kWh, cost {round(cost, 2)} EUR,"
         f" saved {round(savings, 2)} EUR"
     )
+
+
+@pytest.mark.parametrize(
+    ("settled", "expected"),
+    [(True, "Session ended: 3.0 kWh, cost 1.5 EUR"), (False, "Session ended: 3.0 kWh")],
+)
+async def test_the_notification_of_an_end_waits_for_the_cost_but_not_for_long(
+    hass: HomeAssistant,
+    use: Use,
+    sim: Simulator,
+    entry: MockConfigEntry,
+    sent: list[ServiceCall],
+    *,
+    settled: bool,
+    expected: str,
+) -> None:
+    device = car_device(hass, entry, sim)
+    await use("session_notification", cars={"device_id": device.id})
+    event = {"device_id": device.id, "late": False, "session_id": "s", "energy_kwh": 3.0}
+    hass.bus.async_fire("jedlix_event", event | {"type": "session_ended"})
+    await asyncio.sleep(0.1)  # nothing is done until the figures come
+    figures = {"type": "session_settled", "cost": 1.5, "currency": "EUR"}
+    hass.bus.async_fire("jedlix_event", event | figures | {"session_id": "of another car"})
+    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(minutes=14))
+    await asyncio.sleep(0.05)
+    assert not sent
+    if settled:
+        hass.bus.async_fire("jedlix_event", event | figures)
+    else:
+        async_fire_time_changed(hass, dt_util.utcnow() + timedelta(minutes=16))
+    await until(hass, lambda: sent)
+    assert [call.data["message"] for call in sent] == [expected]
 
 
 async def test_only_the_chosen_notifications_come_and_by_the_chosen_action(

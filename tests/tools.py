@@ -121,9 +121,13 @@ async def set_up_with_push(
 
 @dataclass
 class RecordedEvents:
-    """The events that were fired on the bus."""
+    """The events that were fired on the bus.
+
+    `session_settled` follows each end of a session that has figures; it is kept apart, in `settled`.
+    """
 
     changes: list[dict[str, Any]] = field(default_factory=list)
+    settled: list[dict[str, Any]] = field(default_factory=list)
     webhooks: list[dict[str, Any]] = field(default_factory=list)
 
     @property
@@ -154,15 +158,17 @@ def record_events(hass: HomeAssistant) -> RecordedEvents:
     """Record all events of the integration from now on."""
     recorded = RecordedEvents()
 
-    def into(kept: list[dict[str, Any]]) -> Callable[[Event], None]:
-        @callback
-        def keep(event: Event) -> None:
-            kept.append(dict(event.data))
+    @callback
+    def keep_change(event: Event) -> None:
+        is_settled = event.data.get("type") == "session_settled"
+        (recorded.settled if is_settled else recorded.changes).append(dict(event.data))
 
-        return keep
+    @callback
+    def keep_webhook(event: Event) -> None:
+        recorded.webhooks.append(dict(event.data))
 
-    hass.bus.async_listen(EVENT_CHANGE, into(recorded.changes))
-    hass.bus.async_listen(EVENT_WEBHOOK, into(recorded.webhooks))
+    hass.bus.async_listen(EVENT_CHANGE, keep_change)
+    hass.bus.async_listen(EVENT_WEBHOOK, keep_webhook)
     return recorded
 
 

@@ -49,6 +49,7 @@ VEHICLE_EVENTS = (
         event_types=[
             ChangeType.SESSION_STARTED,
             ChangeType.SESSION_ENDED,
+            ChangeType.SESSION_SETTLED,
             ChangeType.SESSION_BECAME_SMART,
             ChangeType.SESSION_BECAME_UNMANAGED,
             ChangeType.BOOST_STARTED,

@@ -19,6 +19,7 @@ _MESSAGES: Final = {
     "charging_completed": "finished charging",
     "session_started": "started a charging session",
     "session_ended": "ended a charging session",
+    "session_settled": "has new figures for a charging session",
     "session_became_smart": "is now charged smart",
     "session_became_unmanaged": "is no longer charged smart",
     "boost_started": "charges at once",

@@ -6,14 +6,17 @@ Commands of ours write states the same way.
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Collection, Coroutine, Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 import logging
 from typing import Any, Final
 
 from homeassistant.core import callback
+from homeassistant.util import dt as dt_util
 
 from .api import BadAnswer, ConnectionFailed, Forbidden, JedlixError, NotFound, Session
+from .api.gate import MAX_CALLS
 from .devices import DeviceKey
 from .fleet import Fleet
 from .issues import UserIssues
@@ -33,8 +36,11 @@ _LOGGER = logging.getLogger(__name__)
 
 type _Task = asyncio.Task[JedlixError | None]
 
-# A refresh that takes longer has failed, in seconds.
+_NO_EVIDENCE: Final = (ChangeType.VEHICLE_REMOVED, ChangeType.SESSION_SETTLED)
+# A refresh that takes longer has failed, in seconds. The wait for its turn does not count.
 REFRESH_TIMEOUT: Final = 60.0
+# More refreshes at once would only wait for each other's calls. Those after a command are not held back.
+MAX_REFRESHES: Final = MAX_CALLS
 
 
 class Refresher:
@@ -72,7 +78,9 @@ class Refresher:
         self._in_background = in_background
         self._details = details
         self._holds = Holds()
-        self._wanted: dict[str, _Wanted] = {}
+        # by user and whether it follows a command
+        self._wanted: dict[tuple[str, bool], _Wanted] = {}
+        self._turns = asyncio.Semaphore(MAX_REFRESHES)
         # users with a detail that could not be read since the gap before it
         self._gaps_of_details: dict[str, Gap] = {}
         self.user_locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -94,25 +102,29 @@ class Refresher:
     ) -> JedlixError | None:
         """Refresh a user; returns the failure.
 
-        While one refresh of a user is under way, all who want another share the next one. `thorough` reads
-        the sessions too; `sessions` were already read.
+        While one refresh of a user is under way, all who want another share the next one. One after a command
+        of ours is not shared with those that wait for their turn. `thorough` reads the sessions too;
+        `sessions` were already read.
         """
-        wanted = self._wanted.setdefault(user_id, _Wanted(source))
+        key = (user_id, source is Source.COMMAND)
+        wanted = self._wanted.setdefault(key, _Wanted(source))
         wanted.sessions += sessions
         wanted.is_thorough |= thorough
         if wanted.task is None:
-            work = self._refresh_in_turn(user_id, wanted)
+            work = self._refresh_in_turn(key, wanted)
             wanted.task = self._in_background(work, f"jedlix refresh of {user_id}")
         await asyncio.wait([wanted.task])
         return wanted.task.result()
 
-    async def _refresh_in_turn(self, user_id: str, wanted: _Wanted) -> JedlixError | None:
+    async def _refresh_in_turn(self, key: tuple[str, bool], wanted: _Wanted) -> JedlixError | None:
         """Refresh a user after the refresh or command under way. One that takes a minute has failed."""
+        user_id, is_commanded = key
         try:
-            async with self.user_locks[user_id]:
-                del self._wanted[user_id]
+            async with nullcontext() if is_commanded else self._turns, self.user_locks[user_id]:
+                del self._wanted[key]
                 async with asyncio.timeout(REFRESH_TIMEOUT):
-                    await self._refresh(user_id, wanted)
+                    changes, gap = await self._refresh(user_id, wanted)
+                await self._refresh_details(user_id, changes, wanted.source, gap)
         except TimeoutError:
             failure: JedlixError = ConnectionFailed("the refresh took longer than a minute")
         except JedlixError as err:
@@ -130,17 +142,22 @@ class Refresher:
             self._user_issues.note_closed(user_id, failing_since or self._now())
         return failure
 
-    async def _refresh(self, user_id: str, wanted: _Wanted) -> None:
-        """Fetch a user's state and publish what changed; raises a JedlixError."""
+    async def _refresh(
+        self, user_id: str, wanted: _Wanted
+    ) -> tuple[Collection[Change], Gap | None]:
+        """Fetch a user's state and publish what changed; raises a JedlixError.
+
+        Returns the changes, and the gap after which they were found.
+        """
         if user_id not in self._schedule.followed:
-            return
+            return (), None
         begin = asyncio.get_running_loop().time()
         known, thorough = self._store.users.get(user_id), wanted.is_thorough
         answer = await self._fetch(
             known or UserSnapshot.unknown(user_id, self._now()), thorough=thorough
         )
         if user_id not in self._schedule.followed:  # unfollowed meanwhile
-            return
+            return (), None
         # Only the answer says what time it is at Jedlix.
         now = self._now()
         asked_at = now - timedelta(seconds=asyncio.get_running_loop().time() - begin)
@@ -153,12 +170,13 @@ class Refresher:
             [*wanted.sessions, *answer.sessions],
             now,
             complete_since=answer.complete_since,
-        )
+        ).seal(now, dt_util.get_default_time_zone())
         if thorough or answer.complete_since is not None or before.first_refresh is not None:
             after = replace(after, refreshed_at=now, failing_since=None)
         else:
             after = replace(after, failing_since=None)
-        after = self._with_holds(after, asked_at, {Part.BOOST})
+        for vehicle_id in after.vehicles:
+            after = self._with_holds(after, vehicle_id, asked_at, Part.BOOST)
         self._schedule.note_refreshed(user_id)
         if answer.is_user_known:
             self._user_issues.note_readable(user_id)
@@ -167,8 +185,7 @@ class Refresher:
         changes = self._put_and_publish(before, after, wanted.source, gap)
         if gap is None:
             self._note_push_evidence(user_id, changes, wanted.source)
-        if not self._store.is_closed:
-            await self._refresh_details(after, changes, wanted.source, gap)
+        return changes, gap
 
     async def _fetch(self, before: UserSnapshot, *, thorough: bool) -> UserAnswer:
         """Read a user's cars, and the sessions where they are wanted; raises a JedlixError.
@@ -192,36 +209,44 @@ class Refresher:
             return UserAnswer(vehicles=(), is_user_known=False)
 
     def _with_holds(
-        self, user: UserSnapshot, asked_at: datetime, read: Collection[Part]
+        self, user: UserSnapshot, vehicle_id: str, asked_at: datetime, read: Part
     ) -> UserSnapshot:
-        """Return a user with what our commands wrote on top, where an answer does not know it yet."""
-        now = self._now()
-        for vehicle_id, car in user.vehicles.items():
-            key = (user.user_id, vehicle_id)
-            held = self._holds.apply(key, car, read=read, asked_at=asked_at, now=now)
-            if held is not car:
-                user = user.with_vehicle(held)
-        return user
+        """Return a user with what our commands wrote on a car, where an answer does not know it yet."""
+        car = user.vehicles[vehicle_id]
+        held = self._holds.apply(
+            (user.user_id, vehicle_id), car, read={read}, asked_at=asked_at, now=self._now()
+        )
+        return user if held is car else user.with_vehicle(held)
 
     async def _refresh_details(
-        self, user: UserSnapshot, changes: Iterable[Change], source: Source, gap: Gap | None
+        self, user_id: str, changes: Collection[Change], source: Source, gap: Gap | None
     ) -> None:
         """Read settings and chargers where they are due. A read that fails is made at the next refresh."""
-        now, user_id = self._now(), user.user_id
+        if user_id not in self._schedule.followed or self._store.is_closed:
+            return
+        details, user, now = self._details, self._store.users[user_id], self._now()
         gap = gap or self._gaps_of_details.pop(user_id, None)
-        after = user
-        if self._details.schedule.take_settings_due(
-            user, changes, now, is_household=len(self._schedule.followed) <= USERS_PER_POLL
-        ):
-            after = self._with_holds(await self._details.with_settings(user), now, {Part.SETTINGS})
-        if self._details.schedule.take_chargers_due(
-            user, changes, now, polled=source is Source.POLL
-        ):
-            after = await self._details.with_chargers(after, self._now)
-        if gap is not None and self._details.schedule.is_requested(user_id):
+        is_household = len(self._schedule.followed) <= USERS_PER_POLL
+        if details.schedule.take_settings_due(user, changes, now, is_household=is_household):
+            for vehicle_id in user.vehicles:
+                asked_at = self._now()
+                read = await details.with_settings(user, vehicle_id)
+                read = self._with_holds(read, vehicle_id, asked_at, Part.SETTINGS)
+                user = self._put_detail(user, read, source, gap)
+        if details.schedule.take_chargers_due(user, changes, now, polled=source is Source.POLL):
+            read = await details.with_chargers(user, self._now)
+            self._put_detail(user, read, source, gap)
+        if gap is not None and details.schedule.is_requested(user_id):
             self._gaps_of_details[user_id] = gap
-        if after is not user and user_id in self._schedule.followed:
-            self._put_and_publish(user, after, source, gap)
+
+    @callback
+    def _put_detail(
+        self, before: UserSnapshot, after: UserSnapshot, source: Source, gap: Gap | None
+    ) -> UserSnapshot:
+        """Put a user after one detail was read, unless they were unfollowed meanwhile; returns the user."""
+        if after is not before and after.user_id in self._schedule.followed:
+            self._put_and_publish(before, after, source, gap)
+        return after
 
     @callback
     def _put_and_publish(
@@ -244,11 +269,11 @@ class Refresher:
     def _note_push_evidence(self, user_id: str, changes: Iterable[Change], source: Source) -> None:
         """Note changes as evidence for or against push.
 
-        Settings are none: a tenant need not report them. Nor is what we concluded from an absence.
+        Settings are none: a tenant need not report them. Nor are figures, nor what we concluded from an
+        absence.
         """
         if all(
-            change.type is ChangeType.VEHICLE_REMOVED or change.details.get("estimated")
-            for change in changes
+            change.type in _NO_EVIDENCE or change.details.get("estimated") for change in changes
         ):
             return
         if source is Source.WEBHOOK:

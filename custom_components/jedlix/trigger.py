@@ -154,6 +154,7 @@ TRIGGERS: Final[dict[str, type[Trigger]]] = {
     for change_type in (
         ChangeType.SESSION_STARTED,
         ChangeType.SESSION_ENDED,
+        ChangeType.SESSION_SETTLED,
         ChangeType.PLUGGED_IN,
         ChangeType.UNPLUGGED,
         ChangeType.CHARGING_STARTED,

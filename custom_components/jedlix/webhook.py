@@ -16,6 +16,7 @@ from homeassistant.helpers.event import async_call_later
 from homeassistant.util import dt as dt_util
 
 from .api import JedlixClient, WebhookMessage
+from .api.gate import wanted_by_person
 from .const import CONF_WEBHOOK_KEY
 from .coordinator import JedlixCoordinator
 from .listeners import Listeners
@@ -121,12 +122,14 @@ class JedlixPush:
 
     @callback
     def resubscribe(self) -> None:
-        """Write all subscriptions again, now."""
-        self.registration.resubscribe()
+        """Write all subscriptions again, now, also while Jedlix asks to wait: a person wants it."""
+        self.registration.resubscribe(by_person=True)
 
     async def try_callback(self, data: Mapping[str, Any]) -> str | None:
         """Try the callback of an entry's data, see `Registration.try_callback`; a success ends the repair."""
-        if (problem := await self.registration.try_callback(data)) is None:
+        with wanted_by_person():
+            problem = await self.registration.try_callback(data)
+        if problem is None:
             self._issues.clear()
         return problem
 
@@ -186,7 +189,7 @@ class JedlixPush:
             _LOGGER.info(
                 "Jedlix seems to have stopped its deliveries; the webhook is registered again"
             )
-            self.resubscribe()
+            self.registration.resubscribe()
         self._is_renewing = is_first_silence
         # While Jedlix cannot be asked, the last known problem stays.
         if (

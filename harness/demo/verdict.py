@@ -16,6 +16,7 @@ EXPECTED = (
     "charging_paused",
     "charging_completed",
     "session_ended",
+    "session_settled",
     "unplugged",
 )
 EXPECTED_ONCE = ("plugged_in", "unplugged")

@@ -168,7 +168,7 @@ async def test_what_happens_after_the_restart_is_not_late(
         ("session_ended", False),
         ("unplugged", False),
     ]
-    assert {kind for _, kind in event_states(hass).values()} == {"session_ended", "unplugged"}
+    assert {kind for _, kind in event_states(hass).values()} == {"session_settled", "unplugged"}
 
 
 @pytest.mark.parametrize("mode", ["default", "strict"])

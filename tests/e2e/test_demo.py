@@ -18,6 +18,7 @@ DAY = {
     "charging_paused",
     "charging_completed",
     "session_ended",
+    "session_settled",
     "unplugged",
 }
 

@@ -823,8 +823,9 @@ async def test_vehicle_moves(api: Api, clock: Clock) -> None:
     api.sim.advance(1)
     (opened,) = await sessions(api, 1)
     assert (opened["vehicleId"], opened["endTime"]) == (api.sim.vehicle_ids[0], None)
-    assert [change.type for change in api.sim.world.changes][3:7] == [
+    assert [change.type for change in api.sim.world.changes][3:8] == [
         "session_ended",
+        "session_settled",
         "vehicle_removed",
         "vehicle_added",
         "session_started",

@@ -68,6 +68,7 @@ def test_a_night() -> None:
         "charging_started",
         "charging_completed",
         "session_ended",
+        "session_settled",
         "unplugged",
     ]
 
@@ -140,9 +141,10 @@ def test_disabling_ends_the_smart_session_and_the_next_telemetry_opens_an_unmana
     story.world.telemetry(story.car, story.later())
     _, unmanaged = story.sessions
     assert (unmanaged.is_managed, unmanaged.start) == (False, story.car.report.at)
-    assert story.changes[-4:] == [
+    assert story.changes[-5:] == [
         "smart_charging_disabled",
         "session_ended",
+        "session_settled",
         "session_started",
         "session_became_unmanaged",
     ]
@@ -193,7 +195,7 @@ def test_boost_charges_in_an_expensive_hour_and_ends_with_the_session() -> None:
     assert story.car.state is ChargeState.CHARGING
     story.unplug()
     assert not session.boost
-    assert story.changes[-3:] == ["boost_ended", "session_ended", "unplugged"]
+    assert story.changes[-4:] == ["boost_ended", "session_ended", "session_settled", "unplugged"]
 
 
 def test_boost_only_in_an_active_smart_session() -> None:
@@ -226,10 +228,11 @@ def test_no_telemetry_without_a_link() -> None:
     assert story.car.session is not None
     story.world.set_link(story.car, story.later(), connected=True)
     assert story.car.session is None
-    assert story.changes[-4:] == [
+    assert story.changes[-5:] == [
         "vehicle_link_lost",
         "vehicle_link_restored",
         "session_ended",
+        "session_settled",
         "unplugged",
     ]
 

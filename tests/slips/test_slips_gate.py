@@ -7,8 +7,9 @@ from typing import Any
 from aiohttp import ClientTimeout
 import pytest
 
-from custom_components.jedlix import coordinator
+from custom_components.jedlix import coordinator, refresher
 from custom_components.jedlix.api import http
+from custom_components.jedlix.state import details
 from tests.slips.conftest import Begin, InFlight
 from tests.slips.stories import tries
 from tests.tools import until
@@ -109,4 +110,52 @@ async def test_a_refresh_that_hangs_is_not_started_again(
     await until(house.hass, lambda: calls() > before)
     await house.quiet()
     assert calls() - before <= 1 + 1 + 1  # the one that hung, its second try, one more
+    await house.ends_well()
+
+
+@tries(9, kinds=("slow",))
+async def test_a_refresh_that_waits_for_its_turn_has_not_failed(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In a fleet, at a Jedlix that answers slowly, only the time of the refresh itself counts."""
+    house = await begin(users=40)
+    monkeypatch.setattr(refresher, "REFRESH_TIMEOUT", 0.9)
+    house.fault("slow", delay_seconds=0.15)
+    await house.poll(minutes=60)
+    assert "took longer than a minute" not in caplog.text
+    assert house.entry.runtime_data.coordinator.known.failing == {}
+    await house.ends_well()
+
+
+@tries(9, kinds=("hang",))
+@pytest.mark.parametrize("endpoint", ["chargers", "charge_settings"])
+async def test_a_detail_that_hangs_loses_neither_the_session_nor_the_other_detail(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch, endpoint: str
+) -> None:
+    house = await begin()
+    with monkeypatch.context() as patch:
+        patch.setattr(details, "DETAIL_TIMEOUT", 0.5)
+        fault = house.fault("hang", endpoints=[endpoint])
+        house.sim.change_settings(house.car.id, desiredBatteryLevel=60)
+        session = await house.in_session()
+        assert house.published("session_started") == [("session_started", session)]
+        assert house.entry.runtime_data.coordinator.known.failing == {}
+        assert house.state("number.desired_battery_level") == (
+            "60" if endpoint == "chargers" else "80"
+        )
+        house.end_fault(fault)
+    await house.poll()
+    assert house.state("number.desired_battery_level") == "60"
+    await house.ends_well()
+
+
+@tries(9, kinds=("retry_after",))
+async def test_what_a_person_asks_for_does_not_wait_for_retry_after(begin: Begin) -> None:
+    house = await begin(push=True)
+    house.fault("retry_after", times=1, wait_seconds=1200)
+    await house.poll()
+    before = house.calls("/subscriptions")
+    await house.hass.services.async_call("jedlix", "resubscribe", {}, blocking=True)
+    await until(house.hass, lambda: house.calls("/subscriptions") > before)
+    await house.poll(times=6)
     await house.ends_well()

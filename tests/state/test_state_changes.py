@@ -206,10 +206,10 @@ def test_a_session_starts_and_then_ends_with_its_figures() -> None:
     assert [types(each) for each in changes] == [
         [],
         ["plugged_in", "session_started", "charging_started"],
-        ["session_ended", "unplugged"],
+        ["session_ended", "session_settled", "unplugged"],
         [],
     ]
-    started, ended = changes[1][1], changes[2][0]
+    started, ended, settled = changes[1][1], *changes[2][:2]
     assert (started.session_id, started.occurred_at) == ("s", at(1))
     known = {
         "is_managed": True,
@@ -225,6 +225,94 @@ def test_a_session_starts_and_then_ends_with_its_figures() -> None:
         "savings": 0.3,
         "currency": "EUR",
     }
+    assert (settled.session_id, settled.occurred_at, settled.is_timed) == ("s", at(40), True)
+    assert settled.details == {**ended.details, "corrected": False}
+
+
+def test_the_end_of_a_session_comes_before_the_start_of_the_next_at_the_same_moment() -> None:
+    answers = (
+        Answer(0, [car(CHARGING)], [session("old", -5, is_managed=True)]),
+        Answer(
+            9,
+            [car(CHARGING)],
+            [session("new", 8, is_managed=False), session("old", -5, 8, energy_kwh=3)],
+        ),
+    )
+    changes = changes_of_last(*answers)
+    assert [(change.type.value, change.session_id) for change in changes] == [
+        ("session_ended", "old"),
+        ("session_settled", "old"),
+        ("session_started", "new"),
+        ("session_became_unmanaged", "new"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("figures", "expected"),
+    [
+        ([{}, {}], []),
+        ([{"energy_kwh": 3.0}, {"energy_kwh": 3.0}], [(5, 3.0, None, False)]),
+        ([{"energy_kwh": 3.0}, {}], [(5, 3.0, None, False)]),
+        ([{}, {"energy_kwh": 3.0}], [(8, 3.0, None, False)]),
+        (
+            [{"energy_kwh": 3.0}, {"energy_kwh": 3.0, "cost": 1.0}],
+            [(5, 3.0, None, False), (8, 3.0, 1.0, False)],
+        ),
+        (
+            [{"energy_kwh": 3.0}, {"energy_kwh": 2.5}, {"energy_kwh": 2.5}],
+            [(5, 3.0, None, False), (8, 2.5, None, True)],
+        ),
+        (
+            [{"energy_kwh": 3.0}, {"energy_kwh": 2.5, "cost": 1.0}],
+            [(5, 3.0, None, False), (8, 2.5, 1.0, True)],
+        ),
+    ],
+)
+def test_a_session_is_settled_when_its_figures_become_known_or_are_corrected(
+    figures: list[dict[str, Any]], expected: list[tuple[float, float, float | None, bool]]
+) -> None:
+    """The session ended at minute 5; `figures` is what Jedlix reports at minutes 7, 8 and 9."""
+    answers = [Answer(0, [car()]), Answer(2, [car(CHARGING, 1)], [session()])]
+    answers += [
+        Answer(minute, [car(AWAY, 5)], [session(end=5, **reported)])
+        for minute, reported in zip((7, 8, 9), figures, strict=False)
+    ]
+    found = [
+        (
+            change.occurred_at,
+            *(change.details.get(name) for name in ("energy_kwh", "cost", "corrected")),
+        )
+        for each in changes_of_each(answers)
+        for change in each
+        if change.type is ChangeType.SESSION_SETTLED
+    ]
+    assert found == [(at(minute), *values) for minute, *values in expected]
+
+
+def test_the_financials_settle_a_session() -> None:
+    user = with_car().advance([car()], [session(end=2)], at(3))
+    known = user.vehicles["car"]
+    ledger = known.ledger.with_financials([Session(id="s", cost=2.0, currency="EUR")])
+    (settled,) = compare(user, user.with_vehicle(replace(known, ledger=ledger)), at(4))
+    assert (settled.type.value, settled.occurred_at) == ("session_settled", at(4))
+    assert (settled.details["cost"], settled.details["currency"]) == (2.0, "EUR")
+
+
+def test_sessions_from_before_anything_was_known_settle_in_silence() -> None:
+    old = session("old", -50, -40, energy_kwh=1.0)
+    assert changes_of_last(Answer(0, [car()]), Answer(2, [car()], [old])) == []
+    corrected = replace(old, energy_kwh=2.0)
+    answers = (Answer(0, [car()], [old]), Answer(2, [car()], [corrected]))
+    (settled,) = changes_of_last(*answers)
+    assert (settled.type.value, settled.details["corrected"]) == ("session_settled", True)
+
+
+def test_a_deleted_session_that_comes_back_is_not_settled_again() -> None:
+    done = session(end=2, energy_kwh=1.0)
+    answers = [Answer(0, [car()]), Answer(3, [car()], [done])]
+    answers += [Answer(minute, [car()], [], complete_since=0) for minute in (5, 15, 25)]
+    changes = changes_of_each([*answers, Answer(30, [car()], [done])])
+    assert [types(each) for each in changes[2:]] == [[], [], [], []]
 
 
 def test_a_session_without_a_start_began_when_it_was_found() -> None:
@@ -578,9 +666,9 @@ def test_changes_of_one_moment_have_a_fixed_order() -> None:
     )
     after = before.advance([vehicle], [session(end=5), session("t", 5, 5)], at(5))
     assert types(compare(before, after, at(5))) == [
-        "session_started",
         "boost_ended",
         "session_ended",
+        "session_started",
         "session_ended",
         "unplugged",
         "vehicle_link_lost",

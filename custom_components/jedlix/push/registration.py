@@ -6,7 +6,7 @@ for new credentials. Nothing of it fails the entry.
 
 import asyncio
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import partial
 import logging
 import random
@@ -27,6 +27,7 @@ from ..api import (
     Rejected,
     WebhookMessage,
 )
+from ..api.gate import wanted_by_person
 from ..const import (
     CONF_CALLBACK,
     CONF_EVENT_TYPES,
@@ -119,6 +120,7 @@ class Registration:
         self._one_at_a_time = asyncio.Lock()
         self._wake = asyncio.Event()
         self._renew = False
+        self._is_wanted_by_person = False
         self._refused_types: frozenset[str] = frozenset()
         self._logged_refusal: str | None = None
         self.callback = Callback.NONE
@@ -137,8 +139,10 @@ class Registration:
         retry_interval = MIN_RETRY_INTERVAL
         while True:
             self._wake.clear()
+            is_wanted, self._is_wanted_by_person = self._is_wanted_by_person, False
             try:
-                is_settled = await self._register()
+                with wanted_by_person() if is_wanted else nullcontext():
+                    is_settled = await self._register()
             except Exception:
                 _LOGGER.exception("Registering the webhook at Jedlix failed and is tried again")
                 self._conclude(RegistrationState.PENDING, self.problem)
@@ -159,9 +163,10 @@ class Registration:
         self._wake.set()
 
     @callback
-    def resubscribe(self) -> None:
-        """Write all subscriptions again, now."""
+    def resubscribe(self, *, by_person: bool = False) -> None:
+        """Write all subscriptions again, now; for a person also while Jedlix asks to wait."""
         self._renew = True
+        self._is_wanted_by_person |= by_person
         self._wake.set()
 
     async def try_callback(self, data: Mapping[str, Any]) -> str | None:

@@ -5,18 +5,22 @@ and a change between two snapshots is not found again between the second and a t
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
 from ..api import ChargeStatus, Session, WebhookMessage
 from ..const import USER_CREATED, VEHICLE_READY
+from .ledger import Figures
 from .snapshot import UserSnapshot, VehicleSnapshot
 
 
 class ChangeType(StrEnum):
-    """The types of changes, in the order in which those of one moment are published."""
+    """The types of changes, in the order in which those of one moment are published.
+
+    The end of a session comes before the start of the next.
+    """
 
     USER_CREATED = "user_created"
     VEHICLE_READY_TO_CONTINUE = "vehicle_ready_to_continue"
@@ -24,6 +28,9 @@ class ChangeType(StrEnum):
     VEHICLE_LINK_RESTORED = "vehicle_link_restored"
     SMART_CHARGING_ENABLED = "smart_charging_enabled"
     SMART_CHARGING_DISABLED = "smart_charging_disabled"
+    BOOST_ENDED = "boost_ended"
+    SESSION_ENDED = "session_ended"
+    SESSION_SETTLED = "session_settled"
     PLUGGED_IN = "plugged_in"
     SESSION_STARTED = "session_started"
     SESSION_BECAME_SMART = "session_became_smart"
@@ -32,14 +39,14 @@ class ChangeType(StrEnum):
     CHARGING_STARTED = "charging_started"
     CHARGING_PAUSED = "charging_paused"
     CHARGING_COMPLETED = "charging_completed"
-    BOOST_ENDED = "boost_ended"
-    SESSION_ENDED = "session_ended"
     UNPLUGGED = "unplugged"
     VEHICLE_LINK_LOST = "vehicle_link_lost"
     VEHICLE_REMOVED = "vehicle_removed"
 
 
 _ORDER: Final = {change_type: place for place, change_type in enumerate(ChangeType)}
+
+_END: Final = (ChangeType.SESSION_ENDED, ChangeType.SESSION_SETTLED)
 
 type Detail = str | bool | float | None
 
@@ -80,14 +87,27 @@ def compare(
             changes += _link_changes(old, new, now)
             changes += _settings_changes(old, new, now)
             changes += _session_changes(old, new, now, after_gap=after_gap)
+            changes += _settled_changes(old, new, now)
             changes += _boost_changes(old, new, now)
     changes += [
         _change(ChangeType.VEHICLE_REMOVED, old, now)
         for vehicle_id, old in before.vehicles.items()
         if vehicle_id not in after.vehicles
     ]
-    changes.sort(key=lambda change: (change.occurred_at, _ORDER[change.type]))
-    return changes
+    began = {
+        (change.session_id, change.occurred_at)
+        for change in changes
+        if change.type is ChangeType.SESSION_STARTED
+    }
+
+    def place(change: Change) -> tuple[datetime, int, int]:
+        """Return where a change belongs; a session that ends when it begins begins first."""
+        order = _ORDER[change.type]
+        if change.type in _END and (change.session_id, change.occurred_at) in began:
+            return change.occurred_at, _ORDER[ChangeType.SESSION_STARTED], order
+        return change.occurred_at, order, 0
+
+    return sorted(changes, key=place)
 
 
 _REPORTED_BY: Final = {
@@ -189,6 +209,31 @@ def _session_changes(
         yield _session_change(ChangeType.SESSION_ENDED, new, session, now, ended_at)
 
 
+def _settled_changes(old: VehicleSnapshot, new: VehicleSnapshot, now: datetime) -> Iterator[Change]:
+    """Yield that figures of an ended session became known, or were corrected.
+
+    Those of a session that ended before anything was known of the car are not published.
+    """
+    if old.ledger.has_same_sessions(new.ledger):
+        return
+    for session_id, session in new.ledger.sessions.items():
+        before, figures = old.ledger.session(session_id), Figures.of(session)
+        if (ended_at := session.ended_at) is None or figures.is_empty:
+            continue
+        if before is None:
+            is_published = session_id in old.ended_sessions.keys() - old.estimated_ends.keys()
+            if is_published or ended_at <= old.known_since:
+                continue
+        had_ended = before is not None and before.ended_at is not None
+        known = Figures.of(before) if before is not None and had_ended else Figures()
+        if figures == known:
+            continue
+        at = None if had_ended else ended_at
+        change = _session_change(ChangeType.SESSION_SETTLED, new, session, now, at)
+        corrected = figures.contradicts(known)
+        yield replace(change, details={**change.details, "corrected": corrected})
+
+
 def _boost_changes(old: VehicleSnapshot, new: VehicleSnapshot, now: datetime) -> Iterator[Change]:
     """Yield a boost that ended, by itself or with its session, and one that started."""
     ended, started = old.boost_session_id, new.boost_session_id
@@ -235,7 +280,7 @@ def _session_change(
         "charging_location_id": session.charging_location_id,
         "started_at": _text(session.started_at),
     }
-    if change_type is ChangeType.SESSION_ENDED:
+    if change_type in _END:
         figures: dict[str, Detail] = {
             "energy_kwh": session.energy_kwh,
             "cost": session.cost,

@@ -1,5 +1,6 @@
 """Details: when the charge settings of a user's cars, and the chargers, are read again, and how."""
 
+import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -13,6 +14,9 @@ from .fetcher import Fetcher
 from .snapshot import UserSnapshot, VehicleSnapshot
 
 _LOGGER = logging.getLogger(__name__)
+
+# A detail that takes longer is read at the next refresh, in seconds.
+DETAIL_TIMEOUT: Final = 30.0
 
 _READ_DAILY: Final = timedelta(days=1)
 # In a household settings that were changed in Jedlix's app show this soon; in a session at each poll.
@@ -132,28 +136,30 @@ class DetailReader:
         self._offered = offered
         self.schedule = DetailSchedule()
 
-    async def with_settings(self, user: UserSnapshot) -> UserSnapshot:
-        """Return a user with the settings of all cars, as far as they can be read."""
-        after = user
+    async def with_settings(self, user: UserSnapshot, vehicle_id: str) -> UserSnapshot:
+        """Return a user with the settings of one car, where they can be read."""
+        car = user.vehicles[vehicle_id]
         try:
-            for vehicle_id, car in user.vehicles.items():
+            async with asyncio.timeout(DETAIL_TIMEOUT):
                 settings = await self._fetcher.settings(user.user_id, vehicle_id)
-                if settings is not None or not self._offered.is_offered("charge_settings"):
-                    after = after.with_vehicle(replace(car, settings=settings))
-                elif car.settings is not None:
-                    # It may have been a slip of Jedlix.
-                    self.schedule.request_settings(user.user_id)
-        except JedlixError as err:
-            _LOGGER.debug("The settings of Jedlix user %s are read later: %s", user.user_id, err)
+        except (JedlixError, TimeoutError) as err:
+            _LOGGER.debug("The settings of Jedlix user %s are read later: %r", user.user_id, err)
             self.schedule.request_settings(user.user_id)
-        return after
+            return user
+        if settings is not None or not self._offered.is_offered("charge_settings"):
+            return user.with_vehicle(replace(car, settings=settings))
+        if car.settings is not None:
+            # It may have been a slip of Jedlix.
+            self.schedule.request_settings(user.user_id)
+        return user
 
     async def with_chargers(self, user: UserSnapshot, now: Callable[[], datetime]) -> UserSnapshot:
         """Return a user with the chargers, where they can be read; `now` is Jedlix's time."""
         try:
-            chargers = await self._fetcher.chargers(user.user_id)
-        except JedlixError as err:
-            _LOGGER.debug("The chargers of Jedlix user %s are read later: %s", user.user_id, err)
+            async with asyncio.timeout(DETAIL_TIMEOUT):
+                chargers = await self._fetcher.chargers(user.user_id)
+        except (JedlixError, TimeoutError) as err:
+            _LOGGER.debug("The chargers of Jedlix user %s are read later: %r", user.user_id, err)
             self.schedule.request_chargers(user.user_id)
             return user
         if chargers is None:

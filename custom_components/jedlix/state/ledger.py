@@ -5,7 +5,7 @@ longer remembered are sealed: what they had is kept by month, and they never cou
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import astuple, dataclass, fields, replace
 from datetime import datetime, timedelta, tzinfo
 from types import MappingProxyType
 from typing import Final, Self
@@ -49,6 +49,13 @@ class Figures:
     def is_empty(self) -> bool:
         """Return whether Jedlix has reported none of the figures."""
         return self.energy_kwh is self.cost is self.savings is None
+
+    def contradicts(self, other: Self) -> bool:
+        """Return whether a figure that both have differs."""
+        return any(
+            None not in pair and pair[0] != pair[1]
+            for pair in zip(astuple(self), astuple(other), strict=True)
+        )
 
     def times(self, factor: float) -> Self:
         """Return a part of these figures."""
@@ -115,6 +122,10 @@ class Ledger:
         """Return a remembered session, None where it is not known."""
         listed = self.listed.get(session_id)
         return None if listed is None else completed(listed, self.financials.get(session_id))
+
+    def has_same_sessions(self, other: Self) -> bool:
+        """Return whether neither ledger has news of a session that the other lacks."""
+        return self.listed is other.listed and self.financials is other.financials
 
     @property
     def last_session(self) -> Session | None:
