@@ -29,8 +29,10 @@ LAYERS: Final = (
     {"refresher"},
     {"coordinator"},
     {"webhook", "commands", "session_history"},
+    {"recorded_hours"},
+    {"statistics"},
     {"data"},
-    {"statistics", "subentries", "services", "entity"},
+    {"subentries", "services", "entity"},
     {"flows"},
     {
         *map(str, PLATFORMS),

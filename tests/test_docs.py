@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 import re
 from typing import Any, Final
+from unittest.mock import AsyncMock
 from urllib.parse import parse_qs, urlsplit
 
 from homeassistant.components.automation.config import ValidationStatus, async_validate_config_item
@@ -19,6 +20,7 @@ from pytest_homeassistant_custom_component.common import async_mock_service
 from custom_components.jedlix.condition import CONDITIONS
 from custom_components.jedlix.const import DOMAIN
 from custom_components.jedlix.state.changes import ChangeType
+from custom_components.jedlix.statistics import Imported, StatisticsImport
 from custom_components.jedlix.trigger import TRIGGERS
 from simulator.app import Simulator
 from tests.conftest import StartSimulator
@@ -223,8 +225,16 @@ async def run_a_day(
 
 @pytest.mark.parametrize("block", AUTOMATIONS)
 async def test_every_automation_in_the_docs_runs(
-    hass: HomeAssistant, two_cars: Simulator, caplog: pytest.LogCaptureFixture, block: str
+    hass: HomeAssistant,
+    two_cars: Simulator,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    block: str,
 ) -> None:
+    # There is no recorder to import into.
+    monkeypatch.setattr(StatisticsImport, "has_recorder", True)
+    imported = AsyncMock(return_value=Imported(1, 8.0))
+    monkeypatch.setattr(StatisticsImport, "import_since", imported)
     config = parse_yaml(block)
     assert isinstance(config, dict)
     validated = await async_validate_config_item(hass, "it", config)

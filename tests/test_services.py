@@ -47,7 +47,7 @@ pytestmark = pytest.mark.usefixtures("home", "no_second_try")
 SOON: Final = "2126-01-01T00:00:00+00:00"
 LONG_AGO: Final = "2020-01-01T00:00:00+00:00"
 
-# The data of each action besides its target; the first six are for cars.
+# The data of each action besides its target; the first seven are for cars.
 ACTIONS: Final[dict[str, dict[str, Any]]] = {
     "boost": {},
     "pause_smart_charging": {},
@@ -55,14 +55,15 @@ ACTIONS: Final[dict[str, dict[str, Any]]] = {
     "set_current_battery_level": {"level": 50},
     "get_sessions": {"period": "last_365_days"},
     "get_costs": {"period": "last_365_days"},
+    "import_history": {"start": "2026-01-01"},
     "catch_up": {},
     "resubscribe": {},
     "get_api_report": {},
 }
 _TIMES: Final = {"period", "start", "duration", "end"}
 SERVICES: Final = Path(__file__).parents[1] / "custom_components/jedlix/services.yaml"
-CAR_ACTIONS: Final = list(ACTIONS)[:6]
-ACCOUNT_ACTIONS: Final = list(ACTIONS)[6:]
+CAR_ACTIONS: Final = list(ACTIONS)[:7]
+ACCOUNT_ACTIONS: Final = list(ACTIONS)[7:]
 
 
 @pytest.fixture
@@ -657,7 +658,8 @@ async def test_a_list_that_jedlix_refuses_is_an_error_with_its_reason(
     assert "a year at most" in text
 
 
-@pytest.mark.parametrize("action", [*CAR_ACTIONS, "catch_up"])
+# Without a recorder there is nothing to import into.
+@pytest.mark.parametrize("action", [*CAR_ACTIONS[:6], "catch_up"])
 @pytest.mark.parametrize(("fault", "key"), [("api_500", "command_failed"), ("401", "auth_failed")])
 async def test_a_failure_of_an_action_is_shown(
     hass: HomeAssistant,
@@ -677,6 +679,18 @@ async def test_a_failure_of_an_action_is_shown(
     await fails(hass, call_action(hass, action, device_id=device_id), key)
     # Whether the credentials are still good is a matter of the poll.
     assert not hass.config_entries.flow.async_progress_by_handler(DOMAIN)
+
+
+async def test_without_a_recorder_nothing_can_be_imported(
+    hass: HomeAssistant, fleet: Simulator, loaded: MockConfigEntry
+) -> None:
+    device_id = device_of(hass, loaded, fleet).id
+    await fails(
+        hass,
+        call_action(hass, "import_history", device_id=device_id),
+        "no_recorder",
+        ServiceValidationError,
+    )
 
 
 async def test_a_tenant_without_a_list_of_sessions_does_not_offer_the_answers(

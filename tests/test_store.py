@@ -24,6 +24,7 @@ from custom_components.jedlix.api.offered import Experience
 from custom_components.jedlix.const import DOMAIN
 from custom_components.jedlix.push.subscriptions import Held
 from custom_components.jedlix.state.serialization import snapshot_as_json
+from custom_components.jedlix.state.series import ImportMark
 from custom_components.jedlix.state.snapshot import UserSnapshot
 from custom_components.jedlix.store import JedlixStore
 from simulator.app import Simulator
@@ -33,6 +34,7 @@ from tests.tools import make_entry, record_events, set_up, until
 
 NOON: Final = datetime(2030, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
 HELD: Final = Held("https://ha.example/api/webhook/w", "print", "s-1")
+MARK: Final = ImportMark(NOON, 7)
 LEARNED: Final = Experience(answered_at=NOON, refusals=2, refused_since=NOON, refused_at=NOON)
 
 
@@ -105,6 +107,7 @@ def fill(store: JedlixStore) -> None:
     store.push.reports_changes = True
     store.push.last_delivery = NOON
     store.learned_calls["user_sessions"] = LEARNED
+    store.imported["u_1"] = MARK
     store.credentials.note_refusal(NOON)
 
 
@@ -127,6 +130,7 @@ async def test_everything_that_was_saved_is_loaded(
         "reports_changes",
         "last_delivery",
         "learned_calls",
+        "imported",
         "credentials",
     }
     again = JedlixStore(hass, "e-1")
@@ -139,6 +143,7 @@ async def test_everything_that_was_saved_is_loaded(
     assert again.push.tried_event_types == {"ours": True, "theirs": False}
     assert again.push.reports_changes
     assert again.learned_calls == {"user_sessions": LEARNED}
+    assert again.imported == {"u_1": MARK}
     assert (again.credentials.refused_since, again.credentials.refusals) == (NOON, 1)
 
 

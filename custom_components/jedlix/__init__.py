@@ -23,7 +23,7 @@ from .push.health import PushHealth
 from .push.subscriptions import unsubscribe_all
 from .services import async_setup_services
 from .session_history import SessionHistory
-from .statistics import import_energy
+from .statistics import StatisticsImport
 from .store import JedlixStore, remove_orphaned_files
 from .subentries import async_entry_updated, follow_new_users, user_subentries
 from .webhook import JedlixPush
@@ -73,12 +73,14 @@ async def async_setup_entry(hass: HomeAssistant, entry: JedlixConfigEntry) -> bo
     push = JedlixPush(
         hass, entry, client, record=store.push, health=health, coordinator=coordinator
     )
+    history = SessionHistory(client, coordinator)
     entry.runtime_data = JedlixData(
         client=client,
         store=store,
         coordinator=coordinator,
         commands=Commands(hass, entry, client, coordinator),
-        session_history=SessionHistory(client, coordinator),
+        session_history=history,
+        statistics=StatisticsImport(hass, entry, coordinator, history, store),
         push=push,
         subentry_of=subentry_of,
         loaded_with=(entry.data, entry.options, entry.title),
@@ -105,7 +107,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: JedlixConfigEntry) -> bo
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     coordinator.publisher.release()
     push.start()
-    import_energy(hass, entry)
+    entry.runtime_data.statistics.start()
     return True
 
 

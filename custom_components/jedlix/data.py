@@ -18,6 +18,7 @@ from .commands import Commands
 from .const import CONF_AUDIENCE, CONF_BASE_URL, CONF_TOKEN_URL
 from .coordinator import JedlixCoordinator
 from .session_history import SessionHistory
+from .statistics import StatisticsImport
 from .store import JedlixStore
 from .webhook import JedlixPush
 
@@ -36,6 +37,7 @@ class JedlixData:
     coordinator: JedlixCoordinator
     commands: Commands
     session_history: SessionHistory
+    statistics: StatisticsImport
     push: JedlixPush
     # the subentry of each followed user
     subentry_of: dict[str, str]

@@ -54,6 +54,17 @@ async def async_get_config_entry_diagnostics(
             "users_not_yet_seen": len(coordinator.known.never_refreshed),
         },
         "api": data.api_report(),
+        "history_import": {
+            "wanted": data.statistics.is_wanted,
+            "has_recorder": data.statistics.has_recorder,
+            "vehicles_imported": len(data.store.imported),
+            "last_import": max((mark.until for mark in data.store.imported.values()), default=None),
+            "failing_since": data.statistics.failing_since,
+            "failures": [
+                {"vehicle": vehicle_id[:_ID_LENGTH], "error": error}
+                for (_, vehicle_id), error in data.statistics.failures.items()
+            ],
+        },
         "vehicles": [_vehicle(car) for car in coordinator.fleet.vehicles.values()],
         "chargers": [_charger(charger) for charger in coordinator.fleet.chargers.values()],
     }

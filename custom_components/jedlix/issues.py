@@ -1,7 +1,7 @@
-"""Issues of users: the repairs for a user who cannot be read, and for an account with no user left.
+"""Issues: the repairs for a user who cannot be read, an account with no user left, and a failing import.
 
-They are decided after each good poll, so only while Jedlix answers. They disappear with the first good
-refresh.
+Those of users are decided after each good poll, so only while Jedlix answers. They disappear with the first
+good refresh.
 """
 
 from collections.abc import Collection, Mapping
@@ -17,6 +17,7 @@ from .const import CONF_USER_ID, DOMAIN
 
 ISSUE_USER_UNREADABLE: Final = "user_unreadable"
 ISSUE_NO_USERS: Final = "no_users"
+ISSUE_NOT_IMPORTED: Final = "history_not_imported"
 
 UNREADABLE_AFTER: Final = timedelta(hours=6)
 NO_USERS_AFTER: Final = timedelta(minutes=15)
@@ -122,17 +123,7 @@ class UserIssues:
         placeholders = {"account": self._entry.title}
         if issue.user_id is not None:
             placeholders["user"] = self._title_of(issue.user_id)
-        documentation = async_get_loaded_integration(self._hass, DOMAIN).documentation
-        ir.async_create_issue(
-            self._hass,
-            DOMAIN,
-            self._issue_id(issue),
-            is_fixable=False,
-            learn_more_url=f"{documentation}{_PAGE}{issue.repair.replace('_', '-')}",
-            severity=ir.IssueSeverity.WARNING,
-            translation_key=issue.repair,
-            translation_placeholders=placeholders,
-        )
+        _create(self._hass, self._issue_id(issue), issue.repair, placeholders)
 
     def _delete(self, issues: set[UserIssue]) -> None:
         for issue in issues & self._shown:
@@ -150,3 +141,32 @@ class UserIssues:
     def _issue_id(self, issue: UserIssue) -> str:
         of_user = () if issue.user_id is None else (issue.user_id,)
         return "_".join((issue.repair, self._entry.entry_id, *of_user))
+
+
+@callback
+def show_import_issue(hass: HomeAssistant, entry: ConfigEntry[Any], error: str) -> None:
+    """Show that past sessions could not be imported for long."""
+    placeholders = {"account": entry.title, "error": error}
+    issue_id = f"{ISSUE_NOT_IMPORTED}_{entry.entry_id}"
+    _create(hass, issue_id, ISSUE_NOT_IMPORTED, placeholders)
+
+
+@callback
+def delete_import_issue(hass: HomeAssistant, entry: ConfigEntry[Any]) -> None:
+    """Delete that repair, where it is shown."""
+    ir.async_delete_issue(hass, DOMAIN, f"{ISSUE_NOT_IMPORTED}_{entry.entry_id}")
+
+
+def _create(hass: HomeAssistant, issue_id: str, repair: str, placeholders: dict[str, str]) -> None:
+    """Create a repair whose page stands among the troubles in the docs."""
+    documentation = async_get_loaded_integration(hass, DOMAIN).documentation
+    ir.async_create_issue(
+        hass,
+        DOMAIN,
+        issue_id,
+        is_fixable=False,
+        learn_more_url=f"{documentation}{_PAGE}{repair.replace('_', '-')}",
+        severity=ir.IssueSeverity.WARNING,
+        translation_key=repair,
+        translation_placeholders=placeholders,
+    )

@@ -30,6 +30,7 @@ from .periods import PERIODS, Period, named_period
 from .push.history import HISTORY_KEPT
 from .session_history import TooManySessions
 from .state.hours import Flow, share
+from .statistics import Imported
 from .target import devices_of
 
 _ENABLED: Final = "enabled"
@@ -67,6 +68,12 @@ def async_setup_services(hass: HomeAssistant) -> None:
         ),
         ("get_sessions", _get_sessions, _PERIOD_FIELDS, answers),
         ("get_costs", _get_costs, _PERIOD_FIELDS, answers),
+        (
+            "import_history",
+            _import_history,
+            {vol.Required(_START): cv.datetime},
+            SupportsResponse.OPTIONAL,
+        ),
         ("catch_up", _catch_up, {vol.Optional(_SINCE): cv.datetime}, None),
         ("resubscribe", _resubscribe, {}, None),
         ("get_api_report", _get_api_report, {}, answers),
@@ -148,6 +155,27 @@ async def _get_costs(call: ServiceCall) -> ServiceResponse:
         ]
         answer[device_id] = {"costs": [*costs_as_json(sessions, period)]}
     return answer
+
+
+async def _import_history(call: ServiceCall) -> ServiceResponse:
+    since, cars = _moment(call, _START) or dt_util.utcnow(), _cars(call)
+    found: dict[str, Imported] = {}
+    for device_id, (entry, key) in cars.items():
+        data = entry.runtime_data
+        if not data.statistics.has_recorder:
+            refuse("no_recorder")
+        if since > data.coordinator.now():
+            refuse("time_in_the_future")
+        try:
+            with wanted_by_person():
+                found[device_id] = await data.statistics.import_since(key, since)
+        except TooManySessions:
+            refuse("too_many_sessions")
+        except JedlixError as err:
+            raise failure_of(err) from err
+    if not any(imported.sessions for imported in found.values()):
+        refuse("nothing_to_import")
+    return {device_id: imported._asdict() for device_id, imported in found.items()}
 
 
 async def _between(car: tuple[JedlixConfigEntry, DeviceKey], period: Period) -> list[Session]:

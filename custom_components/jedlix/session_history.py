@@ -110,6 +110,10 @@ class SessionHistory:
         found = {session.id: session for session in sessions}
         return sorted(self._with_what_is_known(key, found), key=_start_of)
 
+    def remembered(self, key: DeviceKey) -> list[Session]:
+        """Return the sessions of a car that are remembered without a call, oldest first."""
+        return sorted(self._with_what_is_known(key, {}), key=_start_of)
+
     async def read_places(self, user_id: str) -> None:
         """Read the addresses of a user's charging locations (SDK), as far as the tenant offers them."""
         now = self._now()

@@ -1,274 +1,241 @@
-"""Statistics: past energy and cost for the Energy dashboard, as hourly external statistics of ended sessions.
+"""Statistics: the energy, cost and savings of ended sessions, by hour, for the Energy dashboard.
 
-An import computes the last weeks again from the sessions, on top of the sum before them. So it can be
-repeated at any time, and a session whose end is listed late still counts in its own hours.
+They are external statistics: they reach back to before the installation, and an hour can be corrected. What
+the ledger remembers is imported at each change of it, without a call to Jedlix. What was before, or was
+missed, is read once from the session history.
 """
 
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 import logging
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from homeassistant.components.recorder.models import (
-    StatisticData,
-    StatisticMeanType,
-    StatisticMetaData,
-)
-from homeassistant.components.recorder.statistics import (
-    StatisticsRow,
-    async_add_external_statistics,
-    get_last_statistics,
-)
-from homeassistant.const import UnitOfEnergy
+from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
-from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.event import async_track_time_interval
-from homeassistant.helpers.recorder import DATA_INSTANCE, get_instance
-from homeassistant.helpers.translation import async_get_cached_translations
-from homeassistant.util import dt as dt_util, slugify
-from homeassistant.util.unit_conversion import EnergyConverter
+from homeassistant.helpers.recorder import DATA_INSTANCE
+from homeassistant.util import dt as dt_util
 
 from .api import JedlixError, Session
-from .const import CONF_IMPORT_ENERGY, DOMAIN
-from .data import JedlixConfigEntry
+from .const import CONF_IMPORT_ENERGY
+from .coordinator import JedlixCoordinator
 from .devices import DeviceKey, identifier_of
 from .fleet import FleetMember
-from .session_history import TooManySessions
-from .state.snapshot import VehicleSnapshot
+from .issues import delete_import_issue, show_import_issue
+from .recorded_hours import RecordedHours
+from .session_history import MAX_SESSION_LENGTH, SessionHistory, TooManySessions
+from .state.hours import Flow, by_hour
+from .state.ledger import SESSIONS_REMEMBERED, Figures
+from .state.series import ImportMark, fingerprint_of
+from .state.snapshot import CLOCK_TOLERANCE, VehicleSnapshot
+from .store import JedlixStore
 
 _LOGGER = logging.getLogger(__name__)
 
 _FIRST_IMPORT_PERIOD: Final = timedelta(days=365)
-# Sessions that ended in this time before an import are computed again: an end, or its energy, may come late.
-_RECOMPUTED_PERIOD: Final = timedelta(days=14)
-# A longer session is left out, so that no session is read by one import and too old for the next.
-_MAX_SESSION_LENGTH: Final = timedelta(days=92)
 _RETRY_INTERVAL: Final = timedelta(hours=1)
-_HOUR: Final = timedelta(hours=1)
+_FAILING_BEFORE_ISSUE: Final = timedelta(days=1)
 
 
-@callback
-def import_energy(hass: HomeAssistant, entry: JedlixConfigEntry) -> None:
-    """Import the energy of past sessions, now and after each end, where that is wanted and recorded."""
-    if entry.options.get(CONF_IMPORT_ENERGY) and DATA_INSTANCE in hass.data:
-        StatisticsImport(hass, entry).start()
+class Imported(NamedTuple):
+    """What an import of a car found: its sessions, and their energy in kWh, None where none is known."""
+
+    sessions: int
+    energy_kwh: float | None
 
 
 class StatisticsImport:
-    """Imports the cars that are due: new cars, cars whose session ended, and cars whose import failed."""
+    """Imports the cars that are due: those whose ended sessions changed, and those whose import failed."""
 
-    def __init__(self, hass: HomeAssistant, entry: JedlixConfigEntry) -> None:
-        """Start with nothing imported."""
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        entry: ConfigEntry[Any],
+        coordinator: JedlixCoordinator,
+        history: SessionHistory,
+        store: JedlixStore,
+    ) -> None:
+        """Start with what is stored, before the first refresh corrects it."""
         self._hass = hass
         self._entry = entry
-        self._fleet = entry.runtime_data.coordinator.fleet
-        self._offered = entry.runtime_data.coordinator.offered
-        self._history = entry.runtime_data.session_history
-        self._ended: dict[DeviceKey, set[str]] = {}
+        self._coordinator = coordinator
+        self._history = history
+        self._store = store
+        self._ended = {key: _ended_sessions(car) for key, car in coordinator.fleet.vehicles.items()}
+        self._stale: defaultdict[DeviceKey, set[datetime]] = defaultdict(set)
         self._due: set[DeviceKey] = set()
         self._importing = asyncio.Lock()
-        self._is_impossible = False
+        self.failures: dict[DeviceKey, str] = {}
+        self.failing_since: datetime | None = None
+
+    @property
+    def is_wanted(self) -> bool:
+        """Return whether the options want the import."""
+        return self._entry.options.get(CONF_IMPORT_ENERGY, True) is True
+
+    @property
+    def has_recorder(self) -> bool:
+        """Return whether Home Assistant records statistics."""
+        return DATA_INSTANCE in self._hass.data
 
     @callback
     def start(self) -> None:
-        """Import until the entry is unloaded."""
-        self._entry.async_on_unload(self._fleet.listen(self._member_changed))
+        """Import until the entry is unloaded, where that is wanted and can be recorded."""
+        if not self.is_wanted or not self.has_recorder:
+            return
+        fleet = self._coordinator.fleet
+        self._entry.async_on_unload(fleet.listen(self._member_changed))
         self._entry.async_on_unload(
             async_track_time_interval(
                 self._hass, self._import_soon, _RETRY_INTERVAL, cancel_on_shutdown=True
             )
         )
-        for key, car in self._fleet.vehicles.items():
-            self._member_changed(key, car)
+        self._entry.async_on_unload(lambda: delete_import_issue(self._hass, self._entry))
+        for key, car in fleet.vehicles.items():
+            self._note_changes(key, car)
+            mark = self._store.imported.get(identifier_of(key))
+            if mark is None or mark.fingerprint != fingerprint_of(self._ended[key]):
+                self._due.add(key)
+        self._import_soon()
 
     @callback
     def _member_changed(self, key: DeviceKey, car: FleetMember | None) -> None:
-        """Import a car that is new, or of which a session ended."""
-        if not isinstance(car, VehicleSnapshot):
-            return
-        known, self._ended[key] = self._ended.get(key), set(car.ended_sessions)
-        if known is None or self._ended[key] - known:
+        """Import a car that is new, or whose ended sessions changed."""
+        if isinstance(car, VehicleSnapshot) and self._note_changes(key, car):
             self._due.add(key)
             self._import_soon()
 
+    def _note_changes(self, key: DeviceKey, car: VehicleSnapshot) -> bool:
+        """Return whether ended sessions changed; note the hours of those that were corrected or deleted."""
+        ended = _ended_sessions(car)
+        before = self._ended.get(key)
+        self._ended[key] = ended
+        sealed_until = car.ledger.sealed_until
+        known = {
+            session_id: session
+            for session_id, session in (before or {}).items()
+            if sealed_until is None or session.ended_at is None or session.ended_at > sealed_until
+        }
+        outdated = [item for session_id, item in known.items() if ended.get(session_id) != item]
+        for _, flow in self._flows(key, outdated):
+            self._stale[key] |= by_hour(0.0, flow).keys()
+        return before is None or known != ended
+
     @callback
     def _import_soon(self, _now: datetime | None = None) -> None:
-        if self._due and not self._is_impossible and not self._importing.locked():
+        if self._due and not self._importing.locked():
             self._entry.async_create_background_task(
                 self._hass, self._import_due(), "jedlix energy import"
             )
 
     async def _import_due(self) -> None:
         """Import one car after the other. An import that fails is tried again within the hour."""
-        failed = set()
         async with self._importing:
+            failures: dict[DeviceKey, str] = {}
             while self._due:
                 key = self._due.pop()
                 try:
-                    await self._import(key)
-                except TooManySessions as err:
-                    _LOGGER.warning("The energy of past Jedlix sessions is not imported: %s", err)
-                    self._is_impossible = True
-                    return
+                    await self._import_news(key)
                 except JedlixError as err:
-                    _LOGGER.debug(
-                        "The Jedlix sessions of %s could not be imported yet: %s", key, err
-                    )
-                    failed.add(key)
-                except Exception:
+                    failures[key] = str(err)
+                except Exception as err:
                     _LOGGER.exception("The Jedlix sessions of %s could not be imported", key)
-                    failed.add(key)
-            self._due = failed
+                    failures[key] = repr(err)
+            self._due |= failures.keys()
+            self._note(failures)
 
-    async def _import(self, key: DeviceKey) -> None:
-        """Import the figures of a car's ended sessions; raises a JedlixError."""
-        if (car := self._fleet.vehicle(key)) is None or not self._may_have_energy(car):
-            return
+    @callback
+    def _note(self, failures: dict[DeviceKey, str]) -> None:
+        """Note which imports failed; a repair says so after a day."""
         now = dt_util.utcnow()
-        last = await self._last_rows(_statistic_id(key, "session_energy"), 1)
-        since = now - _FIRST_IMPORT_PERIOD
-        if last:
-            since = min(dt_util.utc_from_timestamp(last[0]["start"]), now - _RECOMPUTED_PERIOD)
-        sessions = [
-            EndedSession(session, start, end)
-            for session in await self._history.began_since(key, since - _MAX_SESSION_LENGTH)
-            if (start := session.started_at) and (end := session.ended_at) and end < now + _HOUR
+        self.failures = failures
+        if not failures:
+            self.failing_since = None
+            delete_import_issue(self._hass, self._entry)
+            return
+        self.failing_since = self.failing_since or now
+        if now - self.failing_since >= _FAILING_BEFORE_ISSUE:
+            show_import_issue(self._hass, self._entry, next(iter(failures.values())))
+
+    async def _import_news(self, key: DeviceKey) -> None:
+        """Import what is new of a car; raises a JedlixError."""
+        if (car := self._coordinator.fleet.vehicle(key)) is None:
+            return
+        now, name = self._coordinator.now(), identifier_of(key)
+        remembered = now - SESSIONS_REMEMBERED
+        mark = self._store.imported.get(name)
+        if mark is None and not self._may_have_figures(car):
+            return
+        if mark is None or not remembered < mark.until <= now:
+            # The ledger does not know all that ended since.
+            since = now - _FIRST_IMPORT_PERIOD if mark is None else mark.until - SESSIONS_REMEMBERED
+            try:
+                sessions = await self._read(key, since)
+            except TooManySessions:
+                _LOGGER.debug("Jedlix lists too many sessions to import the past of %s", key)
+            else:
+                await self._recorded(key).write(self._flows(key, sessions), since)
+        stale, fingerprint = self._stale[key].copy(), fingerprint_of(self._ended[key])
+        await self._recorded(key).write(
+            self._flows(key, self._history.remembered(key)),
+            remembered,
+            complete_since=max(remembered, car.ledger.watched_since or now),
+            stale=stale,
+        )
+        self._stale[key] -= stale
+        self._store.imported[name] = ImportMark(now, fingerprint)
+        self._store.schedule_save()
+
+    def _may_have_figures(self, car: VehicleSnapshot) -> bool:
+        """Return whether Jedlix has reported a figure of a session, or may do so in the financials (A7)."""
+        return self._coordinator.offered.is_offered("financials") or any(
+            not Figures.of(session).is_empty for session in car.ledger.sessions.values()
+        )
+
+    async def import_since(self, key: DeviceKey, since: datetime) -> Imported:
+        """Import a car's sessions again from a moment on, as Jedlix lists them now; raises a JedlixError.
+
+        What Jedlix no longer lists since then goes. An empty list changes nothing.
+        """
+        async with self._importing:
+            flows = self._flows(key, await self._read(key, since))
+            new = [session for session, flow in flows if flow[-1].end > since]
+            if new:
+                await self._recorded(key).write(flows, since, complete_since=since)
+        self._import_soon()  # what became due meanwhile
+        energies = [item.energy_kwh for item in new if item.energy_kwh is not None]
+        return Imported(len(new), round(sum(energies), 3) if energies else None)
+
+    async def _read(self, key: DeviceKey, since: datetime) -> list[Session]:
+        return await self._history.began_since(key, since - MAX_SESSION_LENGTH)
+
+    def _recorded(self, key: DeviceKey) -> RecordedHours:
+        return RecordedHours(self._hass, self._entry.entry_id, key)
+
+    def _flows(self, key: DeviceKey, sessions: Iterable[Session]) -> list[tuple[Session, Flow]]:
+        """Return the ended sessions, each with a currency and with when its energy flowed.
+
+        Where Jedlix names no currency at all, it is that of Home Assistant.
+        """
+        latest = self._coordinator.now() + CLOCK_TOLERANCE
+        currency = self._hass.config.currency
+        return [
+            (replace(item, currency=item.currency or currency), self._history.flow(key, item))
+            for item in sessions
+            if item.ended_at is not None
+            and item.ended_at <= latest
+            # A longer one is an error of Jedlix, and would fill the database with hours.
+            and item.ended_at - (item.started_at or item.ended_at) <= MAX_SESSION_LENGTH
         ]
-        begin = _hour_of(min([since, *(item.start for item in sessions if item.end > since)]))
-        for series in _series_of(sessions):
-            await self._write(key, series, begin, now)
-
-    def _may_have_energy(self, car: VehicleSnapshot) -> bool:
-        """Return whether Jedlix has reported the energy of a session, or may do so in the financials (A7)."""
-        latest = car.latest_session
-        has_energy = latest is not None and latest.energy_kwh is not None
-        return has_energy or self._offered.is_offered("financials")
-
-    async def _write(self, key: DeviceKey, series: _Series, begin: datetime, now: datetime) -> None:
-        """Write the hours of a series from `begin` on, also those that no longer have an amount."""
-        statistic_id = _statistic_id(key, series.key)
-        hours = (now - begin) // _HOUR + 1
-        rows = await self._last_rows(statistic_id, hours + 1)  # newest first
-        amounts = {hour: 0.0 for row in rows if (hour := _start_of(row)) >= begin}
-        total = next((row["sum"] or 0.0 for row in rows if _start_of(row) < begin), 0.0)
-        amounts |= {
-            hour: amount for hour, amount in by_hour(series.amounts).items() if hour >= begin
-        }
-        statistics = []
-        for hour, amount in sorted(amounts.items()):
-            total += amount
-            statistics.append(StatisticData(start=hour, state=amount, sum=total))
-        if statistics:
-            async_add_external_statistics(
-                self._hass, self._metadata(key, series, statistic_id), statistics
-            )
-            await get_instance(self._hass).async_block_till_done()  # the next import builds on it
-
-    async def _last_rows(self, statistic_id: str, count: int) -> list[StatisticsRow]:
-        found = await get_instance(self._hass).async_add_executor_job(
-            lambda: get_last_statistics(
-                self._hass, count, statistic_id, convert_units=False, types={"sum"}
-            )
-        )
-        return found.get(statistic_id, [])
-
-    def _metadata(self, key: DeviceKey, series: _Series, statistic_id: str) -> StatisticMetaData:
-        """Return the metadata of a statistic; it is named after the car and the sensor of the same kind."""
-        entity = series.key.partition("_in_")[0]
-        texts = async_get_cached_translations(
-            self._hass, self._hass.config.language, "entity", DOMAIN
-        )
-        device = dr.async_get(self._hass).async_get_device_by_identifier(
-            (DOMAIN, identifier_of(key)), self._entry.entry_id
-        )
-        name = (device and (device.name_by_user or device.name)) or ""
-        return StatisticMetaData(
-            mean_type=StatisticMeanType.NONE,
-            has_sum=True,
-            name=f"{name} {texts[f'component.{DOMAIN}.entity.sensor.{entity}.name']}".strip(),
-            source=DOMAIN,
-            statistic_id=statistic_id,
-            unit_class=series.unit_class,
-            unit_of_measurement=series.unit,
-        )
 
 
-# -- pure: which amount belongs to which hour --------------------------------------------------------------
-
-
-class EndedSession(NamedTuple):
-    """A session that has ended, with its start and end."""
-
-    session: Session
-    start: datetime
-    end: datetime
-
-
-type Amount = tuple[EndedSession, float]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Series:
-    """The sessions of one statistic, each with its amount."""
-
-    key: str
-    unit: str
-    unit_class: str | None
-    amounts: list[Amount]
-
-
-def _series_of(sessions: Iterable[EndedSession]) -> list[_Series]:
-    """Return the energy in kWh, and the cost in each currency, as far as the sessions have them."""
-    energy = _Series(
-        key="session_energy",
-        unit=UnitOfEnergy.KILO_WATT_HOUR,
-        unit_class=EnergyConverter.UNIT_CLASS,
-        amounts=[
-            (item, energy) for item in sessions if (energy := item.session.energy_kwh) is not None
-        ],
-    )
-    costs: defaultdict[str, list[Amount]] = defaultdict(list)
-    for item in sessions:
-        if item.session.cost is not None and item.session.currency is not None:
-            costs[item.session.currency].append((item, item.session.cost))
-    return [
-        energy,
-        *(
-            _Series(
-                key=f"session_cost_in_{currency}", unit=currency, unit_class=None, amounts=amounts
-            )
-            for currency, amounts in costs.items()
-        ),
-    ]
-
-
-def by_hour(amounts: Iterable[Amount]) -> dict[datetime, float]:
-    """Return the amount of each hour (its start, UTC). An amount is spread evenly over its session."""
-    hours: defaultdict[datetime, float] = defaultdict(float)
-    for item, amount in amounts:
-        start = item.start.astimezone(UTC)
-        end = max(start, item.end.astimezone(UTC))
-        hour = _hour_of(start)
-        if start == end:
-            hours[hour] += amount
-            continue
-        while hour < end:
-            within = min(end, hour + _HOUR) - max(start, hour)
-            hours[hour] += amount * (within / (end - start))
-            hour += _HOUR
-    return dict(hours)
-
-
-def _hour_of(moment: datetime) -> datetime:
-    return moment.replace(minute=0, second=0, microsecond=0)
-
-
-def _start_of(row: StatisticsRow) -> datetime:
-    return dt_util.utc_from_timestamp(row["start"])
-
-
-def _statistic_id(key: DeviceKey, what: str) -> str:
-    return f"{DOMAIN}:{slugify(f'{identifier_of(key)}_{what}')}"
+def _ended_sessions(car: VehicleSnapshot) -> dict[str, Session]:
+    """Return the remembered sessions of a car that have ended, by id."""
+    return {
+        name: session
+        for name, session in car.ledger.sessions.items()
+        if session.ended_at is not None
+    }

@@ -28,6 +28,7 @@ from .push.record import PushRecord
 from .push.subscriptions import Held
 from .state.credentials import CredentialsCheck
 from .state.serialization import snapshot_as_json, snapshot_from_json
+from .state.series import ImportMark
 from .state.snapshot import UserSnapshot
 
 _LOGGER = logging.getLogger(__name__)
@@ -76,6 +77,7 @@ class JedlixStore:
         self.users: dict[str, UserSnapshot] = {}
         self.tenant_read_at: datetime | None = None
         self.learned_calls: dict[str, Experience] = {}
+        self.imported: dict[str, ImportMark] = {}
         self.credentials = CredentialsCheck()
         self.push = PushRecord(schedule_save=self.schedule_save)
 
@@ -163,6 +165,7 @@ class JedlixStore:
             "learned_calls": {
                 name: experience.as_json() for name, experience in self.learned_calls.copy().items()
             },
+            "imported": {car: mark.as_json() for car, mark in self.imported.copy().items()},
             "credentials": {
                 "refused_since": _text(self.credentials.refused_since),
                 "refusals": self.credentials.refusals,
@@ -206,6 +209,7 @@ class JedlixStore:
         self.learned_calls = dict(
             self._parts(_mapping(fields.get("learnedcalls")).items(), _experience)
         )
+        self.imported = dict(self._parts(_mapping(fields.get("imported")).items(), _import_mark))
         refused = Fields(_mapping(fields.get("credentials")))
         self.credentials = CredentialsCheck(
             moment(refused.get("refusedsince")), integer(refused.get("refusals")) or 0
@@ -261,6 +265,10 @@ def _subscription(item: tuple[str, object]) -> tuple[str, Held]:
 
 def _experience(item: tuple[str, object]) -> tuple[str, Experience]:
     return item[0], Experience.from_json(item[1])
+
+
+def _import_mark(item: tuple[str, object]) -> tuple[str, ImportMark]:
+    return item[0], ImportMark.from_json(item[1])
 
 
 def remove_orphaned_files(config_folder: str, entry_ids: Collection[str]) -> None:

@@ -323,9 +323,9 @@ FALSIFICATIONS: Sequence[Falsification] = (
     _returns("the desired level is wrong", "_desired", "80", "wrong_state"),
     _replaced(
         "the statistics count double",
-        "StatisticsImport._write",
-        "total += amount",
-        "total += 2 * amount",
+        "changed_rows",
+        "total += wanted[hour]",
+        "total += 2 * wanted[hour]",
         "statistics_wrong",
     ),
     Falsification(

@@ -1,6 +1,5 @@
 """History of sessions: the calendar's answer and the statistics of a run's recorder, against the truth."""
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,7 +11,12 @@ from .truth import Session, Truth, seconds
 
 PERIOD = timedelta(days=10)
 HOUR = 3600.0
-_SERIES = {"session_energy": "energy_kwh", "session_cost_in_eur": "cost"}
+CLOSE = 0.005
+_SERIES = {
+    "session_energy": "energy_kwh",
+    "session_cost_in_eur": "cost",
+    "session_savings_in_eur": "savings",
+}
 
 
 async def wrong_calendars(home: Home, truth: Truth, followed: frozenset[str]) -> list[str]:
@@ -107,32 +111,24 @@ async def wrong_statistics(home: Home, truth: Truth, followed: frozenset[str]) -
 def _wrong_rows(
     rows: Sequence[Mapping[str, Any]], ended: Sequence[Session], figure: str
 ) -> Iterator[str]:
-    hours: defaultdict[float, float] = defaultdict(float)
-    for session in ended:
-        for hour, share in _shares(session):
-            hours[hour] += session.facts[figure] * share
-    shown = {row["start"] / 1000: row for row in rows}
+    """Yield what is wrong. When within a session energy flowed is not judged, only that it did by its end."""
     total = 0.0
-    for hour in sorted(hours.keys() | shown.keys()):
-        total += hours.get(hour, 0.0)
-        row = shown.get(hour, {})
-        for name, value in (("state", hours.get(hour, 0.0)), ("sum", total)):
-            given = row.get(name)
-            if abs((0.0 if given is None else given) - value) > 0.005:
-                yield f"{name} of {datetime.fromtimestamp(hour, UTC):%d %H:%M}: {given}, not {value:.3f}"
-                return
-
-
-def _shares(session: Session) -> Iterator[tuple[float, float]]:
-    """Yield the hours of a session, each with its share: a session is spread evenly over its time."""
-    hour = session.start // HOUR * HOUR
-    if session.end <= session.start:
-        yield hour, 1.0
-        return
-    while hour < session.end:
-        within = min(session.end, hour + HOUR) - max(session.start, hour)
-        yield hour, within / (session.end - session.start)
-        hour += HOUR
+    for row in rows:
+        begin, name = (
+            row["start"] / 1000,
+            f"{datetime.fromtimestamp(row['start'] / 1000, UTC):%d %H:%M}",
+        )
+        before, total = total, row["sum"] or 0.0
+        if abs(total - before - (row["state"] or 0.0)) > CLOSE:
+            yield f"sum of {name}: {total} after {before}, with {row['state']}"
+            return
+        least = sum(item.facts[figure] for item in ended if item.end < begin + HOUR)
+        most = sum(item.facts[figure] for item in ended if item.start < begin + HOUR)
+        if not least - CLOSE <= total <= most + CLOSE:
+            yield f"sum of {name}: {total}, not between {least:.3f} and {most:.3f}"
+            return
+    if abs(total - (whole := sum(item.facts[figure] for item in ended))) > CLOSE:
+        yield f"the last sum: {total}, not {whole:.3f}"
 
 
 def _text(moment: datetime) -> str:

@@ -231,7 +231,15 @@ def test_each_followed_user_is_refreshed_soon_whatever_happens(
     assert refreshed == schedule.followed
     idle = poll(schedule)
     assert len(idle) == min(USERS_PER_POLL, len(schedule.followed))
-    assert not any(idle.values())
+    assert not any(idle.values()) or len(schedule.followed) <= USERS_PER_POLL
+
+
+@pytest.mark.parametrize(("users", "thorough"), [(1, 2), (USERS_PER_POLL, 2), (6, 0), (1000, 0)])
+def test_a_household_is_read_thoroughly_now_and_then(users: int, thorough: int) -> None:
+    """So what Jedlix corrected or deleted is found although nothing else happens."""
+    schedule, _ = make_schedule(users)
+    poll(schedule)
+    assert sum(any(poll(schedule).values()) for _ in range(12)) == thorough
 
 
 def poll(schedule: PollSchedule) -> Mapping[str, bool]:

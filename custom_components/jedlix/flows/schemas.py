@@ -202,7 +202,7 @@ def options_schema(event_types: Iterable[str]) -> vol.Schema:
                 )
             ),
             vol.Required(CONF_FOLLOW_NEW_USERS, default=False): BooleanSelector(),
-            vol.Required(CONF_IMPORT_ENERGY, default=False): BooleanSelector(),
+            vol.Required(CONF_IMPORT_ENERGY, default=True): BooleanSelector(),
         }
     )
 

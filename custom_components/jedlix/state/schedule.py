@@ -10,6 +10,7 @@ from .snapshot import UserSnapshot
 
 # Users without a session take turns, so that a poll costs the same for five users and for a thousand.
 USERS_PER_POLL: Final = 5
+_POLLS_PER_THOROUGH: Final = 6
 
 
 class PollSchedule:
@@ -20,6 +21,7 @@ class PollSchedule:
         self._rotation = deque(followed)
         self.followed = frozenset(self._rotation)
         self._waiting = dict.fromkeys(self._rotation)
+        self._polls = 0
 
     def follow(self, user_id: str) -> None:
         """Add a user."""
@@ -60,8 +62,11 @@ class PollSchedule:
 
         Thoroughly refreshed are users who wait, cannot be read, are in a session, miss something, or have
         news. For a user whose turn it is, the cars are enough as long as the tenant's list names the
-        sessions.
+        sessions. It does not name what Jedlix corrected or deleted; in a household every sixth turn does.
         """
+        self._polls += 1
+        is_household = len(self.followed) <= USERS_PER_POLL
+        thorough = not lists_tenant or (is_household and self._polls % _POLLS_PER_THOROUGH == 0)
         due = dict.fromkeys((*self._waiting, *with_news), True)
         due |= {
             user_id: True
@@ -69,7 +74,7 @@ class PollSchedule:
             if user.has_open_session or user.failing_since is not None or user.absences
         }
         for _ in range(min(USERS_PER_POLL, len(self._rotation))):
-            due.setdefault(self._rotation[0], not lists_tenant)
+            due.setdefault(self._rotation[0], thorough)
             self._rotation.rotate(-1)
         return {user_id: thorough for user_id, thorough in due.items() if user_id in self.followed}
 
