@@ -3,7 +3,8 @@
 State comes from Jedlix's API, so what can be known about an outage is what the API still reports after it:
 
 - *Sessions*: the API lists them with their start and end. `session_started` and `session_ended` of every
-  session are promised, always: through dropped deliveries, API trouble, kills and stops.
+  session are promised, always: through dropped deliveries, API trouble, kills and stops. So is
+  `session_settled`, with the end, where sessions report figures, which the documented fields do not.
 - *States* (plug and charge state, link, smart charging): the API reports only the present one. The change
   to a state is promised when the integration certainly refreshed the user while the state lasted, and also
   while the one before it lasted. A state between two refreshes (charging, paused and charging again within
@@ -51,7 +52,9 @@ FIRST_REFRESH = 6.0
 SET_UP = 0.5
 """Seconds before the end of the set-up in which the first refresh may begin."""
 
-SESSIONS = ("session_started", "session_ended")
+SESSIONS = ("session_started", "session_ended", "session_settled")
+_SESSIONS_IN = {True: SESSIONS[:2], False: SESSIONS}
+"""By whether the tenant has only what is documented."""
 SESSION_KINDS = ("session_became_smart", "session_became_unmanaged")
 
 _CHARGE = {
@@ -142,7 +145,7 @@ class Promises:
         )
         by_car: defaultdict[str, list[Happened]] = defaultdict(list)
         for line in truth.journal:
-            if line.type in SESSIONS:
+            if line.type in _SESSIONS_IN[truth.is_strict]:
                 promises.due[line.n] = promises._seen_at(line.user_id, line.known_at)
             elif line.type in REPORTED:
                 promises._add_reported(line, truth.sent)

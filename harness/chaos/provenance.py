@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import math
 
 from .comparison import Match
-from .promise import REPORTED
+from .promise import REPORTED, SESSIONS
 from .timeline import RECOVERY, Timeline
 from .truth import EXACT, Happened, Truth, moment
 
@@ -27,7 +27,7 @@ OLD = 15 * 60.0
 _UNTIMED = ("vehicle_link_", "smart_charging_", "boost_")
 _FAMILIES = {
     "plug and charge": ("plugged_in", "unplugged", "charging_"),
-    "session": ("session_started", "session_ended"),
+    "session": SESSIONS,
     "link": ("vehicle_link_",),
     "settings": ("smart_charging_",),
     "boost": ("boost_",),
