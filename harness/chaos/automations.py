@@ -7,7 +7,7 @@ from typing import Any
 
 EVENT_RUN = "chaos_automation"
 CHANGE_TRIGGERS = (
-    *("session_started", "session_ended", "plugged_in", "unplugged"),
+    *("session_started", "session_ended", "session_settled", "plugged_in", "unplugged"),
     *("charging_started", "charging_paused", "charging_completed"),
 )
 TIMELY, ALL, ONE_CAR = "timely", "all", "one car"

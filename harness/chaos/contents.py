@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .comparison import Match
-from .promise import REPORTED, SESSION_KINDS
+from .promise import REPORTED, SESSION_KINDS, SESSIONS
 from .recording import Published
 from .timeline import Timeline
 from .truth import EXACT, Happened, Session, Truth, moment
@@ -42,6 +42,7 @@ _ADDED: Mapping[str, frozenset[str]] = {
     "charging_completed": frozenset({"battery_level"}),
     "session_started": _SESSION,
     "session_ended": _SESSION | {"ended_at", *FIGURES},
+    "session_settled": _SESSION | {"ended_at", *FIGURES, "corrected"},
     "session_became_smart": frozenset({"previous_session_id"}),
     "session_became_unmanaged": frozenset({"previous_session_id"}),
     "smart_charging_enabled": frozenset({"resumes_at"}),
@@ -168,7 +169,7 @@ class Contents:
                 yield from self._location(change, line)
         elif line.type in SESSION_KINDS or line.type.startswith("smart_charging_"):
             yield from _differing(change.data, line.details)
-        elif line.type in {"session_started", "session_ended"}:
+        elif line.type in SESSIONS:
             yield from self._session_details(change, line)
 
     def _location(self, change: Published, line: Happened) -> Iterator[str]:
@@ -187,11 +188,13 @@ class Contents:
     def _session_details(self, change: Published, line: Happened) -> Iterator[str]:
         session = self.truth.sessions[line.session_id or ""]
         names = {"is_managed", "charging_location_id"}
-        if line.type == "session_ended" and not self.truth.is_strict:
+        if line.type != "session_started" and not self.truth.is_strict:
             names |= set(FIGURES)
         yield from _differing(change.data, {name: session.facts[name] for name in names})
         times = {"started_at": session.start}
-        if line.type == "session_ended":
+        if line.type == "session_settled":
+            yield from _differing(change.data, {"corrected": False})
+        if line.type != "session_started":
             times["ended_at"] = session.end
         for name, at in times.items():
             given = change.data.get(name)

@@ -67,8 +67,8 @@ FALSIFICATIONS: Sequence[Falsification] = (
     _replaced(
         "the order is reversed",
         "compare",
-        "return changes\n",
-        "return changes[::-1]\n",
+        "return sorted(changes, key=place)\n",
+        "return sorted(changes, key=place)[::-1]\n",
         "wrong_order",
     ),
     _replaced(
