@@ -12,7 +12,7 @@ import time
 from typing import Any
 
 from .faults import aimed, events
-from .faults.general import ACTIONS, Dice, Faults
+from .faults.general import ACTIONS, Chance, Faults
 from .faults.kinds import TOKEN
 from .faults.parameters import Names
 from .linking import Linking
@@ -54,11 +54,11 @@ class Cloud:
             history_days=settings.history_days,
         )
         self.linking = Linking(self.world)
-        self.dice = Dice(settings.seed)
+        self.chance = Chance(settings.seed)
         self.webhooks = Webhooks(
             self.now,
             faults=self.faults,
-            dice=self.dice,
+            chance=self.chance,
             noise=self.noise,
             event_types=DOCUMENTED_EVENTS | dict(settings.session_events),
             retries=settings.retries,

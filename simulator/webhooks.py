@@ -14,7 +14,7 @@ import aiohttp
 import orjson
 
 from . import dates
-from .faults.general import Dice, Faults
+from .faults.general import Chance, Faults
 from .messages import Attempt, Delivery, Event, Subscription
 from .model import JsonObject, Signal
 from .noise import Noise
@@ -48,7 +48,7 @@ class Webhooks:
         now: Callable[[], datetime],
         *,
         faults: Faults,
-        dice: Dice,
+        chance: Chance,
         noise: Noise | None,
         event_types: Mapping[str, str],
         retries: Sequence[float] = RETRIES,
@@ -61,7 +61,7 @@ class Webhooks:
         self.deliveries: deque[Delivery] = deque()
         self._events: list[Event] = []
         self._now = now
-        self._faults, self._dice, self._noise = faults, dice, noise
+        self._faults, self._chance, self._noise = faults, chance, noise
         self._retries, self._retention = tuple(retries), retention
         self._timeout = timeout
         self._http: aiohttp.ClientSession | None = None
@@ -192,14 +192,14 @@ class Webhooks:
         for _ in range(copies):
             delivery = self._log(event.message, subscription.url)
             event.deliveries.append(delivery)
-            if self._dice.happens(faults.drop):
+            if self._chance.happens(faults.drop):
                 delivery.dropped = True
                 continue
             due = time.monotonic()
             if self._happens("delay"):
-                due += self._dice.between(0.5, 1.0) * faults.delay_seconds
+                due += self._chance.between(0.5, 1.0) * faults.delay_seconds
             elif self._happens("reorder"):
-                due += self._dice.between(0.2, 1.5)
+                due += self._chance.between(0.2, 1.5)
             self._untried.add(delivery)
             self._idle.clear()
             heapq.heappush(subscription.queue, (due, delivery.n, delivery, body))
@@ -207,8 +207,8 @@ class Webhooks:
 
     def _happens(self, fault: str) -> bool:
         """Decide by chance about a fault that the noisy mode brings too."""
-        chance: float = max(getattr(self._faults, fault), getattr(self._noise, fault, 0.0))
-        return self._dice.happens(chance)
+        probability: float = max(getattr(self._faults, fault), getattr(self._noise, fault, 0.0))
+        return self._chance.happens(probability)
 
     def _log(self, message: JsonObject, url: str, *, is_test: bool = False) -> Delivery:
         self._count += 1
@@ -265,7 +265,7 @@ class Webhooks:
     async def _post(self, delivery: Delivery, body: bytes, api_key: str) -> Attempt:
         """POST as documented: `Authorization: Basic` and the raw key."""
         assert self._http is not None
-        key = "wrong" if self._dice.happens(self._faults.wrong_key) else api_key
+        key = "wrong" if self._chance.happens(self._faults.wrong_key) else api_key
         headers = {
             "Accept": "application/json",
             "Authorization": f"Basic {key}",

@@ -55,7 +55,7 @@ async def measure_deliveries(
     """Post to all webhooks one after the other, several times a round, each time in another order.
 
     Nobody follows the users of these deliveries. They are verified, remembered, and published on the bus
-    and by the event entity, but nobody is refreshed, since the peers call no API either. In `ring` each
+    and by the event entity, but nobody is refreshed, since the peers call no API either. In `refresh` each
     delivery names another user of the fleet, who is refreshed.
     """
     random = Random(1)
@@ -71,7 +71,7 @@ async def measure_deliveries(
         "refused": _Webhook(
             webhook_id=one.webhook_id, key="wrong", bodies=not_followed, status=401
         ),
-        "ring": _Webhook(webhook_id=fleet.webhook_id, key=fleet.key, bodies=followed),
+        "refresh": _Webhook(webhook_id=fleet.webhook_id, key=fleet.key, bodies=followed),
     }
     costs: defaultdict[str, list[float]] = defaultdict(list)
     for is_warm in (False, *(True,) * rounds):
@@ -92,7 +92,7 @@ async def measure_deliveries(
     ratio("delivery_vs_bare", "one", "bare")
     ratio("refused_vs_delivery", "refused", "one")
     ratio(f"delivery_{len(fleet.users)}_cars_vs_1", "fleet", "one")
-    ratio("delivery_with_its_ring_vs_delivery", "ring", "fleet")
+    ratio("delivery_and_refresh_vs_delivery", "refresh", "fleet")
     for name in webhooks:
         figures.add(f"post_us_{name}{suffix}", [cost * 1e6 for cost in costs[name]])
 

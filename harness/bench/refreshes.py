@@ -46,7 +46,7 @@ async def measure_requests(
         await asyncio.sleep(_REFRESH_TIME)
         calls.append(len(await testbed.simulator.requests(last)))
     if calls:
-        figures.add(f"calls_per_{_DELIVERIES}_rings", calls)
+        figures.add(f"calls_per_{_DELIVERIES}_requests", calls)
 
 
 async def measure_events(

@@ -76,10 +76,10 @@ class Gate:
             raise Problem(503, "The API is away (a fault).")
         if faults.api_slow_seconds:
             await asyncio.sleep(faults.api_slow_seconds)
-        if self._cloud.dice.happens(faults.api_429):
+        if self._cloud.chance.happens(faults.api_429):
             headers = {"Retry-After": str(faults.retry_after)}
             raise Problem(429, "Too many requests (a fault).", headers)
-        if self._cloud.dice.happens(faults.api_500):
+        if self._cloud.chance.happens(faults.api_500):
             raise Problem(500, "Something broke (a fault).")
 
     async def token(self, request: web.Request) -> web.StreamResponse:

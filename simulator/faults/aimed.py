@@ -14,7 +14,7 @@ type Undo = Callable[[datetime], None]
 
 
 @dataclass(slots=True, frozen=True)
-class Memory:
+class StaleView:
     """A user's cars and sessions as they were before a change, and until when reads show them."""
 
     until: datetime
@@ -41,7 +41,7 @@ class Fault:
     undo: Undo | None = None
     sessions: frozenset[str] = frozenset()
     """The sessions that it concerns beside those that end from now on."""
-    memories: dict[str, Memory] = field(default_factory=dict)
+    stale_views: dict[str, StaleView] = field(default_factory=dict)
     """By user, for stale reads."""
 
     def __getitem__(self, name: str) -> Any:
@@ -64,7 +64,7 @@ class Fault:
         """Whether it concerns this user; None is a call that names no user."""
         return self.users is None or user_id in self.users
 
-    def can_strike(self, clock: datetime) -> bool:
+    def is_usable(self, clock: datetime) -> bool:
         """Whether it may still be used."""
         return (self.times is None or self.used < self.times) and (
             self.until is None or clock < self.until
@@ -72,8 +72,8 @@ class Fault:
 
     def is_over(self, clock: datetime, now: datetime) -> bool:
         """Whether it has ended: what it keeps for stale reads is no longer needed either."""
-        return not self.can_strike(clock) and all(
-            memory.until <= now for memory in self.memories.values()
+        return not self.is_usable(clock) and all(
+            stale.until <= now for stale in self.stale_views.values()
         )
 
     def as_json(self, clock: datetime) -> dict[str, Any]:
@@ -188,7 +188,7 @@ class AimedFaults:
         for fault in self:
             if (
                 fault.kind.effect is Effect.ANSWER
-                and fault.can_strike(clock)
+                and fault.is_usable(clock)
                 and fault.concerns(endpoint)
                 and fault.concerns_user(user_id)
             ):
@@ -197,13 +197,13 @@ class AimedFaults:
         return None
 
     def lies(self, endpoint: str, clock: datetime) -> list[Fault]:
-        """Return the faults that change what this call reports, those with memories included."""
+        """Return the faults that change what this call reports, those with stale views included."""
         return [
             fault
             for fault in self
             if fault.concerns(endpoint)
             and (
-                (fault.kind.effect is Effect.LIE and (fault.can_strike(clock) or fault.memories))
+                (fault.kind.effect is Effect.LIE and (fault.is_usable(clock) or fault.stale_views))
                 or fault.kind.name == "user_moves"
             )
         ]
@@ -218,7 +218,7 @@ class AimedFaults:
             (
                 fault.seconds("ahead_seconds")
                 for fault in self
-                if fault.kind.name == "clock" and fault.can_strike(clock)
+                if fault.kind.name == "clock" and fault.is_usable(clock)
             ),
             timedelta(),
         )

@@ -105,16 +105,16 @@ def describe() -> list[dict[str, Any]]:
     ]
 
 
-class Dice:
+class Chance:
     """Random events that repeat with the seed."""
 
     def __init__(self, seed: int) -> None:
         """Begin the series of this seed."""
         self._random = Random(f"{seed}/faults")
 
-    def happens(self, chance: float) -> bool:
-        """Return true with this probability; a chance of 0 does not disturb the series."""
-        return chance > 0 and self._random.random() < chance
+    def happens(self, probability: float) -> bool:
+        """Return true with this probability; one of 0 does not disturb the series."""
+        return probability > 0 and self._random.random() < probability
 
     def between(self, low: float, high: float) -> float:
         """Return a number in the range."""

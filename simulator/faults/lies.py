@@ -10,7 +10,7 @@ from typing import Any
 from simulator import dates
 from simulator.model import JsonObject, Session, User, Vehicle
 
-from .aimed import Fault, Memory
+from .aimed import Fault, StaleView
 
 _FIGURES = ("energyKwh", "cost", "savings", "currency")
 _AMOUNTS = ("energyKwh", "cost", "savings")
@@ -27,7 +27,7 @@ class Lies:
         self._faults = faults
         self._clock, self._now = clock, now
         self._used: set[Fault] = set()
-        self._kept: dict[Fault, Memory] = {}
+        self._kept: dict[Fault, StaleView] = {}
 
     def count(self) -> None:
         """Count the use of each fault that has changed the answer. Called once, after the call."""
@@ -39,7 +39,7 @@ class Lies:
             fault
             for fault in self._faults
             if fault.kind.name == kind
-            and fault.can_strike(self._clock)
+            and fault.is_usable(self._clock)
             and fault.concerns_user(user_id)
         ]
 
@@ -111,7 +111,7 @@ class Lies:
     def before_change(self, user: User, sessions: Sequence[Session]) -> None:
         """Keep how a user is before a call changes something, for the reads of the next seconds."""
         for fault in self._of("stale_reads", user.id):
-            self._kept[fault] = Memory(
+            self._kept[fault] = StaleView(
                 until=self._now + fault.seconds("stale_seconds"),
                 vehicles={car.id: copy.copy(car) for car in user.vehicles},
                 sessions={session.id: copy.copy(session) for session in sessions},
@@ -119,20 +119,20 @@ class Lies:
 
     def after_change(self, user_id: str) -> None:
         """Let reads show what `before_change` kept, now that the call was a success."""
-        for fault, memory in self._kept.items():
-            fault.memories[user_id] = memory
+        for fault, stale in self._kept.items():
+            fault.stale_views[user_id] = stale
             fault.used += 1
 
-    def _memories(self, user_id: str) -> list[Memory]:
+    def _stale_views(self, user_id: str) -> list[StaleView]:
         return [
-            memory
+            stale
             for fault in self._faults
-            if (memory := fault.memories.get(user_id)) and self._now < memory.until
+            if (stale := fault.stale_views.get(user_id)) and self._now < stale.until
         ]
 
     def _stale_vehicle(self, vehicle: Vehicle) -> Vehicle:
-        for memory in self._memories(vehicle.user_id):
-            vehicle = memory.vehicles.get(vehicle.id, vehicle)
+        for stale in self._stale_views(vehicle.user_id):
+            vehicle = stale.vehicles.get(vehicle.id, vehicle)
         return vehicle
 
     # --- sessions -----------------------------------------------------------------------------------
@@ -141,7 +141,7 @@ class Lies:
     def concern_sessions(self) -> bool:
         """Whether sessions must be checked one by one; else the sorted log answers."""
         return any(
-            fault.kind.name in _SESSION_VIEWS or fault.memories or fault.kind.name in _HIDING
+            fault.kind.name in _SESSION_VIEWS or fault.stale_views or fault.kind.name in _HIDING
             for fault in self._faults
         )
 
@@ -150,14 +150,14 @@ class Lies:
         if self.hides_user(session.user_id):
             return None
         seen: Session | None = session
-        for memory in self._memories(session.user_id):
-            seen = memory.sessions.get(session.id, seen)
+        for stale in self._stale_views(session.user_id):
+            seen = stale.sessions.get(session.id, seen)
         for fault in self._faults:
             view = _SESSION_VIEWS.get(fault.kind.name)
             if (
                 view is not None
                 and seen is not None
-                and fault.can_strike(self._clock)
+                and fault.is_usable(self._clock)
                 and fault.concerns_user(session.user_id)
             ):
                 before, seen = seen, view(fault, seen, self._now)
@@ -171,7 +171,7 @@ class Lies:
             view = _SHAPE_VIEWS.get(fault.kind.name)
             if (
                 view is not None
-                and fault.can_strike(self._clock)
+                and fault.is_usable(self._clock)
                 and fault.concerns_user(session.user_id)
             ):
                 before, shape = shape, view(fault, session, shape, self._now)
