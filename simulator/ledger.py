@@ -80,6 +80,7 @@ class Ledger:
         session.end_known = known_at
         self.sessions.end(session)
         self.note("session_ended", vehicle, session.last_met, known_at)
+        self.note("session_settled", vehicle, session.last_met, known_at)
         self.signal("session_ended", vehicle, known_at)
         vehicle.previous_session, vehicle.session = session, None
 

@@ -1,11 +1,12 @@
 """Statistics: past energy and cost in a real recorder, every kWh once and in its hour."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 import logging
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from homeassistant.components.recorder.statistics import (
     list_statistic_ids,
@@ -13,28 +14,32 @@ from homeassistant.components.recorder.statistics import (
 )
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers import device_registry as dr
+from homeassistant.exceptions import ServiceValidationError
+from homeassistant.helpers import device_registry as dr, issue_registry as ir
 from homeassistant.helpers.recorder import get_instance
 from homeassistant.util import dt as dt_util, slugify
-from hypothesis import given, strategies as st
 import pytest
 from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
     async_fire_time_changed,
 )
+from pytest_homeassistant_custom_component.components.diagnostics import (
+    get_diagnostics_for_config_entry,
+)
 from pytest_homeassistant_custom_component.components.recorder.common import (
     async_wait_recording_done,
 )
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
-from custom_components.jedlix.api import ConnectionFailed, Session
+from custom_components.jedlix.api import ConnectionFailed
 from custom_components.jedlix.const import CONF_IMPORT_ENERGY, DOMAIN
 from custom_components.jedlix.session_history import SessionHistory
-from custom_components.jedlix.statistics import EndedSession, _series_of, by_hour
+from custom_components.jedlix.state.hours import by_hour, flow_of
 from simulator.api import charging
 from simulator.app import Simulator
 from simulator.sessions import Filter
 from simulator.settings import Settings
-from tests.commanding import add_session, sessions_between
+from tests.commanding import add_session, delete_session, sessions_between
 from tests.tools import make_entry, set_up, until
 
 HOUR: Final = timedelta(hours=1)
@@ -43,55 +48,6 @@ PRESENT: Final = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 LONG_AGO: Final = datetime(2020, 1, 1, tzinfo=UTC)
 FAR_AHEAD: Final = datetime(2100, 1, 1, tzinfo=UTC)
 ON: Final = {CONF_IMPORT_ENERGY: True}
-
-
-# -- which amount belongs to which hour --------------------------------------------------------------------
-
-
-def ended(start: datetime, end: datetime) -> EndedSession:
-    return EndedSession(Session(id="1"), start, end)
-
-
-def test_an_amount_is_spread_evenly_over_its_session() -> None:
-    at = datetime(2026, 11, 1, 10, 0, tzinfo=UTC)
-    half = ended(at + HOUR / 2, at + HOUR)
-    long = ended(at + HOUR / 2, at + 3 * HOUR)
-    brief = ended(at + HOUR / 4, at + HOUR / 4)
-    assert by_hour([(half, 5.0)]) == {at: 5.0}
-    assert by_hour([(long, 5.0)]) == {at: 1.0, at + HOUR: 2.0, at + 2 * HOUR: 2.0}
-    assert by_hour([(brief, 5.0)]) == {at: 5.0}
-    assert by_hour([(half, 1.0), (long, 5.0), (brief, 0.5)])[at] == 2.5
-    assert by_hour([]) == {}
-
-
-def test_each_currency_has_a_statistic_of_its_own() -> None:
-    at = datetime(2026, 11, 1, 10, 0, tzinfo=UTC)
-    sessions = [
-        EndedSession(Session(id=f"{cost} {currency}", cost=cost, currency=currency), at, at + HOUR)
-        for cost, currency in ((1.0, "EUR"), (2.0, "SEK"), (3.0, "SEK"), (None, "NOK"), (4.0, None))
-    ]
-    _, *costs = _series_of(sessions)
-    assert {(item.key, item.unit): [cost for _, cost in item.amounts] for item in costs} == {
-        ("session_cost_in_EUR", "EUR"): [1.0],
-        ("session_cost_in_SEK", "SEK"): [2.0, 3.0],
-    }
-
-
-@given(
-    st.lists(
-        st.tuples(
-            st.timedeltas(timedelta(), timedelta(days=40)).map(lambda ago: PRESENT - ago),
-            st.timedeltas(timedelta(), timedelta(days=3)),
-            st.floats(0, 100),
-        )
-    )
-)
-def test_nothing_is_lost_and_hours_begin_on_the_hour(
-    spans: list[tuple[datetime, timedelta, float]],
-) -> None:
-    hours = by_hour((ended(start, start + length), amount) for start, length, amount in spans)
-    assert sum(hours.values()) == pytest.approx(sum(amount for _, _, amount in spans))
-    assert all((hour.minute, hour.second, hour.microsecond) == (0, 0, 0) for hour in hours)
 
 
 # -- in the recorder ---------------------------------------------------------------------------------------
@@ -156,7 +112,7 @@ class Home:
         await self.done()
 
     async def done(self) -> None:
-        await until(self.hass, lambda: not is_importing(self.hass))
+        await until(self.hass, lambda: not is_importing(self.hass), seconds=60)
         await async_wait_recording_done(self.hass)
 
     async def rows(self, what: str) -> list[tuple[datetime, float, float]]:
@@ -184,11 +140,12 @@ class Home:
 
     async def check(self) -> None:
         """Check that each hour has the energy that the simulator knows, and that no sum falls."""
-        expected = by_hour(
-            (ended(item.start, item.end), round(item.energy_kwh, 3))
-            for item in sessions_between(self.sim, LONG_AGO, FAR_AHEAD)
-            if item.end is not None
-        )
+        expected: defaultdict[datetime, float] = defaultdict(float)
+        for item in sessions_between(self.sim, LONG_AGO, FAR_AHEAD):
+            if item.end is not None:
+                flow = flow_of(item.start, item.end)
+                for hour, kwh in by_hour(round(item.energy_kwh, 3), flow).items():
+                    expected[hour] += kwh
         rows = await self.rows("session_energy")
         imported = {start: change for start, change, _ in rows if change}
         assert imported == pytest.approx({hour: kwh for hour, kwh in expected.items() if kwh})
@@ -263,16 +220,20 @@ async def test_the_statistics_are_ready_for_the_energy_dashboard(start_home: Sta
         if device.model == "Model 3"
     ]
     dr.async_get(home.hass).async_update_device(device.id, name_by_user="De rode")
-    await home.reload()
+    await home.charge(PRESENT)
     known = await metadata(home.hass)
-    assert known.keys() == {f"{home.car}_session_energy", f"{home.car}_session_cost_in_eur"}
-    energy, cost = (known[key] for key in sorted(known, reverse=True))
-    assert energy["name"] == "De rode Energie van de laadsessie"
+    cost, energy, savings = (known[key] for key in sorted(known))
+    assert known.keys() == {
+        f"{home.car}_session_{series}" for series in ("energy", "cost_in_eur", "savings_in_eur")
+    }
+    assert energy["name"] == "De rode laadgeschiedenis energie"
     assert energy["statistics_unit_of_measurement"] == "kWh"
     assert energy["unit_class"] == "energy"
     assert energy["has_sum"] is True
-    assert cost["name"] == "De rode Kosten van de laadsessie"
+    assert cost["name"] == "De rode laadgeschiedenis kosten"
+    assert savings["name"] == "De rode laadgeschiedenis besparing"
     assert cost["statistics_unit_of_measurement"] == "EUR"
+    assert savings["statistics_unit_of_measurement"] == "EUR"
 
 
 async def test_reloads_and_restarts_add_nothing(start_home: StartHome) -> None:
@@ -390,19 +351,26 @@ async def test_an_import_that_fails_is_repeated_within_the_hour(
     start_home: StartHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = await start_home()
-    await home.set_up()
-    before = await home.rows("session_energy")
 
     async def fail(*_: object) -> None:
         raise ConnectionFailed("internal server error")
 
     with monkeypatch.context() as patch:
         patch.setattr(SessionHistory, "began_since", fail)
-        await home.charge(PRESENT)
-    assert await home.rows("session_energy") == before
+        await home.set_up()
+    assert await metadata(home.hass) == {}
     await home.an_hour_later()
-    assert len(await home.rows("session_energy")) > len(before)
     await home.check()
+
+
+async def test_what_the_ledger_remembers_is_imported_without_a_call(start_home: StartHome) -> None:
+    home = await start_home()
+    await home.set_up()
+    assert (before := home.history_calls) > 0
+    await home.charge(PRESENT)
+    await home.check()
+    await home.reload()
+    assert home.history_calls == before
 
 
 async def test_an_error_of_the_recorder_is_logged_and_the_import_is_repeated_within_the_hour(
@@ -416,7 +384,7 @@ async def test_an_error_of_the_recorder_is_logged_and_the_import_is_repeated_wit
         raise RuntimeError("the database is gone")
 
     with monkeypatch.context() as patch:
-        patch.setattr("custom_components.jedlix.statistics.async_add_external_statistics", fail)
+        patch.setattr("custom_components.jedlix.recorded_hours.async_add_external_statistics", fail)
         await home.charge(PRESENT)
     assert "the database is gone" in caplog.text
     await home.an_hour_later()
@@ -424,15 +392,150 @@ async def test_an_error_of_the_recorder_is_logged_and_the_import_is_repeated_wit
     await home.check()
 
 
-async def test_an_import_that_needs_too_many_pages_is_given_up(
-    start_home: StartHome, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+async def test_sessions_that_are_no_longer_remembered_keep_their_hours(
+    start_home: StartHome,
+) -> None:
+    home = await start_home(history_days=4)
+    await home.set_up()
+    before = home.history_calls
+    for days in (3, 6, 9, 12):
+        home.clock.now = PRESENT + days * DAY
+        await home.poll()
+        await home.check()
+    assert home.history_calls == before
+    await home.charge(PRESENT + 13 * DAY)
+    await home.check()
+
+
+async def call_import(home: Home, start: datetime) -> dict[str, Any]:
+    """Call the action for the first car; returns what it answers for it."""
+    (device,) = [
+        device
+        for device in dr.async_entries_for_config_entry(
+            dr.async_get(home.hass), home.entry.entry_id
+        )
+        if device.model == "Model 3"
+    ]
+    answer = await home.hass.services.async_call(
+        DOMAIN,
+        "import_history",
+        {"device_id": device.id, "start": start.isoformat()},
+        blocking=True,
+        return_response=True,
+    )
+    await home.done()
+    return cast("Any", answer)[device.id]  # type: ignore[no-any-return]
+
+
+async def test_what_jedlix_corrected_or_deleted_long_ago_is_imported_again_on_request(
+    start_home: StartHome,
+) -> None:
+    home = await start_home(history_days=0)
+    corrected = add_session(home.sim, PRESENT - 40 * DAY, PRESENT - 39.9 * DAY, energy_kwh=12.0)
+    deleted = add_session(home.sim, PRESENT - 35 * DAY, PRESENT - 34.9 * DAY, energy_kwh=4.0)
+    add_session(home.sim, PRESENT - 3 * DAY, PRESENT - 2.7 * DAY, energy_kwh=5.0)
+    await home.set_up()
+    await home.check()
+    corrected.energy_kwh = 8.0
+    delete_session(home.sim, deleted)
+    await home.reload()
+    assert (await home.rows("session_energy"))[-1][2] == pytest.approx(21.0)
+    assert await call_import(home, PRESENT - 50 * DAY) == {"sessions": 2, "energy_kwh": 13.0}
+    await home.check()
+    assert await call_import(home, PRESENT - 4 * DAY) == {"sessions": 1, "energy_kwh": 5.0}
+    await home.check()
+
+
+async def test_an_empty_list_takes_nothing_away(start_home: StartHome) -> None:
+    home = await start_home(history_days=0)
+    session = add_session(home.sim, PRESENT - 40 * DAY, PRESENT - 39.9 * DAY, energy_kwh=12.0)
+    await home.set_up()
+    before = await home.rows("session_energy")
+    delete_session(home.sim, session)
+    with pytest.raises(ServiceValidationError, match="Jedlix lists no sessions since then"):
+        await call_import(home, PRESENT - 50 * DAY)
+    assert await home.rows("session_energy") == before
+    with pytest.raises(ServiceValidationError, match="in the future"):
+        await call_import(home, PRESENT + DAY)
+
+
+async def test_a_session_that_jedlix_deletes_leaves_the_statistics(start_home: StartHome) -> None:
+    """Three answers over a quarter of an hour have to agree."""
+    home = await start_home(history_days=0)
+    add_session(home.sim, PRESENT - 3 * DAY, PRESENT - 2.7 * DAY, energy_kwh=5.0)
+    deleted = add_session(home.sim, PRESENT - 2 * DAY, PRESENT - 1.7 * DAY, energy_kwh=7.0)
+    await home.set_up()
+    delete_session(home.sim, deleted)
+    assert (await home.rows("session_energy"))[-1][2] == pytest.approx(12.0)
+    for minutes in range(5, 60, 5):
+        home.clock.now = PRESENT + timedelta(minutes=minutes)
+        await home.poll()
+    await home.check()
+
+
+async def test_a_figure_that_comes_late_or_is_corrected_is_imported_within_the_hour(
+    start_home: StartHome,
+) -> None:
+    """The car stays at home, and nothing else happens."""
+    home = await start_home(history_days=0)
+    session = add_session(home.sim, PRESENT - 2 * DAY, PRESENT - 1.7 * DAY, energy_kwh=7.0)
+    await home.set_up()
+    for hours, kwh in enumerate((9.0, 6.5)):
+        session.energy_kwh = kwh
+        for minutes in range(5, 65, 5):
+            home.clock.now = PRESENT + timedelta(hours=hours, minutes=minutes)
+            await home.poll()
+        await home.check()
+
+
+async def test_a_repair_says_that_the_import_has_failed_for_a_day(
+    start_home: StartHome, monkeypatch: pytest.MonkeyPatch, hass_client: ClientSessionGenerator
+) -> None:
+    home = await start_home()
+    issue = (DOMAIN, f"history_not_imported_{home.entry.entry_id}")
+    issues = ir.async_get(home.hass)
+
+    async def fail(*_: object) -> None:
+        raise ConnectionFailed("internal server error")
+
+    async def imported() -> dict[str, Any]:
+        whole: Any = await get_diagnostics_for_config_entry(home.hass, hass_client, home.entry)
+        return cast("dict[str, Any]", whole["history_import"])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SessionHistory, "began_since", fail)
+        await home.set_up()
+        await home.an_hour_later()
+        assert issues.async_get_issue(*issue) is None
+        seen = await imported()
+        assert seen["failures"] == [
+            {"vehicle": home.sim.vehicle_ids[0][:8], "error": "internal server error"}
+        ]
+        assert seen["failing_since"] is not None
+        home.clock.now = PRESENT + DAY
+        await home.an_hour_later()
+        shown = issues.async_get_issue(*issue)
+        assert shown is not None
+        assert shown.translation_placeholders == {
+            "account": "Jedlix",
+            "error": "internal server error",
+        }
+    await home.an_hour_later()
+    assert issues.async_get_issue(*issue) is None
+    seen = await imported()
+    assert (seen["failures"], seen["failing_since"], seen["vehicles_imported"]) == ([], None, 1)
+    assert seen["wanted"] is seen["has_recorder"] is True
+
+
+async def test_where_the_past_needs_too_many_pages_the_remembered_sessions_are_imported(
+    start_home: StartHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("custom_components.jedlix.session_history.MAX_PAGES", 1)
     home = await start_home(users=3, history_days=200, faults={"absent": ["user_sessions"]})
     monkeypatch.setattr(charging, "_find", lambda call, _: call.cloud.world.sessions.find(Filter()))
     await home.set_up()
-    assert caplog.text.count("The energy of past Jedlix sessions is not imported") == 1
-    before = home.history_calls
+    before, first = home.history_calls, (await home.rows("session_energy"))[0][0]
+    assert PRESENT - 9 * DAY < first < PRESENT - 6 * DAY
     await home.an_hour_later()
     assert home.history_calls == before > 0
 
@@ -455,7 +558,7 @@ async def test_a_tenant_that_reports_no_energy_has_no_statistics(start_home: Sta
     asked = sum("financials" in request.path for request in home.sim.requests)
     assert asked == 3
     before = home.history_calls
-    assert before == 3  # three cars show it for all five
+    assert before == 3  # the financials refuse three times, and that is enough for all five
     await home.an_hour_later()
     assert home.history_calls == before > 0
 
