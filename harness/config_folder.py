@@ -90,5 +90,10 @@ def prepare(
 def add_component(folder: Path, component: Path) -> None:
     """Link one more custom component into the folder; the next start sets it up."""
     (folder / "custom_components" / component.name).symlink_to(component, target_is_directory=True)
+    set_up(folder, component.name)
+
+
+def set_up(folder: Path, component: str) -> None:
+    """Have the next start set up one more component."""
     with (folder / "configuration.yaml").open("a", encoding="utf-8") as configuration:
-        configuration.write(f"\n{component.name}:\n")
+        configuration.write(f"\n{component}:\n")

@@ -10,6 +10,11 @@ from ..flows import DOMAIN
 from .dialogs import FlowDialog
 from .frontend import Frontend
 
+_SUMS_OF_BARS = """chart => Object.fromEntries(
+  chart.data.filter(series => series.name).map(series => [
+    series.name, series.data.reduce((sum, bar) => sum + (bar.value ?? bar)[1], 0),
+  ])
+)"""
 _SAVED = re.compile(r"/config/automation/edit/\d+")
 _AUTOMATION_TEXTS = "panel.config.automation.editor"
 _INTEGRATION_TEXTS = "panel.config.integrations"
@@ -154,6 +159,48 @@ class AutomationEditor:
         found = self.choice.locator("ha-automation-add-search ha-combo-box-item")
         await found.first.wait_for()
         return found
+
+
+class EnergyPages:
+    """The settings of the Energy dashboard, and its page on electricity."""
+
+    def __init__(self, tab: Frontend) -> None:
+        """Open nothing yet."""
+        self._tab = tab
+        self.dialog = tab.page.locator("dialog-energy-device-settings")
+        """The dialog in which an individual device is added."""
+        self.found = tab.page.locator("ha-picker-combo-box ha-combo-box-item")
+        """The statistics that the dialog's search finds."""
+
+    async def add_device(self, search: str) -> None:
+        """Begin to add an individual device: open the list of statistics and search in it."""
+        await self._tab.go("/config/energy")
+        await self._tab.page.locator("ha-energy-device-settings ha-button").last.click()
+        await self.dialog.locator("ha-statistic-picker ha-picker-field").first.click()
+        await self._tab.page.locator("ha-picker-combo-box input").fill(search)
+        await self.found.first.wait_for()
+
+    async def choose(self, name: str) -> None:
+        """Choose the statistic called `name`, and save the device."""
+        await self.found.filter(has_text=name).first.click()
+        await self.dialog.locator("ha-dialog-footer ha-button[slot=primaryAction]").click()
+        await expect(self.dialog.locator("ha-statistic-picker")).to_have_count(0)
+
+    async def show_yesterday(self) -> Locator:
+        """Load the dashboard and go one day back; returns the card with the bars of the devices."""
+        await self._tab.go("/energy/electricity")
+        card = self._tab.page.locator("hui-energy-devices-detail-graph-card")
+        await card.locator("canvas").wait_for()
+        back = await self._tab.core_text(
+            "panel.lovelace.components.energy_period_selector.previous"
+        )
+        await self._tab.button(back).first.click()
+        return card
+
+    async def bars(self, card: Locator) -> dict[str, float]:
+        """Return the sum of the bars in kWh, by the name of the device."""
+        sums: dict[str, float] = await card.locator("ha-chart-base").evaluate(_SUMS_OF_BARS)
+        return sums
 
 
 class SimulatorPage:

@@ -23,7 +23,8 @@ _COUNT_ELEMENTS = """() => {
     for (const element of root.querySelectorAll('*')) {
       elements += 1;
       busy ||= element.isUpdatePending || (element.localName === 'img' && !element.complete)
-        || (/^(ha-spinner|hass-loading-screen)$/.test(element.localName) && element.checkVisibility());
+        || (/^(ha-spinner|hass-loading-screen)$/.test(element.localName)
+          && element.checkVisibility({opacityProperty: true, visibilityProperty: true}));
       if (element.shadowRoot) look(element.shadowRoot);
     }
   };

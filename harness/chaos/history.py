@@ -122,8 +122,12 @@ def _wrong_rows(
         if abs(total - before - (row["state"] or 0.0)) > CLOSE:
             yield f"sum of {name}: {total} after {before}, with {row['state']}"
             return
-        least = sum(item.facts[figure] for item in ended if item.end < begin + HOUR)
-        most = sum(item.facts[figure] for item in ended if item.start < begin + HOUR)
+        over = sum(item.facts[figure] for item in ended if item.end < begin + HOUR)
+        under_way = [
+            item.facts[figure] for item in ended if item.start < begin + HOUR <= item.end
+        ]  # savings may be negative
+        least = over + sum(amount for amount in under_way if amount < 0)
+        most = over + sum(amount for amount in under_way if amount > 0)
         if not least - CLOSE <= total <= most + CLOSE:
             yield f"sum of {name}: {total}, not between {least:.3f} and {most:.3f}"
             return

@@ -8,7 +8,7 @@ import sys
 
 from ..browser.chromium import chromium, require_chromium
 from ..command_line import print_progress, run
-from ..config_folder import add_component
+from ..config_folder import add_component, set_up
 from ..home import Home
 from ..paths import IMMEDIATE_REPAIRS, ROOT, run_folder
 from ..simulator import Simulator
@@ -42,6 +42,7 @@ async def _run(path: str) -> int:
 async def _fill(album: Path, folder: Path, path: str) -> None:
     home = Home(folder / "config")
     add_component(home.folder, IMMEDIATE_REPAIRS)
+    set_up(home.folder, "energy")
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(home)
         simulator = await stack.enter_async_context(Simulator.ours(folder, "--users", "2"))

@@ -10,6 +10,7 @@ from playwright.async_api import Browser, ViewportSize, expect
 from ..browser.frontend import VIEWPORT, Frontend, tokens
 from ..browser.pages import (
     AutomationEditor,
+    EnergyPages,
     RepairsPage,
     SimulatorPage,
     add_integration,
@@ -57,6 +58,7 @@ class Album:
             car = await self._evening(socket)
             await self._automation(tab, car)
             await self._calendar(tab)
+            await self._energy(tab, car)
             await self._car(tab, socket, car)
             await self._repair(tab, socket)
             await tab.close()
@@ -150,6 +152,14 @@ class Album:
         await tab.go("/calendar")
         await expect(tab.page.locator("ha-full-calendar")).to_contain_text("kWh")
         await picture(tab.page, self._path("calendar"))
+
+    async def _energy(self, tab: Frontend, car: dict[str, Any]) -> None:
+        """Show how a statistic is chosen for the Energy dashboard, and the bars of a day."""
+        pages = EnergyPages(tab)
+        await pages.add_device("Jedlix")
+        await picture(tab.page, self._path("energy-device"), tab.page.get_by_role("dialog").first)
+        await pages.choose(f"{car['brand']} {car['model']} charging history energy")
+        await picture(tab.page, self._path("energy"), await pages.show_yesterday())
 
     async def _car(self, tab: Frontend, socket: WebSocket, car: dict[str, Any]) -> None:
         devices, entities = await our_devices(socket), await our_entities(socket)

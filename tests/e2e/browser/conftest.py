@@ -14,7 +14,7 @@ import pytest_socket
 from harness.browser.chromium import NO_CHROMIUM, chromium, find_chromium
 from harness.browser.frontend import Frontend, tokens
 from harness.config_entries import add_jedlix, entries, remove, set_options
-from harness.config_folder import add_component
+from harness.config_folder import add_component, set_up
 from harness.home import Home
 from harness.paths import IMMEDIATE_REPAIRS
 from harness.simulator import Simulator
@@ -58,6 +58,7 @@ async def installation(
     folder = tmp_path_factory.mktemp("browser")
     home = Home(folder / "config")
     add_component(home.folder, IMMEDIATE_REPAIRS)
+    set_up(home.folder, "energy")
     async with (
         home,
         Simulator.ours(folder, "--users", str(USERS)) as simulator,
