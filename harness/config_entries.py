@@ -40,7 +40,7 @@ async def add_jedlix(
 async def set_options(api: HomeApi, entry_id: str, **options: Any) -> None:
     """Change the named options; the others keep their values."""
     flow = await Flow.begin(api, OPTIONS, entry_id)
-    await flow.submit("init", {**_prefilled(flow.fields), **options})
+    await flow.submit("init", _filled(flow.fields, options))
     flow.result()
 
 
@@ -102,12 +102,19 @@ async def are_loaded(api: HomeApi) -> bool:
     return bool(found) and all(entry["state"] == "loaded" for entry in found)
 
 
-def _prefilled(fields: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return what the form sends when somebody only presses Submit."""
+def _filled(fields: Sequence[Mapping[str, Any]], entered: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the form sends when somebody changes some fields, those of its sections included."""
     values: dict[str, Any] = {}
     for field in fields:
+        name = field["name"]
+        if name in entered:
+            values[name] = entered[name]
+            continue
+        if field.get("type") == "expandable":
+            values[name] = _filled(field["schema"], entered)
+            continue
         suggested = (field.get("description") or {}).get("suggested_value")
         value = suggested if suggested is not None else field.get("default")
         if value is not None:
-            values[field["name"]] = value
+            values[name] = value
     return values

@@ -117,7 +117,7 @@ class Simulator:
     async def event_types(self) -> list[str]:
         """Return all event types that it can deliver, documented or not."""
         info = await self.info()
-        return [*info["documented_event_types"], *info["own_event_types"]]
+        return [*info["documented_event_types"], *info["reported_event_types"]]
 
     async def users(self) -> list[dict[str, Any]]:
         """Return the users with their vehicles."""
@@ -144,9 +144,14 @@ class Simulator:
         """Boost the car's smart session or stop boosting, as the driver would in the app."""
         await self._ask("POST", f"vehicles/{vehicle_id}/boost", {"enabled": enabled})
 
-    async def link(self, vehicle_id: str, *, connected: bool) -> None:
-        """Lose or restore the link to the car's maker."""
-        await self._ask("POST", f"vehicles/{vehicle_id}/link", {"connected": connected})
+    async def link(self, vehicle_id: str, *, connected: bool, reason: str = "disconnected") -> None:
+        """Lose or restore the link to the car's maker; the reason is `disconnected` or `credentials`."""
+        body = {"connected": connected, "reason": reason}
+        await self._ask("POST", f"vehicles/{vehicle_id}/link", body)
+
+    async def impossible(self, vehicle_id: str) -> None:
+        """Let Jedlix find that the car's session cannot reach the desired level."""
+        await self._ask("POST", f"vehicles/{vehicle_id}/impossible", {})
 
     async def ledger(self) -> dict[str, Any]:
         """Return all sessions with their figures, all reports of cars, and all tokens that were given."""

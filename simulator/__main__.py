@@ -2,16 +2,19 @@
 
 import argparse
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 import errno
 import json
 from pathlib import Path
 import signal
 import sys
+from textwrap import fill
 
 from .app import Settings, Simulator
+from .cloud import ABSENT_IN_PARTIAL
+from .event_types import DOCUMENTED_EVENTS, NEVER_SENT, PARTIAL_LIMIT, REPORTED_EVENTS
 from .faults import manual
-from .webhooks import DOCUMENTED_EVENTS, OWN_EVENTS, RETRIES
+from .webhooks import RETRIES
 
 _ABOUT = (
     "A stand-in for the Jedlix Smart Charging cloud: its API, its webhooks, and cars to play with."
@@ -28,7 +31,12 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--port", type=_port, default=8099, help="port of API and page (8099; 0: any free one)")
     add("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
-    add("--mode", choices=("default", "strict", "noisy"), default="default", help="see below")
+    add(
+        "--mode",
+        choices=("default", "strict", "partial", "noisy"),
+        default="default",
+        help="see below",
+    )
     add(
         "--speed",
         type=_positive,
@@ -60,12 +68,18 @@ def _parser() -> argparse.ArgumentParser:
     add("--audience", metavar="URL", help="accept this audience beside the simulator's address")
     add("--expires-in", type=_count, default=86400, metavar="S", help="life of a token (86400)")
     add(
-        "--session-events",
-        type=_session_events,
-        default=OWN_EVENTS,
+        "--event-types",
+        type=_event_types,
         metavar="LIST",
-        help="event types beside the documented ones: 'none', some of the simulator's own by name, or "
-        f"kind=name to call them differently; kinds: {', '.join(OWN_EVENTS)}",
+        help="event types beside the documented ones, instead of those of the mode: 'all', 'none', some of "
+        "the reported ones by name, or kind=name to call them differently; "
+        f"kinds: {', '.join(REPORTED_EVENTS)}",
+    )
+    add(
+        "--history-shape",
+        choices=("records", "events"),
+        default="records",
+        help="the history as flat records of deliveries (reported), or as events with their deliveries",
     )
     add(
         "--retries",
@@ -95,14 +109,16 @@ def _epilog() -> str:
     return f"""\
 What is Jedlix's and what is ours
   Documented event types: {", ".join(DOCUMENTED_EVENTS.values())}.
-  Event types of the simulator's own, since Jedlix's names for such events are unknown:
-    {", ".join(OWN_EVENTS.values())}.
+{_listed(_REPORTED, REPORTED_EVENTS)}
+{_listed("Of these, the simulator never sends", NEVER_SENT)}
   Endpoints are documented, seen in an official SDK, or assumed by us (A1 to A12); the page and
   GET /control/endpoints say which is which. In strict mode, the assumed ones are not there.
 
 Modes
   default   documented and SDK shapes exactly, assumed endpoints beside them
-  strict    nothing assumed: assumed endpoints are 404, energy and money are not reported
+  strict    only what is documented or in an SDK: assumed endpoints are 404, reported event types 400,
+            energy and money are not reported
+{_partial()}
   noisy     unknown keys, values and events, nulls, mixed dates and lists, duplicated and late deliveries
 
 Faults
@@ -118,6 +134,33 @@ General faults, for the whole cloud
 Aimed faults, at calls and users; each kind has its own fields, and those that its heading names
 {manual.aimed_faults()}
 """
+
+
+_REPORTED = (
+    "Reported event types: seen in public code that copies Jedlix's webhook model, not confirmed"
+)
+
+
+def _listed(heading: str, kinds: Iterable[str]) -> str:
+    """Return the event types of these kinds under a heading."""
+    names = (name for kind, name in REPORTED_EVENTS.items() if kind in kinds)
+    return fill(
+        f"{heading}: {', '.join(names)}.", 110, initial_indent="  ", subsequent_indent="    "
+    )
+
+
+def _partial() -> str:
+    """Return what the partial mode has and lacks."""
+    names = ", ".join(Settings(mode="partial").reported_events.values())
+    return fill(
+        f"partial   some reported event types ({names}), the others are 400; at most {PARTIAL_LIMIT} "
+        "subscriptions, one more is 409; the assumed endpoints but "
+        f"{', '.join(sorted(ABSENT_IN_PARTIAL))}",
+        110,
+        initial_indent="  ",
+        subsequent_indent=" " * 12,
+        break_on_hyphens=False,
+    )
 
 
 def _positive(text: str) -> float:
@@ -144,17 +187,20 @@ def _count(text: str) -> int:
     return value
 
 
-def _session_events(text: str) -> dict[str, str]:
+def _event_types(text: str) -> dict[str, str]:
     """Read which kinds of events are offered, and under which names."""
+    if text == "all":
+        return dict(REPORTED_EVENTS)
     chosen: dict[str, str] = {}
-    kinds = {name: kind for kind, name in OWN_EVENTS.items()}
+    kinds = {name: kind for kind, name in REPORTED_EVENTS.items()}
     for part in filter(None, () if text == "none" else text.split(",")):
         kind, equals, name = part.strip().partition("=")
         if not equals:
-            kind, name = kinds.get(kind, kind), OWN_EVENTS.get(kind, kind)
-        if kind not in OWN_EVENTS or not name:
+            kind = kinds.get(kind, kind)
+            name = REPORTED_EVENTS.get(kind, "")
+        if kind not in REPORTED_EVENTS or not name:
             raise argparse.ArgumentTypeError(
-                f"{part!r}: known are {', '.join(OWN_EVENTS.values())}"
+                f"{part!r}: known are {', '.join(REPORTED_EVENTS.values())}"
             )
         chosen[kind] = name
     return chosen
@@ -183,7 +229,7 @@ def _faults(text: str) -> dict[str, object]:
 def _welcome(simulator: Simulator) -> str:
     """Say where everything is."""
     settings = simulator.settings
-    own = ", ".join(settings.session_events.values()) or "none"
+    reported = ", ".join(settings.reported_events.values()) or "none"
     users = f"{len(simulator.world.users)} users"
     return f"""\
 A simulator of Jedlix, not Jedlix. Mode {settings.mode}, {users}, speed {simulator.speed:g}.
@@ -197,7 +243,7 @@ A simulator of Jedlix, not Jedlix. Mode {settings.mode}, {users}, speed {simulat
   API key        {settings.api_key}
 
   event types    documented: {", ".join(DOCUMENTED_EVENTS.values())}
-                 the simulator's own: {own}
+                 reported: {reported}
 
 Ctrl-C stops it."""
 

@@ -11,6 +11,7 @@ from itertools import islice
 import time
 from typing import Any
 
+from .event_types import DOCUMENTED_EVENTS, PARTIAL_LIMIT
 from .faults import aimed, events
 from .faults.general import ACTIONS, Chance, Faults
 from .faults.kinds import TOKEN
@@ -22,10 +23,22 @@ from .noise import Noise
 from .routine import Routine
 from .settings import Settings
 from .tokens import Tokens
-from .webhooks import DOCUMENTED_EVENTS, Webhooks
+from .webhooks import Webhooks
 from .world import World
 
 MAX_KEPT_REQUESTS = 100_000
+ABSENT_IN_PARTIAL = frozenset(
+    {
+        "financials",
+        "request_refresh",
+        "refresh_status",
+        "session",
+        "tariffs",
+        "update_subscription",
+        "webhook_history",
+    }
+)
+"""Endpoints, all of them assumed, that a tenant of the partial mode does not have."""
 
 
 class Cloud:
@@ -60,7 +73,8 @@ class Cloud:
             faults=self.faults,
             chance=self.chance,
             noise=self.noise,
-            event_types=DOCUMENTED_EVENTS | dict(settings.session_events),
+            event_types=DOCUMENTED_EVENTS | dict(settings.reported_events),
+            limit=PARTIAL_LIMIT if settings.mode == "partial" else None,
             retries=settings.retries,
             retention=timedelta(days=settings.retention_days),
             timeout=settings.endpoint_timeout,
@@ -80,6 +94,12 @@ class Cloud:
     def is_strict(self) -> bool:
         """Whether assumed endpoints and fields are absent."""
         return self.settings.mode == "strict"
+
+    def offers(self, name: str, *, is_assumed: bool) -> bool:
+        """Return whether this tenant has an endpoint of the table."""
+        if self.settings.mode == "partial":
+            return name not in ABSENT_IN_PARTIAL
+        return not (self.is_strict and is_assumed)
 
     @property
     def audiences(self) -> set[str]:
@@ -221,10 +241,20 @@ class Cloud:
         settings = vehicle.settings | changes
         self.act(lambda now: self.world.change_settings(vehicle, settings, now))
 
-    def link(self, vehicle_id: str, *, connected: bool) -> None:
-        """Lose or restore the link to the car's maker."""
+    def link(self, vehicle_id: str, *, connected: bool, reason: str = "disconnected") -> None:
+        """Lose or restore the link to the car's maker; the reason is `disconnected` or `credentials`."""
         vehicle = self.vehicle(vehicle_id)
-        self.act(lambda now: self.world.set_link(vehicle, now, connected=connected))
+        self.act(lambda now: self.world.set_link(vehicle, now, connected=connected, reason=reason))
+
+    def impossible(self, vehicle_id: str) -> None:
+        """Let Jedlix find that the car's session cannot reach the desired level."""
+        vehicle = self.vehicle(vehicle_id)
+        self.act(lambda now: self.world.report_impossible(vehicle, now))
+
+    def remove_user(self, user_id: str) -> None:
+        """Remove a user with all cars. Raises KeyError when there is none."""
+        user = self.world.users[user_id]
+        self.act(lambda now: self.world.remove_user(user, now))
 
     def ready(self, vehicle_id: str) -> None:
         """Send the documented vehicleConnectionReadyToContinue."""

@@ -14,10 +14,10 @@ from .api.charging import check_settings
 from .api.http import Problem, json_response
 from .api.table import TABLE
 from .cloud import Cloud
+from .event_types import DOCUMENTED_EVENTS
 from .faults import general
 from .faults.kinds import KINDS
 from .model import ChargeState, JsonObject, Vehicle
-from .webhooks import DOCUMENTED_EVENTS
 from .world import Refused
 
 type _Act = Callable[[web.Request, JsonObject], Any]
@@ -47,7 +47,7 @@ class Control:
             "api_key": cloud.settings.api_key,
             "mode": cloud.settings.mode,
             "documented_event_types": list(DOCUMENTED_EVENTS.values()),
-            "own_event_types": list(cloud.settings.session_events.values()),
+            "reported_event_types": list(cloud.settings.reported_events.values()),
         }
 
     def endpoints(self, _request: web.Request, _body: JsonObject) -> JsonObject:
@@ -59,7 +59,7 @@ class Control:
                 "path": row.path,
                 "evidence": row.evidence,
                 "note": row.note,
-                "offered": not (self._cloud.is_strict and row.is_assumed),
+                "offered": self._cloud.offers(row.name, is_assumed=row.is_assumed),
             }
             for row in TABLE
         ]
@@ -212,10 +212,28 @@ class Control:
         return truth.vehicle(vehicle)
 
     def link(self, request: web.Request, body: JsonObject) -> JsonObject:
-        """Lose or restore the link to the maker."""
+        """Lose or restore the link to the maker; the `reason` is disconnected or credentials."""
+        _known(body, "connected", "reason")
+        reason = body.get("reason", "disconnected")
+        if reason not in {"disconnected", "credentials"}:
+            raise ValueError("reason is disconnected or credentials")
         vehicle = self._vehicle(request)
-        self._cloud.link(vehicle.id, connected=_flag(body, "connected"))
+        self._cloud.link(vehicle.id, connected=_flag(body, "connected"), reason=reason)
         return truth.vehicle(vehicle)
+
+    def impossible(self, request: web.Request, _body: JsonObject) -> JsonObject:
+        """Let Jedlix find that the session cannot reach the desired level."""
+        vehicle = self._vehicle(request)
+        self._cloud.impossible(vehicle.id)
+        return truth.vehicle(vehicle)
+
+    def remove_user(self, request: web.Request, _body: JsonObject) -> JsonObject:
+        """Remove a user with all cars."""
+        user_id = request.match_info["user"].lower()
+        if user_id not in self._cloud.world.users:
+            raise web.HTTPNotFound(text=f"There is no user {user_id}.")
+        self._cloud.remove_user(user_id)
+        return {"removed": user_id}
 
     def boost(self, request: web.Request, body: JsonObject) -> JsonObject:
         """Boost the running smart session or stop boosting."""
@@ -281,6 +299,7 @@ def add_routes(router: web.UrlDispatcher, cloud: Cloud) -> None:
         ("DELETE", "/control/faults", control.clear_faults),
         ("POST", "/control/clock", control.clock),
         ("POST", "/control/users", control.add_user),
+        ("DELETE", "/control/users/{user}", control.remove_user),
         ("POST", "/control/deliver", control.deliver),
         ("DELETE", car, control.remove),
         ("POST", car + "/plug", control.plug),
@@ -288,6 +307,7 @@ def add_routes(router: web.UrlDispatcher, cloud: Cloud) -> None:
         ("POST", car + "/telemetry", control.telemetry),
         ("POST", car + "/ready", control.ready),
         ("POST", car + "/link", control.link),
+        ("POST", car + "/impossible", control.impossible),
         ("POST", car + "/boost", control.boost),
         ("POST", car + "/settings", control.settings),
     )

@@ -103,6 +103,10 @@ class Ledger:
         self.latest = max(self.latest, at)
         return at
 
+    def signal_update(self, vehicle: Vehicle, at: datetime) -> None:
+        """Add the signal that something about a car changed, or about the session that it is in."""
+        self.signal("session_updated" if vehicle.session else "vehicle_updated", vehicle, at)
+
     def signal(self, kind: str, vehicle: Vehicle, at: datetime) -> None:
         """Add a signal of this car for webhooks."""
         session = vehicle.session.id if vehicle.session else None

@@ -19,12 +19,13 @@ class Request(NamedTuple):
 
 @dataclass(slots=True, frozen=True)
 class Attempt:
-    """One POST to the endpoint: its status, or the error in words, and how long it took."""
+    """One POST to the endpoint: its status and body, or the error in words, and how long it took."""
 
     at: datetime
     status: int | None
     error: str | None
     ms: float
+    response: str = ""
 
     @property
     def ok(self) -> bool:

@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from .webhooks import OWN_EVENTS, RETRIES
+from .event_types import reported_events_of
+from .webhooks import RETRIES
 
-type Mode = Literal["default", "strict", "noisy"]
+type Mode = Literal["default", "strict", "partial", "noisy"]
+type HistoryShape = Literal["records", "events"]
 type ApiKeyCheck = Literal["sent", "required", "off"]
 
 
@@ -32,8 +34,15 @@ class Settings:
     api_key_check: ApiKeyCheck = "sent"
     audience: str | None = None
     expires_in: int = 86400
-    session_events: Mapping[str, str] = field(default_factory=lambda: dict(OWN_EVENTS))
+    event_types: Mapping[str, str] | None = None
+    """Names of the reported event types by kind of signal; None for those of the mode."""
+    history_shape: HistoryShape = "records"
     retries: Sequence[float] = RETRIES
     retention_days: float = 7.0
     endpoint_timeout: float = 10.0
     faults: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def reported_events(self) -> Mapping[str, str]:
+        """The reported event types of this tenant, by kind of signal."""
+        return reported_events_of(self.mode) if self.event_types is None else self.event_types

@@ -14,25 +14,16 @@ import aiohttp
 import orjson
 
 from . import dates
+from .event_types import DOCUMENTED_EVENTS, pascal_case
 from .faults.general import Chance, Faults
 from .messages import Attempt, Delivery, Event, Subscription
 from .model import JsonObject, Signal
 from .noise import Noise
 
-DOCUMENTED_EVENTS = {
-    "user_created": "userCreated",
-    "ready_to_continue": "vehicleConnectionReadyToContinue",
-}
-"""The two event types whose names are documented."""
-OWN_EVENTS = {
-    "session_started": "simSessionStarted",
-    "session_ended": "simSessionEnded",
-    "state_changed": "simVehicleStateChanged",
-    "settings_changed": "simChargeSettingsChanged",
-}
-"""Event types with names of the simulator's own: what Jedlix calls such events is unknown."""
 RETRIES = (5.0, 30.0, 120.0, 600.0)
 """Seconds after a failed delivery until the next try; whether Jedlix retries at all is unknown."""
+KEPT_OF_ANSWER = 1000
+"""How many bytes of an answer the history keeps (reported: 1,000 characters)."""
 _TENANT = "simulator"
 
 
@@ -51,12 +42,17 @@ class Webhooks:
         chance: Chance,
         noise: Noise | None,
         event_types: Mapping[str, str],
+        limit: int | None = None,
         retries: Sequence[float] = RETRIES,
         retention: timedelta = timedelta(days=7),
         timeout: float = 10.0,
     ) -> None:
-        """Make an empty set. `event_types` says how each kind of signal is called."""
+        """Make an empty set.
+
+        `event_types` says how each kind of signal is called, `limit` how many subscriptions there may be.
+        """
         self.event_types = dict(event_types)
+        self._limit = limit
         self.subscriptions: dict[str, Subscription] = {}
         self.deliveries: deque[Delivery] = deque()
         self._events: list[Event] = []
@@ -92,6 +88,26 @@ class Webhooks:
         await self._idle.wait()
 
     # --- subscriptions ------------------------------------------------------------------------------
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no more subscriptions may be made."""
+        limit = self._faults.subscription_limit or self._limit
+        return limit is not None and len(self.subscriptions) >= limit
+
+    def name_of(self, kind: str) -> str | None:
+        """Return the event type of a kind of signal, None where the tenant has none."""
+        name = self.event_types.get(kind)
+        if name is None or kind in DOCUMENTED_EVENTS:
+            return name
+        return pascal_case(name) if self._faults.spelling == "PascalCase" else name
+
+    @property
+    def offered(self) -> list[str]:
+        """The event types that can be subscribed."""
+        names = (self.name_of(kind) for kind in self.event_types)
+        refused = self._faults.refused_event_types
+        return [name for name in names if name is not None and name not in refused]
 
     async def test(self, event_type: str, url: str, api_key: str) -> str | None:
         """Send the documented test message. Return what went wrong, in words, or None."""
@@ -139,7 +155,7 @@ class Webhooks:
 
     def publish_signal(self, signal: Signal) -> None:
         """Publish a signal of the world to those who subscribed to its type, if it has a name."""
-        if (event_type := self.event_types.get(signal.kind)) is None:
+        if (event_type := self.name_of(signal.kind)) is None:
             return
         ids = {"vehicleId": signal.vehicle_id, "sessionId": signal.session_id}
         extra = {key: value for key, value in ids.items() if value is not None}
@@ -273,17 +289,19 @@ class Webhooks:
         }
         at, begun = self._now(), time.perf_counter()
         status = error = None
+        response = ""
         try:
             async with self._http.post(
                 delivery.url, data=body, headers=headers, allow_redirects=False
             ) as answer:
-                await answer.read()
+                response = (await answer.read())[:KEPT_OF_ANSWER].decode(errors="replace")
                 status = answer.status
         except TimeoutError:
             error = f"no answer within {self._timeout:g} s"
         except (aiohttp.ClientError, OSError, ValueError) as err:
             error = f"{type(err).__name__}: {err}"
-        attempt = Attempt(at, status, error, round((time.perf_counter() - begun) * 1000, 2))
+        ms = round((time.perf_counter() - begun) * 1000, 2)
+        attempt = Attempt(at, status, error, ms, response)
         delivery.attempts.append(attempt)
         return attempt
 

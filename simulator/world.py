@@ -171,7 +171,7 @@ class World:
         user.vehicles.append(vehicle)
         at = self.ledger.stamp(now)
         self.ledger.journal("vehicle_added", user.id, vehicle.id, at)
-        self.ledger.signal("state_changed", vehicle, at)
+        self.ledger.signal("vehicle_selected", vehicle, at)
         return vehicle
 
     def remove_vehicle(self, vehicle: Vehicle, now: datetime) -> None:
@@ -183,7 +183,7 @@ class World:
         self._resumes.pop(vehicle.id, None)
         self.users[vehicle.user_id].vehicles.remove(vehicle)
         self.ledger.journal("vehicle_removed", vehicle.user_id, vehicle.id, at)
-        self.ledger.signal("state_changed", vehicle, at)
+        self.ledger.signal("vehicle_removed", vehicle, at)
 
     def move_vehicle(self, vehicle: Vehicle, owner: User, now: datetime) -> None:
         """Give a car to another user (a fault; unknown at Jedlix). Its session ends, its id stays."""
@@ -192,26 +192,38 @@ class World:
         self.ledger.end_session(vehicle, at)
         vehicle.previous_session = None
         self.ledger.journal("vehicle_removed", former.id, vehicle.id, at)
-        self.ledger.signal("state_changed", vehicle, at)
+        self.ledger.signal("vehicle_removed", vehicle, at)
         former.vehicles.remove(vehicle)
         owner.vehicles.append(vehicle)
         vehicle.user_id = owner.id
         if vehicle.location_id is not None:
             vehicle.location_id = owner.locations[0].id if owner.locations else None
         self.ledger.journal("vehicle_added", owner.id, vehicle.id, at)
-        self.ledger.signal("state_changed", vehicle, at)
+        self.ledger.signal("vehicle_selected", vehicle, at)
         if vehicle.plugged_in:
             self._react(vehicle, report=True)
 
-    def set_link(self, vehicle: Vehicle, now: datetime, *, connected: bool) -> None:
-        """Lose or restore the link to the car's maker; without it there is no telemetry (4.9)."""
+    def set_link(
+        self, vehicle: Vehicle, now: datetime, *, connected: bool, reason: str = "disconnected"
+    ) -> None:
+        """Lose or restore the link to the car's maker; without it there is no telemetry (4.9).
+
+        The reason is `disconnected` or `credentials`; which of them Jedlix reports when is assumed.
+        """
         if vehicle.is_connected == connected:
             return
         vehicle.is_connected = connected
         at = self.ledger.stamp(now)
-        kind = "vehicle_link_restored" if connected else "vehicle_link_lost"
-        self.ledger.journal(kind, vehicle.user_id, vehicle.id, at)
-        self.ledger.signal("state_changed", vehicle, at)
+        if connected:
+            self.ledger.journal("vehicle_link_restored", vehicle.user_id, vehicle.id, at)
+            self.ledger.signal("vehicle_connected", vehicle, at)
+        else:
+            details = {"reason": reason}
+            self.ledger.journal(
+                "vehicle_link_lost", vehicle.user_id, vehicle.id, at, details=details
+            )
+            kind = "invalid_credentials" if reason == "credentials" else "disconnected"
+            self.ledger.signal(f"vehicle_{kind}", vehicle, at)
         if connected:
             self._update(vehicle, now)
 
@@ -221,6 +233,15 @@ class World:
         at = self.ledger.stamp(now)
         self.ledger.journal("vehicle_ready_to_continue", vehicle.user_id, vehicle.id, at)
         self.ledger.signal("ready_to_continue", vehicle, at)
+
+    def remove_user(self, user: User, now: datetime) -> None:
+        """Remove a user with all cars. Assumed: the sessions stay in the tenant's list."""
+        for vehicle in list(user.vehicles):
+            self.remove_vehicle(vehicle, now)
+        del self.users[user.id]
+        at = self.ledger.stamp(now)
+        self.ledger.journal("user_removed", user.id, None, at)
+        self.ledger.signals.append(Signal("user_removed", user.id, at))
 
     # --- plugs and telemetry ------------------------------------------------------------------------
 
@@ -305,7 +326,7 @@ class World:
         if report.state is not ChargeState.UNKNOWN:
             self.ledger.conclude(vehicle, report)
         if replace(report, at=before.at) != before:
-            self.ledger.signal("state_changed", vehicle, report.at)
+            self.ledger.signal_update(vehicle, report.at)
 
     # --- sessions -----------------------------------------------------------------------------------
 
@@ -321,6 +342,18 @@ class World:
             "boost_started" if enabled else "boost_ended", vehicle, self.ledger.stamp(now)
         )
         self._react(vehicle)
+
+    def report_impossible(self, vehicle: Vehicle, now: datetime) -> None:
+        """Let Jedlix report that the session cannot reach the desired level (meaning: documented)."""
+        if vehicle.session is None:
+            raise Refused("There is no active session.")
+        at = self.ledger.stamp(now)
+        details = {
+            "battery_level": vehicle.report.battery_level,
+            "desired_battery_level": vehicle.settings["desiredBatteryLevel"],
+        }
+        self.ledger.note("session_impossible", vehicle, at, details=details)
+        self.ledger.signal("session_impossible", vehicle, at)
 
     def boost_vehicle(self, vehicle: Vehicle, now: datetime, *, enabled: bool) -> None:
         """Boost the session that the car is in."""
@@ -363,7 +396,7 @@ class World:
             self.ledger.note(kind, vehicle, at, details={"resumes_at": resumes_at})
             if session and session.is_managed != vehicle.manageable:
                 self.ledger.end_session(vehicle, at)
-        self.ledger.signal("settings_changed", vehicle, at)
+        self.ledger.signal("vehicle_updated", vehicle, at)
         if vehicle.plugged_in:
             self._react(vehicle, report=vehicle.session is None)
 

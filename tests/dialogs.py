@@ -1,6 +1,6 @@
 """Dialogs as a browser shows and answers them, and the way through the set-up."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 import json
 from pathlib import Path
@@ -142,11 +142,7 @@ class Dialog:
     @property
     def shown(self) -> dict[str, Any]:
         """Return the values that the browser fills in: what is suggested, else the default."""
-        values = {
-            name: (item.get("description") or {}).get("suggested_value", item.get("default"))
-            for name, item in self.fields.items()
-        }
-        return {name: value for name, value in values.items() if value is not None}
+        return _shown(self.fields.values())
 
     def labels(self, name: str) -> dict[str, str]:
         """Return the labels of a select field by value."""
@@ -171,11 +167,7 @@ class Dialog:
     async def send(self, **answers: Any) -> Self:
         """Change some fields and send the form. An empty field is not sent."""
         self.secrets |= {answers[name] for name in _SECRETS if answers.get(name)}
-        filled = {
-            name: value
-            for name, value in (self.shown | answers).items()
-            if value is not None and value != ""
-        }
+        filled = _filled(self.fields.values(), answers)
         return await self._show(await self.flows.async_configure(self.result["flow_id"], filled))
 
     async def choose(self, option: str) -> Self:
@@ -213,13 +205,47 @@ class Dialog:
     def _check_form(self) -> None:
         """Check that a form has a text for all that it shows, and shows no secret."""
         texts = self.texts["step"][self.step]
-        assert set(self.fields) == set(texts["data"]) == set(texts["data_description"])
+        sections = {name for name, item in self.fields.items() if item.get("type") == "expandable"}
+        data = set(texts.get("data", ()))
+        assert set(self.fields) - sections == data == set(texts.get("data_description", ()))
+        for name in sections:
+            section = texts["sections"][name]
+            shown = {item["name"] for item in self.fields[name]["schema"]}
+            assert shown <= set(section["data"]) == set(section["data_description"])
+            assert section["name"]
         assert texts["title"]
         assert set(self.errors) <= {"base", *self.fields}
         assert set(self.errors.values()) <= set(self.texts.get("error", ()))
         visible = [*self.shown.values(), *(self.result["description_placeholders"] or {}).values()]
         assert not self.secrets.intersection(map(str, visible))
         assert not set(self.shown) & set(_SECRETS)
+
+
+def _shown(fields: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the values that the browser fills in; those of a section are in a dict of their own."""
+    values: dict[str, Any] = {}
+    for item in fields:
+        if item.get("type") == "expandable":
+            values[item["name"]] = _shown(item["schema"])
+            continue
+        value = (item.get("description") or {}).get("suggested_value", item.get("default"))
+        if value is not None:
+            values[item["name"]] = value
+    return values
+
+
+def _filled(fields: Iterable[Mapping[str, Any]], answers: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is sent after some fields were changed, in sections as well. An empty one is not sent."""
+    values: dict[str, Any] = {}
+    for item in fields:
+        name = item["name"]
+        if item.get("type") == "expandable":
+            values[name] = _filled(item["schema"], answers)
+            continue
+        value = answers.get(name, _shown([item]).get(name))
+        if value is not None and value != "":
+            values[name] = value
+    return values
 
 
 # -- the way through the steps -----------------------------------------------------------------------------
@@ -276,6 +302,7 @@ async def wait_until_connected(hass: HomeAssistant, entry: ConfigEntry) -> None:
     def is_settled() -> bool:
         return entry.state is ConfigEntryState.LOADED and entry.runtime_data.push.state in (
             "waiting",
+            "limited",
             "healthy",
         )
 

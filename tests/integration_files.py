@@ -94,7 +94,8 @@ def manifest(root: Path) -> Iterator[str]:
 
 KEY: Final = "[a-z0-9_]+"
 _OF_STEP: Final = "data|data_description|menu_options|menu_option_descriptions"
-STEP: Final = rf"(title|description|submit|({_OF_STEP})\.{KEY})"
+_OF_SECTION: Final = rf"name|description|(data|data_description)\.{KEY}"
+STEP: Final = rf"(title|description|submit|({_OF_STEP})\.{KEY}|sections\.{KEY}\.({_OF_SECTION}))"
 FLOW: Final = rf"(step\.{KEY}\.{STEP}|(abort|create_entry|error|progress)\.{KEY})"
 FIELDS: Final = rf"fields\.{KEY}\.(name|description)"
 ENTITY: Final = (
@@ -195,8 +196,9 @@ def steps_of_flows(root: Path) -> Iterator[str]:
     for flow in ("config", "options", "config_subentries.*", "issues.*.fix_flow"):
         for path, step in branches(english(root), f"{flow}.step.*"):
             named.add(path.rpartition(".")[2])
-            for field in step.get("data", {}).keys() ^ step.get("data_description", {}).keys():
-                yield f"{path}: {field} needs a name and a description"
+            for form in (step, *step.get("sections", {}).values()):
+                for field in form.get("data", {}).keys() ^ form.get("data_description", {}).keys():
+                    yield f"{path}: {field} needs a name and a description"
     yield from (f"the step {name}" for name in shown ^ named)
 
 

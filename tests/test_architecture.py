@@ -26,7 +26,7 @@ LAYERS: Final = (
     {"push"},
     {"store", "devices", "listeners", "errors", "target", "users", "issues"},
     {"fleet", "publisher", "known_users"},
-    {"refresher"},
+    {"refresher", "link_issues"},
     {"coordinator"},
     {"webhook", "commands", "session_history"},
     {"recorded_hours"},

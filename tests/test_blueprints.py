@@ -402,6 +402,28 @@ async def test_the_home_battery_is_held_just_while_the_car_draws_power(
     assert (len(held), len(released)) == (2, 2)
 
 
+# -- not_in_time -------------------------------------------------------------------------------------------
+
+
+async def test_a_car_that_is_not_charged_in_time_or_is_out_of_reach_notifies(
+    hass: HomeAssistant, use: Use, sim: Simulator, entry: MockConfigEntry, sent: list[ServiceCall]
+) -> None:
+    car = sim.vehicle_ids[0]
+    sim.plug(car)
+    await until(hass, lambda: state_of(hass, "_smart_session") == "on")
+    await use("not_in_time", cars={"device_id": car_device(hass, entry, sim).id})
+    sim.impossible(car)
+    await until(hass, lambda: len(sent) == 1)
+    desired = sim.vehicle(car).settings["desiredBatteryLevel"]
+    assert (
+        sent[0].data["message"].startswith(f"Will not be charged in time: {desired} % is wanted, ")
+    )
+    sim.link(car, connected=False, reason="credentials")
+    await until(hass, lambda: len(sent) == 2)
+    assert "its maker refuses the credentials" in sent[1].data["message"]
+    assert {call.data["title"] for call in sent} == {car_device(hass, entry, sim).name}
+
+
 # -- pause_for_calendar ------------------------------------------------------------------------------------
 
 

@@ -84,19 +84,19 @@ def truth(*, sent: tuple[Sent, ...] = (), calls: tuple[tuple[float, str], ...] =
         deliveries=[
             {
                 "id": "d",
-                "event_type": "simSessionStarted",
+                "event_type": "sessionStarted",
                 "user_id": USER,
                 "is_test": False,
                 "created_at": at(100),
                 "message": {
                     "id": "d",
-                    "eventType": "simSessionStarted",
+                    "eventType": "sessionStarted",
                     "userId": USER,
                     "timestamp": moment(100),
                 },
             }
         ],
-        sent=sent or (Sent(at(100.1), 200, "d", "simSessionStarted", USER),),
+        sent=sent or (Sent(at(100.1), 200, "d", "sessionStarted", USER),),
         calls=calls,
         tokens=(),
     )
@@ -277,7 +277,7 @@ def test_each_wrong_field_of_a_delivery_is_seen(timeline: Timeline, data: dict[s
     world = truth()
     right = {
         "entry_id": ENTRY,
-        "event_type": "simSessionStarted",
+        "event_type": "sessionStarted",
         "event_id": "d",
         "user_id": USER,
         "followed": True,

@@ -121,7 +121,8 @@ async def test_system_health_shows_whether_jedlix_answers(
     if isinstance(reached, Awaitable):
         reached = await reached
     assert (reached == "ok") is is_up
-    assert info["subscriptions_held"] == info["subscriptions_wanted"] == 6
+    assert info["subscriptions_held"] == info["subscriptions_wanted"]
+    assert info["subscriptions_held"] == len(sim.webhooks.subscriptions) > 0
     assert info["push_state"] == "waiting"
     assert info["last_delivery"] == "-"
 

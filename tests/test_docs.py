@@ -105,7 +105,9 @@ def test_the_page_on_set_up_says_what_the_forms_say() -> None:
     ways = [row[0] for row in rows_of("docs/set-up.md", "### Push")]
     assert sorted(ways) == sorted(ENGLISH["selector"]["callback"]["options"].values())
     options = [row[0] for row in rows_of("docs/set-up.md", "## Afterwards")]
-    assert sorted(options) == sorted(ENGLISH["options"]["step"]["init"]["data"].values())
+    form = ENGLISH["options"]["step"]["init"]
+    sections = (section["name"] for section in form["sections"].values())
+    assert sorted(options) == sorted([*form["data"].values(), *sections])
     menu = [row[0] for row in rows_of("docs/set-up.md", "## Reconfigure")]
     assert sorted(menu) == sorted(ENGLISH["config"]["step"]["reconfigure"]["menu_options"].values())
 
@@ -211,6 +213,8 @@ async def run_a_day(
     await published(ChangeType.CHARGING_STARTED)
     sim.telemetry(tesla, charge_state="stopped")
     await published(ChangeType.CHARGING_PAUSED)
+    sim.impossible(tesla)
+    await published(ChangeType.SESSION_IMPOSSIBLE)
     sim.telemetry(tesla, charge_state="complete")
     await published(ChangeType.CHARGING_COMPLETED)
     sim.link(tesla, connected=False)

@@ -329,7 +329,7 @@ async def test_the_account_counts_deliveries(
     [
         ("userCreated", "userCreated"),
         ("ourOwn", "ourOwn"),
-        ("simSessionStarted", "other"),
+        ("sessionStarted", "other"),
         ("never heard of", "other"),
     ],
 )

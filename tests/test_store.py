@@ -22,6 +22,7 @@ from custom_components.jedlix import async_setup
 from custom_components.jedlix.api import Session, Vehicle
 from custom_components.jedlix.api.offered import Experience
 from custom_components.jedlix.const import DOMAIN
+from custom_components.jedlix.push.refused_types import Reason, Refusal
 from custom_components.jedlix.push.subscriptions import Held
 from custom_components.jedlix.state.serialization import snapshot_as_json
 from custom_components.jedlix.state.series import ImportMark
@@ -35,6 +36,7 @@ from tests.tools import make_entry, record_events, set_up, until
 NOON: Final = datetime(2030, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
 HELD: Final = Held("https://ha.example/api/webhook/w", "print", "s-1")
 MARK: Final = ImportMark(NOON, 7)
+REFUSED = Refusal(reason=Reason.UNKNOWN, at=NOON, count=2, version="0.1.0")
 LEARNED: Final = Experience(answered_at=NOON, refusals=2, refused_since=NOON, refused_at=NOON)
 
 
@@ -103,8 +105,9 @@ def fill(store: JedlixStore) -> None:
     store.tenant_read_at = NOON
     store.push.subscriptions["userCreated"] = HELD
     store.push.missed_since = NOON
-    store.push.tried_event_types |= {"ours": True, "theirs": False}
+    store.push.refused_types["sessionStarted"] = REFUSED
     store.push.reports_changes = True
+    store.reports.removed_users["u"] = NOON
     store.push.last_delivery = NOON
     store.learned_calls["user_sessions"] = LEARNED
     store.imported["u_1"] = MARK
@@ -126,8 +129,9 @@ async def test_everything_that_was_saved_is_loaded(
         "missed_since",
         "users",
         "subscriptions",
-        "guesses",
+        "refused_types",
         "reports_changes",
+        "reports",
         "last_delivery",
         "learned_calls",
         "imported",
@@ -140,8 +144,9 @@ async def test_everything_that_was_saved_is_loaded(
     assert again.tenant_read_at == NOON
     assert again.push.subscriptions == {"userCreated": HELD}
     assert again.push.missed_since == again.push.last_delivery == NOON
-    assert again.push.tried_event_types == {"ours": True, "theirs": False}
+    assert again.push.refused_types == {"sessionStarted": REFUSED}
     assert again.push.reports_changes
+    assert again.reports == store.reports
     assert again.learned_calls == {"user_sessions": LEARNED}
     assert again.imported == {"u_1": MARK}
     assert (again.credentials.refused_since, again.credentials.refusals) == (NOON, 1)
@@ -480,12 +485,12 @@ async def test_until_when_the_tenant_is_known_is_saved_after_a_poll_without_news
     """After a kill, the time before the last poll is no gap."""
     await after(hass, 10)
     file = folder / f"{DOMAIN}.{entry.entry_id}"
-    before = saved(file)["checkpoint"]
+    before = saved(file)["tenant_read_at"]
     await poll(hass, entry)
     known = entry.runtime_data.store.tenant_read_at.isoformat()
     assert known > before
     await after(hass, 20)
-    assert saved(file)["checkpoint"] == known
+    assert saved(file)["tenant_read_at"] == known
 
 
 async def test_cars_sessions_and_subscriptions_survive_a_restart(

@@ -16,7 +16,8 @@ from homeassistant.helpers import device_registry as dr, entity_registry as er, 
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.jedlix.const import DOMAIN
+from custom_components.jedlix.const import CONF_EVENT_TYPES, DOCUMENTED_EVENT_TYPES, DOMAIN
+from custom_components.jedlix.push.event_types import DEFAULT_EVENT_TYPES
 from custom_components.jedlix.store import JedlixStore
 from simulator.app import Simulator
 from tests.conftest import StartSimulator
@@ -102,7 +103,9 @@ async def test_a_stored_file_is_read_and_loses_nothing_when_written_back(
     assert ir.async_get(hass).issues == {}
     del hass_storage[STORE["key"]]
     await store.save()
-    expected = STORE | {"minor_version": 2, "data": with_new_names(STORE["data"])}
+    # The event types that were tried became options, see below.
+    data = {key: value for key, value in with_new_names(STORE["data"]).items() if key != "guesses"}
+    expected = STORE | {"minor_version": 2, "data": data}
     assert with_all_of(hass_storage[STORE["key"]], expected) == expected
     read_at = STORE["data"]["checkpoint"]
     written = hass_storage[STORE["key"]]["data"]
@@ -115,7 +118,7 @@ async def test_a_stored_file_is_read_and_loses_nothing_when_written_back(
 
 @pytest.mark.parametrize(
     ("version", "minor_version", "state"),
-    [(1, 2, ConfigEntryState.LOADED), (2, 1, ConfigEntryState.MIGRATION_ERROR)],
+    [(1, 9, ConfigEntryState.LOADED), (2, 1, ConfigEntryState.MIGRATION_ERROR)],
 )
 async def test_an_entry_of_a_later_version_is_refused_and_one_of_a_later_minor_version_is_not(
     hass: HomeAssistant,
@@ -129,6 +132,39 @@ async def test_an_entry_of_a_later_version_is_refused_and_one_of_a_later_minor_v
     await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done()
     assert entry.state is state
+
+
+@pytest.mark.parametrize(
+    ("chosen", "accepted", "expected"),
+    [
+        (None, {}, None),
+        (DOCUMENTED_EVENT_TYPES, {}, None),
+        ([], {}, []),
+        (DOCUMENTED_EVENT_TYPES, {"sessionStarted": True, "userDeleted": False}, None),
+        (["userCreated", "mine"], {"theirs": True}, [*DEFAULT_EVENT_TYPES, "mine", "theirs"]),
+    ],
+)
+async def test_event_types_of_an_earlier_version_join_the_default(
+    hass: HomeAssistant,
+    hass_storage: dict[str, Any],
+    entry: MockConfigEntry,
+    chosen: list[str] | None,
+    accepted: dict[str, bool],
+    expected: list[str] | None,
+) -> None:
+    hass_storage[STORE["key"]] = STORE | {"data": STORE["data"] | {"guesses": accepted}}
+    entry.add_to_hass(hass)
+    options: dict[str, Any] = {"poll_minutes": 7, "find_event_types": True}
+    if chosen is not None:
+        options[CONF_EVENT_TYPES] = list(chosen)
+    hass.config_entries.async_update_entry(entry, options=options)
+    await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    assert entry.state is ConfigEntryState.LOADED
+    assert entry.minor_version == 2
+    assert entry.options.get(CONF_EVENT_TYPES) == expected
+    assert entry.options["poll_minutes"] == 7
+    assert "find_event_types" not in entry.options
 
 
 async def test_entities_keep_their_ids_and_whether_they_are_disabled(

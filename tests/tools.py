@@ -21,7 +21,6 @@ from custom_components.jedlix.const import (
     CONF_CALLBACK_URL,
     CONF_ENVIRONMENT,
     CONF_EVENT_TYPES,
-    CONF_FIND_EVENT_TYPES,
     CONF_FOLLOW_NEW_USERS,
     CONF_IMPORT_ENERGY,
     CONF_POLL_MINUTES,
@@ -35,6 +34,7 @@ from custom_components.jedlix.const import (
     SUBENTRY_USER,
 )
 from simulator.app import Simulator
+from simulator.event_types import NEVER_SENT
 
 WEBHOOK_ID: Final = "a-webhook-id"
 WEBHOOK_KEY: Final = "a-webhook-key-of-enough-length"
@@ -47,6 +47,12 @@ def add_another_account(hass: HomeAssistant, sim: Simulator, user_id: str) -> No
     hass.config_entries.async_update_entry(another, unique_id="another party")
 
 
+def event_types_that_happen(sim: Simulator) -> list[str]:
+    """Return the event types of the simulator that something in its world causes."""
+    reported = sim.settings.reported_events.items()
+    return [*DOCUMENTED_EVENT_TYPES, *(name for kind, name in reported if kind not in NEVER_SENT)]
+
+
 def make_entry(
     sim: Simulator,
     callback_url: str | None,
@@ -57,6 +63,7 @@ def make_entry(
     """Return an entry that follows the simulator's users, with push where a callback URL is given."""
     return MockConfigEntry(
         domain=DOMAIN,
+        minor_version=2,
         title="Jedlix",
         unique_id=f"{sim.url.removeprefix('http://')}/client",
         data={
@@ -73,9 +80,8 @@ def make_entry(
             CONF_CALLBACK_URL: callback_url,
         },
         options={
-            CONF_EVENT_TYPES: [*DOCUMENTED_EVENT_TYPES, *sim.settings.session_events.values()],
+            CONF_EVENT_TYPES: event_types_that_happen(sim),
             CONF_POLL_MINUTES: 5,
-            CONF_FIND_EVENT_TYPES: False,
             CONF_FOLLOW_NEW_USERS: False,
             CONF_IMPORT_ENERGY: False,
         }
@@ -110,12 +116,12 @@ async def until(
 
 
 async def set_up_with_push(
-    hass: HomeAssistant, sim: Simulator, callback_url: str, **more: Any
+    hass: HomeAssistant, sim: Simulator, callback_url: str, state: str = "waiting", **more: Any
 ) -> MockConfigEntry:
-    """Return an entry that Jedlix's deliveries reach."""
+    """Return an entry that Jedlix's deliveries reach, once push has a state."""
     entry = make_entry(sim, callback_url, **more)
     await set_up(hass, entry)
-    await until(hass, lambda: entry.runtime_data.push.state == "waiting")
+    await until(hass, lambda: entry.runtime_data.push.state == state)
     return entry
 
 

@@ -11,13 +11,15 @@ from homeassistant.helpers.typing import ConfigType
 
 from .api import JedlixError
 from .commands import Commands
-from .const import CONF_WEBHOOK_KEY, DOMAIN
+from .const import CONF_EVENT_TYPES, CONF_FIND_EVENT_TYPES, CONF_WEBHOOK_KEY, DOMAIN
 from .coordinator import JedlixCoordinator
 from .data import JedlixConfigEntry, JedlixData, make_client
 from .devices import DeviceKey, create_account_device, identifier_of
 from .fleet import FleetMember
+from .link_issues import LinkIssues
 from .push.callback_url import delete_cloudhook
 from .push.connection_test import HANDED_OVER
+from .push.event_types import DEFAULT_EVENT_TYPES
 from .push.handler import WebhookHandler
 from .push.health import PushHealth
 from .push.subscriptions import unsubscribe_all
@@ -65,7 +67,9 @@ async def async_setup_entry(hass: HomeAssistant, entry: JedlixConfigEntry) -> bo
     client = make_client(hass, entry.data)
     subentry_of = user_subentries(entry)
     health = PushHealth(
-        reports_changes=store.push.reports_changes, last_delivery=store.push.last_delivery
+        event_types=store.push.subscriptions.keys(),
+        reports_changes=store.push.reports_changes,
+        last_delivery=store.push.last_delivery,
     )
     coordinator = JedlixCoordinator(
         hass, entry, client, store=store, health=health, followed=subentry_of
@@ -92,6 +96,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: JedlixConfigEntry) -> bo
     entry.async_on_unload(coordinator.publisher.release)
     entry.async_on_unload(push.register_handler())
     entry.async_on_unload(coordinator.user_issues.clear)
+    entry.async_on_unload(LinkIssues(hass, entry, coordinator.fleet).follow())
     await coordinator.async_config_entry_first_refresh()
     # The coordinator polls only while somebody listens, and an account may have no car yet.
     entry.async_on_unload(coordinator.async_add_listener(lambda: None))
@@ -111,9 +116,25 @@ async def async_setup_entry(hass: HomeAssistant, entry: JedlixConfigEntry) -> bo
     return True
 
 
-async def async_migrate_entry(_hass: HomeAssistant, entry: JedlixConfigEntry) -> bool:
-    """Take an entry of this version, and refuse one that a later version made; none is older yet."""
-    return entry.version == 1
+async def async_migrate_entry(hass: HomeAssistant, entry: JedlixConfigEntry) -> bool:
+    """Take an entry of this version or an older one, and refuse one that a later version made.
+
+    Before minor version 2, only the documented event types were subscribed by default, and the others that
+    Jedlix accepted stood in the store.
+    """
+    if entry.version != 1:
+        return False
+    if entry.minor_version == 1:
+        store = JedlixStore(hass, entry.entry_id)
+        await store.load()
+        options = dict(entry.options)
+        options.pop(CONF_FIND_EVENT_TYPES, None)
+        if options.get(CONF_EVENT_TYPES) != []:  # none was chosen by a user who wants no push
+            chosen = {*options.pop(CONF_EVENT_TYPES, ()), *store.push.found_before}
+            if added := sorted(chosen.difference(DEFAULT_EVENT_TYPES)):
+                options[CONF_EVENT_TYPES] = [*DEFAULT_EVENT_TYPES, *added]
+        hass.config_entries.async_update_entry(entry, options=options, minor_version=2)
+    return True
 
 
 async def async_unload_entry(hass: HomeAssistant, entry: JedlixConfigEntry) -> bool:

@@ -69,8 +69,8 @@ VEHICLE_BINARY_SENSORS = (
         key="vehicle_link",
         device_class=BinarySensorDeviceClass.CONNECTIVITY,
         entity_category=EntityCategory.DIAGNOSTIC,
-        exists_fn=lambda car: car.vehicle.is_connected is not None,
-        is_on_fn=lambda car: car.vehicle.is_connected,
+        exists_fn=lambda car: car.link.is_connected is not None,
+        is_on_fn=lambda car: car.link.is_connected,
     ),
 )
 
@@ -114,4 +114,4 @@ class PushBinarySensor(AccountEntity, BinarySensorEntity):
         """Return whether push is registered and without trouble; unknown where no push is wanted."""
         if self._push.state is PushState.OFF:
             return None
-        return self._push.state in (PushState.WAITING, PushState.HEALTHY)
+        return self._push.state in (PushState.WAITING, PushState.LIMITED, PushState.HEALTHY)

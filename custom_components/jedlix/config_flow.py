@@ -30,13 +30,11 @@ from .const import (
     CONF_AUDIENCE,
     CONF_BASE_URL,
     CONF_ENVIRONMENT,
-    CONF_EVENT_TYPES,
     CONF_POLL_MINUTES,
     CONF_TOKEN_URL,
     CONF_USER_ID,
     CONF_USERS,
     DEFAULT_POLL_MINUTES,
-    DOCUMENTED_EVENT_TYPES,
     DOMAIN,
     SUBENTRY_USER,
 )
@@ -79,7 +77,7 @@ class JedlixConfigFlow(PushSteps, domain=DOMAIN):
     """Set-up, reauthentication and reconfiguration, which share their steps."""
 
     VERSION = 1
-    MINOR_VERSION = 1
+    MINOR_VERSION = 2
 
     def __init__(self) -> None:
         """Start with nothing entered."""
@@ -223,10 +221,7 @@ class JedlixConfigFlow(PushSteps, domain=DOMAIN):
         return self.async_create_entry(
             title=account_title(self._data),
             data=self._data,
-            options={
-                CONF_EVENT_TYPES: list(DOCUMENTED_EVENT_TYPES),
-                CONF_POLL_MINUTES: DEFAULT_POLL_MINUTES,
-            },
+            options={CONF_POLL_MINUTES: DEFAULT_POLL_MINUTES},
             subentries=[
                 ConfigSubentryData(
                     subentry_type=SUBENTRY_USER,

@@ -32,6 +32,7 @@ from .fleet import Fleet
 from .issues import UserIssues
 from .known_users import KnownUsers
 from .publisher import Publisher, Source
+from .push.event_types import may_concern_settings
 from .push.health import PushHealth
 from .push.history import WebhookHistory
 from .refresher import Refresher, is_of_one_user
@@ -39,6 +40,7 @@ from .state.details import DetailReader
 from .state.fetcher import Fetcher
 from .state.knowledge import max_age
 from .state.refresh_queue import RefreshQueue
+from .state.reports import change_of_report
 from .state.schedule import USERS_PER_POLL, PollSchedule, is_known, users_with_new_sessions
 from .store import JedlixStore
 
@@ -140,6 +142,7 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         self._schedule.unfollow(user_id)
         self.fleet.drop(user_id)
         self.user_issues.forget(user_id)
+        self._store.reports.forget(user_id)
         self.refresher.forget(user_id)
 
     # -- refresh requests ----------------------------------------------------------------------------------
@@ -151,16 +154,28 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         A delivery that names nobody refreshes all users of a household. In a fleet it brings the poll
         forward.
         """
+        self._note_report(message, Source.WEBHOOK, late=False)
         if (users := self._users_of_delivery(message)) is None:
             self.config_entry.async_create_task(self.hass, self.async_request_refresh())
             return
         for user_id in users:
             self._queue.request(user_id)
 
+    @callback
+    def _note_report(self, message: WebhookMessage, source: Source, *, late: bool) -> None:
+        """Note what a delivery says of a followed user, and publish what only a delivery can say."""
+        user = self._store.users.get(message.user_id or self.fleet.owner(message) or "")
+        if user is None or user.user_id not in self.followed:
+            return
+        self._store.reports.note(message, user, self.now())
+        self._store.schedule_save()
+        if (change := change_of_report(message, user, self.now())) is not None:
+            self.publisher.publish(change, source, late=late)
+
     def _users_of_delivery(self, message: WebhookMessage) -> Collection[str] | None:
         """Return the followed users whom a delivery is about, None where it may be anybody of a fleet.
 
-        The name of an event type hints at settings (a guess); this only decides what is read.
+        The event type says whether settings may have changed (a guess); this only decides what is read.
         """
         if (user_id := message.user_id or self.fleet.owner(message)) is not None:
             users = self.followed & {user_id}
@@ -168,7 +183,7 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
             users = self.followed
         else:
             return None
-        if "setting" in message.event_type.lower():
+        if may_concern_settings(message.event_type):
             for followed in users:
                 self._details.schedule.request_settings(followed)
         return users
@@ -320,6 +335,7 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
     def _publish_missed_delivery(self, message: WebhookMessage) -> Collection[str]:
         followed = message.user_id in self.followed
         self.publisher.publish_delivery(message, Source.HISTORY, followed=followed, late=True)
+        self._note_report(message, Source.HISTORY, late=True)
         return self._users_of_delivery(message) or ()
 
     async def _tenant_sessions(self, since: datetime | None) -> dict[str, list[Session]] | None:

@@ -52,6 +52,7 @@ VEHICLE_EVENTS = (
             ChangeType.SESSION_SETTLED,
             ChangeType.SESSION_BECAME_SMART,
             ChangeType.SESSION_BECAME_UNMANAGED,
+            ChangeType.SESSION_IMPOSSIBLE,
             ChangeType.BOOST_STARTED,
             ChangeType.BOOST_ENDED,
             ChangeType.SMART_CHARGING_ENABLED,
@@ -131,8 +132,9 @@ class WebhookEvent(AccountEntity, EventEntity):
 
     @callback
     def _update_event_types(self) -> None:
-        wanted = self._push.registration.event_types
-        self._attr_event_types = [*dict.fromkeys([*DOCUMENTED_EVENT_TYPES, *wanted]), _OTHER]
+        registration = self._push.registration
+        names = [*DOCUMENTED_EVENT_TYPES, *registration.event_types, *registration.accepted]
+        self._attr_event_types = [*dict.fromkeys(names), _OTHER]
 
     @callback
     def _delivery_published(self, delivery: Mapping[str, Any], context: Context) -> None:

@@ -22,6 +22,7 @@ _MESSAGES: Final = {
     "session_settled": "has new figures for a charging session",
     "session_became_smart": "is now charged smart",
     "session_became_unmanaged": "is no longer charged smart",
+    "session_impossible": "will not be charged in time",
     "boost_started": "charges at once",
     "boost_ended": "no longer charges at once",
     "smart_charging_enabled": "had smart charging switched on",
@@ -31,6 +32,7 @@ _MESSAGES: Final = {
     "vehicle_link_lost": "lost the link to its manufacturer",
     "vehicle_link_restored": "has its link to the manufacturer again",
     "user_created": "has a new user",
+    "user_removed": "has a user less",
     "vehicle_ready_to_continue": "has a car that is ready to be linked",
 }
 

@@ -140,7 +140,19 @@ class Refresher:
             user = self._store.users.get(user_id)
             failing_since = None if user is None else user.failing_since
             self._user_issues.note_closed(user_id, failing_since or self._now())
+        if isinstance(failure, NotFound) and failure.is_answer:
+            self._review_removal(user_id, wanted.source, is_known=False)
         return failure
+
+    @callback
+    def _review_removal(self, user_id: str, source: Source, *, is_known: bool) -> None:
+        """Publish that a user was removed, once Jedlix confirms what a delivery said."""
+        if self._store.is_closed or user_id not in self._schedule.followed:
+            return
+        gap = self._known.gap(user_id)
+        removed = self._store.reports.take_removed(user_id, self._now(), is_known=is_known)
+        if removed is not None:
+            self._publisher.publish(removed, source, late=gap is not None and gap.is_late(removed))
 
     async def _refresh(
         self, user_id: str, wanted: _Wanted
@@ -175,6 +187,7 @@ class Refresher:
             after = replace(after, refreshed_at=now, failing_since=None)
         else:
             after = replace(after, failing_since=None)
+        after = self._store.reports.apply(after, now)
         for vehicle_id in after.vehicles:
             after = self._with_holds(after, vehicle_id, asked_at, Part.BOOST)
         self._schedule.note_refreshed(user_id)
@@ -185,6 +198,7 @@ class Refresher:
         changes = self._put_and_publish(before, after, wanted.source, gap)
         if gap is None:
             self._note_push_evidence(user_id, changes, wanted.source)
+        self._review_removal(user_id, wanted.source, is_known=answer.is_user_known)
         return changes, gap
 
     async def _fetch(self, before: UserSnapshot, *, thorough: bool) -> UserAnswer:
@@ -272,14 +286,15 @@ class Refresher:
         Settings are none: a tenant need not report them. Nor are figures, nor what we concluded from an
         absence.
         """
-        if all(
-            change.type in _NO_EVIDENCE or change.details.get("estimated") for change in changes
-        ):
-            return
-        if source is Source.WEBHOOK:
+        evident = [
+            change
+            for change in changes
+            if change.type not in _NO_EVIDENCE and not change.details.get("estimated")
+        ]
+        if source is Source.WEBHOOK and evident:
             self._health.note_change_after_delivery()
             self._store.push.reports_changes = True
-        elif source is Source.POLL:
+        elif source is Source.POLL and any(self._health.expects(item.type) for item in evident):
             self._health.note_change_found_by_poll(user_id, self._now())
 
     # -- commands ------------------------------------------------------------------------------------------

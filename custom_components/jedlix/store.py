@@ -25,8 +25,10 @@ from .api.reading import Fields, boolean, integer, moment
 from .const import DOMAIN
 from .push.inbox import Inbox
 from .push.record import PushRecord
+from .push.refused_types import Refusal
 from .push.subscriptions import Held
 from .state.credentials import CredentialsCheck
+from .state.reports import Reports
 from .state.serialization import snapshot_as_json, snapshot_from_json
 from .state.series import ImportMark
 from .state.snapshot import UserSnapshot
@@ -80,6 +82,7 @@ class JedlixStore:
         self.imported: dict[str, ImportMark] = {}
         self.credentials = CredentialsCheck()
         self.push = PushRecord(schedule_save=self.schedule_save)
+        self.reports = Reports()
 
     async def load(self) -> None:
         """Read the file. One that cannot be read is set aside with a repair, and the store starts empty."""
@@ -159,8 +162,12 @@ class JedlixStore:
                 event_type: held.as_json()
                 for event_type, held in self.push.subscriptions.copy().items()
             },
-            "guesses": self.push.tried_event_types.copy(),
+            "refused_types": {
+                event_type: refusal.as_json()
+                for event_type, refusal in self.push.refused_types.copy().items()
+            },
             "reports_changes": self.push.reports_changes,
+            "reports": self.reports.as_json(),
             "last_delivery": _text(self.push.last_delivery),
             "learned_calls": {
                 name: experience.as_json() for name, experience in self.learned_calls.copy().items()
@@ -199,10 +206,14 @@ class JedlixStore:
             subscriptions=dict(
                 self._parts(_mapping(fields.get("subscriptions")).items(), _subscription)
             ),
-            tried_event_types={
-                name: is_accepted is True
+            refused_types=dict(
+                self._parts(_mapping(fields.get("refusedtypes")).items(), _refused_type)
+            ),
+            found_before=tuple(
+                name
                 for name, is_accepted in _mapping(fields.get("guesses")).items()
-            },
+                if is_accepted is True
+            ),
             reports_changes=boolean(fields.get("reportschanges")) is True,
             last_delivery=moment(fields.get("lastdelivery")),
         )
@@ -210,6 +221,7 @@ class JedlixStore:
             self._parts(_mapping(fields.get("learnedcalls")).items(), _experience)
         )
         self.imported = dict(self._parts(_mapping(fields.get("imported")).items(), _import_mark))
+        self.reports = Reports.from_json(_mapping(fields.get("reports")))
         refused = Fields(_mapping(fields.get("credentials")))
         self.credentials = CredentialsCheck(
             moment(refused.get("refusedsince")), integer(refused.get("refusals")) or 0
@@ -261,6 +273,10 @@ def _delivery(item: tuple[str, object]) -> tuple[str, float]:
 
 def _subscription(item: tuple[str, object]) -> tuple[str, Held]:
     return item[0], Held.from_json(item[1])
+
+
+def _refused_type(item: tuple[str, object]) -> tuple[str, Refusal]:
+    return item[0], Refusal.from_json(item[1])
 
 
 def _experience(item: tuple[str, object]) -> tuple[str, Experience]:

@@ -160,6 +160,9 @@ TRIGGERS: Final[dict[str, type[Trigger]]] = {
         ChangeType.CHARGING_STARTED,
         ChangeType.CHARGING_PAUSED,
         ChangeType.CHARGING_COMPLETED,
+        ChangeType.SESSION_IMPOSSIBLE,
+        ChangeType.VEHICLE_LINK_LOST,
+        ChangeType.VEHICLE_LINK_RESTORED,
     )
 } | {"webhook_received": WebhookTrigger}
 

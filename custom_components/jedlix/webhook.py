@@ -22,11 +22,12 @@ from .coordinator import JedlixCoordinator
 from .listeners import Listeners
 from .publisher import Source
 from .push.callback_url import track_callback_url
+from .push.evidence import RegistrationEvidence
 from .push.handler import KEY_REFUSALS, Arrival, Refusal, WebhookHandler
 from .push.health import PushHealth, PushState, RegistrationState
 from .push.issues import PushIssues
 from .push.record import PushRecord
-from .push.registration import Registration, RegistrationEvidence
+from .push.registration import Registration
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ PROBE = Path(__file__).parent / "bench_probe"
 BARE = "bare" * 16
 EMPTY = "void" * 16
 TEMPLATES = "templates.yaml"
-SESSION_STARTED = "simSessionStarted"
+SESSION_STARTED = "sessionStarted"
 """A type that only requests a refresh (the documented two are published as changes as well)."""
 _RECORDED = "\nhistory:\nlogbook:\n"
 

@@ -9,6 +9,7 @@ EVENT_RUN = "chaos_automation"
 CHANGE_TRIGGERS = (
     *("session_started", "session_ended", "session_settled", "plugged_in", "unplugged"),
     *("charging_started", "charging_paused", "charging_completed"),
+    *("session_impossible", "vehicle_link_lost", "vehicle_link_restored"),
 )
 TIMELY, ALL, ONE_CAR = "timely", "all", "one car"
 """Without late changes, with them, and with them of one car only."""

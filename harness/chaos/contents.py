@@ -18,6 +18,10 @@ MARGIN = 2.5
 """Seconds: two answers of Jedlix that are read side by side, and the clock of a busy machine."""
 SAME_REFRESH = 0.15
 """Seconds within which the changes of one refresh are published."""
+CALM = 90.0
+"""Seconds of calm after which Home Assistant knows a car as it is."""
+LINK_LOST = ("vehicleDisconnected", "vehicleInvalidCredentials")
+"""The event types that say why a link was lost."""
 FIGURES = ("energy_kwh", "cost", "savings", "currency")
 
 _STATES = {
@@ -49,6 +53,7 @@ _ADDED: Mapping[str, frozenset[str]] = {
     "smart_charging_disabled": frozenset({"resumes_at"}),
     "vehicle_link_lost": frozenset({"reason"}),
     "vehicle_link_restored": frozenset({"reason"}),
+    "session_impossible": frozenset({"battery_level", "desired_battery_level"}),
 }
 """What a type adds, by the contract."""
 
@@ -171,6 +176,32 @@ class Contents:
             yield from _differing(change.data, line.details)
         elif line.type in SESSIONS:
             yield from self._session_details(change, line)
+        elif line.type == "vehicle_link_lost":
+            yield from self._reason(change, line)
+        elif line.type == "session_impossible":
+            yield from self._levels(change, line)
+
+    def _reason(self, change: Published, line: Happened) -> Iterator[str]:
+        """Check why a link was lost: a delivery that was accepted before says it, nothing else does."""
+        reason, given = line.details["reason"], change.data.get("reason", "nothing")
+        is_explained = any(
+            item.user_id == line.user_id
+            and item.event_type in LINK_LOST
+            and item.status == 200
+            and line.known_at <= item.at <= change.at - SAME_REFRESH
+            and self.timeline.was_calm(item.at, change.at, line.user_id)
+            for item in self.truth.sent
+        )
+        if given != reason and (is_explained or given is not None):
+            yield f"reason: {given!r}, not {reason!r}"
+
+    def _levels(self, change: Published, line: Happened) -> Iterator[str]:
+        """Check the levels as Home Assistant knew them; after trouble they may be older."""
+        if self.timeline.was_calm(line.known_at - CALM, change.at, line.user_id):
+            expected = dict(line.details)
+            if self.truth.is_strict:  # settings are not documented
+                expected["desired_battery_level"] = None
+            yield from _differing(change.data, expected)
 
     def _location(self, change: Published, line: Happened) -> Iterator[str]:
         sessions = self.truth.sessions_of.get(line.vehicle_id, ())

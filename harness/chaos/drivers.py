@@ -5,7 +5,7 @@ Part of what they do goes through Home Assistant: its switches, numbers and acti
 
 import asyncio
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 import math
@@ -224,6 +224,9 @@ class Drivers:
             await self._boost(vehicle_id, car, self._random.choice(WAYS), enabled=enabled)
         elif roll < 0.55:
             await self._simulator.telemetry(vehicle_id)
+        elif roll < 0.6:
+            with suppress(SimulatorFailed):  # its session may have ended with smart charging
+                await self._simulator.impossible(vehicle_id)
         else:
             await self._simulator.unplug(vehicle_id)
             car.is_plugged = False
@@ -309,4 +312,5 @@ class Drivers:
 
     async def _link(self, vehicle_id: str, car: Car) -> None:
         car.is_linked = not car.is_linked
-        await self._simulator.link(vehicle_id, connected=car.is_linked)
+        reason = self._random.choice(("disconnected", "credentials"))
+        await self._simulator.link(vehicle_id, connected=car.is_linked, reason=reason)

@@ -23,7 +23,7 @@ from .truth import Truth
 
 CLOCK_AHEAD = 3 * 3600.0
 """Seconds."""
-ONE_TYPE = "simSessionStarted"
+ONE_TYPE = "sessionStarted"
 """The event type of the automation for one type."""
 
 

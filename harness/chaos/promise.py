@@ -14,12 +14,13 @@ State comes from Jedlix's API, so what can be known about an outage is what the 
   the car was unplugged in between.
 - *Boosts and smart charging*: the same. What was done through Home Assistant is seen at once. Boosts of
   somebody else are promised where sessions report them, which the documented fields do not.
-- `user_created`, `vehicle_ready_to_continue`: what a delivery reports by itself, when it was accepted, or at
-  the next start where the tenant has a history of deliveries.
+- `user_created`, `vehicle_ready_to_continue`, `session_impossible`: what a delivery reports by itself, when
+  it was accepted, or at the next start where the tenant has a history of deliveries.
 - Nothing is promised about a user who is not followed at that time.
 
 A refresh of the user is certain
-- `REFRESH` seconds after a delivery about the user was accepted (for smart charging: one about settings),
+- `REFRESH` seconds after a delivery about the user was accepted (for smart charging: one about the car, not
+  its session),
 - `POLL` seconds into a state of a car that is in a session, or just ended one (not for smart charging),
 - `COMMAND` seconds after a command through Home Assistant,
 - at each start of Home Assistant,
@@ -70,6 +71,7 @@ _BOOST = {"boost_started": "boosted", "boost_ended": "plain"}
 REPORTED = {
     "user_created": "userCreated",
     "vehicle_ready_to_continue": "vehicleConnectionReadyToContinue",
+    "session_impossible": "sessionImpossible",
 }
 """The changes that a delivery reports by itself, and its event type."""
 
@@ -140,7 +142,7 @@ class Promises:
         promises = cls(
             timeline,
             accepted=Accepted.read(truth.sent, timeline),
-            accepted_settings=Accepted.read(truth.sent, timeline, naming="Setting"),
+            accepted_settings=Accepted.read(truth.sent, timeline, naming="vehicleUpdated"),
             has_history=not truth.is_strict,
         )
         by_car: defaultdict[str, list[Happened]] = defaultdict(list)

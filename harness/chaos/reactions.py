@@ -24,7 +24,7 @@ ATTACHED = 1.0
 
 _CHARGING = ("plugged_in", "charging_started", "charging_paused", "charging_completed", "unplugged")
 _SESSION = (
-    *("session_started", "session_ended", "session_settled"),
+    *("session_started", "session_ended", "session_settled", "session_impossible"),
     *("session_became_smart", "session_became_unmanaged"),
     *("boost_started", "boost_ended", "smart_charging_enabled", "smart_charging_disabled"),
 )

@@ -85,6 +85,7 @@ class Chaos:
             "--seed": options.seed,
             "--speed": 1,
             "--mode": "strict" if options.strict else "default",
+            "--event-types": "all",
             "--history-days": 2,
             "--retries": ",".join(f"{pause:g}" for pause in RETRIES),
             "--client-secret": secrets.token_hex(16),

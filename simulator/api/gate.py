@@ -113,7 +113,9 @@ class Gate:
         """Check the credentials and perform the call."""
         cloud = self._cloud
         self._check_credentials(request)
-        if endpoint.name in cloud.faults.absent or (cloud.is_strict and endpoint.is_assumed):
+        if endpoint.name in cloud.faults.absent or not cloud.offers(
+            endpoint.name, is_assumed=endpoint.is_assumed
+        ):
             raise Problem(404, "There is no such endpoint.")
         if endpoint.name in cloud.faults.forbidden:
             raise Problem(403, "The scope or the plan does not allow this.")

@@ -15,8 +15,8 @@ async def _tested(call: Call) -> tuple[str, str, str, bool]:
     webhooks, faults = call.cloud.webhooks, call.cloud.faults
     event_type, url, key = call.text("eventType"), call.text("endpointUrl"), call.text("apiKey")
     is_active = call.flag("isActive", default=True)
-    if event_type not in webhooks.event_types.values():  # assumed: how Jedlix answers is unknown
-        offered = ", ".join(webhooks.event_types.values())
+    if event_type not in webhooks.offered:  # assumed: how Jedlix answers is unknown
+        offered = ", ".join(webhooks.offered)
         raise Problem(400, f"There is no event type {event_type!r}. Offered: {offered}.")
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
@@ -31,6 +31,8 @@ async def _tested(call: Call) -> tuple[str, str, str, bool]:
 async def create_subscription(call: Call) -> web.Response:
     """Register a webhook (documented). The answer is assumed (A10)."""
     event_type, url, key, is_active = await _tested(call)
+    if call.cloud.webhooks.is_full:  # assumed: whether Jedlix has a limit is unknown
+        raise Problem(409, "There are as many subscriptions as this tenant may have.")
     subscription = call.cloud.webhooks.create(event_type, url, key, is_active=is_active)
     return call.one(shapes.subscription(subscription, call.style), 201)
 
@@ -77,6 +79,14 @@ async def delete_subscription(call: Call) -> web.Response:
 
 
 async def list_events(call: Call) -> web.Response:
-    """List the kept events as delivered, newest first, always paged (A11)."""
-    events = call.cloud.webhooks.history(call.moment("timestampFrom"), call.moment("timestampTo"))
-    return call.many(events, shapes.event, always_page=True)
+    """List the history, newest first, always paged (A11): flat records (reported), or events.
+
+    Filters, both assumed: `sentAtFrom` and `sentAtTo`, or `timestampFrom` and `timestampTo`.
+    """
+    since = call.moment("sentAtFrom") or call.moment("timestampFrom")
+    until = call.moment("sentAtTo") or call.moment("timestampTo")
+    events = call.cloud.webhooks.history(since, until)
+    if call.cloud.settings.history_shape == "events":
+        return call.many(events, shapes.event, always_page=True)
+    records = [record for event in events for record in shapes.records(event)]
+    return call.many(records, lambda record: record, always_page=True)

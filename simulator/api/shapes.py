@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+import orjson
+
 from simulator import dates, prices
 from simulator.messages import Event, Subscription
 from simulator.model import (
@@ -196,8 +198,30 @@ def subscription(item: Subscription, style: dates.Style) -> JsonObject:
     }
 
 
+def records(item: Event) -> list[JsonObject]:
+    """Return the history's records of an event, newest first: one per attempt of a delivery.
+
+    Their fields are reported; one record per attempt, and one for a delivery that was never sent, is
+    assumed. An event that nobody has subscribed has none.
+    """
+    return [
+        {
+            "id": f"{delivery.n}-{place}",
+            "tenant": item.message["tenant"],
+            "eventType": item.message["eventType"],
+            "endpointUrl": delivery.url,
+            "payload": orjson.dumps(item.message).decode(),
+            "responseStatus": None if attempt is None else attempt.status,
+            "response": None if attempt is None else attempt.response or attempt.error,
+            "sentAt": dates.v2(delivery.created_at if attempt is None else attempt.at),
+        }
+        for delivery in reversed(item.deliveries)
+        for place, attempt in reversed([*enumerate(delivery.attempts or (None,))])
+    ]
+
+
 def event(item: Event) -> JsonObject:
-    """Return an event of the history: the message as delivered, and its deliveries (A11)."""
+    """Return an event with its message as delivered, and its deliveries: the other shape of A11."""
     deliveries = []
     for delivery in item.deliveries:
         last = delivery.attempts[-1] if delivery.attempts else None

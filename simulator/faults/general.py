@@ -53,6 +53,18 @@ class Faults:
     subscription_status: int = _fault(
         0, "status", "Registrations get this status after a good test message; 0: normal."
     )
+    subscription_limit: int = _fault(
+        0,
+        "",
+        "So many subscriptions are allowed, one more is answered with 409; 0: the mode's limit.",
+    )
+    spelling: str = _fault(
+        "camelCase", "", "How reported event types are spelled: `camelCase` or `PascalCase`."
+    )
+    refused_event_types: list[str] = field(
+        default_factory=list,
+        metadata=_described("names", "These event types are refused with 400."),
+    )
     absent: list[str] = field(
         default_factory=list, metadata=_described("names", "These endpoints are answered with 404.")
     )
@@ -85,6 +97,10 @@ class Faults:
             checked[name] = value
         if checked.get("outage_how", "503") not in {"503", "refuse"}:
             raise ValueError("outage_how is '503' or 'refuse'")
+        if checked.get("spelling", "camelCase") not in {"camelCase", "PascalCase"}:
+            raise ValueError("spelling is 'camelCase' or 'PascalCase'")
+        if checked.get("subscription_limit", 0) < 0:
+            raise ValueError("subscription_limit cannot be negative")
         return checked
 
     def clear(self) -> None:

@@ -28,9 +28,7 @@ _NOISY_ROUNDS = 10
 
 @pytest.fixture(params=["default", "noisy"])
 async def sim(request: pytest.FixtureRequest, start_simulator: Start) -> Simulator:
-    return await start_simulator(
-        mode=request.param, session_events={"session_started": "sessionOn"}
-    )
+    return await start_simulator(mode=request.param, event_types={"session_started": "sessionOn"})
 
 
 @pytest.fixture

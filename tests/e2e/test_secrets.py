@@ -217,11 +217,11 @@ async def set_up(day: Day) -> None:
     await flow.submit("webhook", {"callback": "custom", "callback_url": day.home.base_url})
     day.entry_id = str(flow.result()["result"]["entry_id"])
     await set_options(
-        api, day.entry_id, event_types=["userCreated", *day.sim.settings.session_events.values()]
+        api, day.entry_id, event_types=["userCreated", *day.sim.settings.reported_events.values()]
     )
 
     async def all_there() -> bool:
-        return len(day.sim.webhooks.subscriptions) == 1 + len(day.sim.settings.session_events)
+        return len(day.sim.webhooks.subscriptions) == 1 + len(day.sim.settings.reported_events)
 
     await day.until(all_there)
     await api.rest("POST", "config/automation/config/keeper", AUTOMATION)
@@ -389,7 +389,7 @@ def expected_texts(day: Day) -> dict[str, tuple[str, ...]]:
         "events": ("jedlix_webhook", "jedlix_event", "session_ended", user_id),
         "states": ("_push_state", "healthy"),
         "notifications": ("jedlix_webhook", "jedlix_event", "session_ended"),
-        "traces": ("jedlix_webhook", "payload", "simSessionEnded"),
+        "traces": ("jedlix_webhook", "payload", "sessionEnded"),
         "repairs": ("wrong_key", "subscription_rejected"),
         "registries": (car, "Jedlix"),
         "diagnostics": ("last_deliveries", "registration"),

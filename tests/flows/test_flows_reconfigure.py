@@ -76,7 +76,7 @@ async def test_a_moved_callback_leaves_nothing_at_the_old_address(
         assert {item.url for item in held.values()} == {moved + path}
         assert webhook_ids(hass) == {entry.data["webhook_id"]}
         sim.add_user()
-        await until(hass, lambda: state_of(hass, "_push_state") == "healthy")
+        await until(hass, lambda: entry.runtime_data.push.health.received == 1)
         await hass.config_entries.async_unload(entry.entry_id)
 
 

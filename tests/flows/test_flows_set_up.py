@@ -9,7 +9,6 @@ import pytest
 
 from custom_components.jedlix.api import JedlixClient
 from custom_components.jedlix.const import (
-    DOCUMENTED_EVENT_TYPES,
     DOMAIN,
     USER_CREATED,
     VEHICLE_READY,
@@ -63,7 +62,7 @@ async def test_from_credentials_to_a_car_with_push(
         "callback_url": callback_url,
         **secrets,
     }
-    assert dict(entry.options) == {"event_types": list(DOCUMENTED_EVENT_TYPES), "poll_minutes": 5}
+    assert dict(entry.options) == {"poll_minutes": 5}
     assert {
         (item.subentry_type, item.unique_id, item.data["user_id"], item.title)
         for item in entry.subentries.values()

@@ -17,8 +17,8 @@ from custom_components.jedlix.data import make_client
 from custom_components.jedlix.push import connection_test
 from custom_components.jedlix.push.callback_url import Callback, ChosenUrl
 from custom_components.jedlix.push.connection_test import ConnectionTest
+from custom_components.jedlix.push.evidence import RegistrationEvidence
 from custom_components.jedlix.push.handler import Refusal
-from custom_components.jedlix.push.registration import RegistrationEvidence
 from simulator.app import Simulator
 from tests.dialogs import webhook_ids
 from tests.push.tools import registration_calls, types_at

@@ -1,4 +1,8 @@
-"""Event types: the documented one about a car, candidates that are tried once, and types that are refused."""
+"""Event types: what is subscribed by default, and tenants that refuse some, limit or spell them otherwise."""
+
+from datetime import timedelta
+import logging
+from typing import Any
 
 from homeassistant.core import HomeAssistant
 import pytest
@@ -6,15 +10,17 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.jedlix.const import (
     CONF_EVENT_TYPES,
-    CONF_FIND_EVENT_TYPES,
     DOCUMENTED_EVENT_TYPES,
+    USER_CREATED,
+    VEHICLE_READY,
 )
 from custom_components.jedlix.push import registration
-from custom_components.jedlix.push.event_types import CANDIDATES
+from custom_components.jedlix.push.event_types import DEFAULT_EVENT_TYPES, pascal_case
 from custom_components.jedlix.push.health import PushState
 from custom_components.jedlix.push.record import PushRecord
-from custom_components.jedlix.store import JedlixStore
+from custom_components.jedlix.push.refused_types import Reason
 from simulator.app import Simulator
+from simulator.event_types import PARTIAL_LIMIT
 from tests.commanding import device_of
 from tests.conftest import StartSimulator
 from tests.push.tools import (
@@ -22,10 +28,13 @@ from tests.push.tools import (
     push_of,
     reaches,
     registration_calls,
+    repairs_of,
     toggle_plug,
     types_at,
 )
-from tests.tools import make_entry, record_events, set_up, set_up_with_push, until
+from tests.tools import Clock, make_entry, record_events, set_up, set_up_with_push, state_of, until
+
+REPORTED = DEFAULT_EVENT_TYPES[2:]
 
 
 def tries(sim: Simulator) -> int:
@@ -39,6 +48,31 @@ def record_of(entry: MockConfigEntry) -> PushRecord:
     return record
 
 
+def reasons(entry: MockConfigEntry) -> dict[str, Reason]:
+    """Return why event types were refused."""
+    return {name: refusal.reason for name, refusal in record_of(entry).refused_types.items()}
+
+
+async def set_up_default(
+    hass: HomeAssistant, sim: Simulator, callback_url: str, **options: Any
+) -> MockConfigEntry:
+    """Set an entry up with the default event types, and wait for the end of its registration."""
+    entry = make_entry(sim, callback_url, options={CONF_EVENT_TYPES: None, **options})
+    entry.add_to_hass(hass)
+    chosen = {key: value for key, value in entry.options.items() if value is not None}
+    hass.config_entries.async_update_entry(entry, options=chosen)
+    await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    await until(hass, lambda: push_of(entry).state is not PushState.CONNECTING)
+    return entry
+
+
+async def pass_once(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    """Let the registration make one more pass."""
+    await push_of(entry).registration._register()
+    await hass.async_block_till_done()
+
+
 def shown_event_type(hass: HomeAssistant) -> str:
     """Return the event type that the account's event entity shows; it must be one of its own types."""
     (state,) = (it for it in hass.states.async_all("event") if "webhook_type" in it.attributes)
@@ -47,95 +81,202 @@ def shown_event_type(hass: HomeAssistant) -> str:
     return event_type
 
 
-async def find_event_types(hass: HomeAssistant, entry: MockConfigEntry, wanted: bool) -> None:
-    """Switch the option on or off."""
-    options = {**entry.options, CONF_FIND_EVENT_TYPES: wanted}
-    hass.config_entries.async_update_entry(entry, options=options)
-    await hass.async_block_till_done()
-
-
-async def test_accepted_candidates_are_found_once_and_kept(
-    hass: HomeAssistant, start_simulator: StartSimulator, callback_url: str
-) -> None:
-    sim = await start_simulator(
-        session_events={"session_started": "sessionStarted", "session_ended": "sessionEnded"}
-    )
-    options = {CONF_EVENT_TYPES: [*DOCUMENTED_EVENT_TYPES], CONF_FIND_EVENT_TYPES: True}
-    entry = make_entry(sim, callback_url, options=options)
-    await set_up(hass, entry)
-    found = {*DOCUMENTED_EVENT_TYPES, "sessionStarted", "sessionEnded"}
-    await until(hass, lambda: len(record_of(entry).tried_event_types) == len(CANDIDATES))
-    assert types_at(sim) == found
-    assert push_of(entry).state is PushState.WAITING
-    tried = tries(sim)
-    assert tried == len(DOCUMENTED_EVENT_TYPES) + len(CANDIDATES)
-    # The event entity knows a found type without a restart.
-    toggle_plug(sim)
-    await reaches(hass, entry, PushState.HEALTHY)
-    assert shown_event_type(hass) == "sessionStarted"
-    # Neither a restart nor another pass tries the candidates again.
-    await hass.config_entries.async_reload(entry.entry_id)
-    await reaches(hass, entry, PushState.WAITING)
-    push_of(entry).registration.check_now()
-    await until(hass, lambda: registration_calls(sim)[-2:] == ["GET 200", "GET 200"])
-    assert tries(sim) == tried
-    assert types_at(sim) == found
-    stored = JedlixStore(hass, entry.entry_id)
-    await stored.load()
-    assert stored.push.tried_event_types == record_of(entry).tried_event_types
-    # Without the option the found types are unsubscribed; the refusals are remembered.
-    await find_event_types(hass, entry, wanted=False)
-    await until(hass, lambda: types_at(sim) == set(DOCUMENTED_EVENT_TYPES))
-    refused = [name for name in CANDIDATES if name not in found]
-    assert record_of(entry).tried_event_types == dict.fromkeys(refused, False)
-    await find_event_types(hass, entry, wanted=True)
-    await until(hass, lambda: types_at(sim) == found)
-    assert tries(sim) == tried + len(CANDIDATES) - len(refused)
-
-
-async def test_no_candidate_is_judged_while_no_type_can_be_registered(
+async def test_by_default_each_known_type_is_subscribed_the_documented_first(
     hass: HomeAssistant, sim: Simulator, callback_url: str
 ) -> None:
-    sim.strike({"subscription_status": 422})
-    entry = make_entry(sim, callback_url, options={CONF_FIND_EVENT_TYPES: True})
-    await set_up(hass, entry)
-    await has_problem(hass, entry, "rejected")
-    assert tries(sim) == len(entry.options[CONF_EVENT_TYPES])
-    assert record_of(entry).tried_event_types == {}
+    entry = await set_up_default(hass, sim, callback_url)
+    assert [item.event_type for item in sim.webhooks.subscriptions.values()] == list(
+        DEFAULT_EVENT_TYPES
+    )
+    assert reasons(entry) == {}
+    assert push_of(entry).state is PushState.WAITING
+    recorded = record_events(hass)
+    sent_at = sim.now()
+    toggle_plug(sim)
+    await until(hass, lambda: "plugged_in" in recorded.types)
+    assert sim.now() - sent_at < timedelta(seconds=1)
+    assert {change["source"] for change in recorded.changes} == {"webhook"}
+    assert push_of(entry).state is PushState.HEALTHY
+    assert shown_event_type(hass) in ("sessionStarted", "sessionUpdated")
+    before = len(registration_calls(sim))
+    await pass_once(hass, entry)
+    assert registration_calls(sim)[before:] == ["GET 200"]
 
 
-async def test_without_the_option_no_candidate_is_tried(
-    entry: MockConfigEntry, sim: Simulator
+async def test_a_partial_tenant_is_used_as_far_as_it_goes(
+    hass: HomeAssistant,
+    start_simulator: StartSimulator,
+    callback_url: str,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    assert tries(sim) == len(entry.options[CONF_EVENT_TYPES])
+    caplog.set_level(logging.INFO, "custom_components.jedlix")
+    sim = await start_simulator(mode="partial")
+    entry = await set_up_default(hass, sim, callback_url)
+    accepted = {
+        USER_CREATED,
+        VEHICLE_READY,
+        "sessionStarted",
+        "sessionEnded",
+        "sessionImpossible",
+        "vehicleInvalidCredentials",
+    }
+    assert len(accepted) == PARTIAL_LIMIT
+    assert types_at(sim) == set(record_of(entry).subscriptions) == accepted
+    assert reasons(entry).keys() == set(DEFAULT_EVENT_TYPES) - accepted
+    assert reasons(entry)["sessionUpdated"] is Reason.UNKNOWN
+    assert reasons(entry)["vehicleConnected"] is Reason.NO_ROOM
+    assert push_of(entry).state is PushState.WAITING
+    assert repairs_of(hass) == []
+    # A restart tries no refused type again.
+    tried = tries(sim)
+    await hass.config_entries.async_reload(entry.entry_id)
+    await reaches(hass, entry, PushState.WAITING)
+    assert tries(sim) == tried
+    assert not [line for line in caplog.records if "event type" in line.getMessage()]
+    recorded = record_events(hass)
+    toggle_plug(sim)
+    await until(hass, lambda: "session_started" in recorded.types)
+    assert push_of(entry).state is PushState.HEALTHY
 
 
-async def test_a_type_that_is_refused_for_a_moment_is_tried_again_soon(
+async def test_refused_types_are_tried_again_later_and_on_wish(
+    hass: HomeAssistant, start_simulator: StartSimulator, callback_url: str, clock: Clock
+) -> None:
+    sim = await start_simulator(event_types={})
+    clock_of(sim, clock)
+    entry = await set_up_default(hass, sim, callback_url)
+    assert push_of(entry).state is PushState.LIMITED
+    assert state_of(hass, "_push_state") == "limited"
+    assert state_of(hass, "_push", "binary_sensor") == "on"
+    names = 2 * len(REPORTED)  # in both spellings
+    tried = tries(sim)
+    assert tried == len(DOCUMENTED_EVENT_TYPES) + names
+    for pause, expected in (
+        (timedelta(minutes=9), 0),
+        (timedelta(minutes=2), names),
+        (timedelta(minutes=50), 0),
+        (timedelta(minutes=11), names),
+        (timedelta(days=6), 0),
+        (timedelta(days=2), names),
+    ):
+        clock.go_on(pause)
+        before = tries(sim)
+        await pass_once(hass, entry)
+        assert tries(sim) - before == expected, pause
+    before = tries(sim)
+    push_of(entry).resubscribe()
+    await until(hass, lambda: tries(sim) - before == names)
+    sim.webhooks.event_types["session_started"] = "sessionStarted"
+    push_of(entry).resubscribe()
+    await reaches(hass, entry, PushState.WAITING)
+    assert "sessionStarted" in types_at(sim)
+
+
+def clock_of(sim: Simulator, clock: Clock) -> None:
+    """Let a simulator that was started later follow the clock as well."""
+    sim.clock = clock.now
+
+
+async def test_a_tenant_that_takes_the_other_spelling(
+    hass: HomeAssistant, sim: Simulator, callback_url: str
+) -> None:
+    sim.strike({"spelling": "PascalCase"})
+    entry = await set_up_default(hass, sim, callback_url)
+    assert types_at(sim) == {*DOCUMENTED_EVENT_TYPES, *map(pascal_case, REPORTED)}
+    assert push_of(entry).state is PushState.WAITING
+    tried = tries(sim)
+    await pass_once(hass, entry)
+    assert tries(sim) == tried
+    toggle_plug(sim)
+    await reaches(hass, entry, PushState.HEALTHY)
+    assert shown_event_type(hass) in ("SessionStarted", "SessionUpdated")
+
+
+@pytest.mark.parametrize(
+    ("limit", "kept"),
+    [
+        (1, {"sessionStarted"}),
+        (2, {USER_CREATED, "sessionStarted"}),
+        (3, {USER_CREATED, "sessionStarted", "sessionEnded"}),
+        (4, {USER_CREATED, "sessionStarted", "sessionEnded", "sessionUpdated"}),
+    ],
+)
+async def test_a_tenant_that_limits_the_number_keeps_the_most_useful(
+    hass: HomeAssistant, sim: Simulator, callback_url: str, limit: int, kept: set[str]
+) -> None:
+    sim.strike({"subscription_limit": limit})
+    entry = await set_up_default(hass, sim, callback_url)
+    assert types_at(sim) == set(record_of(entry).subscriptions) == kept
+    assert set(reasons(entry).values()) == {Reason.NO_ROOM}
+    assert push_of(entry).state is PushState.WAITING
+    tried = tries(sim)
+    await pass_once(hass, entry)
+    assert (tries(sim), types_at(sim)) == (tried, kept)
+    toggle_plug(sim)
+    await reaches(hass, entry, PushState.HEALTHY)
+
+
+async def test_a_limit_at_a_tenant_without_a_delete_loses_nothing(
+    hass: HomeAssistant, sim: Simulator, callback_url: str
+) -> None:
+    sim.strike({"subscription_limit": 2, "absent": ["unsubscribe"]})
+    entry = await set_up_default(hass, sim, callback_url)
+    assert types_at(sim) == set(record_of(entry).subscriptions) == set(DOCUMENTED_EVENT_TYPES)
+    assert push_of(entry).state is PushState.LIMITED
+
+
+async def test_one_type_at_which_jedlix_fails_stops_no_other(
+    hass: HomeAssistant, sim: Simulator, callback_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    test = sim.webhooks.test
+
+    async def fail_at_one(event_type: str, *args: str) -> str | None:
+        if event_type == "sessionEnded":
+            raise RuntimeError
+        return await test(event_type, *args)
+
+    monkeypatch.setattr(sim.webhooks, "test", fail_at_one)
+    entry = await set_up_default(hass, sim, callback_url)
+    assert types_at(sim) == {*DEFAULT_EVENT_TYPES} - {"sessionEnded"}
+    assert reasons(entry) == {"sessionEnded": Reason.FAILED}
+    assert push_of(entry).state is PushState.WAITING
+
+
+async def test_a_tenant_that_accepts_all_and_never_sends_is_waiting(
+    hass: HomeAssistant, sim: Simulator, callback_url: str
+) -> None:
+    sim.strike({"drop": 1.0})
+    entry = await set_up_default(hass, sim, callback_url)
+    toggle_plug(sim)
+    recorded = record_events(hass)
+    await entry.runtime_data.coordinator.async_refresh()
+    await until(hass, lambda: "plugged_in" in recorded.types)
+    assert {change["source"] for change in recorded.changes} == {"poll"}
+    assert push_of(entry).state is PushState.WAITING
+
+
+async def test_no_reported_type_is_tried_while_the_address_does_not_work(
+    hass: HomeAssistant, sim: Simulator, callback_url: str
+) -> None:
+    entry = make_entry(sim, "http://127.0.0.1:9", options={CONF_EVENT_TYPES: DEFAULT_EVENT_TYPES})
+    await set_up(hass, entry)
+    await has_problem(hass, entry, "not_reachable")
+    assert tries(sim) == len(DOCUMENTED_EVENT_TYPES)
+    assert reasons(entry) == {}
+
+
+async def test_a_tenant_that_refuses_all_after_the_test_has_a_problem_and_is_asked_sparingly(
     hass: HomeAssistant, sim: Simulator, callback_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(registration, "MIN_RETRY_INTERVAL", 0.01)
-    wanted = [*DOCUMENTED_EVENT_TYPES, "newSoon"]
-    entry = make_entry(sim, callback_url, options={CONF_EVENT_TYPES: wanted})
+    sim.strike({"subscription_status": 422})
+    entry = make_entry(sim, callback_url)
     await set_up(hass, entry)
-    await until(hass, lambda: registration_calls(sim).count("POST 400") == 2)
-    assert push_of(entry).state is PushState.WAITING
-    assert push_of(entry).registration.problem is None
-    sim.webhooks.event_types["soon"] = "newSoon"
-    await until(hass, lambda: types_at(sim) == set(wanted))
-    assert registration_calls(sim).count("POST 201") == 3
-
-
-async def test_a_type_that_is_refused_each_time_is_not_tried_again_before_the_next_day(
-    hass: HomeAssistant, sim: Simulator, callback_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(registration, "MIN_RETRY_INTERVAL", 0.001)
-    monkeypatch.setattr(registration, "MAX_RETRY_INTERVAL", 0.008)
-    entry = make_entry(sim, callback_url, options={CONF_EVENT_TYPES: ["userCreated", "noSuch"]})
-    await set_up(hass, entry)
-    await until(hass, lambda: registration_calls(sim).count("POST 400") == 4)
-    with pytest.raises(TimeoutError):
-        await until(hass, lambda: registration_calls(sim).count("POST 400") > 4, seconds=0.2)
-    assert push_of(entry).state is PushState.WAITING
+    await has_problem(hass, entry, "rejected")
+    assert tries(sim) % len(DOCUMENTED_EVENT_TYPES) == 0
+    assert reasons(entry) == {}
+    sim.strike({"subscription_status": 0})
+    await until(hass, lambda: types_at(sim) == set(entry.options[CONF_EVENT_TYPES]))
 
 
 async def test_a_car_that_is_ready_to_continue_is_published_for_its_device(

@@ -85,7 +85,7 @@ json_values = st.recursive(
 )
 envelopes = st.dictionaries(st.sampled_from(FIELDS), json_values, max_size=8)
 good_envelopes = st.builds(
-    lambda number, more: more | {"eventType": "simSessionStarted", "id": str(number)},
+    lambda number, more: more | {"eventType": "sessionStarted", "id": str(number)},
     st.integers(0, 10**6),
     envelopes,
 )

@@ -12,6 +12,7 @@ from custom_components.jedlix.push.health import (
     PushState,
     RegistrationState,
 )
+from custom_components.jedlix.state.changes import ChangeType
 
 NOON: Final = datetime(2030, 1, 1, 12, tzinfo=UTC)
 SECOND: Final = timedelta(seconds=1)
@@ -21,6 +22,10 @@ type Step = Callable[[PushHealth, datetime], object]
 
 def registration(state: RegistrationState) -> Step:
     return lambda health, _now: setattr(health, "registration", state)
+
+
+def only(*event_types: str) -> Step:
+    return lambda health, _now: setattr(health, "event_types", event_types)
 
 
 def delivery(user_id: str | None = "u-1") -> Step:
@@ -45,6 +50,8 @@ PENDING: Final = registration(RegistrationState.PENDING)
 DONE: Final = registration(RegistrationState.DONE)
 REFUSED: Final = registration(RegistrationState.REFUSED)
 
+SESSIONS: Final = ("userCreated", "sessionStarted", "sessionEnded")
+
 # Minutes past noon, what happened then, and the state at one o'clock.
 EVIDENCE: Final[dict[str, tuple[list[tuple[float, Step]], PushState]]] = {
     "nothing at all": ([], PushState.OFF),
@@ -55,6 +62,19 @@ EVIDENCE: Final[dict[str, tuple[list[tuple[float, Step]], PushState]]] = {
         PushState.CONNECTING,
     ),
     "registered": ([(0, DONE)], PushState.WAITING),
+    "registered without a type that reports charging": (
+        [(0, DONE), (1, only("userCreated", "sessionEnded"))],
+        PushState.LIMITED,
+    ),
+    "without such a type deliveries make it no healthier": (
+        [(0, DONE), (1, only("userCreated")), (2, delivery())],
+        PushState.LIMITED,
+    ),
+    "without such a type no silence is noticed": (
+        [(0, DONE), (0, change_reported), (1, only("userCreated")), (10, change_found())],
+        PushState.LIMITED,
+    ),
+    "limited and refused": ([(1, only("userCreated")), (2, REFUSED)], PushState.FAILING),
     "refused": ([(0, REFUSED)], PushState.FAILING),
     "refused, though deliveries still come": ([(0, REFUSED), (1, delivery())], PushState.FAILING),
     "refused, then registered": ([(0, REFUSED), (1, DONE)], PushState.WAITING),
@@ -131,7 +151,7 @@ EVIDENCE: Final[dict[str, tuple[list[tuple[float, Step]], PushState]]] = {
 @pytest.mark.parametrize("evidence", EVIDENCE)
 def test_the_state_follows_from_the_evidence(evidence: str) -> None:
     steps, state = EVIDENCE[evidence]
-    health = PushHealth()
+    health = PushHealth(event_types=SESSIONS)
     for minute, step in steps:
         now = NOON + timedelta(minutes=minute)
         health.review(now)
@@ -141,9 +161,27 @@ def test_the_state_follows_from_the_evidence(evidence: str) -> None:
     assert health.state(one_o_clock) is state
 
 
+@pytest.mark.parametrize(
+    ("accepted", "expected"),
+    [
+        (SESSIONS, {ChangeType.SESSION_STARTED, ChangeType.SESSION_ENDED}),
+        (("SessionEnded",), {ChangeType.SESSION_ENDED}),
+        (("userCreated", "vehicleUpdated"), set()),
+        (("userCreated", "aNameOfTheUser"), set(ChangeType)),
+    ],
+)
+def test_which_changes_a_delivery_should_announce(
+    accepted: tuple[str, ...], expected: set[ChangeType]
+) -> None:
+    health = PushHealth(event_types=accepted)
+    assert {item for item in ChangeType if health.expects(item)} == expected
+
+
 def test_a_delivery_may_come_fifteen_minutes_after_the_poll() -> None:
     assert timedelta(minutes=15) == DELIVERY_TOLERANCE
-    health = PushHealth(registration=RegistrationState.DONE, reports_changes=True)
+    health = PushHealth(
+        event_types=SESSIONS, registration=RegistrationState.DONE, reports_changes=True
+    )
     health.note_change_found_by_poll("u-1", NOON)
     health.review(NOON + DELIVERY_TOLERANCE)
     assert (health.missed_by_push, health.state(NOON)) == (0, PushState.WAITING)
@@ -154,7 +192,7 @@ def test_a_delivery_may_come_fifteen_minutes_after_the_poll() -> None:
 
 
 def test_a_missed_change_counts_also_where_deliveries_report_no_changes() -> None:
-    health = PushHealth(registration=RegistrationState.DONE)
+    health = PushHealth(event_types=SESSIONS, registration=RegistrationState.DONE)
     for minute in range(3):
         health.note_change_found_by_poll("u-1", NOON + timedelta(minutes=minute))
     health.review(NOON + DELIVERY_TOLERANCE + timedelta(minutes=1, seconds=1))
@@ -163,14 +201,14 @@ def test_a_missed_change_counts_also_where_deliveries_report_no_changes() -> Non
 
 
 def test_without_push_no_change_is_missed() -> None:
-    health = PushHealth(registration=RegistrationState.OFF)
+    health = PushHealth(event_types=SESSIONS, registration=RegistrationState.OFF)
     health.note_change_found_by_poll("u-1", NOON)
     health.review(NOON + DELIVERY_TOLERANCE + SECOND)
     assert health.missed_by_push == 0
 
 
 def test_deliveries_and_refusals_are_counted() -> None:
-    health = PushHealth()
+    health = PushHealth(event_types=SESSIONS)
     health.note_delivery("u-1", NOON - 3 * SECOND, NOON)
     assert (health.received, health.last_delivery, health.last_delay) == (1, NOON, 3.0)
     health.note_delivery("u-1", None, NOON + SECOND)  # without a time the delay is not known
@@ -183,7 +221,7 @@ def test_deliveries_and_refusals_are_counted() -> None:
 
 
 def test_only_users_with_a_recent_delivery_are_remembered() -> None:
-    health = PushHealth(registration=RegistrationState.DONE)
+    health = PushHealth(event_types=SESSIONS, registration=RegistrationState.DONE)
     for number in range(1000):
         health.note_delivery(f"u-{number}", NOON, NOON + number * SECOND)
     health.note_delivery("u-0", NOON, NOON + 1000 * SECOND)
@@ -192,7 +230,9 @@ def test_only_users_with_a_recent_delivery_are_remembered() -> None:
 
 
 def test_each_silence_since_the_last_delivery_counts_once() -> None:
-    health = PushHealth(registration=RegistrationState.DONE, reports_changes=True)
+    health = PushHealth(
+        event_types=SESSIONS, registration=RegistrationState.DONE, reports_changes=True
+    )
     silent_at = NOON + DELIVERY_TOLERANCE + SECOND
 
     def miss(after: timedelta) -> datetime:
@@ -218,14 +258,14 @@ def test_each_silence_since_the_last_delivery_counts_once() -> None:
 
 
 def test_a_renewal_without_a_silence_leaves_push_healthy() -> None:
-    health = PushHealth(registration=RegistrationState.DONE)
+    health = PushHealth(event_types=SESSIONS, registration=RegistrationState.DONE)
     health.note_delivery("u-1", NOON, NOON)
     health.note_renewal(NOON)
     assert health.state(NOON) is PushState.HEALTHY
 
 
 def test_each_review_is_followed_by_a_call() -> None:
-    health, counts = PushHealth(registration=RegistrationState.DONE), []
+    health, counts = PushHealth(event_types=SESSIONS, registration=RegistrationState.DONE), []
     health.review(NOON)
     health.reviewed = lambda: counts.append(health.missed_by_push)
     health.note_change_found_by_poll("u-1", NOON)

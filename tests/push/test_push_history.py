@@ -22,6 +22,7 @@ from custom_components.jedlix.push.record import PushRecord
 from simulator.app import Simulator
 from tests.commanding import poll
 from tests.conftest import StartSimulator
+from tests.servers import closed_port
 from tests.tools import Clock, make_entry, record_events, set_up, set_up_with_push, state_of, until
 
 
@@ -51,7 +52,7 @@ async def test_deliveries_missed_while_home_assistant_was_down_are_published_lat
     await until(hass, lambda: recorded.webhooks)
     await unload(hass, entry)
     second = deliver(sim, "vehicleConnectionReadyToContinue", 1, vehicleId=sim.vehicle_ids[0])
-    first = deliver(sim, "simVehicleStateChanged", 2)
+    first = deliver(sim, "sessionUpdated", 2)
     await sim.delivered()
     await load(hass, entry)
     assert [item["event_id"] for item in recorded.webhooks] == [known, first, second]
@@ -162,6 +163,7 @@ async def test_after_an_outage_the_history_is_read(
         sim.strike({"outage_seconds": 0.0})
     else:
         clock.go_on(timedelta(hours=2))
+    sim.webhooks.create("userCreated", closed_port(), "another key", is_active=True)
     missed = deliver(sim, "userCreated", 0)
     recorded = record_events(hass)
     await poll(hass, entry)
@@ -201,7 +203,7 @@ async def test_ten_thousand_missed_deliveries_do_not_block_the_event_loop(
     messages = [
         WebhookMessage.from_json(
             {
-                "eventType": "simSessionStarted",
+                "eventType": "sessionStarted",
                 "id": f"e-{number}",
                 "timestamp": (now - timedelta(seconds=number)).isoformat(),
                 "userId": "u",

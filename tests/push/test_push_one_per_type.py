@@ -96,5 +96,5 @@ async def test_the_subscription_of_somebody_else_shows_a_repair_and_is_left_alon
     assert list(sim.webhooks.subscriptions.values()) == [theirs]
     sim.webhooks.delete(theirs)
     push_of(entry).registration.check_now()
-    await reaches(hass, entry, PushState.WAITING)
+    await reaches(hass, entry, PushState.LIMITED)
     assert repairs_of(hass) == []

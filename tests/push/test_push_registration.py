@@ -16,13 +16,14 @@ from custom_components.jedlix.const import (
     CONF_CALLBACK,
     CONF_CALLBACK_URL,
     CONF_EVENT_TYPES,
-    DOCUMENTED_EVENT_TYPES,
 )
 from custom_components.jedlix.push import registration
 from custom_components.jedlix.push.callback_url import Callback
+from custom_components.jedlix.push.event_types import DEFAULT_EVENT_TYPES
 from custom_components.jedlix.push.health import PushState
 from custom_components.jedlix.webhook import JedlixPush
 from simulator.app import Simulator
+from simulator.event_types import REPORTED_EVENTS
 from tests.conftest import StartSimulator
 from tests.tools import make_entry, set_up, set_up_with_push, state_of, until
 
@@ -109,7 +110,7 @@ async def test_push_is_connecting_until_jedlix_has_answered(
     assert state_of(hass, "_push_state") == "connecting"
 
 
-async def test_without_options_the_documented_types_are_registered(
+async def test_without_options_the_known_types_are_registered(
     hass: HomeAssistant, sim: Simulator, callback_url: str
 ) -> None:
     entry = make_entry(sim, callback_url)
@@ -117,7 +118,7 @@ async def test_without_options_the_documented_types_are_registered(
     hass.config_entries.async_update_entry(entry, options={})
     await set_up(hass, entry)
     await until(hass, lambda: push_of(entry).state is PushState.WAITING)
-    assert urls_at(sim).keys() == set(DOCUMENTED_EVENT_TYPES)
+    assert urls_at(sim).keys() == set(DEFAULT_EVENT_TYPES)
 
 
 @pytest.mark.parametrize(("mode", "status"), [("default", 200), ("strict", 404)])
@@ -125,7 +126,7 @@ async def test_a_reload_registers_nothing_again(
     hass: HomeAssistant, start_simulator: StartSimulator, callback_url: str, mode: str, status: int
 ) -> None:
     """A strict tenant has no list of subscriptions."""
-    sim = await start_simulator(mode=mode)
+    sim = await start_simulator(mode=mode, event_types=REPORTED_EVENTS)
     entry = await set_up_with_push(hass, sim, callback_url)
     before, ids = len(registration_calls(sim)), set(sim.webhooks.subscriptions)
     assert await hass.config_entries.async_unload(entry.entry_id)
@@ -244,13 +245,18 @@ async def test_a_registration_that_fails_shows_why_until_it_works_and_polling_go
 async def test_an_event_type_that_is_not_offered_is_no_problem(
     hass: HomeAssistant, sim: Simulator, callback_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.DEBUG, "custom_components.jedlix")
     entry = await set_up_with_push(
-        hass, sim, callback_url, options={CONF_EVENT_TYPES: ["userCreated", "noSuchType"]}
+        hass,
+        sim,
+        callback_url,
+        "limited",
+        options={CONF_EVENT_TYPES: ["userCreated", "noSuchType"]},
     )
     assert push_of(entry).registration.problem is None
     assert urls_at(sim).keys() == {"userCreated"}
-    assert "refuses the event type noSuchType" in caplog.text
+    lines = [line for line in caplog.records if "noSuchType" in line.getMessage()]
+    assert {line.levelname for line in lines} == {"DEBUG"}
 
 
 async def test_a_renewal_that_is_refused_is_shown_and_tried_until_it_works(

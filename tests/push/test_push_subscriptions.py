@@ -29,9 +29,10 @@ from custom_components.jedlix.push.subscriptions import (
     unsubscribe_all,
 )
 from simulator.app import Simulator
+from simulator.event_types import REPORTED_EVENTS
 from tests.tools import WEBHOOK_ID, WEBHOOK_KEY, make_entry
 
-WANTED: Final = ("userCreated", "vehicleConnectionReadyToContinue", "simSessionStarted")
+WANTED: Final = ("userCreated", "vehicleConnectionReadyToContinue", "sessionStarted")
 UNREACHABLE: Final = f"http://127.0.0.1:9/api/webhook/{WEBHOOK_ID}"
 PATH: Final = "/api/v1/webhooks/subscriptions"
 LIST: Final = "GET 200"
@@ -117,7 +118,7 @@ async def tenant(start_tenant: StartTenant) -> Tenant:
 @pytest.fixture
 async def strict(start_tenant: StartTenant) -> Tenant:
     """Return a tenant that offers only the documented call: to subscribe."""
-    return await start_tenant(mode="strict")
+    return await start_tenant(mode="strict", event_types=REPORTED_EVENTS)
 
 
 # -- what is wanted is subscribed --------------------------------------------------------------------------
@@ -178,7 +179,7 @@ async def test_a_type_that_is_no_longer_wanted_is_deleted(tenant: Tenant) -> Non
 
 async def test_the_subscriptions_of_others_are_left_alone(tenant: Tenant) -> None:
     others = f"{tenant.home}/api/webhook/somebody-else"
-    for event_type in (*WANTED, "simSessionEnded"):
+    for event_type in (*WANTED, "sessionEnded"):
         await tenant.client.subscribe(event_type, others, "their-key")
     theirs = tenant.held_by_jedlix
     await tenant.reconcile()
@@ -192,7 +193,7 @@ async def test_the_subscriptions_of_others_are_left_alone(tenant: Tenant) -> Non
 async def test_more_of_ours_than_wanted_are_deleted(tenant: Tenant) -> None:
     for url in (f"{tenant.url}?old", tenant.url, tenant.url):
         await tenant.client.subscribe("userCreated", url, WEBHOOK_KEY)
-    await tenant.client.subscribe("simSessionEnded", tenant.url, WEBHOOK_KEY)
+    await tenant.client.subscribe("sessionEnded", tenant.url, WEBHOOK_KEY)
     await tenant.reconcile()
     assert tenant.held_by_jedlix == tenant.ours()
     assert await tenant.reconcile() == [LIST]
@@ -235,12 +236,12 @@ async def test_one_at_an_old_cloudhook_is_known_from_the_store(tenant: Tenant) -
 
 
 async def test_a_type_that_is_not_offered_does_not_stop_the_others(tenant: Tenant) -> None:
-    calls = await tenant.reconcile("userCreated", "noSuchType", "simSessionStarted")
+    calls = await tenant.reconcile("userCreated", "noSuchType", "sessionStarted")
     assert calls == [LIST, "POST 201", "POST 400", "POST 201"]
     assert list(tenant.refused) == ["noSuchType"]
     assert "noSuchType" in str(tenant.refused["noSuchType"])
-    assert tenant.held.keys() == {"userCreated", "simSessionStarted"}
-    assert tenant.held_by_jedlix == tenant.ours("userCreated", "simSessionStarted")
+    assert tenant.held.keys() == {"userCreated", "sessionStarted"}
+    assert tenant.held_by_jedlix == tenant.ours("userCreated", "sessionStarted")
 
 
 async def test_a_renewal_that_is_refused_leaves_what_works(tenant: Tenant) -> None:

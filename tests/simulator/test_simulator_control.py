@@ -310,7 +310,7 @@ def test_help_separates_what_is_documented_from_what_is_ours(
     with pytest.raises(SystemExit):
         main(["--help"])
     printed = capsys.readouterr().out
-    assert "Event types of the simulator's own" in printed
+    assert "Reported event types" in printed
     assert "assumed" in printed
 
 

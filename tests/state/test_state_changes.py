@@ -18,6 +18,7 @@ from custom_components.jedlix.api import (
     WebhookMessage,
 )
 from custom_components.jedlix.state.changes import Change, ChangeType, change_of_delivery, compare
+from custom_components.jedlix.state.link import Link
 from custom_components.jedlix.state.snapshot import UserSnapshot, VehicleSnapshot
 
 NOON: Final = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -662,7 +663,11 @@ def test_changes_of_one_moment_have_a_fixed_order() -> None:
     before = with_car(boost_session_id="s")
     vehicle = car(AWAY, 5, is_connected=False)
     before = before.with_vehicle(
-        replace(before.vehicles["car"], vehicle=car(CHARGING, is_connected=True))
+        replace(
+            before.vehicles["car"],
+            vehicle=car(CHARGING, is_connected=True),
+            link=Link(is_connected=True),
+        )
     )
     after = before.advance([vehicle], [session(end=5), session("t", 5, 5)], at(5))
     assert types(compare(before, after, at(5))) == [

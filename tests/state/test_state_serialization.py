@@ -19,6 +19,7 @@ from custom_components.jedlix.api import (
 from custom_components.jedlix.state.gone import Absence
 from custom_components.jedlix.state.hours import Interval
 from custom_components.jedlix.state.ledger import Figures, Ledger, SealedMonth
+from custom_components.jedlix.state.link import Link, LinkReport
 from custom_components.jedlix.state.serialization import snapshot_as_json, snapshot_from_json
 from custom_components.jedlix.state.snapshot import UserSnapshot, VehicleSnapshot
 
@@ -79,8 +80,15 @@ LEDGERS: Final = st.builds(
     sealed_until=st.none() | TIMES,
     sealed_sessions=st.dictionaries(IDS, TIMES, max_size=2),
 )
+LINKS: Final = st.builds(
+    Link,
+    is_connected=st.booleans(),
+    reason=st.none() | st.sampled_from(LinkReport),
+    lost_at=st.none() | TIMES,
+)
 CARS: Final = st.builds(
     VehicleSnapshot,
+    link=LINKS,
     vehicle=st.builds(
         Vehicle,
         id=IDS,

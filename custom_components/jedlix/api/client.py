@@ -31,6 +31,7 @@ from .models import (
     Charger,
     ChargeSettings,
     ChargingLocation,
+    DeliveryRecord,
     Refresh,
     Session,
     Subscription,
@@ -267,16 +268,27 @@ class JedlixClient:
         """Delete a subscription (assumed, A10)."""
         await self._call("unsubscribe", subscription_id=subscription_id)
 
-    def webhook_history_pages(
+    async def webhook_history_pages(
         self, since: datetime, until: datetime
     ) -> AsyncIterator[tuple[WebhookMessage, ...]]:
-        """Yield the deliveries of the last 7 days, newest first (kept: documented; path assumed, A11)."""
-        return self._pages(
+        """Yield the messages of the last 7 days, newest first (kept: documented; path assumed, A11).
+
+        A message that was delivered more than once may come more than once. The names of the filters are
+        inferred from the fields of the records (reported), or assumed.
+        """
+        pages = self._pages(
             "webhook_history",
-            WebhookMessage.from_json,
-            {"timestampFrom": since, "timestampTo": until},
+            DeliveryRecord.from_json,
+            {
+                "sentAtFrom": since,
+                "sentAtTo": until,
+                "timestampFrom": since,
+                "timestampTo": until,
+            },
             lambda item: item.id,
         )
+        async for page in pages:
+            yield tuple(item.message for item in page)
 
     # -- calls ---------------------------------------------------------------------------------------------
 

@@ -4,9 +4,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from hashlib import sha256
 from typing import Final, Self
 
-from .reading import Fields, Json, boolean, integer, moment, money, number, percent, text, wire_time
+import orjson
+
+from .errors import BadAnswer
+from .reading import (
+    Fields,
+    Json,
+    boolean,
+    integer,
+    moment,
+    money,
+    number,
+    percent,
+    read_json,
+    text,
+    wire_time,
+)
 
 
 class ChargeStatus(StrEnum):
@@ -345,3 +361,30 @@ class WebhookMessage:
     def session_id(self) -> str | None:
         """Return the id of the session that the message names, None if it names none (inferred)."""
         return text(Fields(self.payload).get("sessionid"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryRecord:
+    """A record of the webhook history: its id, and the message that was delivered."""
+
+    id: str
+    message: WebhookMessage
+
+    @classmethod
+    def from_json(cls, data: object) -> Self:
+        """Read a record, whose `payload` is the message as a string (reported), or a message as it is (A11).
+
+        Raises BadAnswer when it holds no message.
+        """
+        fields = Fields(data)
+        payload = fields.get("payload")
+        if not isinstance(payload, str):
+            message = WebhookMessage.from_json(data)
+            return cls(id=message.id, message=message)
+        body = payload.encode("utf-8", "surrogatepass")
+        try:
+            content = read_json(body)
+        except orjson.JSONDecodeError as err:
+            raise BadAnswer(f"a delivery whose payload is not JSON: {err}") from err
+        message = WebhookMessage.from_json(content, fallback_id=sha256(body).hexdigest())
+        return cls(id=text(fields.get("id")) or message.id, message=message)

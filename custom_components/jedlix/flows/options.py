@@ -1,32 +1,108 @@
-"""Options flow: event types, poll interval, new users, import of energy."""
+"""Options flow: poll interval, new users, import of energy, and what Jedlix is asked to report."""
 
-from typing import Any
+import asyncio
+from collections.abc import Mapping
+from typing import Any, Final
 
-from homeassistant.config_entries import ConfigFlowResult, OptionsFlow
+from homeassistant.config_entries import ConfigEntryState, ConfigFlowResult, OptionsFlow
 
-from ..const import CONF_EVENT_TYPES, CONF_POLL_MINUTES, DOCUMENTED_EVENT_TYPES
-from .schemas import options_schema
+from ..const import CONF_EVENT_TYPES, CONF_FIND_EVENT_TYPES, CONF_POLL_MINUTES
+from ..data import JedlixConfigEntry
+from ..push.event_types import DEFAULT_EVENT_TYPES
+from ..push.health import PushState
+from .event_types import by_name, group_states
+from .schemas import ADVANCED, GROUPS, found_schema, options_schema
+
+# How long the search takes at least, in seconds: the frontend misses the end of a progress that ends at once.
+MIN_DURATION: Final = 1.0
 
 
 class JedlixOptionsFlow(OptionsFlow):
     """The options of one entry."""
 
+    _options: dict[str, Any]
+    _search: asyncio.Task[None] | None = None
+    _problem: str | None = None
+
     async def async_step_init(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Ask for the options; the entry's update listener reloads."""
-        options = self.config_entry.options
+        options, errors = dict(self.config_entry.options), {}
+        chosen = list(options.get(CONF_EVENT_TYPES, DEFAULT_EVENT_TYPES))
         if user_input is not None:
-            names = dict.fromkeys(filter(None, map(str.strip, user_input[CONF_EVENT_TYPES])))
-            return self.async_create_entry(
-                data={
-                    **options,
-                    **user_input,
-                    CONF_EVENT_TYPES: list(names),
-                    CONF_POLL_MINUTES: int(user_input[CONF_POLL_MINUTES]),
-                }
-            )
+            entered = dict(user_input)
+            entered.pop(GROUPS, None)
+            names = entered.pop(ADVANCED, {}).get(CONF_EVENT_TYPES, chosen)
+            chosen = list(dict.fromkeys(filter(None, map(str.strip, names))))
+            is_wanted = entered.pop(CONF_FIND_EVENT_TYPES)
+            self._options = {
+                **{key: value for key, value in options.items() if key != CONF_EVENT_TYPES},
+                **entered,
+                CONF_POLL_MINUTES: int(entered[CONF_POLL_MINUTES]),
+            }
+            if set(chosen) != set(DEFAULT_EVENT_TYPES):
+                self._options[CONF_EVENT_TYPES] = chosen
+            if not is_wanted:
+                return self.async_create_entry(data=self._options)
+            if self._can_search(chosen):
+                return await self.async_step_find()
+            errors[CONF_FIND_EVENT_TYPES] = "push_off"
+            options = self._options
         return self.async_show_form(
             step_id="init",
             data_schema=self.add_suggested_values_to_schema(
-                options_schema(options.get(CONF_EVENT_TYPES, DOCUMENTED_EVENT_TYPES)), options
+                options_schema(chosen, self._group_states(chosen)), options
             ),
+            errors=errors,
+            description_placeholders=self._names(chosen),
         )
+
+    async def async_step_find(self, _user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Try the event types, also those that Jedlix has refused."""
+        if self._search is None:
+            self._search = self.hass.async_create_task(self._find(), "jedlix find event types")
+        if not self._search.done():
+            return self.async_show_progress(
+                step_id="find", progress_action="find", progress_task=self._search
+            )
+        return self.async_show_progress_done(next_step_id="found")
+
+    async def async_step_found(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Show what Jedlix accepted and refused, then save the options."""
+        if user_input is not None:
+            return self.async_create_entry(data=self._options)
+        return self.async_show_form(
+            step_id="found",
+            data_schema=found_schema(self._group_states(self._chosen)),
+            errors={} if self._problem is None else {"base": "not_registered"},
+            description_placeholders=self._names(self._chosen),
+        )
+
+    @property
+    def _chosen(self) -> list[str]:
+        return list(self._options.get(CONF_EVENT_TYPES, DEFAULT_EVENT_TYPES))
+
+    async def _find(self) -> None:
+        entry: JedlixConfigEntry = self.config_entry
+        self._problem, _ = await asyncio.gather(
+            entry.runtime_data.push.registration.find_event_types(self._chosen),
+            asyncio.sleep(MIN_DURATION),
+        )
+
+    def _can_search(self, chosen: list[str]) -> bool:
+        """Return whether there is a push whose event types can be tried."""
+        entry = self.config_entry
+        if entry.state is not ConfigEntryState.LOADED or not chosen:
+            return False
+        return entry.runtime_data.push.state is not PushState.OFF
+
+    def _group_states(self, chosen: list[str]) -> Mapping[str, str]:
+        if self.config_entry.state is not ConfigEntryState.LOADED:
+            return group_states(chosen, (), {})
+        record = self.config_entry.runtime_data.store.push
+        return group_states(chosen, record.subscriptions, record.refused_types)
+
+    def _names(self, chosen: list[str]) -> Mapping[str, str]:
+        if self.config_entry.state is not ConfigEntryState.LOADED:
+            return by_name(chosen, (), {})
+        record = self.config_entry.runtime_data.store.push
+        return by_name(chosen, record.subscriptions, record.refused_types)

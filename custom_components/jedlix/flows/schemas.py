@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from homeassistant.const import CONF_API_KEY, CONF_CLIENT_ID, CONF_CLIENT_SECRET
+from homeassistant.data_entry_flow import SectionConfig, section
 from homeassistant.helpers.selector import (
     BooleanSelector,
     NumberSelector,
@@ -35,14 +36,19 @@ from ..const import (
     CONF_USER_ID,
     CONF_USERS,
     DEFAULT_POLL_MINUTES,
-    DOCUMENTED_EVENT_TYPES,
 )
 from ..push.callback_url import Callback
+from ..push.event_types import EVENT_TYPES
 from ..users import TenantUser
+from .event_types import groups_schema
 
 PRODUCTION: Final = "production"
 DEMO: Final = "demo"
 CUSTOM: Final = "custom"
+
+# Sections of the options.
+GROUPS: Final = "groups"
+ADVANCED: Final = "advanced"
 
 # Hosts and token address are documented; that the demo's audience is its own URL is inferred.
 ENVIRONMENTS: Final = {
@@ -179,19 +185,23 @@ def user_schema() -> vol.Schema:
     return vol.Schema({vol.Required(CONF_USER_ID): _TEXT})
 
 
-def options_schema(event_types: Iterable[str]) -> vol.Schema:
-    """Return the schema of the options: the documented event types, those in use, and any other by name."""
+def options_schema(event_types: Iterable[str], states: Mapping[str, str]) -> vol.Schema:
+    """Return the schema of the options.
+
+    Event types can be chosen from those that are known, and any other by name; `states` is what Jedlix said
+    of each group of them.
+    """
+    known = (item.name for item in EVENT_TYPES)
+    chosen = SelectSelector(
+        SelectSelectorConfig(
+            options=list(dict.fromkeys([*known, *event_types])),
+            multiple=True,
+            custom_value=True,
+            mode=SelectSelectorMode.DROPDOWN,
+        )
+    )
     return vol.Schema(
         {
-            vol.Required(CONF_EVENT_TYPES, default=list(DOCUMENTED_EVENT_TYPES)): SelectSelector(
-                SelectSelectorConfig(
-                    options=list(dict.fromkeys([*DOCUMENTED_EVENT_TYPES, *event_types])),
-                    multiple=True,
-                    custom_value=True,
-                    mode=SelectSelectorMode.DROPDOWN,
-                )
-            ),
-            vol.Required(CONF_FIND_EVENT_TYPES, default=False): BooleanSelector(),
             vol.Required(CONF_POLL_MINUTES, default=DEFAULT_POLL_MINUTES): NumberSelector(
                 NumberSelectorConfig(
                     min=1,
@@ -203,8 +213,19 @@ def options_schema(event_types: Iterable[str]) -> vol.Schema:
             ),
             vol.Required(CONF_FOLLOW_NEW_USERS, default=False): BooleanSelector(),
             vol.Required(CONF_IMPORT_ENERGY, default=True): BooleanSelector(),
+            vol.Required(CONF_FIND_EVENT_TYPES, default=False): BooleanSelector(),
+            vol.Optional(GROUPS, default={}): section(groups_schema(states)),
+            vol.Optional(ADVANCED, default={}): section(
+                vol.Schema({vol.Optional(CONF_EVENT_TYPES, default=list(event_types)): chosen}),
+                SectionConfig(collapsed=True),
+            ),
         }
     )
+
+
+def found_schema(states: Mapping[str, str]) -> vol.Schema:
+    """Return the schema of the form that shows what Jedlix said of the event types."""
+    return vol.Schema({vol.Optional(GROUPS, default={}): section(groups_schema(states))})
 
 
 def stripped(user_input: Mapping[str, Any]) -> dict[str, Any]:

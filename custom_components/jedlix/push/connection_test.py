@@ -16,8 +16,9 @@ from homeassistant.util.hass_dict import HassKey
 from ..api import Conflict, JedlixClient, JedlixError, Rejected, Subscription
 from ..const import CONF_WEBHOOK_KEY, DOMAIN, USER_CREATED
 from .callback_url import ChosenUrl
+from .evidence import RegistrationEvidence
 from .handler import WebhookHandler
-from .registration import Registration, RegistrationEvidence
+from .registration import Registration
 from .subscriptions import Held, HeldSubscriptions, hash_of_key, unsubscribe_all
 
 _LOGGER = logging.getLogger(__name__)
@@ -144,7 +145,7 @@ class ConnectionTest:
 
     async def _await_test_message(self) -> str | None:
         for _ in range(_CHECKS):
-            if self._evidence.tests:
+            if self._evidence.is_reached:
                 return None
             await asyncio.sleep(TEST_MESSAGE_TIMEOUT / _CHECKS)
         return self._evidence.key_problem or "no_test_message"

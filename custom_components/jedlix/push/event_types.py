@@ -5,7 +5,7 @@ Whether a tenant accepts them, and that they are spelled like the documented one
 answer decides.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -67,10 +67,6 @@ _BY_NAME: Final = {item.name.casefold(): item for item in EVENT_TYPES}
 DEFAULT_EVENT_TYPES: Final = tuple(
     item.name for item in EVENT_TYPES if item.subject is not Subject.SUPPLIER
 )
-CANDIDATES: Final = DEFAULT_EVENT_TYPES[2:]
-
-# For each name that was tried: whether the tenant accepted it. As the store keeps it.
-type TriedEventTypes = dict[str, bool]
 
 
 def find(name: str) -> EventType | None:
@@ -89,17 +85,27 @@ def reports_charging(accepted: Iterable[str]) -> bool:
     )
 
 
-def accepted(tried: TriedEventTypes) -> list[str]:
-    """Return the event types that the tenant accepted."""
-    return [name for name, is_accepted in tried.items() if is_accepted]
+def may_concern_settings(name: str) -> bool:
+    """Return whether an event type may report that the charge settings of a car changed (a guess)."""
+    return name.casefold() == "vehicleupdated" or "setting" in name.casefold()
 
 
-def untried(tried: TriedEventTypes) -> list[str]:
-    """Return the candidates that were not tried yet."""
-    return [name for name in CANDIDATES if name not in tried]
+def pascal_case(name: str) -> str:
+    """Return a name in the other spelling: `SessionStarted`, as in the code in which it was seen."""
+    return name[:1].upper() + name[1:]
 
 
-def forget_accepted(tried: TriedEventTypes) -> None:
-    """Forget the accepted event types, so that they are no longer subscribed; refusals are remembered."""
-    for name in accepted(tried):
-        del tried[name]
+def gives_way_to(name: str, held: Collection[str], *, keep_users: bool) -> str | None:
+    """Return which subscription to give up for a type, where a tenant limits their number; None for none.
+
+    The type about linking gives way to any about sessions. The one about new users, which shows that push
+    works, gives way only to the type without which no charging is reported, unless new users are followed.
+    """
+    item = find(name)
+    if item is None or item.subject is not Subject.SESSION:
+        return None
+    if VEHICLE_READY in held:
+        return VEHICLE_READY
+    if item.reports_charging and not keep_users and USER_CREATED in held:
+        return USER_CREATED
+    return None

@@ -7,22 +7,30 @@ State machine, first match wins:
 | off | no callback is wanted |
 | failing | the registration is refused, or calls keep arriving with a wrong key or without one |
 | connecting | the registration is under way, or is retried |
+| limited | registered, but no accepted event type reports charging: changes come by poll |
 | silent | the poll found a change that no delivery reported, at a tenant whose deliveries report changes |
 | healthy | something was delivered since the subscriptions were last renewed |
 | waiting | registered, and nothing was delivered yet |
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from ..state.changes import ChangeType
+from .event_types import find, reports_charging
+
 # A change that the poll found counts as missed when no delivery named its user in this time.
 DELIVERY_TOLERANCE: Final = timedelta(minutes=15)
 _WRONG_KEYS_WITHIN: Final = timedelta(minutes=15)
 _WRONG_KEYS: Final = 3
+_ANNOUNCED_BY: Final = {
+    ChangeType.SESSION_STARTED: "sessionstarted",
+    ChangeType.SESSION_ENDED: "sessionended",
+}
 
 
 class PushState(StrEnum):
@@ -31,6 +39,7 @@ class PushState(StrEnum):
     OFF = "off"
     CONNECTING = "connecting"
     WAITING = "waiting"
+    LIMITED = "limited"
     HEALTHY = "healthy"
     SILENT = "silent"
     FAILING = "failing"
@@ -55,6 +64,8 @@ class PushHealth:
     missed_by_push: int = 0
     last_delivery: datetime | None = None
     last_delay: float | None = None
+    # the event types that Jedlix accepted; kept up to date by whoever registers them
+    event_types: Collection[str] = ()
     # whether a delivery ever led to a change: only then is a change without a delivery a sign of trouble
     reports_changes: bool = False
     # called after each review, which follows each good poll
@@ -102,6 +113,15 @@ class PushHealth:
         """Note that a delivery led to a change: this tenant's deliveries report what happens."""
         self.reports_changes = True
 
+    def expects(self, change_type: ChangeType) -> bool:
+        """Return whether an accepted event type reports such a change.
+
+        The types about sessions report their start and end (documented meaning). What a type reports that is
+        not in the table is not known, so with one of those any change is expected.
+        """
+        announces = _ANNOUNCED_BY.get(change_type)
+        return any(name.casefold() == announces or find(name) is None for name in self.event_types)
+
     def note_change_found_by_poll(self, user_id: str, now: datetime) -> None:
         """Note a change that the poll found. A delivery shortly before or after it is its report."""
         last = self._last_by_user.get(user_id)
@@ -146,6 +166,8 @@ class PushHealth:
             return PushState.FAILING
         if self.registration is RegistrationState.PENDING:
             return PushState.CONNECTING
+        if not reports_charging(self.event_types):
+            return PushState.LIMITED
         if self._is_silent:
             return PushState.SILENT
         return PushState.HEALTHY if self._has_delivered else PushState.WAITING

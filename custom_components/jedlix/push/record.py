@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from .event_types import TriedEventTypes
 from .inbox import Inbox
+from .refused_types import RefusedTypes
 from .subscriptions import HeldSubscriptions
 
 
@@ -18,7 +18,9 @@ class PushRecord:
     # since when deliveries may have been missed that the webhook history has, None when none are
     missed_since: datetime | None = None
     subscriptions: HeldSubscriptions = field(default_factory=dict)
-    tried_event_types: TriedEventTypes = field(default_factory=dict)
+    refused_types: RefusedTypes = field(default_factory=dict)
+    # event types beyond the options that an earlier version had found; only read, for the migration
+    found_before: tuple[str, ...] = ()
     # whether a delivery ever led to a change
     reports_changes: bool = False
     last_delivery: datetime | None = None

@@ -5,7 +5,7 @@ for new credentials. Nothing of it fails the entry.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import nullcontext, suppress
 from functools import partial
 import logging
@@ -16,6 +16,7 @@ from homeassistant.components import webhook
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_WEBHOOK_ID
 from homeassistant.core import HomeAssistant, callback
+from homeassistant.loader import async_get_loaded_integration
 from homeassistant.util import dt as dt_util
 
 from ..api import (
@@ -24,75 +25,38 @@ from ..api import (
     ConnectionFailed,
     JedlixClient,
     JedlixError,
-    Rejected,
-    WebhookMessage,
 )
 from ..api.gate import wanted_by_person
 from ..const import (
     CONF_CALLBACK,
     CONF_EVENT_TYPES,
-    CONF_FIND_EVENT_TYPES,
+    CONF_FOLLOW_NEW_USERS,
     CONF_WEBHOOK_KEY,
-    DOCUMENTED_EVENT_TYPES,
+    DOMAIN,
 )
 from .callback_url import Callback, ChosenUrl, NoCallback, choose_url
-from .event_types import accepted, forget_accepted, untried
-from .handler import KEY_REFUSALS, Refusal
+from .event_types import DEFAULT_EVENT_TYPES, gives_way_to
+from .evidence import RegistrationEvidence
 from .health import PushHealth, RegistrationState
 from .record import PushRecord
-from .subscriptions import give_up, reconcile, register, unsubscribe_all
+from .refused_types import Trial, next_due, note_refused, plan, reason_of
+from .subscriptions import give_up, reconcile, register, replace, unsubscribe_all
 
 _LOGGER = logging.getLogger(__name__)
 
 MIN_RETRY_INTERVAL: Final = 30.0
 MAX_RETRY_INTERVAL: Final = 1800.0
 _DAY: Final = 86_400.0
+# The reported event types are tried in the documented spelling, then in the one in which they were seen.
+_SPELLINGS: Final = 2
 
 
 async def wait_for(event: asyncio.Event, seconds: float) -> bool:
     """Wait for an event, no longer than this; returns whether it came."""
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
-            return await event.wait()
-    return False
-
-
-class RegistrationEvidence:
-    """What arrived at the webhook while Jedlix was asked to register it, and what a refusal then means.
-
-    `key_problem` is what was wrong with the key of a call, as a key of the translations.
-    """
-
-    def __init__(self) -> None:
-        """Start with nothing."""
-        self.tests = 0
-        self.key_problem: str | None = None
-
-    def reset(self) -> None:
-        """Start again, for another attempt."""
-        self.tests = 0
-        self.key_problem = None
-
-    def note_test(self, _message: WebhookMessage) -> None:
-        """Note that Jedlix's test message arrived with our key."""
-        self.tests += 1
-
-    def note_refusal(self, why: Refusal) -> None:
-        """Note that something arrived and was refused: with another key, say, or without one."""
-        if why in KEY_REFUSALS:
-            self.key_problem = why.value
-
-    def reason(self, err: JedlixError) -> str:
-        """Return why Jedlix refused, as a key of the translations.
-
-        Documented is only that a 400 means that the endpoint could not be reached. The rest follows from what
-        arrived meanwhile.
-        """
-        if isinstance(err, Conflict):
-            return "slot_taken"
-        if self.tests or not isinstance(err, Rejected):
-            return "rejected"
-        return self.key_problem or "not_reachable"
+            await event.wait()
+    return event.is_set()  # it may have come at the last moment
 
 
 class Registration:
@@ -120,8 +84,11 @@ class Registration:
         self._one_at_a_time = asyncio.Lock()
         self._wake = asyncio.Event()
         self._renew = False
+        self._retry = False
         self._is_wanted_by_person = False
-        self._refused_types: frozenset[str] = frozenset()
+        self._is_interrupted = False
+        self._tried: list[str] | None = None
+        self._version = str(async_get_loaded_integration(hass, DOMAIN).version)
         self._logged_refusal: str | None = None
         self.callback = Callback.NONE
         self.problem: str | None = None
@@ -130,9 +97,15 @@ class Registration:
 
     @property
     def event_types(self) -> list[str]:
-        """Return the event types to subscribe: those of the options and those that were found."""
-        wanted = self._entry.options.get(CONF_EVENT_TYPES, DOCUMENTED_EVENT_TYPES)
-        return list(dict.fromkeys([*wanted, *accepted(self._record.tried_event_types)]))
+        """Return the event types to subscribe: those that are being tried, else those of the options."""
+        if self._tried is not None:
+            return self._tried
+        return list(self._entry.options.get(CONF_EVENT_TYPES, DEFAULT_EVENT_TYPES))
+
+    @property
+    def accepted(self) -> list[str]:
+        """Return the event types that Jedlix accepted, as it spells them."""
+        return list(self._record.subscriptions)
 
     async def keep(self) -> None:
         """Reconcile now, daily, on request, and after a failure with a growing interval; never returns."""
@@ -147,10 +120,8 @@ class Registration:
                 _LOGGER.exception("Registering the webhook at Jedlix failed and is tried again")
                 self._conclude(RegistrationState.PENDING, self.problem)
                 is_settled = False
-            # A type that is still refused after many tries is not offered here.
-            is_usable = self._health.registration is RegistrationState.DONE
-            if is_settled or (is_usable and retry_interval >= MAX_RETRY_INTERVAL):
-                retry_interval, wait = MIN_RETRY_INTERVAL, _DAY
+            if is_settled:
+                retry_interval, wait = MIN_RETRY_INTERVAL, self._time_to_next_pass()
             else:
                 wait, retry_interval = retry_interval, min(retry_interval * 2, MAX_RETRY_INTERVAL)
             # Homes differ a little, so that they do not all come back at the same moment.
@@ -164,10 +135,30 @@ class Registration:
 
     @callback
     def resubscribe(self, *, by_person: bool = False) -> None:
-        """Write all subscriptions again, now; for a person also while Jedlix asks to wait."""
+        """Write all subscriptions again, now.
+
+        For a person also while Jedlix asks to wait, and with the event types that Jedlix has refused.
+        """
         self._renew = True
+        self._retry |= by_person
         self._is_wanted_by_person |= by_person
         self._wake.set()
+
+    async def find_event_types(self, event_types: Iterable[str]) -> str | None:
+        """Try to subscribe these event types, refused ones included; returns the problem that remains.
+
+        What Jedlix accepted and refused then stands in the push record. The entry's options are not changed.
+        """
+        self._retry = True
+        self._tried = list(event_types)
+        try:
+            with wanted_by_person():
+                await self._register()
+        finally:
+            self._tried = None
+        if self.problem is None and self._health.registration is RegistrationState.PENDING:
+            return "cannot_register"
+        return self.problem
 
     async def try_callback(self, data: Mapping[str, Any]) -> str | None:
         """Try the callback of an entry's data with a real subscription of one event type.
@@ -242,7 +233,15 @@ class Registration:
             return False
         is_off = self.callback is Callback.NONE or not self.event_types
         self._conclude(RegistrationState.OFF if is_off else RegistrationState.DONE)
-        return not self._refused_types
+        return not self._is_interrupted
+
+    def _time_to_next_pass(self) -> float:
+        """Return the seconds until a refused event type is to be tried again, a day at most."""
+        due_at = next_due(self.event_types, self._record.refused_types, self._version)
+        if due_at is None:
+            return _DAY
+        pause = (due_at - dt_util.utcnow()).total_seconds()
+        return min(_DAY, max(MIN_RETRY_INTERVAL, pause))
 
     @callback
     def _conclude(self, registration: RegistrationState, problem: str | None = None) -> None:
@@ -284,43 +283,121 @@ class Registration:
             self._record.schedule_save()
             return None
         self.callback = chosen.callback
-        is_finding = self._entry.options.get(CONF_FIND_EVENT_TYPES, False)
-        if not is_finding:
-            forget_accepted(self._record.tried_event_types)
         renew, self._renew = self._renew, False
+        retry, self._retry = self._retry, False
         self._evidence.reset()
+        self._is_interrupted = False
         try:
-            refused = await self._subscribe(self.event_types, chosen.url, renew=renew)
+            problem = await self._subscribe_wanted(chosen.url, renew=renew, retry=retry)
         except Exception:
             self._renew |= renew
+            self._retry |= retry
             raise
-        for event_type in refused.keys() - self._refused_types:
-            _LOGGER.info("Jedlix refuses the event type %s: %s", event_type, refused[event_type])
-        self._refused_types = frozenset(refused)
-        if refused and not held.keys() - refused.keys():
+        if problem is not None:
             self._renew |= renew
-            err = next(iter(refused.values()))
-            self._log_refusal(err)
-            return self._evidence.reason(err)
-        if renew:
+        elif renew:
             self._health.note_renewal(dt_util.utcnow())
-        if is_finding and (names := untried(self._record.tried_event_types)):
-            await self._try_event_types(names, chosen.url)
+        return problem
+
+    async def _subscribe_wanted(self, url: str, *, renew: bool, retry: bool) -> str | None:
+        """Subscribe what is wanted, first what decides whether push works; returns why it does not.
+
+        An event type that Jedlix refuses is remembered and costs one line at debug level.
+        """
+        held, wanted = self._record.subscriptions, self.event_types
+        trial = self._plan(wanted, retry=retry)
+        refused = await self._subscribe(trial.core, url, renew=renew)
+        problem = None
+        if refused and not held.keys() - refused.keys():
+            err = next(iter(refused.values()))
+            problem = self._evidence.reason(err)
+            if not isinstance(err, Conflict):
+                self._log_refusal(err)
+                return problem  # it is no matter of the event types
+        self._note_answers(refused)
+        try:
+            refused |= await self._subscribe_others(url, trial.others, wanted)
+            await self._make_room(url, refused)
+        except (ConnectionFailed, AuthError) as err:
+            if not held:
+                raise
+            _LOGGER.debug("The other event types of Jedlix are tried again soon: %s", err)
+            self._is_interrupted = True
+        if problem is not None and not held.keys() - refused.keys():
+            self._log_refusal(next(iter(refused.values())))
+            self._record.refused_types.clear()  # all are tried again
+            return problem
         return None
 
-    async def _try_event_types(self, names: list[str], url: str) -> None:
-        """Try to subscribe the candidates, once, and remember Jedlix's answers."""
-        refused = await self._subscribe([*self.event_types, *names], url)
-        self._record.tried_event_types |= {
-            name: name not in refused
-            for name in names
-            if not isinstance(refused.get(name), Conflict)  # a type that is taken exists
-        }
-        self._record.schedule_save()
-        _LOGGER.info("Event types that Jedlix offers here: %s", ", ".join(self.event_types))
+    async def _subscribe_others(
+        self, url: str, others: Iterable[str], wanted: list[str]
+    ) -> dict[str, JedlixError]:
+        """Subscribe more event types, then in the other spelling where all are refused; returns those."""
+        refusals: dict[str, JedlixError] = {}
+        for _ in range(_SPELLINGS):
+            others = [name for name in others if name not in refusals]
+            if others:
+                held = self._record.subscriptions
+                refused = await self._subscribe([*held, *others], url, optional=others)
+                self._note_answers(refused)
+                refusals |= refused
+            others = self._plan(wanted).others
+        return refusals
+
+    def _plan(self, wanted: list[str], *, retry: bool = False) -> Trial:
+        record = self._record
+        return plan(
+            wanted,
+            record.subscriptions,
+            record.refused_types,
+            dt_util.utcnow(),
+            self._version,
+            all_due=retry,
+        )
+
+    def _note_answers(self, refusals: Mapping[str, JedlixError]) -> None:
+        """Remember the refusals of event types that Jedlix does not hold, and forget those of the others."""
+        record = self._record
+        for event_type in record.subscriptions.keys() & record.refused_types.keys():
+            del record.refused_types[event_type]
+        for event_type, err in refusals.items():
+            if event_type in record.subscriptions:
+                continue
+            reason = reason_of(event_type, err, self._evidence.tested_types)
+            _LOGGER.debug("Jedlix refuses the event type %s (%s): %s", event_type, reason, err)
+            note_refused(record.refused_types, event_type, reason, dt_util.utcnow(), self._version)
+        record.schedule_save()
+
+    async def _make_room(self, url: str, refusals: Mapping[str, JedlixError]) -> None:
+        """Give up a less useful subscription for a more useful one, at a tenant that limits their number."""
+        held = self._record.subscriptions
+        keep_users = self._entry.options.get(CONF_FOLLOW_NEW_USERS, False)
+        for event_type, err in refusals.items():
+            if not isinstance(err, Conflict) or event_type in held:
+                continue
+            gives_way = gives_way_to(event_type, held, keep_users=keep_users)
+            if gives_way is None:
+                continue
+            is_replaced = await replace(
+                self._client,
+                held,
+                gives_way=gives_way,
+                event_type=event_type,
+                url=url,
+                key=self._entry.data[CONF_WEBHOOK_KEY],
+            )
+            self._record.schedule_save()
+            if not is_replaced:
+                return
+            self._note_answers({gives_way: err})
 
     async def _subscribe(
-        self, event_types: list[str], url: str, *, renew: bool = False
+        self,
+        event_types: Iterable[str],
+        url: str,
+        *,
+        renew: bool = False,
+        optional: Collection[str] = (),
     ) -> dict[str, JedlixError]:
         """Subscribe exactly these types at this URL; returns those that were refused."""
         try:
@@ -332,6 +409,7 @@ class Registration:
                 key=self._entry.data[CONF_WEBHOOK_KEY],
                 webhook_id=self._entry.data[CONF_WEBHOOK_ID],
                 renew=renew,
+                optional=optional,
                 is_lost=partial(self._is_lost, url.rpartition("/")[0]),
             )
         finally:

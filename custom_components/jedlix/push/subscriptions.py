@@ -4,7 +4,7 @@ Only creating one is documented. List, update and delete are assumed (A10). Wher
 them, the subscriptions that we remember count.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -15,10 +15,12 @@ from ..api import (
     REFUSALS,
     BadAnswer,
     Conflict,
+    ConnectionFailed,
     Forbidden,
     JedlixClient,
     JedlixError,
     NotFound,
+    RateLimited,
     Rejected,
     Subscription,
 )
@@ -70,18 +72,21 @@ async def reconcile(
     key: str,
     webhook_id: str,
     renew: bool = False,
+    optional: Collection[str] = (),
     is_lost: Callable[[str], bool] = lambda _: False,
 ) -> dict[str, JedlixError]:
     """Subscribe each event type once at this URL with this key, and drop ours that are no longer wanted.
 
     `held` is what we have made. It is kept up to date step by step, so that nothing is forgotten when the
     pass ends early. `renew` writes all of them again, also those that look right. Returns the types that
-    Jedlix refused; they do not stop the others. `is_lost` says of a URL that it is ours and leads nowhere any
-    more. Raises what the API raises when it cannot be reached.
+    Jedlix refused; they do not stop the others. Where Jedlix fails at one that is `optional`, that counts as
+    refused; two in a row are an outage. `is_lost` says of a URL that it is ours and leads nowhere any more.
+    Raises what the API raises when it cannot be reached.
     """
     wanted = list(dict.fromkeys(event_types))
     ours = await _ours(client, held, webhook_id, url, is_lost)
     refused: dict[str, JedlixError] = {}
+    failed: JedlixError | None = None
     key_hash = hash_of_key(key)
     for event_type in wanted:
         known = held.get(event_type)
@@ -91,13 +96,18 @@ async def reconcile(
         try:
             if keep is None or not same_key:
                 keep = await _write(client, held, matches, event_type=event_type, url=url, key=key)
-        except REFUSALS as err:
+        except (*REFUSALS, ConnectionFailed) as err:
+            if isinstance(err, ConnectionFailed):
+                if event_type not in optional or failed is not None or isinstance(err, RateLimited):
+                    raise
+                failed = err
             refused[event_type] = err
             if keep is None:
                 held.pop(event_type, None)
                 continue
             # A subscription that could not be renewed may still work, so it stays.
         else:
+            failed = None
             held[event_type] = Held(url, key_hash, keep.id)
         ours = [item for item in ours if item.id != keep.id or item.event_type != event_type]
     await unsubscribe(client, ours)
@@ -129,6 +139,31 @@ async def give_up(
     ours = await _ours(client, held, webhook_id)
     await unsubscribe(client, [item for item in ours if item.event_type == event_type])
     held.pop(event_type, None)
+
+
+async def replace(
+    client: JedlixClient,
+    held: HeldSubscriptions,
+    *,
+    gives_way: str,
+    event_type: str,
+    url: str,
+    key: str,
+) -> bool:
+    """Subscribe a type in the place of another that we hold; returns whether that worked.
+
+    Where it did not, the other one is made again.
+    """
+    known = held[gives_way]
+    if known.id is None or not await _is_done(client.unsubscribe, known.id):
+        return False
+    del held[gives_way]
+    for wanted in (event_type, gives_way):
+        with suppress(*REFUSALS):
+            made = await client.subscribe(wanted, url, key)
+            held[wanted] = Held(url, hash_of_key(key), made.id)
+            break
+    return event_type in held
 
 
 async def unsubscribe(client: JedlixClient, subscriptions: Iterable[Subscription]) -> None:

@@ -36,12 +36,14 @@ class ChangeType(StrEnum):
     SESSION_BECAME_SMART = "session_became_smart"
     SESSION_BECAME_UNMANAGED = "session_became_unmanaged"
     BOOST_STARTED = "boost_started"
+    SESSION_IMPOSSIBLE = "session_impossible"
     CHARGING_STARTED = "charging_started"
     CHARGING_PAUSED = "charging_paused"
     CHARGING_COMPLETED = "charging_completed"
     UNPLUGGED = "unplugged"
     VEHICLE_LINK_LOST = "vehicle_link_lost"
     VEHICLE_REMOVED = "vehicle_removed"
+    USER_REMOVED = "user_removed"
 
 
 _ORDER: Final = {change_type: place for place, change_type in enumerate(ChangeType)}
@@ -157,10 +159,14 @@ def _charge_state_changes(
 
 
 def _link_changes(old: VehicleSnapshot, new: VehicleSnapshot, now: datetime) -> Iterator[Change]:
-    """Yield that the link to the car's maker was lost or restored."""
-    match old.vehicle.is_connected, new.vehicle.is_connected:
-        case True, False:
-            yield _change(ChangeType.VEHICLE_LINK_LOST, new, now)
+    """Yield that the link to the car's maker was lost or restored.
+
+    That a car was never connected is no loss, unless a delivery says that it is one.
+    """
+    reason = None if new.link.reason is None else new.link.reason.value
+    match old.link.is_connected, new.link.is_connected:
+        case (True, False) | (None, False) if old.link.is_connected or reason is not None:
+            yield _change(ChangeType.VEHICLE_LINK_LOST, new, now, details={"reason": reason})
         case False, True:
             yield _change(ChangeType.VEHICLE_LINK_RESTORED, new, now)
 

@@ -12,10 +12,11 @@ from typing import Final
 
 from ..api import BadAnswer, ChargeSettings, Session, Vehicle
 from ..api.models import read_status
-from ..api.reading import Fields, Json, integer, moment, number, percent, text
+from ..api.reading import Fields, Json, boolean, integer, moment, number, percent, text
 from .gone import Absence
 from .hours import Interval
 from .ledger import Figures, Ledger, SealedMonth
+from .link import Link, LinkReport
 from .snapshot import UserSnapshot, VehicleSnapshot
 
 _LOGGER = logging.getLogger(__name__)
@@ -26,7 +27,7 @@ _STORED_NAMES: Final = {
     "first_refresh": "first_look",
     "entered_levels": "told_levels",
 }
-_EMPTY: Final[tuple[object, ...]] = (None, {}, (), Ledger())
+_EMPTY: Final[tuple[object, ...]] = (None, {}, (), Ledger(), Link())
 _NOT_STORED: Final = frozenset({"fetched", "chargers"})
 
 
@@ -82,12 +83,28 @@ def _vehicle_from_json(data: object, user_id: str) -> VehicleSnapshot:
         latest_session=None if latest is None else Session.from_json(latest),
         plug_session=None if plug is None else Session.from_json(plug),
         boost_session_id=text(car.get("boostsessionid")),
+        link=_link(car, stored),
         ledger=_ledger(car, stored),
         entered_levels={
             key: level
             for key, value in _items(car, "toldlevels")
             if (level := percent(value)) is not None
         },
+    )
+
+
+def _link(car: Fields, stored: object) -> Link:
+    """Return the stored link of a car; an earlier version stored only what the API says."""
+    data = car.get("link")
+    link = Fields(data if isinstance(data, dict) else {})
+    is_connected = boolean(link.get("isconnected"))
+    if is_connected is None:
+        is_connected = boolean(Fields(stored).get("isconnected"))
+    reason = text(link.get("reason"))
+    return Link(
+        is_connected=is_connected,
+        reason=LinkReport(reason) if reason in set(LinkReport) else None,
+        lost_at=moment(link.get("lostat")),
     )
 
 

@@ -12,6 +12,7 @@ from typing import Final, Self
 from ..api import Charger, ChargeSettings, ChargeStatus, Session, Vehicle
 from .gone import Absence, after_answer, gone
 from .ledger import MAX_UNSEEN, SESSIONS_REMEMBERED, Ledger
+from .link import Link
 
 # A reading or an end that lies further in the future is not believed.
 CLOCK_TOLERANCE: Final = timedelta(minutes=5)
@@ -40,6 +41,7 @@ class VehicleSnapshot:
     `boost_session_id`: the session that is boosted. The API may not report it, so a command of ours is
     remembered with its session.
     `entered_levels`: battery levels in % that the user entered, by session id; remembered likewise.
+    `link`: whether Jedlix reaches the car through its maker.
     `estimated_ends`: the ends among them that are estimated, because Jedlix no longer lists the session.
     `ledger`: the figures of all sessions.
     `fetched`: the ended sessions of the last refresh. The comparison reads them; they are not stored.
@@ -56,6 +58,7 @@ class VehicleSnapshot:
     plug_session: Session | None = None
     boost_session_id: str | None = None
     entered_levels: Mapping[str, int] = field(default_factory=dict)
+    link: Link = field(default_factory=Link)
     ledger: Ledger = field(default_factory=Ledger)
     fetched: tuple[Session, ...] = field(default=(), compare=False)
 
@@ -165,6 +168,7 @@ class VehicleSnapshot:
             entered_levels={
                 key: level for key, level in self.entered_levels.items() if key in open_sessions
             },
+            link=self.link.advance(now, is_connected=vehicle.is_connected),
             ledger=_with_charging(self.ledger.watch(now).advance(sessions), self.vehicle, vehicle),
             fetched=tuple({item.id: item for item in sessions if item.ended_at}.values()),
         )

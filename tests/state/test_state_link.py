@@ -1,0 +1,186 @@
+"""Link and reports: what the API says of a car's link, what deliveries say, and what follows. Tables."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from custom_components.jedlix.api import Vehicle, WebhookMessage
+from custom_components.jedlix.state.changes import Change, ChangeType, compare
+from custom_components.jedlix.state.link import Link, LinkReport
+from custom_components.jedlix.state.reports import REPORT_COUNTS_FOR, Reports, change_of_report
+from custom_components.jedlix.state.serialization import snapshot_as_json, snapshot_from_json
+from custom_components.jedlix.state.snapshot import UserSnapshot
+
+NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
+CREDENTIALS, DISCONNECTED = "vehicleInvalidCredentials", "vehicleDisconnected"
+CONNECTED = "vehicleConnected"
+LINKED, LOST = True, False
+
+
+def at(minutes: float) -> datetime:
+    """Return a time, in minutes past noon."""
+    return NOON + timedelta(minutes=minutes)
+
+
+def message(event_type: str, user_id: str = "u", **more: Any) -> WebhookMessage:
+    """Return a delivery."""
+    data = {"eventType": event_type, "id": "e", "userId": user_id, **more}
+    return WebhookMessage.from_json(data)
+
+
+class Story:
+    """One user with one car: answers of the API and deliveries, and the changes of the link."""
+
+    def __init__(self, *, is_connected: bool | None) -> None:
+        self.reports = Reports()
+        self.user = UserSnapshot.unknown("u", NOON)
+        self.answer(0, is_connected)
+
+    def answer(self, minutes: float, is_connected: bool | None) -> list[tuple[str, Any]]:
+        """Return the changes that an answer of the API brings, with their reasons."""
+        cars = [Vehicle(id="v", user_id="u", is_connected=is_connected)]
+        after = self.user.advance(cars, (), at(minutes))
+        after = self.reports.apply(after, at(minutes))
+        changes = compare(self.user, after, at(minutes))
+        # A restart forgets nothing.
+        self.user = snapshot_from_json(snapshot_as_json(after))
+        self.reports = Reports.from_json(self.reports.as_json())
+        return [(change.type.value, change.details.get("reason")) for change in changes]
+
+    def deliver(self, minutes: float, event_type: str, **more: Any) -> None:
+        """Let a delivery arrive."""
+        self.reports.note(message(event_type, **more), self.user, at(minutes))
+
+    @property
+    def link(self) -> Link:
+        """Return the link of the car."""
+        return self.user.vehicles["v"].link
+
+
+def test_a_loss_without_a_delivery_has_no_reason() -> None:
+    story = Story(is_connected=True)
+    assert story.answer(1, LOST) == [("vehicle_link_lost", None)]
+    assert story.link.lost_at == at(1)
+    assert story.answer(2, LOST) == []
+    assert story.link.lost_at == at(1)
+    assert story.answer(3, LINKED) == [("vehicle_link_restored", None)]
+    assert story.link == Link(is_connected=True)
+
+
+@pytest.mark.parametrize(
+    ("event_types", "reason"),
+    [
+        ([CREDENTIALS], "credentials"),
+        ([DISCONNECTED], "disconnected"),
+        ([CREDENTIALS, DISCONNECTED], "credentials"),
+        ([DISCONNECTED, CREDENTIALS], "credentials"),
+        (["VehicleInvalidCredentials"], "credentials"),
+    ],
+)
+def test_a_delivery_gives_the_reason(event_types: list[str], reason: str) -> None:
+    story = Story(is_connected=True)
+    for event_type in event_types:
+        story.deliver(1, event_type, vehicleId="v")
+    assert story.answer(1, LOST) == [("vehicle_link_lost", reason)]
+    assert story.reports == Reports()
+
+
+def test_the_api_decides_and_may_be_slower_than_the_delivery() -> None:
+    story = Story(is_connected=True)
+    story.deliver(1, CREDENTIALS)
+    assert story.answer(1, LINKED) == []
+    assert story.answer(30, LOST) == [("vehicle_link_lost", "credentials")]
+    assert story.answer(31, LINKED) == [("vehicle_link_restored", None)]
+
+
+def test_a_delivery_that_the_api_contradicts_for_an_hour_is_forgotten() -> None:
+    story = Story(is_connected=True)
+    story.deliver(1, CREDENTIALS)
+    assert story.answer(1, LINKED) == []
+    after = 2 + REPORT_COUNTS_FOR.total_seconds() / 60
+    assert story.answer(after, LOST) == [("vehicle_link_lost", None)]
+    assert story.reports == Reports()
+
+
+def test_a_reason_that_comes_later_changes_no_event() -> None:
+    story = Story(is_connected=True)
+    assert story.answer(1, LOST) == [("vehicle_link_lost", None)]
+    story.deliver(2, DISCONNECTED)
+    assert story.answer(2, LOST) == []
+    assert story.link.reason is LinkReport.DISCONNECTED
+    story.deliver(3, CREDENTIALS)
+    story.answer(3, LOST)
+    story.deliver(4, DISCONNECTED)
+    story.answer(4, LOST)
+    assert story.link.reason is LinkReport.CREDENTIALS
+    assert story.link.lost_at == at(1)
+
+
+def test_where_the_api_does_not_say_it_the_delivery_is_believed() -> None:
+    story = Story(is_connected=None)
+    assert story.answer(1, None) == []
+    story.deliver(2, DISCONNECTED)
+    assert story.answer(2, None) == [("vehicle_link_lost", "disconnected")]
+    assert story.answer(500, None) == []
+    story.deliver(501, CONNECTED)
+    assert story.answer(501, None) == [("vehicle_link_restored", None)]
+
+
+def test_a_car_that_was_never_connected_lost_nothing() -> None:
+    story = Story(is_connected=None)
+    assert story.answer(1, LOST) == []
+    assert Story(is_connected=False).answer(1, LOST) == []
+
+
+def test_a_delivery_about_another_car_or_nobody_is_no_report() -> None:
+    story = Story(is_connected=True)
+    story.deliver(1, CREDENTIALS, vehicleId="another")
+    story.deliver(1, "sessionStarted", vehicleId="v")
+    assert story.reports == Reports()
+    story.deliver(1, CREDENTIALS)
+    story.deliver(1, "userRemoved")
+    story.reports.forget("u")
+    assert story.reports == Reports()
+
+
+def test_a_link_that_an_earlier_version_stored_is_what_the_api_said() -> None:
+    story = Story(is_connected=False)
+    stored: Any = snapshot_as_json(story.user)
+    del stored["vehicles"]["v"]["link"]
+    assert snapshot_from_json(stored).vehicles["v"].link == Link(is_connected=False)
+
+
+@pytest.mark.parametrize(
+    "damaged", [[], {"links": 1}, {"links": [1, {}]}, {"removed_users": {"u": "never"}}]
+)
+def test_damaged_reports_are_left_out(damaged: Any) -> None:
+    assert Reports.from_json(damaged or {}) == Reports()
+
+
+def test_a_removed_user_is_published_once_the_api_confirms_it() -> None:
+    story = Story(is_connected=True)
+    assert story.reports.take_removed("u", at(1), is_known=False) is None
+    story.deliver(1, "userRemoved")
+    assert story.reports.take_removed("u", at(2), is_known=True) is None
+    removed = story.reports.take_removed("u", at(3), is_known=False)
+    assert removed == Change(
+        type=ChangeType.USER_REMOVED, user_id="u", occurred_at=at(1), is_timed=True
+    )
+    assert story.reports.take_removed("u", at(4), is_known=False) is None
+    story.deliver(5, "userRemoved")
+    assert story.reports.take_removed("u", at(66), is_known=True) is None
+    assert story.reports.take_removed("u", at(67), is_known=False) is None
+
+
+def test_a_session_that_is_impossible() -> None:
+    story = Story(is_connected=True)
+    delivery = message("sessionImpossible", sessionId="s", timestamp="2026-05-01T12:01:00Z")
+    change = change_of_report(delivery, story.user, at(2))
+    assert change is not None
+    assert (change.vehicle_id, change.session_id, change.occurred_at) == ("v", "s", at(1))
+    assert change.details == {"battery_level": None, "desired_battery_level": None}
+    assert change_of_report(message("sessionEnded"), story.user, at(2)) is None
+    nobody = change_of_report(message("sessionImpossible", vehicleId="another"), story.user, at(2))
+    assert nobody is not None
+    assert (nobody.vehicle_id, nobody.session_id, nobody.occurred_at) == (None, None, at(2))
