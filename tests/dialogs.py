@@ -198,6 +198,8 @@ class Dialog:
             assert result["progress_action"] in self.texts["progress"]
         elif self.type is FlowResultType.ABORT and result.get("translation_domain") is None:
             assert self.reason in self.texts["abort"]
+        elif self.type is FlowResultType.CREATE_ENTRY and result.get("description"):
+            assert result["description"] in self.texts["create_entry"]
         if self.type in (FlowResultType.ABORT, FlowResultType.CREATE_ENTRY):
             await self.hass.async_block_till_done()
         return self

@@ -26,7 +26,7 @@ LAYERS: Final = (
     {"push"},
     {"store", "devices", "listeners", "errors", "target", "users", "issues"},
     {"fleet", "publisher", "known_users"},
-    {"refresher", "link_issues"},
+    {"refresher", "link_issues", "quick_poll"},
     {"coordinator"},
     {"webhook", "commands", "session_history"},
     {"recorded_hours"},

@@ -5,14 +5,17 @@ agrees with the simulator in nothing else.
 """
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import ClientSession, web
+from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant
 import pytest
 
+from custom_components.jedlix.publisher import Source
 from tests.dialogs import Dialog, wait_until_connected
 from tests.tools import record_events, state_of, until
 
@@ -72,27 +75,48 @@ class MinimalTenant:
             return answer.status
 
 
-@pytest.fixture
-async def tenant(hass: HomeAssistant, callback_url: str) -> AsyncIterator[MinimalTenant]:
-    """Return a tenant whose user is followed, with push, as the dialogs set it up."""
+@asynccontextmanager
+async def followed(
+    hass: HomeAssistant, callback_url: str, catch_all: bytes | None = None
+) -> AsyncIterator[tuple[MinimalTenant, ConfigEntry]]:
+    """Yield a tenant whose user is followed, with push, as the dialogs set it up.
+
+    `catch_all` is what it answers to every call that it does not offer, with 200; without, with 404.
+    """
     tenant = MinimalTenant()
+
+    async def otherwise(_request: web.Request) -> web.Response:
+        if catch_all is None:
+            raise web.HTTPNotFound
+        return web.Response(body=catch_all)
+
     app = web.Application()
     app.router.add_post("/login", tenant.token)
     app.router.add_get("/api/v1/users/{user}/vehicles", tenant.vehicles)
     app.router.add_get("/api/v2/sessions", tenant.sessions)
     app.router.add_post("/api/v1/webhooks/subscriptions", tenant.subscribe)
+    app.router.add_route("*", "/{path:.*}", otherwise)
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    dialog = await Dialog.set_up(hass)
-    await dialog.submit(environment="custom", client_id="c", client_secret="s3cret")
-    await dialog.submit(base_url=url, token_url=f"{url}/login")
-    await dialog.submit(users=[USER])
-    await dialog.submit(callback="custom", callback_url=callback_url)
-    await wait_until_connected(hass, dialog.entry)
-    yield tenant
-    await runner.cleanup()
+    try:
+        url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        dialog = await Dialog.set_up(hass)
+        await dialog.submit(environment="custom", client_id="c", client_secret="s3cret")
+        await dialog.submit(base_url=url, token_url=f"{url}/login")
+        await dialog.submit(users=[USER])
+        await dialog.submit(callback="custom", callback_url=callback_url)
+        await wait_until_connected(hass, dialog.entry)
+        yield tenant, dialog.entry
+    finally:
+        await runner.cleanup()
+
+
+@pytest.fixture
+async def tenant(hass: HomeAssistant, callback_url: str) -> AsyncIterator[MinimalTenant]:
+    """Return a tenant that offers hardly any call."""
+    async with followed(hass, callback_url) as (tenant, _):
+        yield tenant
 
 
 async def test_set_up_succeeds_and_shows_the_car(
@@ -132,3 +156,35 @@ async def test_a_delivery_of_any_type_is_published_and_refreshes_the_user(
     assert await tenant.deliver(tenant.subscriptions[0], {"id": "e-2"}) == 200
     await until(hass, lambda: {"unplugged", "session_ended"} <= set(recorded.types))
     assert state_of(hass, "v-1_session", "sensor") == "none"
+
+
+# -- a tenant that answers everything ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("catch_all", [b"{}", b"[]", b"<html><body>Welcome</body></html>"])
+async def test_a_tenant_that_answers_everything_is_taken_for_no_more_than_it_offers(
+    hass: HomeAssistant, callback_url: str, catch_all: bytes
+) -> None:
+    """Its sessions come from the documented list, and no control is added that would do nothing."""
+    async with followed(hass, callback_url, catch_all) as (tenant, entry):
+        recorded = record_events(hass)
+        coordinator = entry.runtime_data.coordinator
+        for number in range(1, 4):
+            tenant.state = "Charging"
+            started = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}Z"
+            tenant.session = {"id": f"s-{number}", "userId": USER, "startTime": started}
+            await coordinator.refresher.refresh(USER, Source.WEBHOOK)
+            assert recorded.types.count("session_started") == number
+            assert state_of(hass, "v-1_session", "sensor") != "none"
+            tenant.session |= {"endTime": started}
+            tenant.state = "Disconnected"
+            await coordinator.async_refresh()
+            assert recorded.types.count("session_ended") == number
+        report: Any = entry.runtime_data.api_report()
+        offered = {name: call["offered"] for name, call in report["calls"].items()}
+        assumed = {
+            name for name, call in report["calls"].items() if call["evidence"] != "documented"
+        }
+        assert {offered[name] for name in assumed} <= {"no", "not known"}
+        assert offered["sessions"] == "yes"
+        assert hass.states.async_all(("number", "switch")) == []

@@ -97,6 +97,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: JedlixConfigEntry) -> bo
     entry.async_on_unload(push.register_handler())
     entry.async_on_unload(coordinator.user_issues.clear)
     entry.async_on_unload(LinkIssues(hass, entry, coordinator.fleet).follow())
+    entry.async_on_unload(coordinator.quick_poll.stop)
     await coordinator.async_config_entry_first_refresh()
     # The coordinator polls only while somebody listens, and an account may have no car yet.
     entry.async_on_unload(coordinator.async_add_listener(lambda: None))

@@ -29,6 +29,7 @@ from .api import JedlixError
 from .const import (
     CONF_AUDIENCE,
     CONF_BASE_URL,
+    CONF_CALLBACK,
     CONF_ENVIRONMENT,
     CONF_POLL_MINUTES,
     CONF_TOKEN_URL,
@@ -63,7 +64,7 @@ from .flows.schemas import (
     users_schema,
 )
 from .flows.users import UserSubentryFlow
-from .push.callback_url import delete_cloudhook
+from .push.callback_url import Callback, delete_cloudhook
 from .push.subscriptions import unsubscribe_all
 from .store import JedlixStore
 from .users import TenantUser, find_users, normalize_user_id
@@ -218,8 +219,10 @@ class JedlixConfigFlow(PushSteps, domain=DOMAIN):
             entry = self._get_reconfigure_entry()
             await self._delete_old_callback(entry)
             return self._update(entry, "reconfigure_successful")
+        has_push = self._data[CONF_CALLBACK] != Callback.NONE
         return self.async_create_entry(
             title=account_title(self._data),
+            description="with_push" if has_push else "without_push",
             data=self._data,
             options={CONF_POLL_MINUTES: DEFAULT_POLL_MINUTES},
             subentries=[

@@ -35,13 +35,14 @@ from .publisher import Publisher, Source
 from .push.event_types import may_concern_settings
 from .push.health import PushHealth
 from .push.history import WebhookHistory
+from .quick_poll import QuickPoll
 from .refresher import Refresher, is_of_one_user
 from .state.details import DetailReader
 from .state.fetcher import Fetcher
 from .state.knowledge import max_age
 from .state.refresh_queue import RefreshQueue
 from .state.reports import change_of_report
-from .state.schedule import USERS_PER_POLL, PollSchedule, is_known, users_with_new_sessions
+from .state.schedule import PollSchedule, is_known, users_with_new_sessions
 from .store import JedlixStore
 
 _LOGGER = logging.getLogger(__name__)
@@ -119,6 +120,17 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
             now=self.now,
             in_background=self._in_background,
         )
+        self.quick_poll = QuickPoll(
+            hass,
+            store=store,
+            schedule=self._schedule,
+            health=health,
+            poll_interval=self._interval,
+            names_all_sessions=self._names_all_sessions,
+            new_sessions=self._new_sessions,
+            refresh_users=self._refresh_users,
+            in_background=self._in_background,
+        )
         # users whose next requested refresh follows a command of ours, and who were logged as unreadable
         self._commanded: set[str] = set()
         self._reported: set[str] = set()
@@ -179,7 +191,7 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         """
         if (user_id := message.user_id or self.fleet.owner(message)) is not None:
             users = self.followed & {user_id}
-        elif len(self.followed) <= USERS_PER_POLL:
+        elif self._schedule.is_household:
             users = self.followed
         else:
             return None
@@ -211,6 +223,7 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
             failure = err
         if isinstance(failure, AuthError) and not await self._is_account_refused(failure):
             failure = None  # it is a matter of the users whose calls were refused
+        self.quick_poll.note_poll(succeeded=failure is None)
         if failure is None:
             self._note_good_poll()
             return
@@ -250,7 +263,9 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         due = self._schedule.take_due(
             users,
             with_news=users_with_new_sessions(users, sessions or {}),
-            lists_tenant=self.known.lists_tenant and not self._fetcher.is_tenant_list_cut,
+            lists_tenant=self._names_all_sessions(),
+            minutes=(minutes := self._interval / timedelta(minutes=1)),
+            quick_minutes=1 if self.quick_poll.is_wanted else minutes,
         )
         failures = await self._refresh_users(due, sessions or {}, named)
         if sessions is not None and self._store.tenant_read_at is not None:
@@ -314,7 +329,7 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         named = await self._history.publish_since(since, self.now())
         sessions = await self._tenant_sessions(since) or {}
         wanted = named | users_with_new_sessions(self._store.users, sessions)
-        if not self.known.lists_tenant or len(self.followed) <= USERS_PER_POLL:
+        if not self.known.lists_tenant or self._schedule.is_household:
             wanted |= self.followed
         failures = await self._refresh_users(dict.fromkeys(wanted, True), sessions, wanted)
         if failures and None not in failures and (failure := failures[0]) is not None:
@@ -342,16 +357,25 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         """Return the new sessions of the followed users, by user; None where the tenant refuses its list."""
         if since is None:
             return {}
-        users, followed = self._store.users, self.followed
-        sessions = await self._fetcher.tenant_sessions(
-            min(since, self.now()),
-            lambda item: item.user_id not in followed or is_known(users.get(item.user_id), item),
-        )
-        if sessions is None:
-            return None
+        sessions = await self._fetcher.tenant_sessions(min(since, self.now()), self._is_known)
+        return None if sessions is None else self._by_user(sessions)
+
+    async def _new_sessions(self) -> dict[str, list[Session]]:
+        """Return the newest sessions of the followed users, by user; raises a JedlixError."""
+        return self._by_user(await self._fetcher.new_sessions(self._is_known))
+
+    def _names_all_sessions(self) -> bool:
+        """Return whether the tenant's list names the sessions of all users."""
+        return self.known.lists_tenant and not self._fetcher.is_tenant_list_cut
+
+    def _is_known(self, session: Session) -> bool:
+        user_id = session.user_id
+        return user_id not in self.followed or is_known(self._store.users.get(user_id), session)
+
+    def _by_user(self, sessions: Iterable[Session]) -> dict[str, list[Session]]:
         found: dict[str, list[Session]] = {}
         for session in sessions:
-            if session.user_id in followed:
+            if session.user_id in self.followed:
                 found.setdefault(session.user_id, []).append(session)
         return found
 

@@ -28,7 +28,7 @@ from .state.details import DetailReader
 from .state.fetcher import Fetcher, UserAnswer
 from .state.holds import Edit, Holds, Part
 from .state.knowledge import Gap
-from .state.schedule import USERS_PER_POLL, PollSchedule
+from .state.schedule import PollSchedule
 from .state.snapshot import UserSnapshot, VehicleSnapshot
 from .store import JedlixStore
 
@@ -124,7 +124,7 @@ class Refresher:
                 del self._wanted[key]
                 async with asyncio.timeout(REFRESH_TIMEOUT):
                     changes, gap = await self._refresh(user_id, wanted)
-                await self._refresh_details(user_id, changes, wanted.source, gap)
+                await self._refresh_details(user_id, changes, wanted, gap)
         except TimeoutError:
             failure: JedlixError = ConnectionFailed("the refresh took longer than a minute")
         except JedlixError as err:
@@ -233,21 +233,25 @@ class Refresher:
         return user if held is car else user.with_vehicle(held)
 
     async def _refresh_details(
-        self, user_id: str, changes: Collection[Change], source: Source, gap: Gap | None
+        self, user_id: str, changes: Collection[Change], wanted: _Wanted, gap: Gap | None
     ) -> None:
         """Read settings and chargers where they are due. A read that fails is made at the next refresh."""
         if user_id not in self._schedule.followed or self._store.is_closed:
             return
         details, user, now = self._details, self._store.users[user_id], self._now()
         gap = gap or self._gaps_of_details.pop(user_id, None)
-        is_household = len(self._schedule.followed) <= USERS_PER_POLL
-        if details.schedule.take_settings_due(user, changes, now, is_household=is_household):
+        source, thorough = wanted.source, wanted.is_thorough
+        is_household = self._schedule.is_household
+        if details.schedule.take_settings_due(
+            user, changes, now, is_household=is_household, thorough=thorough
+        ):
             for vehicle_id in user.vehicles:
                 asked_at = self._now()
                 read = await details.with_settings(user, vehicle_id)
                 read = self._with_holds(read, vehicle_id, asked_at, Part.SETTINGS)
                 user = self._put_detail(user, read, source, gap)
-        if details.schedule.take_chargers_due(user, changes, now, polled=source is Source.POLL):
+        polled = source is Source.POLL and thorough
+        if details.schedule.take_chargers_due(user, changes, now, polled=polled):
             read = await details.with_chargers(user, self._now)
             self._put_detail(user, read, source, gap)
         if gap is not None and details.schedule.is_requested(user_id):

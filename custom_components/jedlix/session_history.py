@@ -129,7 +129,7 @@ class SessionHistory:
         except JedlixError as err:
             _LOGGER.debug("The locations of Jedlix user %s are read later: %s", user_id, err)
         else:
-            self._offered.note_answer("user_locations")
+            self._offered.note_list("user_locations", locations)
             self._places_read_at[user_id] = now
             self.places |= {place.id: place.label for place in locations if place.label}
 
@@ -215,12 +215,13 @@ class SessionHistory:
         except REFUSALS as err:
             self._offered.note_refusal("financials", err)
             return sessions, err
-        self._offered.note_answer("financials")
+        self._offered.note_list("financials", financials)
         figures = {session.id: session for session in financials}
         return [completed(session, figures.get(session.id)) for session in sessions], None
 
     async def _list(self, key: DeviceKey, start: datetime, end: datetime | None) -> list[Session]:
         user_id, _ = key
+        unproven: list[Session] | None = None
         for name, owner in (("user_sessions", user_id), ("sessions", None)):
             if self._offered.is_offered(name):
                 try:
@@ -228,8 +229,13 @@ class SessionHistory:
                 except (NotFound, Forbidden) as err:
                     self._offered.note_refusal(name, err)
                 else:
-                    self._offered.note_answer(name)
-                    return sessions
+                    if owner is None or any(session.is_plausible for session in sessions):
+                        self._offered.note_answer(name)
+                    if owner is None or self._offered.has_answered(name):
+                        return sessions
+                    unproven = sessions
+        if unproven is not None:
+            return unproven
         raise NotFound("this tenant lists no sessions")
 
     async def _read_pages(

@@ -24,6 +24,8 @@ LIMITS = {
     "event_vs_api_round_trip": Limit(2.0, 1.3),
     "idle_poll_calls_1_car": Limit(3, 2),
     "idle_poll_calls_1000_cars": Limit(7, 7),
+    "calls_per_hour_plugged_in_1_car": Limit(200, 130),
+    "calls_per_hour_plugged_in_200_of_1000": Limit(2000, 1500),
     "calls_per_100_requests": Limit(4, 4),
     "catch_up_vs_json": Limit(10, 5),
     "loop_blocked_ms_catch_up": Limit(100, 20),

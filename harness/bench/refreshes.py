@@ -31,6 +31,28 @@ async def measure_idle_polls(
         figures.add(f"states_written_per_idle_poll_{name}", written)
 
 
+async def measure_hours(
+    testbed: Testbed, figures: Figures, account: Account, *, plugged_in: int, name: str
+) -> None:
+    """Poll for an hour while cars are plugged in and push does not report it; count the calls."""
+    chosen = set(account.users[:plugged_in])
+    cars = [
+        car["id"]
+        for user in await testbed.simulator.users()
+        if user["id"] in chosen
+        for car in user["vehicles"]
+    ]
+    for car in cars:
+        await testbed.simulator.plug(car)
+    await testbed.ask("poll", entry_id=account.entry_id)
+    last = await testbed.last_request()
+    await testbed.ask("hour_of_polls", entry_id=account.entry_id)
+    figures.add(f"calls_per_hour_plugged_in_{name}", [len(await testbed.simulator.requests(last))])
+    for car in cars:
+        await testbed.simulator.unplug(car)
+    await testbed.ask("poll", entry_id=account.entry_id)
+
+
 async def measure_requests(
     testbed: Testbed, figures: Figures, account: Account, *, rounds: int
 ) -> None:

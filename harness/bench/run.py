@@ -19,6 +19,7 @@ from .figures import Figures
 from .refreshes import (
     measure_catch_up,
     measure_events,
+    measure_hours,
     measure_idle_polls,
     measure_requests,
 )
@@ -124,6 +125,12 @@ class Bench:
         part("idle polls")
         named = {"1_car": one, f"{options.cars}_cars": fleet}
         await measure_idle_polls(testbed, figures, named, rounds=options.rounds)
+        # Before the first delivery leads to a change: from then on, nothing is polled each minute.
+        part("an hour of polls with cars that are plugged in")
+        await measure_hours(testbed, figures, one, plugged_in=1, name="1_car")
+        some = max(2, options.cars // 5)
+        name = f"{some}_of_{options.cars}"
+        await measure_hours(testbed, figures, fleet, plugged_in=some, name=name)
         part("deliveries, compared with sleep_as_android and a bare handler")
         await deliveries()
         part("many deliveries about one user")

@@ -585,11 +585,16 @@ async def test_a_subscription_exists_whatever_its_answer_contains(
     }
 
 
-@pytest.mark.parametrize("body", [b"OK", b"<html>"])
+async def test_a_page_is_no_answer_to_an_assumed_write(client: JedlixClient, cloud: Cloud) -> None:
+    cloud.otherwise = Reply(200, b"<html>")
+    with pytest.raises(BadAnswer):
+        await client.unsubscribe("s1")
+
+
 async def test_a_write_has_succeeded_whatever_its_answer_contains(
-    client: JedlixClient, cloud: Cloud, body: bytes
+    client: JedlixClient, cloud: Cloud
 ) -> None:
-    cloud.otherwise = Reply(200, body)
+    cloud.otherwise = Reply(200, b"OK")
     await client.update_subscription("s1", "userCreated", "https://home.example/x", "secret")
     await client.unsubscribe("s1")
     assert [call.method for call in cloud.calls] == ["PUT", "DELETE"]

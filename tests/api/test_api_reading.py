@@ -571,8 +571,15 @@ def test_charge_settings_keep_unknown_keys() -> None:
     assert settings.raw == answer
 
 
-def test_charge_settings_may_be_empty() -> None:
-    assert ChargeSettings.from_json({}) == ChargeSettings(raw={})
+@pytest.mark.parametrize("raw", [{"isSmartChargingEnabled": None}, {"DesiredBatteryLevel": None}])
+def test_charge_settings_may_have_no_values(raw: dict[str, Json]) -> None:
+    assert ChargeSettings.from_json(raw) == ChargeSettings(raw=raw)
+
+
+@pytest.mark.parametrize("data", [{}, {"id": "a"}, {"timeZone": "Europe/Amsterdam"}, [], None])
+def test_an_object_without_the_required_fields_is_no_charge_settings(data: object) -> None:
+    with pytest.raises(BadAnswer):
+        ChargeSettings.from_json(data)
 
 
 @pytest.mark.parametrize(
@@ -621,16 +628,20 @@ def test_charge_settings_are_changed_in_their_own_spelling() -> None:
         ({"CompletedAt": "2026-11-24T12:00:00.000Z"}, at(2026, 11, 24, 12)),
         ({"completedAt": None}, None),
         ({"completedAt": "0001-01-01T00:00:00"}, None),
-        ({}, None),
+        ({"correlationId": "c"}, None),
         (None, None),
-        ([], None),
-        ("accepted", None),
     ],
 )
 def test_a_refresh_is_complete_when_it_has_a_time(
     answer: object, completed_at: datetime | None
 ) -> None:
     assert Refresh.from_json(answer) == Refresh(completed_at)
+
+
+@pytest.mark.parametrize("answer", [{}, {"id": "a"}, [], "accepted"])
+def test_another_answer_is_no_request_to_refresh(answer: object) -> None:
+    with pytest.raises(BadAnswer):
+        Refresh.from_json(answer)
 
 
 @pytest.mark.parametrize(

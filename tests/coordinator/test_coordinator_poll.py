@@ -69,6 +69,7 @@ async def test_polls_happen_every_few_minutes(
     hass: HomeAssistant, sim: Simulator, polled: MockConfigEntry
 ) -> None:
     recorded, calls = record_events(hass), mark(sim)
+    coordinator_of(polled).quick_poll.stop()
     sim.plug(sim.vehicle_ids[0])
     await pass_minutes(hass, 4)
     assert calls() == []

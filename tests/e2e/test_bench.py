@@ -23,7 +23,13 @@ LIMITS = {
     "kib_per_car": 1000,
 }
 """Ratios, with room for a busy machine."""
-CALLS = {"idle_poll_calls_1_car": 3, f"idle_poll_calls_{CARS}_cars": 7, "calls_per_100_requests": 4}
+CALLS = {
+    "idle_poll_calls_1_car": 3,
+    f"idle_poll_calls_{CARS}_cars": 7,
+    "calls_per_100_requests": 4,
+    "calls_per_hour_plugged_in_1_car": 200,
+    f"calls_per_hour_plugged_in_{CARS // 5}_of_{CARS}": 2000,
+}
 """Counted in the simulator's log, so that a busy machine makes no difference."""
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]

@@ -128,6 +128,7 @@ async def test_after_a_failed_connection_the_entry_can_do_without_push(
     assert (dialog.step, dialog.errors) == ("webhook", {"base": "cannot_register"})
     sim.outage_until = 0.0
     await dialog.submit(callback="none")
+    assert dialog.result["description"] == "without_push"
     assert state_of(hass, "_push_state") == "off"
     assert state_of(hass, "_charge_state") == "disconnected"
     assert not sim.webhooks.deliveries
@@ -269,6 +270,14 @@ async def test_closing_the_dialog_deletes_the_cloudhook(
     assert list(cloud.hooks) == [entry.data["webhook_id"]]
     await hass.config_entries.async_remove(entry.entry_id)
     assert not cloud.hooks
+
+
+async def test_the_last_step_says_how_soon_a_change_shows(
+    hass: HomeAssistant, sim: Simulator, callback_url: str
+) -> None:
+    dialog = await to_webhook(hass, sim)
+    await dialog.submit(callback="custom", callback_url=callback_url)
+    assert dialog.result["description"] == "with_push"
 
 
 @pytest.mark.parametrize("callback", ["custom", "none"])

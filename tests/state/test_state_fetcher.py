@@ -9,6 +9,7 @@ from typing import Any, Final, cast
 import pytest
 
 from custom_components.jedlix.api import (
+    BadAnswer,
     ChargeState,
     ChargeStatus,
     ConnectionFailed,
@@ -333,3 +334,76 @@ async def test_a_list_longer_than_is_read_at_once_is_in_the_log_once(
         assert len(found) == MAX_PAGES
     (line,) = caplog.messages
     assert f"more sessions than the {MAX_PAGES} pages" in line
+
+
+# -- answers that prove nothing ------------------------------------------------------------------------------
+
+
+async def read_user(fetcher: Fetcher) -> list[str]:
+    """Return the ids of a user's sessions, as they are read."""
+    answer = await fetcher.user("user", oldest_open=None, known_until=NOON)
+    return [item.id for item in answer.sessions]
+
+
+async def test_an_empty_list_of_a_user_takes_the_tenants_list_away_from_nobody() -> None:
+    """A wrong address may answer with an empty list."""
+    tenant = Tenant(user=[[]], tenant=[[session("a", 1)]])
+    fetcher, offered = fetcher_of(tenant)
+    for refusals in (1, 2, 3):
+        assert await read_user(fetcher) == ["a"]
+        assert not offered.has_answered("user_sessions")
+        assert offered.describe("user_sessions")["refusals_since"] == refusals
+    assert not offered.is_offered("user_sessions")
+    assert not offered.is_offered("session_settings")
+    assert await read_user(fetcher) == ["a"]
+    assert "user_id" not in tenant.asked[-1]
+
+
+async def test_a_list_of_other_things_proves_no_more() -> None:
+    tenant = Tenant(user=[[Session(id="car", user_id="user")]], tenant=[[session("a", 1)]])
+    fetcher, offered = fetcher_of(tenant)
+    assert await read_user(fetcher) == ["a"]
+    assert not offered.has_answered("user_sessions")
+
+
+async def test_a_users_list_that_once_named_a_session_is_believed_when_it_is_empty() -> None:
+    tenant = Tenant(user=[[session("a", 1)]], tenant=[[session("b", 1)]])
+    fetcher, offered = fetcher_of(tenant)
+    assert await read_user(fetcher) == ["a"]
+    assert offered.has_answered("user_sessions")
+    tenant.user = [[]]
+    assert await read_user(fetcher) == []
+    assert all("user_id" in asked for asked in tenant.asked)
+
+
+async def test_where_no_list_names_a_session_nothing_is_concluded() -> None:
+    tenants_lists: tuple[Pages, ...] = ([[]], Forbidden("plan"))
+    for tenants_list in tenants_lists:
+        tenant = Tenant(user=[[]], tenant=tenants_list)
+        fetcher, offered = fetcher_of(tenant)
+        answer = await fetcher.user("user", oldest_open=None, known_until=NOON)
+        assert answer.sessions == ()
+        assert offered.describe("user_sessions")["offered"] == "not known"
+        assert offered.describe("user_sessions")["refusals_since"] == 0
+
+
+async def test_an_empty_list_of_chargers_proves_nothing_and_refuses_nothing() -> None:
+    answers = iter([NotFound("none"), BadAnswer("no list"), (), ("a charger",), ()])
+
+    async def answer(*_: str) -> object:
+        if isinstance(reply := next(answers), JedlixError):
+            raise reply
+        return reply
+
+    tenant = Tenant(user=[])
+    tenant.chargers = answer  # type: ignore[assignment]
+    fetcher, offered = fetcher_of(tenant)
+    for refusals in (1, 2):
+        assert await fetcher.chargers("user") is None
+        assert offered.describe("chargers")["refusals_since"] == refusals
+    assert await fetcher.chargers("user") == ()
+    assert offered.describe("chargers")["refusals_since"] == 0
+    assert not offered.has_answered("chargers")
+    assert await fetcher.chargers("user") == ("a charger",)
+    assert await fetcher.chargers("user") == ()
+    assert offered.has_answered("chargers")

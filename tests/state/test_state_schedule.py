@@ -8,11 +8,20 @@ from typing import Any, Final
 from hypothesis import given, strategies as st
 import pytest
 
-from custom_components.jedlix.api import Charger, ChargeSettings, Session, Vehicle
+from custom_components.jedlix.api import (
+    Charger,
+    ChargeSettings,
+    ChargeState,
+    ChargeStatus,
+    Session,
+    Vehicle,
+)
 from custom_components.jedlix.state.changes import Change, ChangeType
 from custom_components.jedlix.state.details import DetailSchedule
 from custom_components.jedlix.state.gone import Absence
 from custom_components.jedlix.state.schedule import (
+    IN_SESSION_PER_MINUTE,
+    PLUGGED_IN_PER_MINUTE,
     USERS_PER_POLL,
     PollSchedule,
     is_known,
@@ -32,6 +41,7 @@ def at(minutes: float) -> datetime:
 def make_user(
     user_id: str = "user",
     *,
+    status: ChargeStatus = ChargeStatus.DISCONNECTED,
     running: str | None = None,
     ended: str | None = None,
     chargers: int | None = 1,
@@ -39,7 +49,9 @@ def make_user(
 ) -> UserSnapshot:
     """Return a user with one car, whose sessions have these ids."""
     car = VehicleSnapshot(
-        vehicle=Vehicle(id="car", user_id=user_id),
+        vehicle=Vehicle(
+            id="car", user_id=user_id, charge_state=ChargeState(status=status, updated_at=NOON)
+        ),
         known_since=NOON,
         open_sessions={} if running is None else {running: Session(id=running, started_at=NOON)},
         ended_sessions={} if ended is None else {ended: NOON},
@@ -72,9 +84,28 @@ def take_due(
     *,
     with_news: Collection[str] = (),
     lists_tenant: bool = True,
+    minutes: float = 5,
+    is_quick: bool = False,
 ) -> dict[str, bool]:
     """Return the users who are due, and whether their sessions are read too."""
-    return schedule.take_due(users, with_news=with_news, lists_tenant=lists_tenant)
+    return schedule.take_due(
+        users,
+        with_news=with_news,
+        lists_tenant=lists_tenant,
+        minutes=minutes,
+        quick_minutes=1 if is_quick else minutes,
+    )
+
+
+def take_quick_due(
+    schedule: PollSchedule,
+    users: Mapping[str, UserSnapshot],
+    *,
+    with_news: Collection[str] = (),
+    lists_tenant: bool = True,
+) -> dict[str, bool]:
+    """Return the users who are due between two polls, and whether their sessions are read too."""
+    return schedule.take_quick_due(users, with_news=with_news, lists_tenant=lists_tenant)
 
 
 def test_the_first_poll_refreshes_all_users_thoroughly() -> None:
@@ -251,6 +282,164 @@ def poll(schedule: PollSchedule) -> Mapping[str, bool]:
     return due
 
 
+# -- plugged-in cars ---------------------------------------------------------------------------------------
+
+STOPPED: Final = ChargeStatus.STOPPED
+
+
+def make_fleet(idle: int, plugged_in: int) -> tuple[PollSchedule, dict[str, UserSnapshot]]:
+    """Return a schedule of users who are idle, and of others who are in a session."""
+    names = [f"p{number}" for number in range(plugged_in)]
+    return make_schedule(
+        idle, **{name: make_user(name, running="s", status=STOPPED) for name in names}
+    )
+
+
+@pytest.mark.parametrize("lists_tenant", [True, False])
+@pytest.mark.parametrize("count", [1, 5])
+def test_between_polls_the_cars_of_a_household_are_all_read(count: int, lists_tenant: bool) -> None:
+    schedule, users = make_schedule(count - 1, p=make_user("p", running="s"))
+    for _ in range(3):
+        due = take_quick_due(schedule, users, lists_tenant=lists_tenant)
+        assert due == dict.fromkeys(users, False)
+
+
+@pytest.mark.parametrize(
+    ("user", "is_due"),
+    [
+        (make_user("it"), False),
+        (make_user("it", status=ChargeStatus.UNKNOWN), False),
+        (make_user("it", status=STOPPED), True),
+        (make_user("it", running="s"), True),
+        (replace(make_user("it", running="s"), failing_since=NOON), False),
+    ],
+)
+def test_between_polls_a_fleet_reads_the_cars_that_are_plugged_in(
+    user: UserSnapshot, is_due: bool
+) -> None:
+    schedule, users = make_schedule(20, it=user)
+    for _ in range(5):
+        assert take_quick_due(schedule, users) == ({"it": False} if is_due else {})
+
+
+def test_between_polls_a_fleet_without_the_tenants_list_reads_idle_users_in_turn() -> None:
+    schedule, users = make_fleet(20, 2)
+    read: list[str] = []
+    for _ in range(4):
+        due = take_quick_due(schedule, users, lists_tenant=False)
+        assert due.keys() >= {"p0", "p1"}
+        read += due.keys() - {"p0", "p1"}
+    assert sorted(read) == sorted(users.keys() - {"p0", "p1"})
+
+
+def test_between_polls_a_user_with_news_is_refreshed_thoroughly_unless_a_poll_has_to() -> None:
+    schedule, users = make_schedule(20)
+    assert take_quick_due(schedule, users, with_news={"u3"}) == {"u3": True}
+    schedule.wait("u3")
+    assert take_quick_due(schedule, users, with_news={"u3"}) == {}
+    schedule.unfollow("u4")
+    assert take_quick_due(schedule, users, with_news={"u4"}) == {}
+
+
+@pytest.mark.parametrize("minutes", [1, 5, 60])
+@pytest.mark.parametrize("plugged_in", [1, 5])
+def test_few_users_in_a_session_are_refreshed_thoroughly_at_each_poll(
+    plugged_in: int, minutes: int
+) -> None:
+    schedule, users = make_fleet(20, plugged_in)
+    for _ in range(3):
+        due = take_due(schedule, users, minutes=minutes)
+        assert {user_id for user_id, thorough in due.items() if thorough} == {
+            f"p{number}" for number in range(plugged_in)
+        }
+
+
+def test_a_plugged_in_car_without_a_session_is_read_at_each_poll() -> None:
+    schedule, users = make_schedule(20, it=make_user("it", status=STOPPED))
+    for _ in range(6):
+        assert take_due(schedule, users)["it"] is False
+
+
+def calls_of_an_hour(
+    schedule: PollSchedule,
+    users: Mapping[str, UserSnapshot],
+    *,
+    is_quick: bool,
+    lists_tenant: bool,
+    minutes: int,
+) -> tuple[int, dict[str, int]]:
+    """Return how many calls an hour costs at most, and how often each user is refreshed in it."""
+    calls, refreshes = 0, dict.fromkeys(users, 0)
+    for minute in range(60):
+        if minute % minutes == 0:
+            due = take_due(
+                schedule, users, lists_tenant=lists_tenant, minutes=minutes, is_quick=is_quick
+            )
+            calls += 4  # two lists of the tenant, of two pages each
+        elif is_quick:
+            due = take_quick_due(schedule, users, lists_tenant=lists_tenant)
+            calls += lists_tenant and not schedule.is_household
+        else:
+            continue
+        # the cars; with the sessions come the settings and the chargers
+        calls += sum(4 if thorough else 1 for thorough in due.values())
+        for user_id in due:
+            refreshes[user_id] += 1
+    return calls, refreshes
+
+
+@given(
+    st.integers(0, 400),
+    st.integers(0, 400),
+    st.booleans(),
+    st.booleans(),
+    st.sampled_from([1, 2, 5, 15, 60]),
+)
+def test_an_hour_has_a_ceiling_of_calls_and_no_plugged_in_car_is_forgotten(
+    idle: int, plugged_in: int, is_quick: bool, lists_tenant: bool, minutes: int
+) -> None:
+    """Whatever the size of the fleet; half of the users in a session, of the plugged-in ones."""
+    schedule, users = make_fleet(idle, plugged_in)
+    for number in range(0, plugged_in, 2):
+        users[f"p{number}"] = make_user(f"p{number}", status=STOPPED)
+    calls, refreshes = calls_of_an_hour(
+        schedule, users, is_quick=is_quick, lists_tenant=lists_tenant, minutes=minutes
+    )
+    # Who chose a poll each minute chose its cost as well; without the tenant's list each turn costs more.
+    usual = 2000 if lists_tenant else 3000
+    assert calls <= (usual if minutes > 2 else 3500)
+    least = 60 * PLUGGED_IN_PER_MINUTE // max(1, plugged_in) - 60 // minutes
+    of_plugged = [count for name, count in refreshes.items() if name.startswith("p")]
+    assert min(of_plugged, default=least) >= min(least, 59 if is_quick else 60 // minutes)
+
+
+def test_one_plugged_in_car_costs_a_hundred_and_thirty_calls_an_hour() -> None:
+    """With the chargers and settings, which a refresh of a household reads as well."""
+    schedule, users = make_fleet(0, 1)
+    calls, refreshes = calls_of_an_hour(
+        schedule, users, is_quick=True, lists_tenant=True, minutes=5
+    )
+    assert calls - 2 * 12 <= 130
+    assert refreshes == {"p0": 60}
+
+
+def test_the_turns_of_a_fleet_go_round() -> None:
+    schedule, users = make_fleet(1000, 200)
+    counts = dict.fromkeys(users, 0)
+    for _ in range(200):
+        for user_id in take_quick_due(schedule, users):
+            counts[user_id] += 1
+    of_plugged = {count for name, count in counts.items() if name.startswith("p")}
+    assert of_plugged == {PLUGGED_IN_PER_MINUTE}
+    thorough = dict.fromkeys(users, 0)
+    polls = 200 // IN_SESSION_PER_MINUTE // 5
+    for _ in range(polls):
+        for user_id, is_thorough in take_due(schedule, users).items():
+            thorough[user_id] += is_thorough
+    assert max(thorough.values()) == 1
+    assert sum(thorough.values()) == polls * 5 * IN_SESSION_PER_MINUTE
+
+
 # -- detail schedule: when settings and chargers are read ----------------------------------------------------
 
 
@@ -290,6 +479,14 @@ def test_in_a_fleet_settings_are_read_daily_and_in_a_session_at_each_poll(
     user = make_user(running=running)
     details = read_at_noon(user)
     assert details.take_settings_due(user, [], at(minutes), is_household=False) is due
+
+
+@pytest.mark.parametrize(("minutes", "due"), [(14, False), (15, True)])
+def test_a_refresh_that_only_reads_the_cars_reads_no_settings_for_the_session_alone(
+    minutes: float, due: bool
+) -> None:
+    user = make_user(running="s")
+    assert read_at_noon(user).take_settings_due(user, [], at(minutes), thorough=False) is due
 
 
 @pytest.mark.parametrize("change_type", ChangeType)

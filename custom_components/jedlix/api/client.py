@@ -14,7 +14,7 @@ import orjson
 
 from .auth import TokenSource
 from .clock import JedlixClock
-from .endpoints import ENDPOINTS, Endpoints
+from .endpoints import ENDPOINTS, Endpoints, Evidence
 from .errors import (
     BadAnswer,
     Conflict,
@@ -356,7 +356,7 @@ class JedlixClient:
         query: dict[str, str],
         body: Json,
     ) -> object:
-        method = self._endpoints[name].method
+        endpoint = self._endpoints[name]
         headers = dict(self._headers)
         options: dict[str, object] = {"params": query}
         self._secrets.update(_secrets_in(body))
@@ -368,7 +368,7 @@ class JedlixClient:
             headers["Authorization"] = f"Bearer {token}"
             headers["Jedlix-CorrelationId"] = str(uuid4())
             try:
-                answer = await send(self._session, method, url, headers=headers, **options)
+                answer = await send(self._session, endpoint.method, url, headers=headers, **options)
             except JedlixError:
                 self.report.note_no_answer(name)
                 raise
@@ -383,8 +383,10 @@ class JedlixClient:
         try:
             data = read_json(answer.body)
         except (orjson.JSONDecodeError, BadAnswer) as err:
-            if method != "GET":
-                return None  # The answer to a write is not documented; a 2xx is enough.
+            # The answer to a write is not documented: a 2xx is enough. But it is no page in HTML.
+            is_page = answer.kind == "HTML" and endpoint.evidence is not Evidence.DOCUMENTED
+            if endpoint.method != "GET" and not is_page:
+                return None
             raise BadAnswer("the answer is not JSON") from err
         self.report.note_content(name, data)
         return data

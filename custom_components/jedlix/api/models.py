@@ -164,6 +164,11 @@ class Session:
             is_boosted=boolean(fields.get("isboosted", "isboosting", "boostcharging", "boost")),
         )
 
+    @property
+    def is_plausible(self) -> bool:
+        """Return whether it has a field that sessions have; an object with an id alone may be anything."""
+        return self.started_at is not None or self.is_managed is not None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChargeSettings:
@@ -181,8 +186,10 @@ class ChargeSettings:
 
     @classmethod
     def from_json(cls, data: object) -> Self:
-        """Read the settings; raises BadAnswer when they are not an object."""
+        """Read the settings; raises BadAnswer when it has none of the required fields (documented)."""
         fields = Fields(data)
+        if not any(map(fields.key_of, ("issmartchargingenabled", "desiredbatterylevel"))):
+            raise BadAnswer("an object without charge settings")
         return cls(
             is_smart_charging_enabled=boolean(fields.get("issmartchargingenabled")),
             enable_smart_charging_at=moment(fields.get("enablesmartchargingat")),
@@ -231,8 +238,17 @@ class Refresh:
 
     @classmethod
     def from_json(cls, data: object) -> Self:
-        """Read a request; the field's name is from the page's prose (documented), its case assumed (A6)."""
-        return cls(moment(Fields(data if isinstance(data, dict) else {}).get("completedat")))
+        """Read a request; the field's name is from the page's prose (documented), its case assumed (A6).
+
+        An answer without content is enough, since a 2xx is. Raises BadAnswer when it has content with neither
+        that field nor `correlationId` (documented).
+        """
+        if data is None:
+            return cls(None)
+        fields = Fields(data)
+        if not any(map(fields.key_of, ("completedat", "correlationid"))):
+            raise BadAnswer("no request to refresh")
+        return cls(moment(fields.get("completedat")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ Documented calls are always offered. An assumed call, or one that the SDKs have,
 refusals at different times, without an answer for long. It is tried again daily. One refusal decides nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 import logging
@@ -61,6 +61,10 @@ class Experience:
         since = None if self.is_refused_for_good else self.answered_since or self.answered_at
         return type(self)(answered_since=since or now, answered_at=now)
 
+    def without_refusals(self) -> Self:
+        """Return the experience after an answer that proves nothing."""
+        return type(self)(answered_since=self.answered_since, answered_at=self.answered_at)
+
     def after_refusal(self, now: datetime) -> Self:
         """Return the experience after one more refusal."""
         return replace(
@@ -116,6 +120,17 @@ class OfferedCalls:
         """Note that the tenant answered a call with what was asked for."""
         before = self._experiences.get(name, Experience())
         self._experiences[name] = before.after_answer(self._now())
+
+    def note_list(self, name: str, items: Collection[object]) -> None:
+        """Note that the tenant answered a call with a list of what was asked for.
+
+        An empty one is no refusal, but it proves nothing: a wrong address may answer with it.
+        """
+        before = self._experiences.get(name, Experience())
+        if items or self._is_documented(name):
+            self.note_answer(name)
+        elif not before.is_refused_for_good:
+            self._experiences[name] = before.without_refusals()
 
     def note_refusal(self, name: str, err: JedlixError) -> None:
         """Note that the tenant refused a call, or answered with something else."""

@@ -158,6 +158,11 @@ class PushHealth:
             len(self._wrong_keys) == _WRONG_KEYS and now - self._wrong_keys[0] < _WRONG_KEYS_WITHIN
         )
 
+    def is_reporting(self, now: datetime) -> bool:
+        """Return whether deliveries report what cars do: one led to a change, and push still works."""
+        works = self.state(now) in (PushState.HEALTHY, PushState.WAITING)
+        return works and self.reports_changes
+
     def state(self, now: datetime) -> PushState:
         """Return the push state."""
         if self.registration is RegistrationState.OFF:

@@ -90,17 +90,19 @@ class WebhookHistory:
     async def _read(self, since: datetime, until: datetime) -> list[WebhookMessage]:
         """Return the deliveries of a period that were not seen; none where the call is not offered."""
         missed: list[WebhookMessage] = []
+        listed: list[str] = []
         if not self._offered.is_offered(_CALL):
             return missed
         try:
             async for page in self._client.webhook_history_pages(since, until):
+                listed += (item.id for item in page)
                 missed += [
                     item for item in page if not item.is_test and item.id not in self._record.inbox
                 ]
         except REFUSALS as err:
             self._offered.note_refusal(_CALL, err)
         else:
-            self._offered.note_answer(_CALL)
+            self._offered.note_list(_CALL, listed)
         return missed
 
 

@@ -49,7 +49,7 @@ class DetailSchedule:
 
     Both are read at the first refresh after a start and then daily; settings more often in a session, and
     when a delivery names them; chargers when the car is plugged in or charges, and at each poll in a
-    session.
+    session. A refresh that only reads the cars counts for neither.
     """
 
     def __init__(self) -> None:
@@ -76,10 +76,11 @@ class DetailSchedule:
         now: datetime,
         *,
         is_household: bool = True,
+        thorough: bool = True,
     ) -> bool:
         """Return whether to read the settings of a user's cars now; counts them as read if so."""
         interval = _READ_AT_HOME if is_household else _READ_DAILY
-        if user.has_open_session:
+        if user.has_open_session and thorough:
             interval = _READ_IN_SESSION
         return _take_due(
             self._settings_read_at,

@@ -13,6 +13,7 @@ from typing import Final
 
 from ..api import (
     REFUSALS,
+    BadAnswer,
     Charger,
     ChargeSettings,
     ChargeStatus,
@@ -117,6 +118,12 @@ class Fetcher:
                 self._offered.note_answer(_SESSIONS_BY_END)
         return list({session.id: session for session in started + ended}.values())
 
+    async def new_sessions(self, is_known: Callable[[Session], bool]) -> list[Session]:
+        """Return the tenant's newest sessions, until a page has nothing unknown; raises a JedlixError."""
+        now = self._client.clock.now()
+        found, _ = await _read_pages(self._client.session_pages(), now, is_known)
+        return found
+
     async def settings(self, user_id: str, vehicle_id: str) -> ChargeSettings | None:
         """Return a car's charge settings, None where there are none; raises a JedlixError."""
         return await self._where_offered(
@@ -134,17 +141,24 @@ class Fetcher:
             return None
         try:
             answer = await call(*args)
-        except (NotFound, Forbidden) as err:
+        except (NotFound, Forbidden, BadAnswer) as err:
             self._offered.note_refusal(name, err)
             return None
-        self._offered.note_answer(name)
+        if isinstance(answer, tuple):
+            self._offered.note_list(name, answer)
+        else:
+            self._offered.note_answer(name)
         return answer
 
     async def _sessions(
         self, user_id: str, since: datetime, known_until: datetime
     ) -> tuple[list[Session], datetime | None]:
-        """Return a user's sessions and since when they are complete, by the calls that the tenant offers."""
+        """Return a user's sessions and since when they are complete, by the calls that the tenant offers.
+
+        As long as the user's own list has never named a session, the tenant's list is read as well.
+        """
         refusal: JedlixError | None = None
+        own: list[Session] | None = None
         if self._offered.is_offered("user_sessions"):
             try:
                 pages = self._client.session_pages(user_id=user_id, started_from=since)
@@ -153,9 +167,11 @@ class Fetcher:
                 self._offered.note_refusal("user_sessions", err)
                 refusal = err
             else:
-                self._offered.note_answer("user_sessions")
                 own = [item for item in found if item.user_id in (None, user_id)]
-                return own, since if is_whole else None
+                if any(item.is_plausible for item in own):
+                    self._offered.note_answer("user_sessions")
+                if self._offered.has_answered("user_sessions"):
+                    return own, since if is_whole else None
         start = (known_until - LISTING_DELAY).replace(minute=0, second=0, microsecond=0)
         pages_of = self._client.session_pages
         try:
@@ -168,7 +184,11 @@ class Fetcher:
                 raise refusal from err
             return [], None  # this tenant lists no sessions at all
         self._offered.note_answer("sessions")
-        return [item for item in found if item.user_id == user_id], start if is_whole else None
+        of_user = [item for item in found if item.user_id == user_id]
+        if own is not None and of_user:
+            # A list without any session of a user who has one is something else.
+            self._offered.note_refusal("user_sessions", BadAnswer("it lacks the user's sessions"))
+        return of_user, start if is_whole else None
 
     async def _read_tenant(
         self,

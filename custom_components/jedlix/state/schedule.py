@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping
+from heapq import nsmallest
 from math import ceil
 from typing import Final
 
@@ -11,6 +12,31 @@ from .snapshot import UserSnapshot
 # Users without a session take turns, so that a poll costs the same for five users and for a thousand.
 USERS_PER_POLL: Final = 5
 _POLLS_PER_THOROUGH: Final = 6
+# Users whose car is plugged in take turns as well where they are many, so that a fleet makes about 1,500
+# calls an hour. A thorough refresh is up to four calls, reading the cars is one.
+IN_SESSION_PER_MINUTE: Final = 3
+PLUGGED_IN_PER_MINUTE: Final = 12
+
+
+class _Turns:
+    """Turns of users: who has waited longest is next."""
+
+    def __init__(self) -> None:
+        """Start with nobody's turn taken."""
+        self._count = 0
+        self._last: dict[str, int] = {}
+
+    def take(self, candidates: Iterable[str], limit: int) -> list[str]:
+        """Return the candidates whose turn it is."""
+        chosen = nsmallest(limit, candidates, key=lambda user_id: self._last.get(user_id, 0))
+        for user_id in chosen:
+            self._count += 1
+            self._last[user_id] = self._count
+        return chosen
+
+    def forget(self, user_id: str) -> None:
+        """Forget a user who is no longer followed."""
+        self._last.pop(user_id, None)
 
 
 class PollSchedule:
@@ -22,6 +48,8 @@ class PollSchedule:
         self.followed = frozenset(self._rotation)
         self._waiting = dict.fromkeys(self._rotation)
         self._polls = 0
+        self._thorough_turns = _Turns()
+        self._quick_turns = _Turns()
 
     def follow(self, user_id: str) -> None:
         """Add a user."""
@@ -34,6 +62,8 @@ class PollSchedule:
         self.followed -= {user_id}
         self._rotation.remove(user_id)
         self._waiting.pop(user_id, None)
+        self._thorough_turns.forget(user_id)
+        self._quick_turns.forget(user_id)
 
     def is_waiting(self, user_id: str) -> bool:
         """Return whether a user waits for a thorough refresh, after the start or a gap."""
@@ -51,32 +81,84 @@ class PollSchedule:
         """Return after how many polls every user was read, by their own list or by the tenant's."""
         return 1 if lists_tenant else max(1, ceil(len(self.followed) / USERS_PER_POLL))
 
+    @property
+    def is_household(self) -> bool:
+        """Return whether the followed users are so few that each is read at each poll."""
+        return len(self.followed) <= USERS_PER_POLL
+
     def take_due(
         self,
         users: Mapping[str, UserSnapshot],
         *,
         with_news: Collection[str],
         lists_tenant: bool,
+        minutes: float,
+        quick_minutes: float,
     ) -> dict[str, bool]:
-        """Return the users to refresh now, with whether to read their sessions too; moves the rotation on.
+        """Return the users to refresh now, with whether to read their sessions too; moves the turns on.
 
-        Thoroughly refreshed are users who wait, cannot be read, are in a session, miss something, or have
-        news. For a user whose turn it is, the cars are enough as long as the tenant's list names the
-        sessions. It does not name what Jedlix corrected or deleted; in a household every sixth turn does.
+        Thoroughly refreshed are users who wait, cannot be read, miss something, or have news, and those in a
+        session, in turn where they are many. For other users whose turn it is, the cars are enough as long as
+        the tenant's list names the sessions. It does not name what Jedlix corrected or deleted; in a
+        household every sixth turn does. `minutes` is the interval of the poll, `quick_minutes` the time since
+        plugged-in cars were last read.
         """
         self._polls += 1
-        is_household = len(self.followed) <= USERS_PER_POLL
-        thorough = not lists_tenant or (is_household and self._polls % _POLLS_PER_THOROUGH == 0)
+        thorough = not lists_tenant or (
+            self.is_household and self._polls % _POLLS_PER_THOROUGH == 0
+        )
         due = dict.fromkeys((*self._waiting, *with_news), True)
         due |= {
             user_id: True
             for user_id, user in users.items()
-            if user.has_open_session or user.failing_since is not None or user.absences
+            if user.failing_since is not None or user.absences
         }
+        in_session = [user_id for user_id, user in users.items() if user.has_open_session]
+        limit = max(USERS_PER_POLL, round(IN_SESSION_PER_MINUTE * minutes))
+        due |= dict.fromkeys(self._thorough_turns.take(in_session, limit), True)
         for _ in range(min(USERS_PER_POLL, len(self._rotation))):
             due.setdefault(self._rotation[0], thorough)
             self._rotation.rotate(-1)
+        limit = round(PLUGGED_IN_PER_MINUTE * quick_minutes)
+        due |= dict.fromkeys(self._quick_turns.take(_plugged_in(users, due), limit), False)
         return {user_id: thorough for user_id, thorough in due.items() if user_id in self.followed}
+
+    def take_quick_due(
+        self,
+        users: Mapping[str, UserSnapshot],
+        *,
+        with_news: Collection[str],
+        lists_tenant: bool,
+    ) -> dict[str, bool]:
+        """Return the users to refresh between two polls, with whether to read their sessions too.
+
+        These are the users with news and those whose car is plugged in, in turn where they are many. In a
+        household, and where no list of the tenant names the sessions that begin, the others follow in turn.
+        Who waits for a poll, or cannot be read, is left to the poll.
+        """
+        due = dict.fromkeys(with_news, True)
+        due |= dict.fromkeys(
+            self._quick_turns.take(_plugged_in(users, due), PLUGGED_IN_PER_MINUTE), False
+        )
+        if self.is_household or not lists_tenant:
+            others = [user_id for user_id in users if user_id not in due]
+            due |= dict.fromkeys(self._quick_turns.take(others, USERS_PER_POLL), False)
+        return {
+            user_id: thorough
+            for user_id, thorough in due.items()
+            if user_id in self.followed
+            and user_id not in self._waiting
+            and users[user_id].failing_since is None
+        }
+
+
+def _plugged_in(users: Mapping[str, UserSnapshot], due: Collection[str]) -> list[str]:
+    """Return the users, besides those who are due anyway, with a car that is plugged in or in a session."""
+    return [
+        user_id
+        for user_id, user in users.items()
+        if user_id not in due and (user.has_open_session or user.has_plugged_in_car)
+    ]
 
 
 def users_with_new_sessions(

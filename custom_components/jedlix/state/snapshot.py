@@ -239,6 +239,11 @@ class UserSnapshot:
         """Return whether any car of the user is in a session."""
         return any(vehicle.open_sessions for vehicle in self.vehicles.values())
 
+    @property
+    def has_plugged_in_car(self) -> bool:
+        """Return whether any car of the user is plugged in, as far as is known."""
+        return any(vehicle.is_plugged_in for vehicle in self.vehicles.values())
+
     def advance(
         self,
         vehicles: Iterable[Vehicle],

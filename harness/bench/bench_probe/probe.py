@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from datetime import timedelta
 import gc
 import json
 from pathlib import Path
@@ -28,6 +29,7 @@ type Clocks = dict[str, float]
 _REFRESHES = ("jedlix poll", "jedlix refresh")
 """The beginnings of the names of the tasks that refresh users."""
 _PATIENCE = 10.0
+_MINUTE = timedelta(minutes=1)
 _BEAT = 0.001
 
 
@@ -100,6 +102,22 @@ class Probe:
         """Have an entry poll now, and wait until it is done."""
         await self._coordinator(entry_id).async_refresh()
         await self._until_refreshed()
+
+    async def hour_of_polls(self, entry_id: str) -> None:
+        """Have an entry make the polls of an hour in which push does not report charging, one by one."""
+        coordinator = self._coordinator(entry_id)
+        details = coordinator._details.schedule  # noqa: SLF001
+        minutes = round((coordinator.update_interval or _MINUTE) / _MINUTE)
+        for minute in range(60):
+            if minute % minutes == 0:
+                await coordinator.async_refresh()
+            else:
+                await coordinator.quick_poll.poll()
+            await self._until_refreshed()
+            # No time passed, so whatever is read again after some time is made older.
+            settings, chargers = details._settings_read_at, details._chargers_read_at  # noqa: SLF001
+            for read_at in (settings, chargers):
+                read_at |= {user_id: at - _MINUTE for user_id, at in read_at.items()}
 
     async def round_trips(self, entry_id: str, user_id: str, count: int) -> list[float]:
         """Return how long the plain call of a user's cars takes, for each of `count` calls."""

@@ -1,0 +1,113 @@
+"""Quick poll: every minute between two polls, while push does not report that a car charges.
+
+A household's cars are all read. In a fleet the tenant's list names the sessions that began, and the cars that
+are plugged in are read, in turn where they are many.
+"""
+
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
+from datetime import datetime, timedelta
+import logging
+from typing import Any, Final
+
+from homeassistant.core import CALLBACK_TYPE, HassJob, HomeAssistant, callback
+from homeassistant.helpers.event import async_call_later
+from homeassistant.util import dt as dt_util
+
+from .api import JedlixError, Session
+from .push.health import PushHealth
+from .state.schedule import PollSchedule, users_with_new_sessions
+from .store import JedlixStore
+
+_LOGGER = logging.getLogger(__name__)
+
+INTERVAL: Final = timedelta(minutes=1)
+
+type _Sessions = Mapping[str, list[Session]]
+
+
+class QuickPoll:
+    """The quick poll of one entry.
+
+    `new_sessions` returns the tenant's new sessions by user; `refresh_users` refreshes users, thoroughly or
+    only their cars. `names_all_sessions` says whether the tenant's list names the sessions of all users.
+    """
+
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        *,
+        store: JedlixStore,
+        schedule: PollSchedule,
+        health: PushHealth,
+        poll_interval: timedelta,
+        names_all_sessions: Callable[[], bool],
+        new_sessions: Callable[[], Awaitable[_Sessions]],
+        refresh_users: Callable[
+            [Mapping[str, bool], _Sessions, Collection[str]], Awaitable[object]
+        ],
+        in_background: Callable[[Coroutine[Any, Any, None], str], object],
+    ) -> None:
+        """Take what it reads with, and the interval of the poll."""
+        self._hass = hass
+        self._store = store
+        self._schedule = schedule
+        self._health = health
+        self._poll_interval = poll_interval
+        self._names_all_sessions = names_all_sessions
+        self._new_sessions = new_sessions
+        self._refresh_users = refresh_users
+        self._in_background = in_background
+        self._left = 0
+        self._cancel: CALLBACK_TYPE | None = None
+
+    @property
+    def is_wanted(self) -> bool:
+        """Return whether nothing but polls reports what a car does."""
+        return not self._health.is_reporting(dt_util.utcnow())
+
+    @callback
+    def note_poll(self, *, succeeded: bool) -> None:
+        """Count the minutes from a poll that ended. After one that failed, the next poll comes first."""
+        self.stop()
+        if succeeded and not self._store.is_closed:
+            self._left = round(self._poll_interval / INTERVAL) - 1
+            self._schedule_next()
+
+    @callback
+    def stop(self) -> None:
+        """Have no further quick poll until the next poll."""
+        if self._cancel is not None:
+            self._cancel()
+            self._cancel = None
+
+    @callback
+    def _schedule_next(self) -> None:
+        if self._left:
+            self._left -= 1
+            job = HassJob(self._tick, "jedlix quick poll", cancel_on_shutdown=True)
+            self._cancel = async_call_later(self._hass, INTERVAL, job)
+
+    @callback
+    def _tick(self, _now: datetime) -> None:
+        self._cancel = None
+        self._schedule_next()
+        if self.is_wanted:
+            self._in_background(self.poll(), "jedlix quick poll")
+
+    async def poll(self) -> None:
+        """Read who may have been plugged in. What cannot be read is left to the next poll."""
+        try:
+            sessions: _Sessions = {}
+            if names_all := self._names_all_sessions():
+                sessions = {} if self._schedule.is_household else await self._new_sessions()
+            users = self._store.users
+            due = self._schedule.take_quick_due(
+                users,
+                with_news=users_with_new_sessions(users, sessions),
+                lists_tenant=names_all,
+            )
+            await self._refresh_users(due, sessions, ())
+        except JedlixError as err:
+            _LOGGER.debug("The new sessions of Jedlix are read at the next poll: %s", err)
+        except Exception:
+            _LOGGER.exception("The quick poll of Jedlix failed and is tried again in a minute")
