@@ -68,6 +68,7 @@ class StatisticsImport:
         self._stale: defaultdict[DeviceKey, set[datetime]] = defaultdict(set)
         self._due: set[DeviceKey] = set()
         self._importing = asyncio.Lock()
+        self._is_past_too_long = False
         self.failures: dict[DeviceKey, str] = {}
         self.failing_since: datetime | None = None
 
@@ -169,13 +170,15 @@ class StatisticsImport:
         mark = self._store.imported.get(name)
         if mark is None and not self._may_have_figures(car):
             return
-        if mark is None or not remembered < mark.until <= now:
+        is_behind = mark is None or not remembered < mark.until <= now
+        if is_behind and not self._is_past_too_long:
             # The ledger does not know all that ended since.
             since = now - _FIRST_IMPORT_PERIOD if mark is None else mark.until - SESSIONS_REMEMBERED
             try:
                 sessions = await self._read(key, since)
             except TooManySessions:
-                _LOGGER.debug("Jedlix lists too many sessions to import the past of %s", key)
+                _LOGGER.debug("Jedlix lists too many sessions to import those of the past")
+                self._is_past_too_long = True  # the tenant's list is as long for every other car
             else:
                 await self._recorded(key).write(self._flows(key, sessions), since)
         stale, fingerprint = self._stale[key].copy(), fingerprint_of(self._ended[key])
