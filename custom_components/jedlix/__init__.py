@@ -7,6 +7,7 @@ from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import CONF_WEBHOOK_ID, Platform
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import config_validation as cv, device_registry as dr
+from homeassistant.helpers.start import async_at_started
 from homeassistant.helpers.typing import ConfigType
 
 from .api import JedlixError
@@ -93,7 +94,15 @@ async def async_setup_entry(hass: HomeAssistant, entry: JedlixConfigEntry) -> bo
     create_account_device(hass, entry)
     entry.async_on_unload(entry.add_update_listener(async_entry_updated))
     entry.async_on_unload(follow_new_users(hass, entry))
-    entry.async_on_unload(coordinator.publisher.release)
+    store.hold()
+
+    @callback
+    def publish_what_was_found(_hass: HomeAssistant = hass) -> None:
+        """Publish what was found during set-up, and remember it from now on."""
+        coordinator.publisher.release()
+        store.release()
+
+    entry.async_on_unload(publish_what_was_found)
     entry.async_on_unload(push.register_handler())
     entry.async_on_unload(coordinator.user_issues.clear)
     entry.async_on_unload(LinkIssues(hass, entry, coordinator.fleet).follow())
@@ -111,7 +120,8 @@ async def async_setup_entry(hass: HomeAssistant, entry: JedlixConfigEntry) -> bo
 
     entry.async_on_unload(coordinator.fleet.listen(member_changed))
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
-    coordinator.publisher.release()
+    # Now the event entities exist. Automations run only once Home Assistant has started.
+    entry.async_on_unload(async_at_started(hass, publish_what_was_found))
     push.start()
     entry.runtime_data.statistics.start()
     return True

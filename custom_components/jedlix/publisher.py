@@ -46,7 +46,7 @@ class Publisher:
             Listeners
         )
         self._delivery_listeners: Listeners[Mapping[str, Any], Context] = Listeners()
-        # what waits for the entities, None once they are there
+        # what waits for the entities and automations, None once they are there
         self._waiting: list[Callable[[], None]] | None = []
 
     @callback
@@ -65,14 +65,14 @@ class Publisher:
 
     @callback
     def release(self) -> None:
-        """Publish what was found during set-up, now that the event entities exist, or set-up has failed."""
+        """Publish what was found until Home Assistant has started, or the entry is unloaded."""
         waiting, self._waiting = self._waiting, None
         for publish in waiting or ():
             publish()
 
     @callback
     def publish(self, change: Change, source: Source, *, late: bool) -> None:
-        """Publish a change as `jedlix_event`; during set-up it waits for the event entities."""
+        """Publish a change as `jedlix_event`; before `release` it waits for entities and automations."""
         if self._waiting is not None:
             self._waiting.append(partial(self.publish, change, source, late=late))
             return
@@ -99,7 +99,7 @@ class Publisher:
     ) -> None:
         """Publish a delivery as it came, as `jedlix_webhook`, and the change that it reports by itself.
 
-        During set-up it waits for the event entities.
+        Before `release` it waits for entities and automations.
         """
         if self._waiting is not None:
             publish = partial(self.publish_delivery, message, source, followed=followed, late=late)

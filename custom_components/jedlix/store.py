@@ -74,6 +74,7 @@ class JedlixStore:
         self._issue_id = f"{ISSUE_DAMAGED}_{entry_id}"
         self._file = self._new_file()
         self._is_save_scheduled = False
+        self._is_held = False
         self._serialized: dict[str, tuple[UserSnapshot, orjson.Fragment]] = {}
         self.is_closed = False
         self.users: dict[str, UserSnapshot] = {}
@@ -108,7 +109,21 @@ class JedlixStore:
         """Save in some seconds. More calls until then cost nothing, and do not push it back."""
         if not self._is_save_scheduled and not self.is_closed:
             self._is_save_scheduled = True
-            self._file.async_delay_save(self._as_json, SAVE_DELAY)
+            if not self._is_held:
+                self._file.async_delay_save(self._as_json, SAVE_DELAY)
+
+    @callback
+    def hold(self) -> None:
+        """Schedule no save until `release`: what is not published yet must be found again after a kill."""
+        self._is_held = True
+
+    @callback
+    def release(self) -> None:
+        """Schedule the save that was wanted meanwhile."""
+        self._is_held = False
+        if self._is_save_scheduled:
+            self._is_save_scheduled = False
+            self.schedule_save()
 
     async def close(self) -> None:
         """Save for the last time. A later change must not overwrite what the next set-up saves."""

@@ -7,11 +7,15 @@ from datetime import UTC, datetime, timedelta
 import logging
 
 from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntryState
-from homeassistant.const import STATE_UNAVAILABLE
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.const import EVENT_HOMEASSISTANT_STARTED, STATE_UNAVAILABLE
+from homeassistant.core import CoreState, HomeAssistant, callback
+from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_capture_events,
+)
 
 from custom_components.jedlix.api import AuthError
 from custom_components.jedlix.const import DOMAIN, EVENT_CHANGE
@@ -143,6 +147,67 @@ async def test_a_setting_changed_during_a_stop_is_late_though_it_is_read_later(
         ("smart_charging_disabled", True),
         ("smart_charging_enabled", False),
     ]
+
+
+async def test_automations_run_for_what_the_first_refresh_after_a_start_finds(
+    hass: HomeAssistant,
+    sim: Simulator,
+    polled: MockConfigEntry,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """States come first, as soon as they are known; a kill before the start is over loses nothing."""
+    recorded = record_events(hass)
+    monkeypatch.setattr("custom_components.jedlix.store.SAVE_DELAY", 0)
+
+    async def is_stored() -> bool:
+        """Return whether a Home Assistant that starts after a kill would know the session."""
+        await asyncio.sleep(0.1)
+        await hass.async_block_till_done()
+        store = JedlixStore(hass, polled.entry_id)
+        await store.load()
+        (car,) = store.users[sim.user_ids[0]].vehicles.values()
+        return bool(car.open_sessions)
+
+    await stop(hass, polled)
+    sim.plug(sim.vehicle_ids[0])
+    clock.go_on(timedelta(minutes=5))
+    hass.set_state(CoreState.not_running)
+    ran = async_capture_events(hass, "ran")
+    trigger = {
+        "trigger": f"{DOMAIN}.plugged_in",
+        "target": {"entity_id": "event.tesla_model_3_charging"},
+        "options": {"include_late": True},
+    }
+    config = {"alias": "x", "triggers": [trigger], "actions": [{"event": "ran"}]}
+    assert await async_setup_component(hass, "automation", {"automation": config})
+    assert await hass.config_entries.async_setup(polled.entry_id)
+    await hass.async_block_till_done()
+    assert state_of(hass, "_plugged_in") == "on"
+    assert recorded.types == []
+    assert not await is_stored()
+    await hass.async_start()
+    await hass.async_block_till_done()
+    assert recorded.types == PLUGGED_IN
+    assert len(ran) == 1
+    assert await is_stored()
+
+
+async def test_what_was_found_is_published_when_the_entry_is_unloaded_before_the_start_is_over(
+    hass: HomeAssistant, sim: Simulator, polled: MockConfigEntry, clock: Clock
+) -> None:
+    recorded = record_events(hass)
+    await stop(hass, polled)
+    hass.set_state(CoreState.starting)
+    sim.plug(sim.vehicle_ids[0])
+    assert await hass.config_entries.async_setup(polled.entry_id)
+    assert recorded.types == []
+    await reload(hass, polled)
+    assert recorded.types == PLUGGED_IN
+    hass.set_state(CoreState.running)
+    hass.bus.async_fire(EVENT_HOMEASSISTANT_STARTED)
+    await hass.async_block_till_done()
+    assert recorded.types == PLUGGED_IN
 
 
 async def test_what_happens_during_a_reload_is_published_once_and_is_not_late(
