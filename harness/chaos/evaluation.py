@@ -12,7 +12,7 @@ from . import reactions
 from .comparison import Comparison, Match, compare, published_before_kills
 from .contents import Contents, starts_of
 from .deliveries import compare_deliveries
-from .known_gaps import BEFORE_AUTOMATIONS, SHUT, known_gaps
+from .known_gaps import SHUT, known_gaps
 from .promise import SESSIONS, Promises
 from .provenance import Provenance, is_poll, out_of_order
 from .recording import Published, Recording
@@ -179,7 +179,6 @@ class _Evaluation:
         self.verdict.count("event_entities_missed", found.event_entities_missed)
         self.verdict.count("event_entities_wrong", found.event_entities_wrong)
         self.verdict.count("states_behind", found.states_behind)
-        self.gaps[BEFORE_AUTOMATIONS] = found.before_automations
 
     def _measure_process(self) -> None:
         """Measure the last life: how much memory it gained, and how many tasks it has at the end."""

@@ -7,11 +7,9 @@ from collections.abc import Mapping
 
 from .verdict import KnownGap
 
-BEFORE_AUTOMATIONS = "before_automations_run"
 SHUT = "shut_while_reloading"
 
 _REASONS = {
-    BEFORE_AUTOMATIONS: "Changes that the first refresh finds are published before automations listen.",
     SHUT: "A delivery during a start is answered with 200 by Home Assistant, until the entry is loaded.",
 }
 

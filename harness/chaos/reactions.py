@@ -1,7 +1,6 @@
 """Reactions to what was published: the entities' states, the event entities, the runs of automations.
 
-They are expected while Home Assistant is up: what is published while it starts comes before its automations
-run, and before the entities are there.
+What is found while Home Assistant starts is published once its automations run, so they react to all of it.
 """
 
 from collections import defaultdict
@@ -20,7 +19,7 @@ WITHIN = 4.0
 MOMENT = 1.0
 """Seconds between an event, and what an event entity writes of it."""
 ATTACHED = 1.0
-"""Seconds after the start within which automations begin to listen."""
+"""Seconds after the first start, or before an end, in which automations may not listen."""
 
 _CHARGING = ("plugged_in", "charging_started", "charging_paused", "charging_completed", "unplugged")
 _SESSION = (
@@ -56,8 +55,6 @@ class Reactions:
     event_entities_missed: list[str] = field(default_factory=list)
     event_entities_wrong: list[str] = field(default_factory=list)
     states_behind: list[str] = field(default_factory=list)
-    before_automations: int = 0
-    """Changes that were published while Home Assistant started: no automation can run for them."""
 
 
 def check(
@@ -69,11 +66,8 @@ def check(
     the event type of the automation for one type.
     """
     found = Reactions()
-    listening = _Listening(recording, timeline)
+    listening = _Listening(timeline)
     followed = [item for item in recording.changes if item.vehicle_id in cars]
-    found.before_automations = sum(
-        not listening.at(item.at) for item in followed if item.type in automations.CHANGE_TRIGGERS
-    )
     _check_runs(found, recording, listening, followed, first_car)
     _check_webhook_runs(found, recording, listening, one_type)
     _check_event_entities(found, recording, timeline, followed)
@@ -100,9 +94,9 @@ def _is_superseded(change: Published, changes: Sequence[Published]) -> bool:
 
 
 class _Listening:
-    """When automations listen: from the start on until the end of that life, reloads included."""
+    """When automations react: from a start until the end of that life, reloads included."""
 
-    def __init__(self, recording: Recording, timeline: Timeline) -> None:
+    def __init__(self, timeline: Timeline) -> None:
         self._spans = []
         starts = [life for life in timeline.lives if not life.is_reload]
         for place, life in enumerate(starts):
@@ -113,10 +107,9 @@ class _Listening:
                     break
                 same.append(other)
             end = same[-1].ended
-            began = [at for at in recording.started if life.began <= at < end]
             # The first start has no automations before they are written.
-            first = min(began, default=end) if place else life.ready
-            self._spans.append((first + ATTACHED, end - ATTACHED))
+            first = life.began if place else life.ready + ATTACHED
+            self._spans.append((first, end - ATTACHED))
 
     def at(self, moment: float) -> bool:
         return any(begin <= moment < end for begin, end in self._spans)

@@ -65,8 +65,6 @@ class Recording:
     event_entities: list[Line]
     pulses: list[Line]
     starts: list[Line]
-    started: list[float]
-    """When Home Assistant had started, so that automations run."""
 
     @classmethod
     def read(cls, folder: Path) -> Recording:
@@ -83,7 +81,6 @@ class Recording:
             event_entities=of("event_entity"),
             pulses=of("pulse"),
             starts=of("start"),
-            started=[item["at"] for item in found if item["kind"] == "started"],
         )
 
     @property

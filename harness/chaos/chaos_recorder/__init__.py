@@ -74,17 +74,12 @@ async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
     def is_event_entity(data: Any) -> bool:
         return str(data["entity_id"]).startswith("event.")
 
-    @callback
-    def started(_event: Event) -> None:
-        write("started", None)
-
     entries = hass.config_entries.async_entries("jedlix")
     write("start", [entry.state.value for entry in entries])
     for event_type in EVENTS:
         hass.bus.async_listen(event_type, record)
     hass.bus.async_listen("jedlix_event", record_change)
     hass.bus.async_listen(EVENT_STATE_CHANGED, record_event_entity, event_filter=is_event_entity)
-    hass.bus.async_listen_once(EVENT_HOMEASSISTANT_STARTED, started)
     hass.async_create_background_task(_pulse(write, lambda: written), "chaos pulse")
     return True
 
