@@ -20,10 +20,10 @@ from .fleet import FleetMember
 from .link_issues import LinkIssues
 from .push.callback_url import delete_cloudhook
 from .push.connection_test import HANDED_OVER
+from .push.copies import unsubscribe_own
 from .push.event_types import DEFAULT_EVENT_TYPES
 from .push.handler import WebhookHandler
 from .push.health import PushHealth
-from .push.subscriptions import unsubscribe_all
 from .services import async_setup_services
 from .session_history import SessionHistory
 from .statistics import StatisticsImport
@@ -102,7 +102,12 @@ async def async_setup_entry(hass: HomeAssistant, entry: JedlixConfigEntry) -> bo
         coordinator.publisher.release()
         store.release()
 
-    entry.async_on_unload(publish_what_was_found)
+    @callback
+    def publish_after_unload() -> None:
+        """Publish it all the same when the entry is unloaded, or set-up fails, before automations run."""
+        async_at_started(hass, publish_what_was_found)
+
+    entry.async_on_unload(publish_after_unload)
     entry.async_on_unload(push.register_handler())
     entry.async_on_unload(coordinator.user_issues.clear)
     entry.async_on_unload(LinkIssues(hass, entry, coordinator.fleet).follow())
@@ -159,7 +164,9 @@ async def async_remove_entry(hass: HomeAssistant, entry: JedlixConfigEntry) -> N
     await store.load()
     webhook_id = entry.data[CONF_WEBHOOK_ID]
     try:
-        await unsubscribe_all(make_client(hass, entry.data), store.push.subscriptions, webhook_id)
+        await unsubscribe_own(
+            hass, make_client(hass, entry.data), entry.data, store.push.subscriptions
+        )
     except JedlixError as err:
         _LOGGER.warning("The webhook subscriptions could not be deleted at Jedlix: %s", err)
     async_unregister_webhook(hass, webhook_id)

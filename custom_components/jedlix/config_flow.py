@@ -65,7 +65,7 @@ from .flows.schemas import (
 )
 from .flows.users import UserSubentryFlow
 from .push.callback_url import Callback, delete_cloudhook
-from .push.subscriptions import unsubscribe_all
+from .push.copies import unsubscribe_own
 from .store import JedlixStore
 from .users import TenantUser, find_users, normalize_user_id
 
@@ -245,8 +245,11 @@ class JedlixConfigFlow(PushSteps, domain=DOMAIN):
             await store.load()
         webhook_id = entry.data[CONF_WEBHOOK_ID]
         try:
-            await unsubscribe_all(
-                make_client(self.hass, entry.data), store.push.subscriptions, webhook_id
+            await unsubscribe_own(
+                self.hass,
+                make_client(self.hass, entry.data),
+                entry.data,
+                store.push.subscriptions,
             )
         except JedlixError as err:
             _LOGGER.warning("The old webhook subscriptions could not be deleted at Jedlix: %s", err)

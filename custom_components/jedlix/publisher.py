@@ -65,7 +65,7 @@ class Publisher:
 
     @callback
     def release(self) -> None:
-        """Publish what was found until Home Assistant has started, or the entry is unloaded."""
+        """Publish what was found until Home Assistant had started."""
         waiting, self._waiting = self._waiting, None
         for publish in waiting or ():
             publish()

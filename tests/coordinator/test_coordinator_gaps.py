@@ -193,7 +193,7 @@ async def test_automations_run_for_what_the_first_refresh_after_a_start_finds(
     assert await is_stored()
 
 
-async def test_what_was_found_is_published_when_the_entry_is_unloaded_before_the_start_is_over(
+async def test_an_entry_that_is_unloaded_before_the_start_is_over_publishes_then(
     hass: HomeAssistant, sim: Simulator, polled: MockConfigEntry, clock: Clock
 ) -> None:
     recorded = record_events(hass)
@@ -201,13 +201,12 @@ async def test_what_was_found_is_published_when_the_entry_is_unloaded_before_the
     hass.set_state(CoreState.starting)
     sim.plug(sim.vehicle_ids[0])
     assert await hass.config_entries.async_setup(polled.entry_id)
+    await reload(hass, polled, lambda: sim.unplug(sim.vehicle_ids[0]))
     assert recorded.types == []
-    await reload(hass, polled)
-    assert recorded.types == PLUGGED_IN
     hass.set_state(CoreState.running)
     hass.bus.async_fire(EVENT_HOMEASSISTANT_STARTED)
     await hass.async_block_till_done()
-    assert recorded.types == PLUGGED_IN
+    assert recorded.types == [*PLUGGED_IN, "session_ended", "unplugged"]
 
 
 async def test_what_happens_during_a_reload_is_published_once_and_is_not_late(

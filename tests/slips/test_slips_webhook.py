@@ -16,6 +16,8 @@ import pytest
 from custom_components.jedlix.const import CONF_CALLBACK
 from custom_components.jedlix.push import registration
 from simulator.messages import Delivery
+from tests.dialogs import Dialog
+from tests.servers import listening, passed_on
 from tests.slips.conftest import Begin
 from tests.slips.house import House
 from tests.slips.stories import tries
@@ -165,6 +167,46 @@ async def test_a_restored_copy_leaves_the_originals_subscriptions_alone(
     assert original.url == url
     if way == "registers":
         await house.ends_well()
+
+
+@tries(14)
+@pytest.mark.parametrize("is_alive", [True, False], ids=["a copy", "a home that moved"])
+@pytest.mark.parametrize("way", ["registers", "is switched off", "is reconfigured", "is removed"])
+async def test_a_restored_store_takes_over_only_what_nobody_answers_for(
+    begin: Begin, callback_url: str, is_alive: bool, way: str
+) -> None:
+    """A copy of the store has the original's subscriptions, at the original's address."""
+    house = await begin(push=True)
+    entries, at_jedlix = house.hass.config_entries, house.sim.webhooks.subscriptions
+    is_restored = False
+
+    async def original(request: web.Request) -> web.Response:
+        if not is_restored:
+            return await passed_on(request, callback_url + request.path_qs)
+        return web.Response(status=401 if is_alive else 404)
+
+    async with listening(original) as address:
+        data = dict(house.entry.data)
+        entries.async_update_entry(house.entry, data=data | {"callback_url": address})
+        await until(house.hass, lambda: {it.url for it in at_jedlix.values()} == {address + PATH})
+        of_original = dict(at_jedlix)
+        await entries.async_unload(house.entry.entry_id)
+        is_restored = True
+        data |= {"callback": "none"} if way == "is switched off" else {}
+        entries.async_update_entry(house.entry, data=data)
+        if way == "is removed":
+            await entries.async_remove(house.entry.entry_id)
+        elif way == "is reconfigured":
+            dialog = await (await Dialog.reconfigure(house.hass, house.entry)).choose("push")
+            assert (await dialog.submit(callback="none")).reason == "reconfigure_successful"
+        else:
+            await entries.async_setup(house.entry.entry_id)
+        await house.quiet()
+        left = {number: it for number, it in at_jedlix.items() if it.url == address + PATH}
+        assert left == (of_original if is_alive else {})
+        if way == "registers":
+            assert {it.url for it in at_jedlix.values()} - {address + PATH} == {callback_url + PATH}
+            await house.ends_well()
 
 
 @tries(15)

@@ -35,6 +35,7 @@ from ..const import (
     DOMAIN,
 )
 from .callback_url import Callback, ChosenUrl, NoCallback, choose_url
+from .copies import forget_those_of_another
 from .event_types import DEFAULT_EVENT_TYPES, gives_way_to
 from .evidence import RegistrationEvidence
 from .health import PushHealth, RegistrationState
@@ -276,6 +277,13 @@ class Registration:
         """Reconcile Jedlix's subscriptions; returns the reason when none could be made."""
         chosen = await self._choose_url(self._entry.data)
         held = self._record.subscriptions
+        self._evidence.reset()
+        await forget_those_of_another(
+            self._hass,
+            held,
+            None if chosen is None else chosen.url,
+            lambda: self._evidence.key_problem is not None,
+        )
         if chosen is None:
             self.callback = Callback.NONE
             await unsubscribe_all(self._client, held, self._entry.data[CONF_WEBHOOK_ID])
