@@ -44,6 +44,11 @@ async def async_get_config_entry_diagnostics(
                 event_type: {"id_known": held.id is not None}
                 for event_type, held in record.subscriptions.items()
             },
+            "event_types_wanted": data.push.registration.event_types,
+            "event_types_refused": {
+                event_type: refusal.as_json()
+                for event_type, refusal in record.refused_types.items()
+            },
             "remembered_deliveries": len(record.inbox),
             "last_deliveries": [_arrival(arrival) for arrival in data.push.arrivals],
         },

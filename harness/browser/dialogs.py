@@ -51,6 +51,10 @@ class FlowDialog:
             return
         raise AssertionError(f"{value} cannot be picked in {label}")
 
+    async def expand(self, section: str) -> None:
+        """Open a section of the form that is collapsed."""
+        await self.form.locator("ha-expansion-panel").get_by_text(section, exact=True).click()
+
     def switch(self, label: str) -> Locator:
         """Return the switch called `label`."""
         return self.form.locator("ha-selector-boolean", has_text=label).locator("ha-switch")

@@ -42,7 +42,7 @@ _VISIBLE_TEXTS = """() => {
     } else if (!['STYLE', 'SCRIPT'].includes(node.nodeName)) {
       (node.shadowRoot?.childNodes ?? []).forEach(read);
       node.childNodes.forEach(read);
-      if (node.placeholder) texts.push(node.placeholder);
+      if (typeof node.placeholder === 'string') texts.push(node.placeholder);
     }
   };
   read(document.body);

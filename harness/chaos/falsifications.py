@@ -136,6 +136,18 @@ FALSIFICATIONS: Sequence[Falsification] = (
         "boosts do not end", 'if change.type == "boost_ended":\n    return', "lost", "wrong_order"
     ),
     _published(
+        "impossible sessions are not published",
+        'if change.type == "session_impossible":\n    return',
+        "lost",
+    ),
+    _replaced(
+        "a lost link has no reason",
+        "_link_changes",
+        "new.link.reason.value",
+        "None",
+        "wrong_details",
+    ),
+    _published(
         "lost links are not published",
         'if change.type == "vehicle_link_lost":\n    return',
         "lost",

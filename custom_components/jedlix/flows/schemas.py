@@ -189,7 +189,7 @@ def options_schema(event_types: Iterable[str], states: Mapping[str, str]) -> vol
     """Return the schema of the options.
 
     Event types can be chosen from those that are known, and any other by name; `states` is what Jedlix said
-    of each group of them.
+    of each group of them. With a default of its own, the frontend would not show the defaults in a section.
     """
     known = (item.name for item in EVENT_TYPES)
     chosen = SelectSelector(
@@ -214,8 +214,8 @@ def options_schema(event_types: Iterable[str], states: Mapping[str, str]) -> vol
             vol.Required(CONF_FOLLOW_NEW_USERS, default=False): BooleanSelector(),
             vol.Required(CONF_IMPORT_ENERGY, default=True): BooleanSelector(),
             vol.Required(CONF_FIND_EVENT_TYPES, default=False): BooleanSelector(),
-            vol.Optional(GROUPS, default={}): section(groups_schema(states)),
-            vol.Optional(ADVANCED, default={}): section(
+            vol.Optional(GROUPS): section(groups_schema(states)),
+            vol.Optional(ADVANCED): section(
                 vol.Schema({vol.Optional(CONF_EVENT_TYPES, default=list(event_types)): chosen}),
                 SectionConfig(collapsed=True),
             ),
@@ -225,7 +225,7 @@ def options_schema(event_types: Iterable[str], states: Mapping[str, str]) -> vol
 
 def found_schema(states: Mapping[str, str]) -> vol.Schema:
     """Return the schema of the form that shows what Jedlix said of the event types."""
-    return vol.Schema({vol.Optional(GROUPS, default={}): section(groups_schema(states))})
+    return vol.Schema({vol.Optional(GROUPS): section(groups_schema(states))})
 
 
 def stripped(user_input: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import json
 from playwright.async_api import expect
 import pytest
 
+from custom_components.jedlix.push.refused_types import Reason
 from harness.browser.frontend import Frontend
 from harness.browser.pages import IntegrationPage
 from tests.e2e.browser.conftest import Installation
@@ -18,13 +19,21 @@ pytestmark = [
 
 async def test_options_are_kept(installation: Installation, tab: Frontend) -> None:
     text, page = tab.text, IntegrationPage(tab)
-    event_types, own_type = text("options.step.init.data.event_types"), f"likely-{tab.language}"
+    advanced = "options.step.init.sections.advanced"
+    own_type = f"likely-{tab.language}"
     await page.open()
     flow = await page.configure()
     await flow.shows(text("options.step.init.title"))
-    await expect(flow.form).to_contain_text(text("options.step.init.data_description.event_types"))
-    assert not await tab.raw_texts()
-    await flow.pick(event_types, own_type)
+    groups = "options.step.init.sections.groups"
+    for field in ("session", "link", "user"):
+        shown = flow.form.locator("ha-selector-select", has_text=text(f"{groups}.data.{field}"))
+        await expect(shown).to_contain_text(text("selector.event_type_state.options.accepted"))
+    await flow.expand(text(f"{advanced}.name"))
+    await expect(flow.form).to_contain_text(text(f"{advanced}.data_description.event_types"))
+    await expect(flow.form).to_contain_text("userCreated, ")  # the accepted ones by name
+    # A select keeps its value beside the text that it shows.
+    assert not set(await tab.raw_texts()) - set(Reason)
+    await flow.pick(text(f"{advanced}.data.event_types"), own_type)
     await flow.switch(text("options.step.init.data.follow_new_users")).click()
     await flow.submit()
     await expect(flow.end).to_be_visible()
@@ -33,8 +42,9 @@ async def test_options_are_kept(installation: Installation, tab: Frontend) -> No
 
     flow = await page.configure()
     await flow.shows(text("options.step.init.title"))
+    await flow.expand(text(f"{advanced}.name"))
     await expect(flow.form.locator("ha-input-chip", has_text=own_type)).to_be_visible()
-    follows = flow.form.get_by_role("switch").nth(1)
+    follows = flow.form.get_by_role("switch").first
     await expect(follows).to_be_checked(
         checked=tab.language == "en"
     )  # the next run turns it off again
