@@ -33,7 +33,7 @@ LAYERS: Final = (
     {"statistics"},
     {"data"},
     {"subentries", "services", "entity"},
-    {"flows"},
+    {"flows", "totals"},
     {
         *map(str, PLATFORMS),
         *("config_flow", "repairs", "diagnostics", "system_health"),

@@ -39,6 +39,7 @@ from .quick_poll import QuickPoll
 from .refresher import Refresher, is_of_one_user
 from .state.details import DetailReader
 from .state.fetcher import Fetcher
+from .state.financials import Financials
 from .state.knowledge import max_age
 from .state.refresh_queue import RefreshQueue
 from .state.reports import change_of_report
@@ -107,12 +108,14 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
             is_start=entry.entry_id not in hass.data.get(READ_SINCE_START, ()),
         )
         self._details = DetailReader(self._fetcher, self.offered)
+        self._financials = Financials(client, self.offered)
         self.refresher = Refresher(
             store=store,
             schedule=self._schedule,
             known=self.known,
             fetcher=self._fetcher,
             details=self._details,
+            financials=self._financials,
             fleet=self.fleet,
             publisher=self.publisher,
             user_issues=self.user_issues,
@@ -262,7 +265,8 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         self.known.wait_after_gaps()
         due = self._schedule.take_due(
             users,
-            with_news=users_with_new_sessions(users, sessions or {}),
+            with_news=users_with_new_sessions(users, sessions or {})
+            | {user_id for user_id in users if self._financials.is_due(users[user_id], self.now())},
             lists_tenant=self._names_all_sessions(),
             minutes=(minutes := self._interval / timedelta(minutes=1)),
             quick_minutes=1 if self.quick_poll.is_wanted else minutes,

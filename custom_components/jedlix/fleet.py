@@ -23,6 +23,8 @@ class Fleet:
     def __init__(self, store: JedlixStore) -> None:
         """Start with what is stored, and without a listener."""
         self._store = store
+        # the cars as they were last known before this set-up, until the entities are there
+        self.before_set_up = self.vehicles
         self._listeners_of: defaultdict[DeviceKey, Listeners[FleetMember | None]] = defaultdict(
             Listeners
         )
@@ -47,6 +49,12 @@ class Fleet:
             for user_id, user in self._store.users.items()
             for vehicle_id, vehicle in user.vehicles.items()
         }
+
+    @property
+    def currency(self) -> str | None:
+        """Return the currency of the account: that of any car, None where Jedlix names none."""
+        currencies = (car.ledger.currency for car in self.vehicles.values())
+        return next((currency for currency in currencies if currency is not None), None)
 
     @property
     def chargers(self) -> dict[DeviceKey, Charger]:

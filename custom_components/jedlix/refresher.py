@@ -26,6 +26,7 @@ from .push.health import PushHealth
 from .state.changes import Change, ChangeType, compare
 from .state.details import DetailReader
 from .state.fetcher import Fetcher, UserAnswer
+from .state.financials import Financials
 from .state.holds import Edit, Holds, Part
 from .state.knowledge import Gap
 from .state.schedule import PollSchedule
@@ -58,6 +59,7 @@ class Refresher:
         known: KnownUsers,
         fetcher: Fetcher,
         details: DetailReader,
+        financials: Financials,
         fleet: Fleet,
         publisher: Publisher,
         user_issues: UserIssues,
@@ -77,6 +79,7 @@ class Refresher:
         self._now = now
         self._in_background = in_background
         self._details = details
+        self._financials = financials
         self._holds = Holds()
         # by user and whether it follows a command
         self._wanted: dict[tuple[str, bool], _Wanted] = {}
@@ -235,7 +238,7 @@ class Refresher:
     async def _refresh_details(
         self, user_id: str, changes: Collection[Change], wanted: _Wanted, gap: Gap | None
     ) -> None:
-        """Read settings and chargers where they are due. A read that fails is made at the next refresh."""
+        """Read settings, chargers and financials where they are due. A read that fails is made later."""
         if user_id not in self._schedule.followed or self._store.is_closed:
             return
         details, user, now = self._details, self._store.users[user_id], self._now()
@@ -253,7 +256,9 @@ class Refresher:
         polled = source is Source.POLL and thorough
         if details.schedule.take_chargers_due(user, changes, now, polled=polled):
             read = await details.with_chargers(user, self._now)
-            self._put_detail(user, read, source, gap)
+            user = self._put_detail(user, read, source, gap)
+        completed = await self._financials.complete(user, self._now())
+        self._put_detail(user, completed, source, gap)
         if gap is not None and details.schedule.is_requested(user_id):
             self._gaps_of_details[user_id] = gap
 

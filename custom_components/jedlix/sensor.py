@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import override
+from typing import Any, Final, override
 
 from homeassistant.components.sensor import (
     SensorDeviceClass,
@@ -14,7 +14,6 @@ from homeassistant.components.sensor import (
 from homeassistant.const import (
     PERCENTAGE,
     EntityCategory,
-    UnitOfEnergy,
     UnitOfLength,
     UnitOfPower,
     UnitOfTime,
@@ -23,13 +22,14 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.typing import StateType
 
-from .api import Charger, ChargeStatus, Session
+from .api import Charger, ChargeStatus
 from .data import JedlixConfigEntry
 from .entity import AccountEntity, FleetEntity, JedlixEntityDescription, add_entities
 from .fleet import FleetMember
 from .push.callback_url import Callback
 from .push.health import PushState
 from .state.snapshot import VehicleSnapshot
+from .totals import TOTALS, TotalSensor
 from .webhook import JedlixPush
 
 PARALLEL_UPDATES = 0
@@ -40,8 +40,7 @@ class JedlixSensorDescription[T: FleetMember](JedlixEntityDescription[T], Sensor
     """A sensor of a car or charger."""
 
     value_fn: Callable[[T], StateType | datetime]
-    last_reset_fn: Callable[[T], datetime | None] = lambda _: None
-    currency_fn: Callable[[T], str | None] = lambda _: None
+    attributes_fn: Callable[[T], dict[str, Any] | None] = lambda _: None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,23 +57,37 @@ def _known(status: ChargeStatus) -> str | None:
     return None if status is ChargeStatus.UNKNOWN else status.value
 
 
+_KINDS: Final = {True: "smart", False: "unmanaged"}
+
+
 def _session_kind(car: VehicleSnapshot) -> str | None:
     if (session := car.session) is None:
         return "none"
-    return {True: "smart", False: "unmanaged", None: None}[session.is_managed]
+    return None if session.is_managed is None else _KINDS[session.is_managed]
 
 
-def _of_latest_session[T](
-    read: Callable[[Session], T | None],
-) -> Callable[[VehicleSnapshot], T | None]:
-    """Return a function that reads a field of the running session, or of the last one."""
-    return lambda car: None if car.latest_session is None else read(car.latest_session)
+def _last_end(car: VehicleSnapshot) -> datetime | None:
+    return None if (session := car.ledger.last_session) is None else session.ended_at
 
 
-_energy = _of_latest_session(lambda session: session.energy_kwh)
-_cost = _of_latest_session(lambda session: session.cost)
-_savings = _of_latest_session(lambda session: session.savings)
-_currency = _of_latest_session(lambda session: session.currency)
+def _last_session(car: VehicleSnapshot) -> dict[str, Any]:
+    """Return what is known of the last session that has ended; its duration in minutes."""
+    if (session := car.ledger.last_session) is None or session.ended_at is None:
+        return {}
+    start = session.started_at
+    return {
+        "start": start,
+        "duration": None
+        if start is None
+        else round((session.ended_at - start).total_seconds() / 60),
+        "energy": session.energy_kwh,
+        "cost": session.cost,
+        "savings": session.savings,
+        "currency": session.currency,
+        "kind": None if session.is_managed is None else _KINDS[session.is_managed],
+        "location": session.charging_location_id,
+    }
+
 
 VEHICLE_SENSORS: tuple[JedlixSensorDescription[VehicleSnapshot], ...] = (
     JedlixSensorDescription(
@@ -114,30 +127,11 @@ VEHICLE_SENSORS: tuple[JedlixSensorDescription[VehicleSnapshot], ...] = (
         value_fn=lambda car: None if car.session is None else car.session.started_at,
     ),
     JedlixSensorDescription(
-        key="session_energy",
-        device_class=SensorDeviceClass.ENERGY,
-        state_class=SensorStateClass.TOTAL,
-        native_unit_of_measurement=UnitOfEnergy.KILO_WATT_HOUR,
-        suggested_display_precision=1,
-        exists_fn=lambda car: _energy(car) is not None,
-        value_fn=_energy,
-        last_reset_fn=_of_latest_session(lambda session: session.started_at),
-    ),
-    JedlixSensorDescription(
-        key="session_cost",
-        device_class=SensorDeviceClass.MONETARY,
-        suggested_display_precision=2,
-        exists_fn=lambda car: _cost(car) is not None,
-        value_fn=_cost,
-        currency_fn=_currency,
-    ),
-    JedlixSensorDescription(
-        key="session_savings",
-        device_class=SensorDeviceClass.MONETARY,
-        suggested_display_precision=2,
-        exists_fn=lambda car: _savings(car) is not None,
-        value_fn=_savings,
-        currency_fn=_currency,
+        key="last_session",
+        device_class=SensorDeviceClass.TIMESTAMP,
+        exists_fn=lambda car: car.ledger.last_session is not None,
+        value_fn=_last_end,
+        attributes_fn=_last_session,
     ),
     JedlixSensorDescription(
         key="smart_charging_resumes_at",
@@ -233,6 +227,7 @@ async def async_setup_entry(
     """Add the sensors."""
     async_add_entities(AccountSensor(entry, item) for item in ACCOUNT_SENSORS)
     add_entities(entry, async_add_entities, VehicleSnapshot, VEHICLE_SENSORS, JedlixSensor)
+    add_entities(entry, async_add_entities, VehicleSnapshot, TOTALS, TotalSensor)
     add_entities(entry, async_add_entities, Charger, CHARGER_SENSORS, JedlixSensor)
 
 
@@ -249,16 +244,9 @@ class JedlixSensor[T: FleetMember](FleetEntity[T], SensorEntity):
 
     @property
     @override
-    def last_reset(self) -> datetime | None:
-        """Return the start of the session that a total belongs to."""
-        return self.entity_description.last_reset_fn(self._member)
-
-    @property
-    @override
-    def native_unit_of_measurement(self) -> str | None:
-        """Return the unit; money has the currency of the API."""
-        currency = self.entity_description.currency_fn(self._member)
-        return currency or super().native_unit_of_measurement
+    def extra_state_attributes(self) -> dict[str, Any] | None:
+        """Return the attributes."""
+        return self.entity_description.attributes_fn(self._member)
 
 
 class AccountSensor(AccountEntity, SensorEntity):

@@ -5,6 +5,7 @@ An entity whose key is not named here is reported: nobody could say whether it i
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 import math
 from typing import Any
 
@@ -16,6 +17,11 @@ FIGURE_KEYS = {
     "session_energy": ("energy_kwh", "kWh"),
     "session_cost": ("cost", "EUR"),
     "session_savings": ("savings", "EUR"),
+}
+TOTAL_KEYS = {
+    "energy": ("energy_kwh", "kWh"),
+    "cost": ("cost", "EUR"),
+    "savings": ("savings", "EUR"),
 }
 _ACCOUNT = frozenset(
     {
@@ -121,9 +127,29 @@ def expected_of_car(car: Mapping[str, Any], truth: Truth) -> dict[Key, Shown]:
         expected["sensor", "battery_level"] = Shown(car["battery_level"])
         expected["sensor", "range"] = Shown(car["range"])
     sessions = truth.sessions_of.get(car["id"], ())
+    if ended := [session for session in sessions if session.end < math.inf]:
+        last = max(ended, key=lambda item: item.end)
+        expected["sensor", "last_session"] = Shown(last.facts["ended_at"])
     if sessions and not truth.is_strict:
         expected |= dict(_figures(max(sessions, key=lambda item: item.start)))
+        expected |= dict(_totals(sessions))
     return expected
+
+
+def _totals(sessions: Sequence[Session]) -> Iterator[tuple[Key, Shown]]:
+    """Yield the totals. The simulator has no session that Jedlix no longer lists.
+
+    Of a session over the end of a month it is not known here how much belongs to which month.
+    """
+    begin = datetime.now(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    crosses = any(session.start < begin.timestamp() < session.end for session in sessions)
+    for name, (figure, unit) in TOTAL_KEYS.items():
+        attributes = {"unit_of_measurement": unit}
+        total = sum(session.facts[figure] for session in sessions)
+        yield ("sensor", f"{name}_total"), Shown(total, attributes)
+        recent = sum(item.facts[figure] for item in sessions if item.start >= begin.timestamp())
+        if not crosses:
+            yield ("sensor", f"{name}_this_month"), Shown(recent, attributes)
 
 
 def _figures(session: Session) -> Iterator[tuple[Key, Shown]]:
@@ -144,6 +170,7 @@ def _is_setting(key: Key) -> bool:
 
 
 _UNKNOWN_TO_US = {
+    *(("sensor", f"{name}_{span}") for name in TOTAL_KEYS for span in ("this_month", "this_year")),
     ("button", "refresh"),
     ("event", "charging"),
     ("event", "session"),

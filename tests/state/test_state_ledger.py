@@ -43,6 +43,14 @@ def figures(energy_kwh: float | None, cost: float | None, savings: float | None)
     return Figures(energy_kwh=energy_kwh, cost=cost, savings=savings)
 
 
+LAST: Final = session("last", 2000, 2001)
+
+
+def seal(ledger: Ledger, now: datetime) -> Ledger:
+    """Return a ledger with all but a last session sealed that are no longer remembered."""
+    return ledger.advance([LAST]).seal(now, AMSTERDAM)
+
+
 def approx(wanted: Figures) -> Any:
     """Return figures that compare with what rounding allows."""
     return tuple(
@@ -102,25 +110,17 @@ def test_a_deleted_session_leaves_and_comes_back_when_it_is_listed_again() -> No
 
 def test_the_financials_give_what_the_list_leaves_out() -> None:
     ledger = Ledger().advance([session("a", 0, 2, energy_kwh=10)])
-    assert ledger.lacks_figures("a")
     line = session("a", energy_kwh=99, cost=2, savings=1, currency="EUR")
     ledger = ledger.with_financials([line, session("a"), session("of another car", cost=50)])
     assert ledger.sessions["a"] == completed(session("a", 0, 2, energy_kwh=10), line)
     assert ledger.session("a") == ledger.sessions["a"]
     assert ledger.session("b") is None
     assert ledger.figures(NOON) == figures(10, 2, 1)
-    assert not ledger.lacks_figures("a")
     # The financials are corrected; then the list has a cost of its own, and it holds.
     corrected = ledger.with_financials([session("a", cost=3)])
     assert corrected.figures(NOON) == figures(10, 3, 1)
     assert corrected.advance([session("a", cost=4)]).figures(NOON) == figures(10, 4, 1)
     assert ledger.with_financials([line]) is ledger
-
-
-def test_a_running_session_lacks_nothing_yet() -> None:
-    ledger = Ledger().advance([session("a")])
-    assert not ledger.lacks_figures("a")
-    assert not ledger.lacks_figures("of another car")
 
 
 # -- currency ----------------------------------------------------------------------------------------------
@@ -137,8 +137,8 @@ def test_money_without_a_currency_counts_and_money_in_another_does_not() -> None
     )
     assert ledger.currency == "EUR"
     assert ledger.figures(NOON) == figures(15, 7, None)
-    sealed = ledger.seal(at(24 * 30), AMSTERDAM)
-    assert (sealed.listed, sealed.currency) == ({}, "EUR")
+    sealed = seal(ledger, at(24 * 30))
+    assert (sealed.listed, sealed.currency) == ({"last": LAST}, "EUR")
     assert sealed.figures(NOON) == figures(15, 7, None)
     assert Ledger().currency is None
 
@@ -148,11 +148,11 @@ def test_money_without_a_currency_counts_and_money_in_another_does_not() -> None
 
 def test_a_sealed_session_keeps_counting_and_never_counts_twice() -> None:
     a = session("a", 0, 2, energy_kwh=10, cost=2)
-    ledger = Ledger().advance([a]).seal(at(2) + SESSIONS_REMEMBERED - HOUR, AMSTERDAM)
-    assert ledger.sessions
+    ledger = seal(Ledger().advance([a]), at(2) + SESSIONS_REMEMBERED - HOUR)
+    assert ledger.sessions.keys() == {"a", "last"}
     later = at(2) + SESSIONS_REMEMBERED
     ledger = ledger.seal(later, AMSTERDAM)
-    assert ledger.sessions == {}
+    assert ledger.sessions.keys() == {"last"}
     assert ledger.figures(later) == figures(10, 2, None)
     assert ledger.seal(later + HOUR, AMSTERDAM) is ledger
     for again in (
@@ -168,19 +168,19 @@ def test_a_sealed_session_keeps_counting_and_never_counts_twice() -> None:
 
 def test_the_first_answer_counts_as_far_back_as_it_goes() -> None:
     old = session("a", -24 * 30, -24 * 29, energy_kwh=3)
-    ledger = Ledger().advance([old]).seal(NOON, AMSTERDAM)
-    assert ledger.sessions == {}
+    ledger = seal(Ledger().advance([old]), NOON)
+    assert ledger.sessions.keys() == {"last"}
     assert ledger.figures(NOON).energy_kwh == 3
 
 
 def test_what_ended_in_a_long_outage_counts() -> None:
     ledger = Ledger().seal(NOON, AMSTERDAM)
-    ledger = ledger.advance([session("a", 1, 2, energy_kwh=3)]).seal(at(24 * 20), AMSTERDAM)
+    ledger = seal(ledger.advance([session("a", 1, 2, energy_kwh=3)]), at(24 * 20))
     assert ledger.figures(at(24 * 20)).energy_kwh == 3
 
 
 def test_the_ids_of_sealed_sessions_are_forgotten_in_the_end() -> None:
-    ledger = Ledger().advance([session("a", 0, 1, energy_kwh=3)]).seal(at(24 * 20), AMSTERDAM)
+    ledger = seal(Ledger().advance([session("a", 0, 1, energy_kwh=3)]), at(24 * 20))
     assert ledger.sealed_sessions.keys() == {"a"}
     later = at(24 * 60)
     ledger = ledger.advance([session("b", 24 * 41, 24 * 41 + 1)]).seal(later, AMSTERDAM)
@@ -222,8 +222,8 @@ def test_a_session_over_the_end_of_a_month_counts_when_the_car_charged(
     now = DECEMBER + timedelta(days=9)
     if is_sealed:
         now += timedelta(days=5)
-        ledger = ledger.seal(now, AMSTERDAM)
-        assert ledger.sessions == {}
+        ledger = seal(ledger, now)
+        assert ledger.sessions.keys() == {"last"}
     found = ledger.figures(now, DECEMBER)
     assert amounts(found) == approx(
         figures(energy_in_december, energy_in_december / 2, energy_in_december / 4)
@@ -291,6 +291,15 @@ def test_a_session_without_a_start_belongs_to_its_end(
     ledger = Ledger().advance([session("s", start, end, energy_kwh=4)])
     since = NOON.astimezone(AMSTERDAM).replace(day=1, hour=0)
     assert ledger.figures(at(2), since).energy_kwh == 4 * part
+
+
+def test_the_last_session_is_remembered_until_another_ends() -> None:
+    a, b = session("a", 0, 1, energy_kwh=3), session("b", 400, 401, energy_kwh=1)
+    ledger = Ledger().advance([a]).seal(at(400), AMSTERDAM)
+    assert (ledger.last_session, ledger.sealed_months) == (a, ())
+    ledger = ledger.advance([b]).seal(at(402), AMSTERDAM)
+    assert (ledger.last_session, len(ledger.sealed_months)) == (b, 1)
+    assert ledger.figures(at(402)).energy_kwh == 4
 
 
 def test_the_last_session_is_the_one_that_ended_last() -> None:
@@ -367,7 +376,7 @@ def test_any_order_of_partial_repeated_and_corrected_answers_leaves_the_same_led
         known = [values[name] for values in expected.values() if name in values]
         assert getattr(ledger.figures(NOON), name) == (sum(known) if known else None)
     assert {name: last_reported([item], name) for name, item in ledger.sessions.items()} == expected
-    sealed = ledger.seal(at(SESSIONS_REMEMBERED / HOUR), AMSTERDAM)
+    sealed = seal(ledger, at(SESSIONS_REMEMBERED / HOUR))
     assert amounts(sealed.figures(NOON)) == approx(ledger.figures(NOON))
     for answer in listed:  # what is sealed is listed once more
         if answer.id not in sealed.listed:

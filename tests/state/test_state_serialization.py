@@ -47,7 +47,7 @@ SESSIONS: Final = st.builds(
     energy_kwh=AMOUNTS,
     cost=AMOUNTS,
     savings=AMOUNTS,
-    currency=TEXTS,
+    currency=st.sampled_from([None, "EUR", "SEK"]),
 )
 SETTINGS: Final = st.fixed_dictionaries(
     {},

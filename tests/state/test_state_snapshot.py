@@ -530,6 +530,9 @@ def test_a_session_before_what_the_list_covers_is_not_deleted() -> None:
 
 
 def test_sealing_concerns_each_car() -> None:
-    user = UserSnapshot.unknown("user", at(0)).advance([car()], [session("s", 1, 2)], at(6))
-    assert user.seal(at(6), UTC).vehicles["car"].ledger.listed.keys() == {"s"}
-    assert user.seal(at(2) + SESSIONS_REMEMBERED, UTC).vehicles["car"].ledger.listed == {}
+    user = UserSnapshot.unknown("user", at(0)).advance(
+        [car()], [session("s", 1, 2), session("t", 3, 4)], at(6)
+    )
+    assert user.seal(at(6), UTC).vehicles["car"].ledger.listed.keys() == {"s", "t"}
+    sealed = user.seal(at(2) + SESSIONS_REMEMBERED, UTC)
+    assert sealed.vehicles["car"].ledger.listed.keys() == {"t"}

@@ -14,6 +14,7 @@ from .reading import (
     Fields,
     Json,
     boolean,
+    currency,
     integer,
     moment,
     money,
@@ -160,7 +161,7 @@ class Session:
             energy_kwh=number(fields.get("energykwh", "energy", "energyadded", "energydelivered")),
             cost=cost,
             savings=savings,
-            currency=text(fields.get("currency")) or cost_currency or savings_currency,
+            currency=currency(fields.get("currency")) or cost_currency or savings_currency,
             is_boosted=boolean(fields.get("isboosted", "isboosting", "boostcharging", "boost")),
         )
 

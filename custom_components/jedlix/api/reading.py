@@ -150,13 +150,18 @@ def wire_time(value: datetime) -> str:
     return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def currency(value: object) -> str | None:
+    """Return a currency in capital letters (ISO 4217: documented for prices), however it is spelled."""
+    return None if (read := text(value)) is None else read.upper()
+
+
 def money(value: object) -> tuple[float | None, str | None]:
     """Return amount and currency of a number, or of an object (or list of one) that holds both."""
     if isinstance(value, list) and value:
         value = value[0]
     if isinstance(value, dict):
         fields = Fields(value)
-        return number(fields.get("amount", "value", "price")), text(fields.get("currency"))
+        return number(fields.get("amount", "value", "price")), currency(fields.get("currency"))
     return number(value), None
 
 

@@ -136,9 +136,9 @@ class Ledger:
     @property
     def currency(self) -> str | None:
         """Return the currency of the money: that of most sessions, None where Jedlix names none."""
-        named = [item.currency for item in self.sessions.values()]
+        named = [item.currency for item in self.sealed_months]
         if not any(named):
-            named = [item.currency for item in self.sealed_months]
+            named = [item.currency for item in self.sessions.values()]
         known = [currency for currency in named if currency is not None]
         return max(sorted(set(known)), key=known.count, default=None)
 
@@ -173,15 +173,6 @@ class Ledger:
             figures = _in_currency(Figures.of(session), session.currency, currency)
             total = total.plus(figures.times(self._part_since(session, now, since)))
         return total
-
-    def lacks_figures(self, session_id: str) -> bool:
-        """Return whether an ended session has no cost or no savings yet; the financials may have them."""
-        session = self.session(session_id)
-        return (
-            session is not None
-            and session.ended_at is not None
-            and not Figures.of(session).is_complete
-        )
 
     # -- what is new ---------------------------------------------------------------------------------------
 
@@ -239,14 +230,17 @@ class Ledger:
     def seal(self, now: datetime, zone: tzinfo) -> Self:
         """Return this ledger with the sessions sealed that are no longer remembered.
 
-        Their figures are kept by the months of a time zone.
+        Their figures are kept by the months of a time zone. The last session is remembered until another
+        ends.
         """
-        until = now - SESSIONS_REMEMBERED
+        until, last = now - SESSIONS_REMEMBERED, self.last_session
         old = {
             session_id: session
             for session_id, session in self.sessions.items()
             if session.ended_at is not None and session.ended_at <= until
         }
+        if last is not None:
+            old.pop(last.id, None)
         if not old and self.sealed_until is not None:
             return self
         months = {(item.month, item.currency): item.figures for item in self.sealed_months}

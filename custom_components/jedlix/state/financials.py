@@ -1,0 +1,91 @@
+"""Financials: when Jedlix is asked for the figures that its list of sessions leaves out, and how.
+
+They are documented for costs and savings; path and shape are assumed (A7). They are asked for when a session
+has ended, and again until they have all of its figures, ever more rarely, for two days.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+import logging
+from typing import Final
+
+from ..api import REFUSALS, JedlixClient, JedlixError, Session
+from ..api.offered import OfferedCalls
+from .ledger import Figures
+from .snapshot import UserSnapshot
+
+_LOGGER = logging.getLogger(__name__)
+
+_CALL: Final = "financials"
+# How long after the end of a session its figures may come.
+SETTLES_WITHIN: Final = timedelta(days=2)
+# They are asked for again when half as much time has passed as since the end, within these bounds.
+_SHORTEST: Final = timedelta(minutes=2)
+_LONGEST: Final = timedelta(hours=6)
+# How often they are asked for while a session runs, where the tenant has answered before.
+_RUNNING: Final = timedelta(minutes=15)
+
+
+class Financials:
+    """Completes the ledgers of users from the financials."""
+
+    def __init__(self, client: JedlixClient, offered: OfferedCalls) -> None:
+        """Start with nobody asked."""
+        self._client = client
+        self._offered = offered
+        self._asked_at: dict[str, datetime] = {}
+
+    def is_due(self, user: UserSnapshot, now: datetime) -> bool:
+        """Return whether to ask for a user's financials now."""
+        if not self._offered.is_offered(_CALL):
+            return False
+        lacking = self._lacking(user, now)
+        interval = min((_interval(session, now) for session in lacking), default=None)
+        asked_at = self._asked_at.get(user.user_id)
+        return interval is not None and (asked_at is None or now - asked_at >= interval)
+
+    async def complete(self, user: UserSnapshot, now: datetime) -> UserSnapshot:
+        """Return a user with the figures that the financials have, where it is time to ask for them."""
+        if not self.is_due(user, now):
+            return user
+        self._asked_at[user.user_id] = now
+        starts = [
+            item.started_at for item in self._lacking(user, now) if item.started_at is not None
+        ]
+        try:
+            sessions = await self._client.financials(
+                user.user_id, started_from=min(starts, default=now - SETTLES_WITHIN), started_to=now
+            )
+        except REFUSALS as err:
+            self._offered.note_refusal(_CALL, err)
+            return user
+        except JedlixError as err:
+            _LOGGER.debug("The financials of Jedlix user %s are read later: %s", user.user_id, err)
+            return user
+        self._offered.note_answer(_CALL)
+        return replace(
+            user,
+            vehicles={
+                key: replace(car, ledger=car.ledger.with_financials(sessions))
+                for key, car in user.vehicles.items()
+            },
+        )
+
+    def _lacking(self, user: UserSnapshot, now: datetime) -> Iterator[Session]:
+        """Yield the sessions that ended lately, or run, and whose figures may still come."""
+        for car in user.vehicles.values():
+            for session in car.ledger.sessions.values():
+                may_settle = (
+                    self._offered.has_answered(_CALL)
+                    if session.ended_at is None
+                    else now - session.ended_at <= SETTLES_WITHIN
+                )
+                if may_settle and not Figures.of(session).is_complete:
+                    yield session
+
+
+def _interval(session: Session, now: datetime) -> timedelta:
+    if session.ended_at is None:
+        return _RUNNING
+    return min(max((now - session.ended_at) / 2, _SHORTEST), _LONGEST)

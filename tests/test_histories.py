@@ -1,0 +1,183 @@
+"""Totals, events and helpers agree with the truth, whatever a cloud answers about sessions.
+
+One Home Assistant goes through all histories at once, one car for each.
+"""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any, Final
+
+from aiohttp import web
+from aiohttp.test_utils import TestClient
+from homeassistant.config_entries import ConfigSubentryData
+from homeassistant.const import STATE_UNAVAILABLE, STATE_UNKNOWN
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import entity_registry as er
+from homeassistant.util import dt as dt_util
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.jedlix.const import DOMAIN, SUBENTRY_USER
+from custom_components.jedlix.publisher import Source
+from tests.histories import HOUR, ROUNDS, Cloud
+from tests.tools import record_events, set_up
+
+NAMES: Final = ("energy", "cost", "savings")
+
+
+class Time:
+    """The time of Home Assistant and the cloud, which a test moves forward."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Begin now."""
+        self._began = dt_util.utcnow()
+        self._ahead = timedelta(0)
+        self._real = dt_util.utcnow
+        monkeypatch.setattr(dt_util, "utcnow", self.now)
+
+    def now(self) -> Any:
+        """Return the time."""
+        return self._real() + self._ahead
+
+    def go_on(self, pause: timedelta) -> None:
+        """Move forward."""
+        self._ahead += pause
+
+
+@pytest.fixture
+def time(monkeypatch: pytest.MonkeyPatch) -> Time:
+    """Return the time."""
+    return Time(monkeypatch)
+
+
+@pytest.fixture
+async def cloud(home: TestClient[web.Request, web.Application], time: Time) -> AsyncIterator[Cloud]:
+    """Return the cloud."""
+    cloud = Cloud(began=time.now(), now=time.now)
+    await cloud.start()
+    yield cloud
+    await cloud.runner.cleanup()
+
+
+def make_entry(cloud: Cloud) -> MockConfigEntry:
+    """Return an entry that follows all users of the cloud, without push."""
+    return MockConfigEntry(
+        domain=DOMAIN,
+        title="Jedlix",
+        unique_id="histories",
+        data={
+            "environment": "custom",
+            "client_id": "client",
+            "client_secret": "secret",
+            "base_url": cloud.url,
+            "token_url": f"{cloud.url}/token",
+            "audience": cloud.url,
+            "webhook_id": "a-webhook-id",
+            "webhook_key": "a-webhook-key-of-enough-length",
+            "callback": "none",
+        },
+        options={"poll_minutes": 60, "import_energy": False, "event_types": []},
+        subentries_data=[
+            ConfigSubentryData(
+                subentry_type=SUBENTRY_USER,
+                data={"user_id": user_id},
+                title=user_id,
+                unique_id=user_id,
+            )
+            for user_id in cloud.users
+        ],
+    )
+
+
+async def refresh_all(hass: HomeAssistant, entry: MockConfigEntry, cloud: Cloud) -> None:
+    """Refresh each user."""
+    for user_id in cloud.users:
+        refresher = entry.runtime_data.coordinator.refresher
+        assert await refresher.refresh(user_id, Source.POLL) is None
+    await hass.async_block_till_done()
+
+
+def id_of(hass: HomeAssistant, user_id: str, key: str) -> str | None:
+    """Return the id of a car's sensor, None where there is none."""
+    return er.async_get(hass).async_get_entity_id(
+        "sensor", DOMAIN, f"{user_id}_car-of-{user_id}_{key}"
+    )
+
+
+def value(hass: HomeAssistant, user_id: str, key: str) -> float | None:
+    """Return the state of a car's sensor as a number, None where there is none."""
+    entity_id = id_of(hass, user_id, key)
+    state = None if entity_id is None else hass.states.get(entity_id)
+    if state is None or state.state in (STATE_UNAVAILABLE, STATE_UNKNOWN):
+        return None
+    return float(state.state)
+
+
+def differing(
+    what: str, truth: dict[str, float | None], found: dict[str, float | None]
+) -> list[str]:
+    """Return a line for each history whose value differs from the truth by more than 0.01."""
+    return [
+        f"{name}: {what} {found.get(name)}, not {wanted}"
+        for name, wanted in truth.items()
+        if found.get(name) != pytest.approx(wanted, abs=0.01)
+    ]
+
+
+@pytest.mark.parametrize("restarts", [(), (2, 4)], ids=["running", "with restarts"])
+@pytest.mark.timeout(180)
+async def test_sensors_and_events_agree_with_the_truth(
+    hass: HomeAssistant, cloud: Cloud, time: Time, restarts: tuple[int, ...]
+) -> None:
+    entry = make_entry(cloud)
+    await set_up(hass, entry)
+    await refresh_all(hass, entry, cloud)
+    recorded = record_events(hass)
+    for turn in range(1, ROUNDS):
+        if turn in restarts:
+            assert await hass.config_entries.async_unload(entry.entry_id)
+        time.go_on(HOUR)
+        cloud.turn = turn
+        if turn in restarts:
+            assert await hass.config_entries.async_setup(entry.entry_id)
+        await refresh_all(hass, entry, cloud)
+    wrong: list[str] = []
+    for place, name in enumerate(NAMES):
+        truth = {item.name: item.truth[place] for item in cloud.histories}
+        for span in ("total", "this_month"):
+            found = {
+                item.name: value(hass, user_id, f"{name}_{span}")
+                for user_id, item in cloud.users.items()
+            }
+            wrong += differing(f"{name}_{span}", truth, found)
+    wrong += differing_events(cloud, recorded.changes, recorded.settled)
+    assert wrong == []
+
+
+def differing_events(
+    cloud: Cloud, changes: list[dict[str, Any]], settled: list[dict[str, Any]]
+) -> list[str]:
+    """Return what is wrong: each end is published once, and what was settled adds up to the truth.
+
+    What began before the set-up is not settled, and what is deleted is not taken back.
+    """
+    wrong: list[str] = []
+    ends: defaultdict[str, list[str]] = defaultdict(list)
+    figures: defaultdict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
+    for change in settled:
+        figures[change["user_id"]][change["session_id"]] = change
+    for change in changes:
+        if change["type"] == "session_ended":
+            ends[change["user_id"]].append(change["session_id"])
+    for user_id, history in cloud.users.items():
+        if len(set(ends[user_id])) != len(ends[user_id]) or len(ends[user_id]) != history.ends:
+            wrong.append(f"{history.name}: ended {ends[user_id]}, not {history.ends} sessions")
+        if not history.is_settled:
+            continue
+        last = figures[user_id].values()
+        for key, true in zip(("energy_kwh", "cost", "savings"), history.truth, strict=True):
+            known = [item[key] for item in last if key in item]
+            if (sum(known) if known else None) != pytest.approx(true, abs=0.01):
+                wrong.append(f"{history.name}: settled {key} {known}, not {true}")
+    return wrong
