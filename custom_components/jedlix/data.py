@@ -14,6 +14,7 @@ from homeassistant.util.json import JsonObjectType
 from .api import JedlixClient, TokenSource
 from .api.clock import JedlixClock
 from .api.gate import CallGate
+from .api.shapes import event_type_name
 from .commands import Commands
 from .const import CONF_AUDIENCE, CONF_BASE_URL, CONF_TOKEN_URL
 from .coordinator import JedlixCoordinator
@@ -45,8 +46,22 @@ class JedlixData:
     loaded_with: tuple[Mapping[str, Any], Mapping[str, Any], str]
 
     def api_report(self) -> JsonObjectType:
-        """Return what the tenant's API is like, without anybody's data."""
-        return self.client.report.as_json(self.coordinator.offered)
+        """Return what the tenant's API is like, without anybody's data.
+
+        A user may have added names of event types; what does not look like one is not shown.
+        """
+        record = self.store.push
+        return {
+            **self.client.report.as_json(self.coordinator.offered),
+            "push_state": self.push.state.value,
+            "event_types": {
+                "accepted": [event_type_name(name) for name in record.subscriptions],
+                "refused": {
+                    event_type_name(name): refusal.reason.value
+                    for name, refusal in record.refused_types.items()
+                },
+            },
+        }
 
 
 def make_client(hass: HomeAssistant, data: Mapping[str, Any]) -> JedlixClient:

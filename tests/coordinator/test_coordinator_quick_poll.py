@@ -1,12 +1,14 @@
 """Quick poll: where push does not report charging, a minute passes until a change is seen, not five."""
 
 import asyncio
+from typing import Any
 
 from homeassistant.core import HomeAssistant
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.jedlix.const import CONF_POLL_MINUTES
+from custom_components.jedlix.const import CONF_EVENT_TYPES, CONF_POLL_MINUTES
+from custom_components.jedlix.push.event_types import DEFAULT_EVENT_TYPES
 from custom_components.jedlix.push.health import PushState
 from simulator.app import Simulator
 from tests.commanding import mark, poll
@@ -189,3 +191,29 @@ async def test_a_restart_forgets_not_that_deliveries_report_what_happens(
     assert await hass.config_entries.async_reload(entry.entry_id)
     await until(hass, lambda: entry.runtime_data.push.state is PushState.WAITING)
     assert not coordinator_of(entry).quick_poll.is_wanted
+
+
+async def test_at_a_strict_tenant_a_plug_in_and_two_minutes_of_charging_are_seen(
+    hass: HomeAssistant, start_simulator: StartSimulator, callback_url: str
+) -> None:
+    """Push is limited there: no event type that is accepted reports charging."""
+    sim = await start_simulator(mode="strict")
+    entry = make_entry(sim, callback_url, options={CONF_EVENT_TYPES: DEFAULT_EVENT_TYPES})
+    await set_up(hass, entry)
+    await until(hass, lambda: entry.runtime_data.push.state is PushState.LIMITED)
+    recorded, car = record_events(hass), sim.vehicle_ids[0]
+    sim.plug(car)
+    await pass_minutes(hass, 1)
+    await until(hass, lambda: recorded.types == PLUGGED_IN)
+    await asyncio.sleep(0.2)
+    sim.telemetry(car, charge_state="stopped")
+    await pass_minutes(hass, 1)
+    await until(hass, lambda: "charging_paused" in recorded.types)
+    await until(hass, lambda: "sessionStarted" in entry.runtime_data.store.push.refused_types)
+    report: Any = entry.runtime_data.api_report()
+    assert report["push_state"] == "limited"
+    assert report["event_types"]["accepted"] == ["userCreated", "vehicleConnectionReadyToContinue"]
+    assert report["event_types"]["refused"]["sessionStarted"] == "unknown"
+    assert report["calls"]["charge_settings"]["answers"].keys() == {"404"}
+    assert report["calls"]["user_sessions"]["offered"] == "not known"
+    assert report["calls"]["sessions"]["offered"] == "yes"

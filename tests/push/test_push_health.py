@@ -271,3 +271,26 @@ def test_each_review_is_followed_by_a_call() -> None:
     health.note_change_found_by_poll("u-1", NOON)
     health.review(NOON + DELIVERY_TOLERANCE + SECOND)
     assert counts == [1]
+
+
+@pytest.mark.parametrize(
+    ("event_types", "steps", "is_reporting"),
+    [
+        (SESSIONS, [DONE], False),  # nothing was delivered yet
+        (SESSIONS, [DONE, delivery()], False),  # nothing came of it yet
+        (SESSIONS, [DONE, delivery(), change_reported], True),
+        (SESSIONS, [DONE, change_reported], True),  # before a restart
+        (("userCreated",), [DONE, delivery(), change_reported], False),
+        (SESSIONS, [PENDING, delivery(), change_reported], False),
+        (SESSIONS, [REFUSED, delivery(), change_reported], False),
+        (SESSIONS, [delivery(), change_reported], False),
+        (SESSIONS, [DONE, change_reported, wrong_key, wrong_key, wrong_key], False),
+    ],
+)
+def test_deliveries_report_what_cars_do_once_one_led_to_a_change(
+    event_types: tuple[str, ...], steps: list[Step], is_reporting: bool
+) -> None:
+    health = PushHealth(event_types=event_types)
+    for step in steps:
+        step(health, NOON)
+    assert health.is_reporting(NOON) is is_reporting
