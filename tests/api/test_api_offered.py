@@ -173,6 +173,21 @@ def test_it_is_said_whether_a_call_is_offered_since_when_and_how_sure_that_is() 
     assert described(tenant)["offered"] == "yes"
 
 
+def test_an_empty_list_forgets_refusals_but_does_not_take_back_what_they_decided() -> None:
+    """A wrong address may answer with it; a list with something in it is an answer."""
+    tenant = Tenant()
+    tenant.refuse(0, 5)
+    tenant.calls.note_list("chargers", [])
+    assert described(tenant) == {"offered": "not known"}
+    tenant.refuse(0, 5, 10)
+    tenant.calls.note_list("chargers", [])
+    assert described(tenant)["offered"] == "no"
+    tenant.calls.note_list("chargers", ["a charger"])
+    assert described(tenant)["offered"] == "yes"
+    tenant.calls.note_list("sessions", [])
+    assert described(tenant, "sessions")["offered"] == "yes"  # it is documented
+
+
 # -- in the store ------------------------------------------------------------------------------------------
 
 NOWS: Final = st.datetimes(
