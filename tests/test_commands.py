@@ -424,7 +424,7 @@ async def test_a_command_that_is_given_to_an_unloaded_entry_is_refused_in_words(
         commands.set_smart_charging(key, enabled=False),
         commands.boost(key, enabled=True),
         commands.set_current_battery_level(key, 50),
-        commands.refresh(key),
+        commands.ask_car(key),
     ):
         text = await fails(hass, attempt, "not_loaded", ServiceValidationError)
         assert entry.title in text

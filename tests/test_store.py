@@ -23,7 +23,7 @@ from custom_components.jedlix.api import Session, Vehicle
 from custom_components.jedlix.api.offered import Experience
 from custom_components.jedlix.const import DOMAIN
 from custom_components.jedlix.push.refused_types import Reason, Refusal
-from custom_components.jedlix.push.subscriptions import Held
+from custom_components.jedlix.push.subscriptions import HeldSubscription
 from custom_components.jedlix.state.serialization import snapshot_as_json
 from custom_components.jedlix.state.series import ImportMark
 from custom_components.jedlix.state.snapshot import UserSnapshot
@@ -34,7 +34,7 @@ from tests.deliveries import ACCEPTED, Home, deliver
 from tests.tools import make_entry, record_events, set_up, until
 
 NOON: Final = datetime(2030, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
-HELD: Final = Held("https://ha.example/api/webhook/w", "print", "s-1")
+HELD: Final = HeldSubscription("https://ha.example/api/webhook/w", "print", "s-1")
 MARK: Final = ImportMark(NOON, 7)
 REFUSED = Refusal(reason=Reason.UNKNOWN, at=NOON, count=2, version="0.1.0")
 LEARNED: Final = Experience(answered_at=NOON, refusals=2, refused_since=NOON, refused_at=NOON)

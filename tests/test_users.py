@@ -6,7 +6,7 @@ import pytest
 
 from custom_components.jedlix.api import Forbidden, JedlixClient, NotFound
 from custom_components.jedlix.data import make_client
-from custom_components.jedlix.users import TenantUser, check_users, find_users, normalize_user_id
+from custom_components.jedlix.users import TenantUser, cars_of_users, find_users, normalize_user_id
 from simulator.app import Simulator
 from tests.conftest import StartSimulator
 from tests.dialogs import label_of
@@ -135,7 +135,7 @@ async def test_each_user_is_checked_by_itself(
     sim = await start_simulator(users=2)
     with_car, without = sim.user_ids
     sim.remove(sim.vehicle_ids[1])
-    checked = await check_users(client_of(hass, sim), [without, "nobody", with_car])
+    checked = await cars_of_users(client_of(hass, sim), [without, "nobody", with_car])
     assert list(checked) == [without, "nobody", with_car]
     cars = checked[with_car]
     assert checked[without] == ()
@@ -143,7 +143,7 @@ async def test_each_user_is_checked_by_itself(
     assert isinstance(cars, tuple)
     assert len(cars) == 1
     sim.strike({"forbidden": ["vehicles"]})
-    assert isinstance((await check_users(client_of(hass, sim), [with_car]))[with_car], Forbidden)
+    assert isinstance((await cars_of_users(client_of(hass, sim), [with_car]))[with_car], Forbidden)
 
 
 @pytest.mark.parametrize("user_id", ["", ".", ".."])
@@ -151,5 +151,5 @@ async def test_an_id_that_would_change_the_path_is_unknown_without_a_call(
     hass: HomeAssistant, sim: Simulator, user_id: str
 ) -> None:
     """`/users/../vehicles` is another call, and its answer says nothing about a user."""
-    assert isinstance((await check_users(client_of(hass, sim), [user_id]))[user_id], NotFound)
+    assert isinstance((await cars_of_users(client_of(hass, sim), [user_id]))[user_id], NotFound)
     assert not sim.requests

@@ -50,7 +50,7 @@ class RefreshButton(FleetEntity[VehicleSnapshot], ButtonEntity):
     @override
     async def async_press(self) -> None:
         """Ask the car."""
-        await self._data.commands.refresh(self._key)
+        await self._data.commands.ask_car(self._key)
 
 
 class ResubscribeButton(AccountEntity, ButtonEntity):

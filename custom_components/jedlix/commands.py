@@ -152,7 +152,7 @@ class Commands:
             )
 
     @_finished
-    async def refresh(self, key: DeviceKey) -> None:
+    async def ask_car(self, key: DeviceKey) -> None:
         """Have Jedlix ask the car; its answer is read as soon as Jedlix has it."""
         now = dt_util.utcnow()
         last = self._refreshed_at.get(key)

@@ -13,7 +13,7 @@ from .api import Charger, Session
 from .const import CONF_CALLBACK, CONF_ENVIRONMENT, DOMAIN
 from .data import JedlixConfigEntry
 from .devices import identifier_of
-from .push.handler import Arrival
+from .push.handler import RecentDelivery
 from .state.snapshot import VehicleSnapshot
 
 _ID_LENGTH: Final = 8
@@ -89,7 +89,7 @@ async def async_get_device_diagnostics(
     return await async_get_config_entry_diagnostics(hass, entry)
 
 
-def _arrival(arrival: Arrival) -> dict[str, Any]:
+def _arrival(arrival: RecentDelivery) -> dict[str, Any]:
     return arrival._asdict() | {"at": dt_util.utc_from_timestamp(arrival.at)}
 
 

@@ -26,7 +26,7 @@ from .const import DOMAIN
 from .push.inbox import Inbox
 from .push.record import PushRecord
 from .push.refused_types import Refusal
-from .push.subscriptions import Held
+from .push.subscriptions import HeldSubscription
 from .state.credentials import CredentialsCheck
 from .state.reports import Reports
 from .state.serialization import snapshot_as_json, snapshot_from_json
@@ -286,8 +286,8 @@ def _delivery(item: tuple[str, object]) -> tuple[str, float]:
     return delivery_id, float(arrived)
 
 
-def _subscription(item: tuple[str, object]) -> tuple[str, Held]:
-    return item[0], Held.from_json(item[1])
+def _subscription(item: tuple[str, object]) -> tuple[str, HeldSubscription]:
+    return item[0], HeldSubscription.from_json(item[1])
 
 
 def _refused_type(item: tuple[str, object]) -> tuple[str, Refusal]:

@@ -59,7 +59,7 @@ async def find_users(client: JedlixClient) -> dict[str, TenantUser]:
             if session.user_id:
                 found.setdefault(session.user_id, TenantUser(session.user_id))
     if len(found) <= MAX_USERS_WITH_CARS:
-        named = await check_users(client, list(found))
+        named = await cars_of_users(client, list(found))
         found = {
             user_id: TenantUser(
                 user_id, user.place, cars if not isinstance(cars, JedlixError) else ()
@@ -80,7 +80,7 @@ async def _first_pages[T](pages: AsyncIterator[tuple[T, ...]]) -> AsyncIterator[
             return
 
 
-async def check_users(
+async def cars_of_users(
     client: JedlixClient, user_ids: list[str]
 ) -> dict[str, tuple[str, ...] | JedlixError]:
     """Return for each user the names of the cars that have one, or the error of the call."""

@@ -23,7 +23,7 @@ from .listeners import Listeners
 from .publisher import Source
 from .push.callback_url import track_callback_url
 from .push.evidence import RegistrationEvidence
-from .push.handler import KEY_REFUSALS, Arrival, Refusal, WebhookHandler
+from .push.handler import KEY_REFUSALS, RecentDelivery, Refusal, WebhookHandler
 from .push.health import PushHealth, PushState, RegistrationState
 from .push.issues import PushIssues
 from .push.record import PushRecord
@@ -85,7 +85,7 @@ class JedlixPush:
         return self.health.state(dt_util.utcnow())
 
     @property
-    def arrivals(self) -> Iterable[Arrival]:
+    def arrivals(self) -> Iterable[RecentDelivery]:
         """Return the last deliveries, oldest first, refused ones included."""
         return self._handler.arrivals
 

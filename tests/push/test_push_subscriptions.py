@@ -22,7 +22,7 @@ from custom_components.jedlix.api import (
 )
 from custom_components.jedlix.data import make_client
 from custom_components.jedlix.push.subscriptions import (
-    Held,
+    HeldSubscription,
     HeldSubscriptions,
     hash_of_key,
     reconcile,
@@ -140,7 +140,9 @@ async def test_without_a_list_the_stored_subscriptions_are_known(strict: Tenant)
     assert await strict.reconcile() == [NO_LIST]
     assert strict.held_by_jedlix == strict.ours()
     # After a restart they come from the store.
-    strict.held = {key: Held.from_json(held.as_json()) for key, held in strict.held.items()}
+    strict.held = {
+        key: HeldSubscription.from_json(held.as_json()) for key, held in strict.held.items()
+    }
     assert await strict.reconcile() == [NO_LIST]
 
 
@@ -422,19 +424,23 @@ async def test_no_key_is_logged(tenant: Tenant, caplog: pytest.LogCaptureFixture
 # -- the store ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("held", [Held("https://a", "hash", "id"), Held("https://a", "hash")])
-def test_the_store_keeps_a_subscription(held: Held) -> None:
-    assert Held.from_json(held.as_json()) == held
+@pytest.mark.parametrize(
+    "held", [HeldSubscription("https://a", "hash", "id"), HeldSubscription("https://a", "hash")]
+)
+def test_the_store_keeps_a_subscription(held: HeldSubscription) -> None:
+    assert HeldSubscription.from_json(held.as_json()) == held
 
 
 def test_without_a_stored_hash_the_key_counts_as_changed() -> None:
-    assert Held.from_json({"url": "https://a"}) == Held("https://a", "", None)
+    assert HeldSubscription.from_json({"url": "https://a"}) == HeldSubscription(
+        "https://a", "", None
+    )
 
 
 @pytest.mark.parametrize("damaged", [None, [], "https://a", {}, {"url": None}, {"url": {}}])
 def test_a_damaged_subscription_is_not_read(damaged: object) -> None:
     with pytest.raises(BadAnswer):
-        Held.from_json(damaged)
+        HeldSubscription.from_json(damaged)
 
 
 def test_a_hash_distinguishes_keys_and_hides_them() -> None:

@@ -18,7 +18,7 @@ from ..data import make_client
 from ..errors import account_form_error, user_form_error
 from ..push.callback_url import is_private_host, is_valid_url
 from ..subentries import followed_users, user_subentries
-from ..users import TenantUser, check_users
+from ..users import TenantUser, cars_of_users
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ async def users_errors(
     if followed := followed_users(hass).intersection(wanted):
         return {}, {CONF_USERS: "followed_elsewhere"}, ", ".join(sorted(followed))
     titles: dict[str, str] = {}
-    for user_id, cars in (await check_users(make_client(hass, data), wanted)).items():
+    for user_id, cars in (await cars_of_users(make_client(hass, data), wanted)).items():
         if isinstance(cars, JedlixError):
             return {}, {CONF_USERS: user_form_error(cars)}, user_id
         place = found[user_id].place if user_id in found else None
@@ -88,7 +88,7 @@ async def other_account_errors(
     if other is not None and other is not entry:
         return {"base": "account_taken"}, ""
     followed = user_subentries(entry)
-    answers = await check_users(make_client(hass, data), list(followed))
+    answers = await cars_of_users(make_client(hass, data), list(followed))
     unseen = [
         entry.subentries[followed[user_id]].title
         for user_id, answer in answers.items()

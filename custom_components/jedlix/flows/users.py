@@ -9,7 +9,7 @@ from ..const import CONF_USER_ID
 from ..data import make_client
 from ..errors import user_form_error
 from ..subentries import followed_users
-from ..users import TenantUser, check_users, normalize_user_id
+from ..users import TenantUser, cars_of_users, normalize_user_id
 from .schemas import user_schema
 
 
@@ -24,7 +24,7 @@ class UserSubentryFlow(ConfigSubentryFlow):
             user_id = normalize_user_id(user_input[CONF_USER_ID])
             if any(item.unique_id == user_id for item in entry.subentries.values()):
                 return self.async_abort(reason="already_configured")
-            cars = (await check_users(make_client(self.hass, entry.data), [user_id]))[user_id]
+            cars = (await cars_of_users(make_client(self.hass, entry.data), [user_id]))[user_id]
             if isinstance(cars, JedlixError):
                 errors[CONF_USER_ID] = user_form_error(cars)
             elif user_id in followed_users(self.hass):

@@ -19,7 +19,7 @@ from .callback_url import ChosenUrl
 from .evidence import RegistrationEvidence
 from .handler import WebhookHandler
 from .registration import Registration
-from .subscriptions import Held, HeldSubscriptions, hash_of_key, unsubscribe_all
+from .subscriptions import HeldSubscription, HeldSubscriptions, hash_of_key, unsubscribe_all
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -129,7 +129,7 @@ class ConnectionTest:
         except JedlixError as err:
             _LOGGER.warning("Jedlix did not register the webhook: %s", err)
             return self._evidence.reason(err) if isinstance(err, Rejected) else "cannot_register"
-        self._held[USER_CREATED] = Held(self._url, hash_of_key(self._key), made.id)
+        self._held[USER_CREATED] = HeldSubscription(self._url, hash_of_key(self._key), made.id)
         return None
 
     async def _subscribe(self) -> Subscription:

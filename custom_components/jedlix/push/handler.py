@@ -50,7 +50,7 @@ class Refusal(StrEnum):
 KEY_REFUSALS: Final = frozenset({Refusal.NO_KEY, Refusal.WRONG_KEY})
 
 
-class Arrival(NamedTuple):
+class RecentDelivery(NamedTuple):
     """One of the last deliveries.
 
     `at` is its arrival in seconds since the epoch, `verdict` what became of it, `delay` its age on arrival in
@@ -106,7 +106,7 @@ class WebhookHandler:
         self._clock = clock
         self._next_refusal_log = 0.0
         self._is_registered = False
-        self.arrivals: deque[Arrival] = deque(maxlen=MAX_ARRIVALS)
+        self.arrivals: deque[RecentDelivery] = deque(maxlen=MAX_ARRIVALS)
 
     def register(self) -> None:
         """Register at Home Assistant, in the place of any other handler of this webhook id, without a gap."""
@@ -167,7 +167,7 @@ class WebhookHandler:
             verdict = "duplicate"
         occurred_at = message.occurred_at
         delay = None if occurred_at is None else round(now - occurred_at.timestamp(), 3)
-        self.arrivals.append(Arrival(now, message.event_type, verdict, delay))
+        self.arrivals.append(RecentDelivery(now, message.event_type, verdict, delay))
         return Response(body=b"{}", content_type="application/json")
 
     def _refusal(self, authorization: str) -> Refusal | None:
@@ -180,7 +180,7 @@ class WebhookHandler:
 
     def _refuse(self, why: Refusal, words: str = "") -> Response:
         """Refuse a delivery; at most one line in the log every five minutes, no warning during a reload."""
-        self.arrivals.append(Arrival(time.time(), None, why, None))
+        self.arrivals.append(RecentDelivery(time.time(), None, why, None))
         if self._on_refusal is not None:
             self._on_refusal(why)
         if (now := self._clock()) >= self._next_refusal_log:

@@ -32,7 +32,7 @@ _NOT_OFFERED: Final = (NotFound, Forbidden, BadAnswer)
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldSubscription:
     """A subscription that we made: its URL, the hash of its key, and its id where Jedlix gave one."""
 
     url: str
@@ -55,7 +55,7 @@ class Held:
 
 
 # by event type: Jedlix takes one type per subscription (documented)
-type HeldSubscriptions = dict[str, Held]
+type HeldSubscriptions = dict[str, HeldSubscription]
 
 
 def hash_of_key(key: str) -> str:
@@ -108,7 +108,7 @@ async def reconcile(
             # A subscription that could not be renewed may still work, so it stays.
         else:
             failed = None
-            held[event_type] = Held(url, key_hash, keep.id)
+            held[event_type] = HeldSubscription(url, key_hash, keep.id)
         ours = [item for item in ours if item.id != keep.id or item.event_type != event_type]
     await unsubscribe(client, ours)
     for event_type in held.keys() - set(wanted):
@@ -129,7 +129,7 @@ async def register(
     ours = await _ours(client, held, webhook_id, url)
     matches = [item for item in ours if item.event_type == event_type]
     made = await _write(client, held, matches, event_type=event_type, url=url, key=key)
-    held[event_type] = Held(url, hash_of_key(key), made.id)
+    held[event_type] = HeldSubscription(url, hash_of_key(key), made.id)
 
 
 async def give_up(
@@ -155,13 +155,13 @@ async def replace(
     Where it did not, the other one is made again.
     """
     known = held[gives_way]
-    if known.id is None or not await _is_done(client.unsubscribe, known.id):
+    if known.id is None or not await _try_call(client.unsubscribe, known.id):
         return False
     del held[gives_way]
     for wanted in (event_type, gives_way):
         with suppress(*REFUSALS):
             made = await client.subscribe(wanted, url, key)
-            held[wanted] = Held(url, hash_of_key(key), made.id)
+            held[wanted] = HeldSubscription(url, hash_of_key(key), made.id)
             break
     return event_type in held
 
@@ -171,7 +171,7 @@ async def unsubscribe(client: JedlixClient, subscriptions: Iterable[Subscription
     for item in subscriptions:
         if item.id is not None:
             with suppress(Rejected):
-                await _is_done(client.unsubscribe, item.id)
+                await _try_call(client.unsubscribe, item.id)
 
 
 async def unsubscribe_all(client: JedlixClient, held: HeldSubscriptions, webhook_id: str) -> None:
@@ -229,7 +229,7 @@ async def _write(
 ) -> Subscription:
     """Update one of our subscriptions, or create a new one."""
     for item in matches:
-        if item.id is not None and await _is_done(
+        if item.id is not None and await _try_call(
             client.update_subscription, item.id, event_type, url, key
         ):
             return Subscription(id=item.id, event_type=event_type, endpoint_url=url)
@@ -244,7 +244,7 @@ async def _write(
     return await client.subscribe(event_type, url, key)
 
 
-async def _is_done[*Args](call: Callable[[*Args], Awaitable[None]], *args: *Args) -> bool:
+async def _try_call[*Args](call: Callable[[*Args], Awaitable[None]], *args: *Args) -> bool:
     """Make an assumed call; returns whether the tenant offers it and knows the subscription."""
     try:
         await call(*args)
