@@ -6,7 +6,7 @@ import sys
 
 from ..command_line import print_progress, whole_number
 from ..paths import ROOT
-from .run import MODULES, MutationRun, TestsFail
+from .run import MODULES, MutationRun
 
 
 def main() -> int:
@@ -21,11 +21,7 @@ def main() -> int:
         only=given.only,
         note=print_progress,
     )
-    try:
-        return 0 if run.run() else 1
-    except TestsFail as err:
-        print(err, file=sys.stderr)
-        return 1
+    return 0 if run.run() else 1
 
 
 def _read_options() -> argparse.Namespace:

@@ -37,7 +37,7 @@ _OPEN = frozenset({Outcome.SURVIVED, Outcome.BROKEN})
 
 
 class TestsFail(Exception):
-    """The tests fail on the code as it is, so that they prove nothing."""
+    """The tests of a module fail on the code as it is, so that they prove nothing about it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,9 +71,13 @@ class MutationRun:
                     outcomes[mutant] = before.get(key, Outcome.SURVIVED)
                     if outcomes[mutant] in _OPEN:
                         todo[mutant] = key
-                for mutant, outcome in self._try(trial, path, list(todo)):
-                    outcomes[mutant] = outcome
-                    self._keep(todo[mutant], mutant, outcome)
+                try:
+                    for mutant, outcome in self._try(trial, path, list(todo)):
+                        outcomes[mutant] = outcome
+                        self._keep(todo[mutant], mutant, outcome)
+                except TestsFail as err:
+                    survivors.append(f"{path} was not tried: {err}")
+                    continue
                 self.note(_line(path, outcomes.values()))
                 all_outcomes += outcomes.values()
                 survivors += [
