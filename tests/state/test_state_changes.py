@@ -134,6 +134,15 @@ def test_a_change_in_a_reading_without_a_time_happened_now() -> None:
     assert plugged_in.occurred_at == at(7)
 
 
+@pytest.mark.parametrize(("read_at", "occurred_at"), [(7.01, 7.01), (12, 12), (12.1, 7)])
+def test_the_time_of_a_reading_counts_although_the_clock_is_a_little_behind(
+    read_at: float, occurred_at: float
+) -> None:
+    """Jedlix's clock is known to the second. A reading that lies further in the future was read now."""
+    (plugged_in,) = changes_of_last(Answer(0, [car()]), Answer(7, [car(STOPPED, read_at)]))
+    assert plugged_in.occurred_at == at(occurred_at)
+
+
 def test_plugging_in_and_out_have_the_place_and_the_session() -> None:
     answers = (
         Answer(0, [car()]),

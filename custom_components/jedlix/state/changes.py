@@ -13,7 +13,7 @@ from typing import Final
 from ..api import ChargeStatus, Session, WebhookMessage
 from ..const import USER_CREATED, VEHICLE_READY
 from .ledger import Figures
-from .snapshot import UserSnapshot, VehicleSnapshot
+from .snapshot import CLOCK_TOLERANCE, UserSnapshot, VehicleSnapshot
 
 
 class ChangeType(StrEnum):
@@ -138,8 +138,8 @@ def _charge_state_changes(
     if old.status is new.status or ChargeStatus.UNKNOWN in (old.status, new.status):
         return
     read_at = new.vehicle.charge_state.updated_at
-    if read_at is not None:
-        read_at = min(read_at, now)  # a reading from the future was read now
+    if read_at is not None and read_at > now + CLOCK_TOLERANCE:
+        read_at = now  # nobody believes a reading from the future
     level: dict[str, Detail] = {"battery_level": new.vehicle.charge_state.battery_level}
     running = new.plug_session or old.plug_session
     level_and_location = level | {
