@@ -13,7 +13,6 @@ from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .api import ChargeStatus
 from .data import JedlixConfigEntry
 from .entity import AccountEntity, FleetEntity, JedlixEntityDescription, add_entities
 from .push.health import PushState
@@ -29,11 +28,6 @@ class VehicleBinarySensorDescription(
     """A binary sensor of a car; None means unknown."""
 
     is_on_fn: Callable[[VehicleSnapshot], bool | None]
-
-
-def _is_charging(car: VehicleSnapshot) -> bool | None:
-    status = car.vehicle.charge_state.status
-    return None if status is ChargeStatus.UNKNOWN else status is ChargeStatus.CHARGING
 
 
 def _is_smart(car: VehicleSnapshot) -> bool | None:
@@ -56,7 +50,7 @@ VEHICLE_BINARY_SENSORS = (
         key="charging",
         is_essential=True,
         device_class=BinarySensorDeviceClass.BATTERY_CHARGING,
-        is_on_fn=_is_charging,
+        is_on_fn=lambda car: car.is_charging,
     ),
     VehicleBinarySensorDescription(
         key="smart_session",

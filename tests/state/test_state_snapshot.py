@@ -536,3 +536,43 @@ def test_sealing_concerns_each_car() -> None:
     assert user.seal(at(6), UTC).vehicles["car"].ledger.listed.keys() == {"s", "t"}
     sealed = user.seal(at(2) + SESSIONS_REMEMBERED, UTC)
     assert sealed.vehicles["car"].ledger.listed.keys() == {"t"}
+
+
+# -- what nobody can know any more -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("minutes", "expected"), [(59, (True, True)), (60, (None, None))])
+def test_plug_and_charging_are_unknown_an_hour_after_the_link_was_lost(
+    minutes: float, expected: tuple[bool | None, bool | None]
+) -> None:
+    found = known().advance(car(is_connected=False), [], at(0))
+    found = found.advance(car(is_connected=False), [], at(minutes))
+    assert (found.is_plugged_in, found.is_charging) == expected
+    found = found.advance(car(is_connected=True), [], at(minutes + 1))
+    assert (found.is_plugged_in, found.is_charging) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("status", "minutes", "expected"),
+    [(CHARGING, 360, True), (CHARGING, 361, None), (STOPPED, 361, False), (AWAY, 361, False)],
+)
+def test_charging_is_unknown_when_its_reading_is_old(
+    status: ChargeStatus, minutes: float, *, expected: bool | None
+) -> None:
+    found = known().advance(car(status, 0), [], at(minutes))
+    assert found.is_charging is expected
+    assert found.is_plugged_in is (status is not AWAY)
+
+
+@pytest.mark.parametrize(
+    ("status", "read_at", "is_running"),
+    [(AWAY, 5, False), (AWAY, 1, True), (AWAY, None, True), (UNKNOWN, 5, True), (STOPPED, 5, True)],
+)
+def test_a_session_runs_only_until_the_car_is_known_to_be_unplugged(
+    status: ChargeStatus, read_at: float | None, *, is_running: bool
+) -> None:
+    found = VehicleSnapshot(vehicle=car(AWAY, None), known_since=at(0)).advance(
+        car(status, read_at), [session("s", 2)], at(9)
+    )
+    assert (found.session is not None) is is_running
+    assert found.open_sessions.keys() == {"s"}

@@ -17,6 +17,11 @@ from .link import Link
 # A reading or an end that lies further in the future is not believed.
 CLOCK_TOLERANCE: Final = timedelta(minutes=5)
 
+# How long the last reading counts after the link to the maker was lost.
+_LOST_LINK_COUNTS_FOR: Final = timedelta(hours=1)
+# How long a reading counts by which the car charges: a car that charges reports (assumed).
+_CHARGING_COUNTS_FOR: Final = timedelta(hours=6)
+
 # Capabilities (SDK).
 _START_STOP: Final = "startStopCharging"
 _POSITION: Final = frozenset({"geoLocation", "geoFencing"})
@@ -42,6 +47,7 @@ class VehicleSnapshot:
     remembered with its session.
     `entered_levels`: battery levels in % that the user entered, by session id; remembered likewise.
     `link`: whether Jedlix reaches the car through its maker.
+    `is_plug_unknown`, `is_charging_unknown`: whether the reading is so old that nobody can know any more.
     `estimated_ends`: the ends among them that are estimated, because Jedlix no longer lists the session.
     `ledger`: the figures of all sessions.
     `fetched`: the ended sessions of the last refresh. The comparison reads them; they are not stored.
@@ -59,13 +65,26 @@ class VehicleSnapshot:
     boost_session_id: str | None = None
     entered_levels: Mapping[str, int] = field(default_factory=dict)
     link: Link = field(default_factory=Link)
+    is_plug_unknown: bool = False
+    is_charging_unknown: bool = False
     ledger: Ledger = field(default_factory=Ledger)
     fetched: tuple[Session, ...] = field(default=(), compare=False)
 
     @property
     def session(self) -> Session | None:
-        """Return the running session: the newest without an end (assumed, no flag is documented)."""
-        return max(self.open_sessions.values(), key=_started, default=None)
+        """Return the running session: the newest without an end (assumed, no flag is documented).
+
+        A session ends with the plug (documented): none is running once the car is known to be unplugged.
+        """
+        newest = max(self.open_sessions.values(), key=_started, default=None)
+        reading = self.vehicle.charge_state
+        is_over = (
+            newest is not None
+            and reading.status is ChargeStatus.DISCONNECTED
+            and reading.updated_at is not None
+            and reading.updated_at.timestamp() > _started(newest)
+        )
+        return None if is_over else newest
 
     @property
     def listed_sessions(self) -> dict[str, Session]:
@@ -74,9 +93,19 @@ class VehicleSnapshot:
 
     @property
     def is_plugged_in(self) -> bool | None:
-        """Return whether the car is plugged in, None while the charge state is unknown."""
+        """Return whether the car is plugged in, None while nobody knows."""
         status = self.vehicle.charge_state.status
-        return None if status is ChargeStatus.UNKNOWN else status is not ChargeStatus.DISCONNECTED
+        if self.is_plug_unknown or status is ChargeStatus.UNKNOWN:
+            return None
+        return status is not ChargeStatus.DISCONNECTED
+
+    @property
+    def is_charging(self) -> bool | None:
+        """Return whether the car draws power, None while nobody knows."""
+        status = self.vehicle.charge_state.status
+        if self.is_charging_unknown or status is ChargeStatus.UNKNOWN:
+            return None
+        return status is ChargeStatus.CHARGING
 
     @property
     def is_smart(self) -> bool:
@@ -123,6 +152,14 @@ class VehicleSnapshot:
         status = vehicle.charge_state.status
         if status is ChargeStatus.UNKNOWN:
             status = self.status
+        link = self.link.advance(now, is_connected=vehicle.is_connected)
+        is_plug_unknown = link.lost_at is not None and now - link.lost_at >= _LOST_LINK_COUNTS_FOR
+        read_at = vehicle.charge_state.updated_at
+        is_charging_stale = (
+            vehicle.charge_state.status is ChargeStatus.CHARGING
+            and read_at is not None
+            and now - read_at > _CHARGING_COUNTS_FOR
+        )
         open_sessions = dict(self.open_sessions)
         ended = {
             key: end for key, end in self.ended_sessions.items() if end > now - SESSIONS_REMEMBERED
@@ -168,7 +205,9 @@ class VehicleSnapshot:
             entered_levels={
                 key: level for key, level in self.entered_levels.items() if key in open_sessions
             },
-            link=self.link.advance(now, is_connected=vehicle.is_connected),
+            link=link,
+            is_plug_unknown=is_plug_unknown,
+            is_charging_unknown=is_plug_unknown or is_charging_stale,
             ledger=_with_charging(self.ledger.watch(now).advance(sessions), self.vehicle, vehicle),
             fetched=tuple({item.id: item for item in sessions if item.ended_at}.values()),
         )
