@@ -1,11 +1,13 @@
 """The chaos run's judgement: what it promises, what it calls wrong, and how it is put to the proof."""
 
 from dataclasses import replace
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from harness.chaos import wrong_clock
 from harness.chaos.comparison import Match, Repeats, compare, published_before_kills
 from harness.chaos.contents import Contents, starts_of
 from harness.chaos.deliveries import compare_deliveries
@@ -287,13 +289,28 @@ def test_each_wrong_field_of_a_delivery_is_seen(timeline: Timeline, data: dict[s
         "payload": world.deliveries[0]["message"],
     }
     good = compare_deliveries(world, [Line(at(100.2), right)], timeline, entry_id=ENTRY)
-    assert not good.wrong
-    assert not good.lost
+    assert not good["webhooks_wrong"]
+    assert not good["webhooks_lost"]
     wrong = compare_deliveries(world, [Line(at(100.2), right | data)], timeline, entry_id=ENTRY)
-    assert wrong.wrong
+    assert wrong["webhooks_wrong"]
     twice = [Line(at(100.2), right), Line(at(100.3), right)]
-    assert compare_deliveries(world, twice, timeline, entry_id=ENTRY).passed_on_twice == ["d"]
-    assert compare_deliveries(world, [], timeline, entry_id=ENTRY).lost == ["d"]
+    assert compare_deliveries(world, twice, timeline, entry_id=ENTRY)["webhooks_told_twice"] == [
+        "d"
+    ]
+    assert compare_deliveries(world, [], timeline, entry_id=ENTRY)["webhooks_lost"] == ["d"]
+
+
+def test_the_wrong_clock_is_found_in_the_python_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "libfaketime"
+    library = package / "vendor" / "libfaketime" / "src" / "libfaketime.so.1"
+    library.parent.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    library.touch()
+    assert wrong_clock.find_library() == library
+    assert f"LD_PRELOAD={library}" in wrong_clock.command(library)
 
 
 # -- the verdict ---------------------------------------------------------------------------------------------
@@ -307,15 +324,13 @@ def good_verdict() -> Verdict:
 def test_each_figure_alone_fails_a_run(name: str) -> None:
     verdict = good_verdict()
     assert verdict.is_good
-    setattr(verdict, name, 1)
+    verdict.note({name: ["something"]})
     assert list(verdict.failures) == [name]
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("repeated", 1),
-        ("webhooks_repeated", 1),
         ("unpromised_percent", 15.1),
         ("loop_blocked_ms", 250.1),
         ("push_delay_ms", {"p50": 1501.0}),
@@ -332,6 +347,26 @@ def test_each_bound_fails_a_run(name: str, value: Any) -> None:
     verdict = good_verdict()
     setattr(verdict, name, value)
     assert list(verdict.failures) == [name]
+
+
+@pytest.mark.parametrize("name", ["repeated", "webhooks_repeated"])
+def test_more_than_was_published_before_the_kills_may_not_be_repeated(name: str) -> None:
+    verdict = good_verdict()
+    verdict.note({name: ["something"]})
+    assert list(verdict.failures) == [name]
+    setattr(verdict, f"{name}_allowed", 1)
+    assert verdict.is_good
+
+
+def test_the_written_figures_have_all_names_and_the_details(tmp_path: Path) -> None:
+    verdict, file = good_verdict(), tmp_path / "figures.json"
+    verdict.note({"lost": ["a", "b"]})
+    verdict.write(file)
+    written = json.loads(file.read_text(encoding="utf-8"))
+    assert {name: written[name] for name in MUST_BE_0} == dict.fromkeys(MUST_BE_0, 0) | {"lost": 2}
+    assert written["details"]["lost"] == ["a", "b"]
+    assert written["failures"].keys() == {"lost"}
+    assert written["truth"] == 1
 
 
 def test_few_tasks_of_ours_are_left() -> None:

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from .comparison import Repeats
@@ -11,6 +10,10 @@ from .recording import Line
 from .timeline import Timeline
 from .truth import EXACT, Truth, moment, seconds
 
+FIGURES = (
+    *("webhooks_lost", "webhooks_repeated", "webhooks_told_twice", "webhooks_invented"),
+    *("webhooks_wrong", "webhooks_refused", "too_slow"),
+)
 AT_A_KILL = 0.1
 """Seconds between an answer and what follows from it, on a busy machine."""
 PASSED_ON = 2.0
@@ -21,63 +24,51 @@ HISTORY_MARGIN = 1.0
 """Seconds before a start from which on it is unsure whether the history was read before or after."""
 
 
-@dataclass(slots=True)
-class Deliveries:
-    """What became of the deliveries, by their ids."""
-
-    lost: list[str] = field(default_factory=list)
-    repeated: list[str] = field(default_factory=list)
-    passed_on_twice: list[str] = field(default_factory=list)
-    """Without a kill in between."""
-    invented: list[str] = field(default_factory=list)
-    """Jedlix never sent it."""
-    wrong: list[str] = field(default_factory=list)
-    """Passed on with other content than it came with."""
-    too_slow: list[str] = field(default_factory=list)
-    refused: list[str] = field(default_factory=list)
-    """Answered with another status than 200 while all was well."""
-    shut: int = 0
-    """Accepted while our entry was not set up: nothing of ours saw them."""
-
-
 def compare_deliveries(
     truth: Truth, passed_on: Sequence[Line], timeline: Timeline, *, entry_id: str
-) -> Deliveries:
-    """Compare the simulator's log with the `jedlix_webhook` events.
+) -> dict[str, list[str]]:
+    """Compare the simulator's log with the `jedlix_webhook` events; returns what was found by figure.
 
     One that was answered in the moment of a kill is passed on only where the tenant offers the history.
     """
-    found = Deliveries()
+    found: dict[str, list[str]] = {name: [] for name in FIGURES}
     messages = {item["id"]: item["message"] for item in truth.deliveries if not item["is_test"]}
     repeats: defaultdict[str, Repeats] = defaultdict(lambda: Repeats(timeline))
     first: dict[str, float] = {}
     for line in passed_on:
         event_id = str(line.data.get("event_id"))
         if (message := messages.get(event_id)) is None:
-            found.invented.append(event_id)
+            found["webhooks_invented"].append(event_id)
             continue
         if event_id in first:
             is_repeated = repeats[event_id].take(line.at)
-            (found.repeated if is_repeated else found.passed_on_twice).append(event_id)
+            found["webhooks_repeated" if is_repeated else "webhooks_told_twice"].append(event_id)
         first.setdefault(event_id, line.at)
         repeats[event_id].note(line.at)
         wrong = [*_wrong(line, message, timeline, entry_id), *_wrong_source(line, truth, timeline)]
         if wrong:
-            found.wrong.append(f"{event_id}: {'; '.join(wrong)}")
+            found["webhooks_wrong"].append(f"{event_id}: {'; '.join(wrong)}")
     accepted = _accepted(truth, timeline)
     missed = set() if truth.is_strict else set(_missed(truth, timeline))
-    found.lost = sorted((accepted.keys() | missed) - first.keys())
-    found.too_slow = [
+    found["webhooks_lost"] = sorted((accepted.keys() | missed) - first.keys())
+    found["too_slow"] = [
         event_id
         for event_id, at in accepted.items()
         if event_id in first and first[event_id] > at + PASSED_ON
     ]
-    for item in truth.sent:
-        is_well = timeline.is_up(item.at - 1) and timeline.is_up(item.at + 1)
-        if is_well and item.status not in {200, None}:
-            found.refused.append(f"{item.delivery_id}: {item.status}")
-        found.shut += item.status == 200 and not timeline.is_up(item.at)
+    found["webhooks_refused"] = [
+        f"{item.delivery_id}: {item.status}"
+        for item in truth.sent
+        if timeline.is_up(item.at - 1)
+        and timeline.is_up(item.at + 1)
+        and item.status not in {200, None}
+    ]
     return found
+
+
+def accepted_while_shut(truth: Truth, timeline: Timeline) -> int:
+    """Return how many deliveries were accepted while our entry was not set up: nothing of ours saw them."""
+    return sum(item.status == 200 and not timeline.is_up(item.at) for item in truth.sent)
 
 
 def _accepted(truth: Truth, timeline: Timeline) -> dict[str, float]:

@@ -11,7 +11,7 @@ from ..process import ProcessFailed
 from . import reactions
 from .comparison import Comparison, Match, compare, published_before_kills
 from .contents import Contents, starts_of
-from .deliveries import compare_deliveries
+from .deliveries import accepted_while_shut, compare_deliveries
 from .known_gaps import SHUT, known_gaps
 from .promise import SESSIONS, Promises
 from .provenance import Provenance, is_poll, out_of_order
@@ -96,14 +96,18 @@ class _Evaluation:
         self.verdict.unseeable = dict(Counter(line.type for line in unseeable))
         part = (len(unpromised) + len(unseeable)) / max(1, len(followed))
         self.verdict.unpromised_percent = round(100 * part, 1)
-        self.verdict.count("lost", [_line(line, self.promises) for line in lost])
-        self.verdict.count("repeated", [_change(change) for change in found.repeated])
         self.verdict.repeated_allowed = published_before_kills(
             [match.change.at for match in found.matches] + [item.at for item in found.repeated],
             self.timeline,
         )
-        self.verdict.count("invented", [_change(change) for change in found.invented])
-        self.verdict.count("read_otherwise", [_change(change) for change in found.read_otherwise])
+        self.verdict.note(
+            {
+                "lost": [_line(line, self.promises) for line in lost],
+                "repeated": [_change(change) for change in found.repeated],
+                "invented": [_change(change) for change in found.invented],
+                "read_otherwise": [_change(change) for change in found.read_otherwise],
+            }
+        )
         self.verdict.details["unpromised"] = [
             _line(line, self.promises) for line in followed if line.n in unpromised
         ]
@@ -140,9 +144,7 @@ class _Evaluation:
                 continue
             if not (match.change.is_late and provenance.is_from_history(match)):
                 wrong["late_wrong"].append(_change(match.change))
-        for name, lines in wrong.items():
-            self.verdict.count(name, lines)
-        self.verdict.count("wrong_order", list(out_of_order(matches)))
+        self.verdict.note(wrong | {"wrong_order": list(out_of_order(matches))})
         self.verdict.push_delay_ms = _push_delays(matches, self.truth, self.timeline)
 
     def _is_excused(self, line: Happened) -> bool:
@@ -151,21 +153,16 @@ class _Evaluation:
 
     def _count_deliveries(self) -> None:
         """Count what became of the deliveries."""
-        webhooks = compare_deliveries(
+        found = compare_deliveries(
             self.truth, self.recording.webhooks, self.timeline, entry_id=self.setting.entry_id
         )
+        found["too_slow"] += self.verdict.found["too_slow"]
+        self.verdict.note(found)
         self.verdict.webhooks = len(self.recording.webhooks)
-        self.verdict.count("webhooks_lost", webhooks.lost)
-        self.verdict.count("webhooks_repeated", webhooks.repeated)
         self.verdict.webhooks_repeated_allowed = published_before_kills(
             [line.at for line in self.recording.webhooks], self.timeline
         )
-        self.verdict.count("webhooks_told_twice", webhooks.passed_on_twice)
-        self.verdict.count("webhooks_invented", webhooks.invented)
-        self.verdict.count("webhooks_wrong", webhooks.wrong)
-        self.verdict.count("webhooks_refused", webhooks.refused)
-        self.gaps[SHUT] = webhooks.shut
-        self.verdict.count("too_slow", [*self.verdict.details["too_slow"], *webhooks.too_slow])
+        self.gaps[SHUT] = accepted_while_shut(self.truth, self.timeline)
 
     def _count_reactions(self) -> None:
         """Count what automations and event entities did."""
@@ -173,12 +170,8 @@ class _Evaluation:
         found = reactions.check(
             self.recording, self.timeline, users, self.setting.first_car, self.setting.one_type
         )
+        self.verdict.note(found)
         self.verdict.triggers = len(self.recording.runs)
-        self.verdict.count("triggers_missed", found.runs_missed)
-        self.verdict.count("triggers_wrong", found.runs_wrong)
-        self.verdict.count("event_entities_missed", found.event_entities_missed)
-        self.verdict.count("event_entities_wrong", found.event_entities_wrong)
-        self.verdict.count("states_behind", found.states_behind)
 
     def _measure_process(self) -> None:
         """Measure the last life: how much memory it gained, and how many tasks it has at the end."""

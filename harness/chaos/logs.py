@@ -18,6 +18,7 @@ _CAUSED = {
     "a kill of the database": "Ended unfinished session",
     "API trouble at a start": "not ready yet",
     "API trouble in a poll": API_IS_AWAY,
+    "API trouble of one user": "cannot be read at the moment",
     "wrong keys": "was refused (wrong_key)",
     "no keys": "was refused (no_key)",
     "deliveries before the set-up succeeded": "was refused (not_ready)",

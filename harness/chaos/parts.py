@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable
 import json
+from pathlib import Path
 import time
 from typing import Any
 
 from ..entities import our_devices, our_entities
 from ..home import Home
 from ..simulator import Simulator
-from . import automations
+from . import automations, wrong_clock
 from .drivers import Car, Drivers
 from .evaluation import Setting
 from .faults import ApiFaults
@@ -21,8 +22,6 @@ from .strangers import Strangers
 from .timeline import Life, Timeline
 from .truth import Truth
 
-CLOCK_AHEAD = 3 * 3600.0
-"""Seconds."""
 ONE_TYPE = "sessionStarted"
 """The event type of the automation for one type."""
 
@@ -57,10 +56,10 @@ class Parts:
         """What was recorded so far."""
         return Recording.read(self.home.folder)
 
-    def set_clock_wrong(self) -> None:
+    def set_clock_wrong(self, library: Path) -> None:
         """Have the clock of Home Assistant hours ahead, from the next start on."""
-        self.home.started_by = ("faketime", "-f", f"+{CLOCK_AHEAD:.0f}s")
-        (self.home.folder / "clock_ahead").write_text(str(CLOCK_AHEAD), encoding="ascii")
+        self.home.started_by = wrong_clock.command(library)
+        (self.home.folder / "clock_ahead").write_text(str(wrong_clock.AHEAD), encoding="ascii")
 
     def set_clock_right(self) -> None:
         """Have the clock of Home Assistant right again, from the next start on."""

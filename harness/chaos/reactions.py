@@ -5,7 +5,6 @@ What is found while Home Assistant starts is published once its automations run,
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 import json
 from typing import Any
 
@@ -46,32 +45,30 @@ _SHOWN: Mapping[str, Mapping[str, str]] = {
 """What the entities show when a change is published: all states are written first."""
 
 
-@dataclass(slots=True)
-class Reactions:
-    """What was missing and what was too much, in words."""
+FIGURES = (
+    *("triggers_missed", "triggers_wrong", "states_behind"),
+    *("event_entities_missed", "event_entities_wrong"),
+)
 
-    runs_missed: list[str] = field(default_factory=list)
-    runs_wrong: list[str] = field(default_factory=list)
-    event_entities_missed: list[str] = field(default_factory=list)
-    event_entities_wrong: list[str] = field(default_factory=list)
-    states_behind: list[str] = field(default_factory=list)
+type Found = dict[str, list[str]]
+"""What was missing and what was too much, in words, by figure."""
 
 
 def check(
     recording: Recording, timeline: Timeline, cars: Mapping[str, str], first_car: str, one_type: str
-) -> Reactions:
+) -> Found:
     """Check the reactions to all changes and deliveries.
 
     `cars` are the ids of the users by their cars, `first_car` that of the automations for one car, `one_type`
     the event type of the automation for one type.
     """
-    found = Reactions()
+    found: Found = {name: [] for name in FIGURES}
     listening = _Listening(timeline)
     followed = [item for item in recording.changes if item.vehicle_id in cars]
     _check_runs(found, recording, listening, followed, first_car)
     _check_webhook_runs(found, recording, listening, one_type)
     _check_event_entities(found, recording, timeline, followed)
-    found.states_behind = [
+    found["states_behind"] = [
         f"{item.type} of {item.vehicle_id}: {name} showed {item.shown[name]}, not {state}"
         for item in followed
         if timeline.is_up(item.at) and not _is_superseded(item, followed)
@@ -116,7 +113,7 @@ class _Listening:
 
 
 def _check_runs(
-    found: Reactions,
+    found: Found,
     recording: Recording,
     listening: _Listening,
     changes: Sequence[Published],
@@ -142,15 +139,15 @@ def _check_runs(
                 times.remove(ran)
             what = f"{name}: {change.vehicle_id} {change.data.get('occurred_at')}"
             if is_wanted and ran is None and listening.at(change.at):
-                found.runs_missed.append(what)
+                found["triggers_missed"].append(what)
             elif not is_wanted and ran is not None:
-                found.runs_wrong.append(what)
+                found["triggers_wrong"].append(what)
     left = [f"{key[0]}: {key[1:]}" for key, times in runs.items() for _ in times]
-    found.runs_wrong += left
+    found["triggers_wrong"] += left
 
 
 def _check_webhook_runs(
-    found: Reactions, recording: Recording, listening: _Listening, one_type: str
+    found: Found, recording: Recording, listening: _Listening, one_type: str
 ) -> None:
     runs: defaultdict[tuple[str, ...], int] = defaultdict(int)
     for run in recording.runs:
@@ -164,8 +161,8 @@ def _check_webhook_runs(
                 runs[key] -= 1
             # A late delivery runs an automation only where that is asked for, once the trigger can be asked.
             elif is_wanted and not webhook.data.get("late") and listening.at(webhook.at):
-                found.runs_missed.append(" ".join(key))
-    found.runs_wrong += [" ".join(key) for key, count in runs.items() for _ in range(count)]
+                found["triggers_missed"].append(" ".join(key))
+    found["triggers_wrong"] += [" ".join(key) for key, count in runs.items() for _ in range(count)]
 
 
 def _webhook_key(name: str, data: Mapping[str, Any]) -> tuple[str, ...]:
@@ -187,7 +184,7 @@ def _run_key(name: str, data: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _check_event_entities(
-    found: Reactions, recording: Recording, timeline: Timeline, changes: Sequence[Published]
+    found: Found, recording: Recording, timeline: Timeline, changes: Sequence[Published]
 ) -> None:
     written: defaultdict[str, list[Line]] = defaultdict(list)
     for item in _written(recording):
@@ -204,16 +201,16 @@ def _check_event_entities(
         if line is not None:
             lines.remove(line)
         if change.is_late and line is not None:
-            found.event_entities_wrong.append(f"{what}: late")
+            found["event_entities_wrong"].append(f"{what}: late")
         elif not change.is_late and line is None and timeline.is_up(change.at):
-            found.event_entities_missed.append(what)
-    found.event_entities_wrong += [
+            found["event_entities_missed"].append(what)
+    found["event_entities_wrong"] += [
         f"{line.data.get('unique_id')}: {line.data.get('event_type')}"
         for left in written.values()
         for line in left
         if not str(line.data["unique_id"]).endswith("_webhook")
     ]
-    found.event_entities_missed += _webhooks_missed(recording, timeline)
+    found["event_entities_missed"] += _webhooks_missed(recording, timeline)
 
 
 def _written(recording: Recording) -> Iterator[Line]:

@@ -6,7 +6,6 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from random import Random
 import secrets
-import shutil
 import time
 from typing import Any
 
@@ -35,12 +34,15 @@ from .shown import open_repairs, wrong_answers, wrong_logbook
 from .timeline import Timeline
 from .truth import Truth
 from .verdict import Verdict
+from .wrong_clock import find_library
 
 SPEED = 120.0
 """Simulated seconds per second: a price hour takes half a minute."""
 CHECK_PERIOD = 2.0
 DEAF_CARS = 2
 """Cars that do something at the end without any delivery about it: only a poll can find it."""
+_MAY_COME_LATER = ("lost", "wrong_state", "statistics_wrong")
+"""The figures for which the count waits: what is missing may still come."""
 SHORT = ("kill", "stop", "reload", "user", "slip", "slip", "hang up", "commands")
 LONG = (*SHORT, "restart", "options", "early", "slip")
 
@@ -57,12 +59,16 @@ class Chaos:
         self._began = time.monotonic()
         self._tasks: list[asyncio.Task[None]] = []
         self._failed: list[str] = []
+        # Home Assistant's clock is wrong until the first interruption.
+        self._wrong_clock = None if options.short else find_library()
         self.verdict = Verdict(seed=options.seed, cars=options.cars, is_full=options.full)
 
     async def run(self) -> Verdict:
         """Run it and return the verdict."""
-        if not self._has_wrong_clock:
-            reason = "only the full form has it" if shutil.which("faketime") else "no faketime here"
+        if self._wrong_clock is None:
+            reason = "no libfaketime here"
+            if self._options.short:
+                reason = "the short form has none"
             self.verdict.left_out.append(f"a wrong clock of Home Assistant: {reason}")
         with run_folder("chaos", self._note) as folder:
             try:
@@ -72,11 +78,6 @@ class Chaos:
                     self.verdict.write(self._options.json)
             folder.keep = self._options.keep or not self.verdict.is_good
         return self.verdict
-
-    @property
-    def _has_wrong_clock(self) -> bool:
-        """Whether Home Assistant's clock is wrong until the first interruption."""
-        return self._options.full and shutil.which("faketime") is not None
 
     async def _run(self, folder: Path) -> None:
         options = self._options
@@ -115,8 +116,8 @@ class Chaos:
         parts = Parts(
             home=home, simulator=simulator, proxy=proxy, before=before, timeline=self._timeline
         )
-        if self._has_wrong_clock:
-            parts.set_clock_wrong()
+        if self._wrong_clock is not None:
+            parts.set_clock_wrong(self._wrong_clock)
         await parts.start_home()
         self._timeline.followed = frozenset(user["id"] for user in before["users"])
         info = await simulator.info()
@@ -155,7 +156,7 @@ class Chaos:
         await simulator.clear_faults()
         await simulator.clock(speed=0)
         self.verdict.bursts = parts.faults.bursts
-        self.verdict.count("interruptions_failed", self._failed)
+        self.verdict.note({"interruptions_failed": self._failed})
         self.verdict.commands = drivers.commands
         await drivers.settle()
         await asyncio.sleep(4.0)
@@ -224,9 +225,7 @@ class Chaos:
                 self.verdict, parts.home.folder, self._timeline, truth, parts.setting
             )
             await self._check_home(parts, truth, promises)
-            is_settled = not (
-                self.verdict.lost or self.verdict.wrong_state or self.verdict.statistics_wrong
-            )
+            is_settled = not any(map(self.verdict.count, _MAY_COME_LATER))
             if waited > self._options.patience or is_settled:
                 break
         await self._check_the_end(parts, truth)
@@ -237,10 +236,12 @@ class Chaos:
         followed = self._timeline.followed
         account = parts.account(truth)
         unsure = promises.unsure_settings if self._options.full else set[str]()
-        self.verdict.count(
-            "wrong_state", await wrong_states(parts.home, truth, unsure, account, followed)
+        self.verdict.note(
+            {
+                "wrong_state": await wrong_states(parts.home, truth, unsure, account, followed),
+                "statistics_wrong": await wrong_statistics(parts.home, truth, followed),
+            }
         )
-        self.verdict.count("statistics_wrong", await wrong_statistics(parts.home, truth, followed))
 
     async def _check_the_end(self, parts: Parts, truth: Truth) -> None:
         """Check what is looked at once: secrets, calendars, strangers, commands, the log."""
@@ -250,28 +251,33 @@ class Chaos:
         followed, devices = self._timeline.followed, parts.setting.devices
         cars = {name: device for name, device in devices.items() if name != parts.setting.entry_id}
         changes = parts.recording.changes
-        self.verdict.count(
-            "logbook_wrong", await wrong_logbook(home, changes, self._timeline, cars)
+        self.verdict.note(
+            {
+                "logbook_wrong": await wrong_logbook(home, changes, self._timeline, cars),
+                "answers_wrong": await wrong_answers(home, truth, devices, followed),
+                "repairs_left": await open_repairs(home),
+            }
         )
-        self.verdict.count("answers_wrong", await wrong_answers(home, truth, devices, followed))
-        self.verdict.count("repairs_left", await open_repairs(home))
         leaks.keep("states", await home.api.states())
         path = f"diagnostics/config_entry/{parts.setting.entry_id}"
         leaks.keep("diagnostics", await home.api.rest("GET", path))
         for device_id in parts.setting.devices.values():
             leaks.keep("diagnostics", await home.api.rest("GET", f"{path}/device/{device_id}"))
-        self.verdict.count("calendar_wrong", await wrong_calendars(home, truth, followed))
+        self.verdict.note({"calendar_wrong": await wrong_calendars(home, truth, followed)})
         await home.stop()
         leaks.read_files(home.folder)
-        self.verdict.count("secrets_found", list(leaks.found()))
         passed_on = {str(line.data.get("event_id")) for line in parts.recording.webhooks}
         self.verdict.strangers = len(strangers.ids)
-        published = sorted(strangers.ids & passed_on)
-        self.verdict.count("strangers_accepted", [*strangers.wrong, *published])
-        self.verdict.count("commands_failed", parts.drivers.failed)
         logged = not_caused(home.folder)
-        self.verdict.count("errors_logged", [item.text for item in logged if item.is_error])
-        self.verdict.count("warnings_logged", [item.text for item in logged if not item.is_error])
+        self.verdict.note(
+            {
+                "secrets_found": list(leaks.found()),
+                "strangers_accepted": [*strangers.wrong, *sorted(strangers.ids & passed_on)],
+                "commands_failed": parts.drivers.failed,
+                "errors_logged": [item.text for item in logged if item.is_error],
+                "warnings_logged": [item.text for item in logged if not item.is_error],
+            }
+        )
         self.verdict.outages_logged = outages(home.folder)
 
 

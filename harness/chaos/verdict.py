@@ -1,6 +1,6 @@
 """Verdict: the figures of a run, as JSON for programs and as lines for a person."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 import json
 from pathlib import Path
@@ -48,6 +48,7 @@ MUST_BE_0 = {
     "warnings_logged": "warnings in the log that the run did not cause",
 }
 """The figures that fail a run, each with its meaning."""
+_ALSO_COUNTED = ("repeated", "webhooks_repeated", "read_otherwise")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +63,9 @@ class KnownGap:
 class Verdict:
     """The figures of a run. Their names are the keys of the JSON, which others rely on.
 
-    `truth` counts the changes that are promised (`promise` says which), `announced` those of them that
-    were published. `unpromised` were published without being promised, `unseeable` were neither;
+    `found` has what was found for each figure that counts it: those of `MUST_BE_0`, and some more. `truth`
+    counts the changes that are promised (`promise` says which), `announced` those of them that were
+    published. `unpromised` were published without being promised, `unseeable` were neither;
     `read_otherwise` follow from states of which one could not be seen. `webhooks` are the deliveries that
     were passed on. `outages_logged` are the lines with which Home Assistant's own coordinator says that
     the API is away: these are no errors of the integration. `known_gaps` are promises that are not kept yet.
@@ -71,50 +73,18 @@ class Verdict:
 
     truth: int = 0
     announced: int = 0
-    lost: int = 0
-    repeated: int = 0
     repeated_allowed: int = 0
-    invented: int = 0
-    too_slow: int = 0
-    wrong_details: int = 0
-    wrong_source: int = 0
-    late_wrong: int = 0
-    wrong_order: int = 0
-    wrong_state: int = 0
-    states_behind: int = 0
-    triggers_missed: int = 0
-    triggers_wrong: int = 0
-    event_entities_missed: int = 0
-    event_entities_wrong: int = 0
     kills: int = 0
-    errors_logged: int = 0
-    warnings_logged: int = 0
-    read_otherwise: int = 0
     unpromised: int = 0
     unpromised_percent: float = 0.0
     unseeable: dict[str, int] = field(default_factory=dict)
     late: int = 0
     """Changes that the contract calls late: a run without any proves nothing about them."""
     webhooks: int = 0
-    webhooks_lost: int = 0
-    webhooks_repeated: int = 0
     webhooks_repeated_allowed: int = 0
-    webhooks_told_twice: int = 0
-    webhooks_invented: int = 0
-    webhooks_wrong: int = 0
-    webhooks_refused: int = 0
     strangers: int = 0
-    strangers_accepted: int = 0
     commands: int = 0
-    commands_failed: int = 0
-    interruptions_failed: int = 0
     triggers: int = 0
-    calendar_wrong: int = 0
-    statistics_wrong: int = 0
-    logbook_wrong: int = 0
-    answers_wrong: int = 0
-    repairs_left: int = 0
-    secrets_found: int = 0
     push_delay_ms: dict[str, float] = field(default_factory=dict)
     loop_blocked_ms: float = 0.0
     blocked_ms: float = 0.0
@@ -136,18 +106,20 @@ class Verdict:
     is_full: bool = False
     by_source: dict[str, int] = field(default_factory=dict)
     known_gaps: dict[str, KnownGap] = field(default_factory=dict)
+    found: dict[str, list[Any]] = field(default_factory=dict)
     details: dict[str, list[Any]] = field(default_factory=dict)
+    """What else a person wants to read who looks for the reason."""
 
     @property
     def failures(self) -> dict[str, str]:
         """The figures that fail the run, each in words."""
         found = {
-            name: f"{getattr(self, name)} {meaning}"
+            name: f"{self.count(name)} {meaning}"
             for name, meaning in MUST_BE_0.items()
-            if getattr(self, name)
+            if self.count(name)
         }
         for name in ("repeated", "webhooks_repeated"):
-            count, allowed = getattr(self, name), getattr(self, f"{name}_allowed")
+            count, allowed = self.count(name), getattr(self, f"{name}_allowed")
             if count > allowed:
                 found[name] = f"{count} repeated after kills, {allowed} are allowed"
         if self.polls > self.polls_allowed:
@@ -184,15 +156,21 @@ class Verdict:
         """Return whether all that is promised was kept."""
         return not self.failures
 
-    def count(self, name: str, found: Sequence[Any]) -> None:
-        """Set a figure to the number of what was found, and keep it among the details."""
-        setattr(self, name, len(found))
-        self.details[name] = list(found)
+    def note(self, found: Mapping[str, Sequence[Any]]) -> None:
+        """Note what was found, by figure; what was noted before for the same figure is forgotten."""
+        self.found |= {name: list(items) for name, items in found.items()}
+
+    def count(self, name: str) -> int:
+        """Return how much was found for a figure."""
+        return len(self.found.get(name, ()))
 
     def write(self, path: Path) -> None:
         """Write the JSON."""
+        figures = asdict(self)
+        figures["details"] |= figures.pop("found")
+        counts = {name: self.count(name) for name in (*MUST_BE_0, *_ALSO_COUNTED)}
         content = json.dumps(
-            {**asdict(self), "failures": self.failures}, indent=2, ensure_ascii=False
+            {**counts, **figures, "failures": self.failures}, indent=2, ensure_ascii=False
         )
         path.write_text(content + "\n", encoding="utf-8")
 
@@ -202,8 +180,12 @@ class Verdict:
         made = f"{self.deliveries} deliveries about {self.cars} cars in {self.seconds} s"
         suffered = f"{self.bursts} bursts of API trouble, {self.kills} kills, seed {self.seed}"
         ways = ", ".join(f"{count} x {kind}" for kind, count in self.interruptions.items())
-        changes = f"{self.truth} promised changes, {self.announced} published, {self.lost} lost"
-        repeated = f"{self.repeated} repeated after a kill ({self.repeated_allowed} allowed)"
+        changes = (
+            f"{self.truth} promised changes, {self.announced} published, {self.count('lost')} lost"
+        )
+        repeated = (
+            f"{self.count('repeated')} repeated after a kill ({self.repeated_allowed} allowed)"
+        )
         rest = f"{self.unpromised} more published, {unseeable} that nobody could see"
         passed_on = f"{self.webhooks} deliveries passed on, {self.strangers} with a wrong key"
         reactions = f"{self.triggers} runs of automations, {self.commands} commands"

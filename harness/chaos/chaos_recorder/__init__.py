@@ -7,6 +7,7 @@ second reports for how long the event loop was blocked since the last pulse, the
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 from io import FileIO
 import json
 from pathlib import Path
@@ -17,6 +18,7 @@ from homeassistant.const import EVENT_STATE_CHANGED
 from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.typing import ConfigType
+from homeassistant.util import dt as dt_util
 
 FILE = "published.jsonl"
 CLOCK_AHEAD = "clock_ahead"
@@ -67,8 +69,8 @@ async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
     def record_event_entity(event: Event[EventStateChangedData]) -> None:
         entity, state = registry.async_get(event.data["entity_id"]), event.data["new_state"]
         if entity is not None and entity.platform == "jedlix" and state is not None:
-            data = {"unique_id": entity.unique_id, "state": state.state, **state.attributes}
-            write("event_entity", data)
+            data = {"unique_id": entity.unique_id, **state.attributes}
+            write("event_entity", data | {"state": _true_time(state.state, ahead)})
 
     @callback
     def is_event_entity(data: Any) -> bool:
@@ -106,6 +108,12 @@ async def _pulse(write: Callable[..., None], written: Callable[[], float]) -> No
             "memory_mb": round(_resident_pages() * _PAGE_MB, 1),
         }
         write("pulse", data)
+
+
+def _true_time(state: str, ahead: float) -> str:
+    """Return the state of an event entity, which is a time by this clock, as the time that it was."""
+    at = dt_util.parse_datetime(state)
+    return state if at is None else (at - timedelta(seconds=ahead)).isoformat()
 
 
 def _clock_ahead(path: Path) -> float:
