@@ -284,6 +284,13 @@ async def test_the_tenants_list_is_read_until_nothing_is_unknown_well_before_the
     assert len(found) == sum(map(len, pages[:read]))
 
 
+async def test_a_page_of_sessions_without_a_start_is_not_the_last() -> None:
+    pages = [[replace(session("a", 1), started_at=None)], [session("b", 9)]]
+    tenant = Tenant(user=[], tenant=pages)
+    found = await fetcher_of(tenant)[0].tenant_sessions(NOON, known("a", "b"))
+    assert found == [session for page in pages for session in page]
+
+
 async def test_ends_are_read_as_well_and_each_session_is_named_once() -> None:
     running, ended = session("a", 1), session("old", 40)
     tenant = Tenant(user=[], tenant=[[running]], by_end=[[running, ended]])
