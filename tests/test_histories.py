@@ -5,18 +5,24 @@ One Home Assistant goes through all histories at once, one car for each.
 
 from collections import defaultdict
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from aiohttp import web
 from aiohttp.test_utils import TestClient
+from homeassistant.components.recorder.statistics import statistics_during_period
 from homeassistant.config_entries import ConfigSubentryData
 from homeassistant.const import STATE_UNAVAILABLE, STATE_UNKNOWN
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers.recorder import get_instance
 from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.components.recorder.common import (
+    async_wait_recording_done,
+    do_adhoc_statistics,
+)
 
 from custom_components.jedlix.const import DOMAIN, SUBENTRY_USER
 from custom_components.jedlix.publisher import Source
@@ -181,3 +187,111 @@ def differing_events(
             if (sum(known) if known else None) != pytest.approx(true, abs=0.01):
                 wrong.append(f"{history.name}: settled {key} {known}, not {true}")
     return wrong
+
+
+# -- helpers and statistics --------------------------------------------------------------------------------
+
+METERS: Final[dict[str, dict[str, object]]] = {
+    "default": {},
+    "not resetting": {"periodically_resetting": False},
+}
+SENSORS: Final = ("session_energy", "energy_total")
+
+
+@pytest.mark.parametrize("restarts", [(), (3,)], ids=["running", "with a restart"])
+@pytest.mark.timeout(240)
+async def test_utility_meters_and_long_term_statistics_count_what_was_charged(
+    recorder_mock: object,
+    hass: HomeAssistant,
+    cloud: Cloud,
+    time: Time,
+    restarts: tuple[int, ...],
+) -> None:
+    """They count from the first state of the sensor on."""
+    entry = make_entry(cloud)
+    await set_up(hass, entry)
+    began = datetime.now(UTC) - timedelta(minutes=10)
+    first: dict[tuple[str, str], float] = {}
+    meters: dict[tuple[str, str, str], str] = {}
+    for turn in range(ROUNDS):
+        if turn in restarts:
+            assert await hass.config_entries.async_unload(entry.entry_id)
+        time.go_on(HOUR)
+        cloud.turn = turn
+        if turn in restarts:
+            assert await hass.config_entries.async_setup(entry.entry_id)
+        await refresh_all(hass, entry, cloud)
+        await add_meters(hass, cloud, first, meters)
+    wrong: list[str] = []
+    statistics = await sums(hass, began)
+    for user_id, history in cloud.users.items():
+        for sensor in SENSORS:
+            if sensor == "session_energy" and not history.counts_by_session:
+                continue
+            true = (history.truth[0] or 0.0) - first[user_id, sensor]
+            entity_id = id_of(hass, user_id, sensor) or ""
+            counted = {"statistics": statistics.get(entity_id)} if history.only_grows else {}
+            if sensor == "energy_total":
+                counted = {"statistics": statistics.get(entity_id)}
+            if history.only_grows:
+                for meter in METERS:
+                    state = hass.states.get(meters[user_id, sensor, meter])
+                    assert state is not None
+                    counted[meter] = None if state.state == STATE_UNKNOWN else float(state.state)
+            wrong += [
+                f"{history.name}: {name} of {sensor} counted {found}, not {true}"
+                for name, found in counted.items()
+                if (found or 0.0) != pytest.approx(true, abs=0.01)
+            ]
+    assert wrong == []
+
+
+async def add_meters(
+    hass: HomeAssistant,
+    cloud: Cloud,
+    first: dict[tuple[str, str], float],
+    meters: dict[tuple[str, str, str], str],
+) -> None:
+    """Add the meters of each sensor that has come, and note its first state and their ids."""
+    for user_id in cloud.users:
+        for sensor in SENSORS:
+            entity_id = id_of(hass, user_id, sensor)
+            if entity_id is None or (user_id, sensor) in first:
+                continue
+            first[user_id, sensor] = value(hass, user_id, sensor) or 0.0
+            for meter, options in METERS.items():
+                name = f"{user_id} {sensor} {meter}"
+                helper = MockConfigEntry(
+                    domain="utility_meter",
+                    title=name,
+                    options={
+                        "name": name,
+                        "source": entity_id,
+                        "cycle": "none",
+                        "tariffs": [],
+                        "delta_values": False,
+                        "net_consumption": False,
+                        "offset": 0,
+                        "periodically_resetting": True,
+                        "always_available": False,
+                    }
+                    | options,
+                )
+                helper.add_to_hass(hass)
+                assert await hass.config_entries.async_setup(helper.entry_id)
+                (added,) = er.async_entries_for_config_entry(er.async_get(hass), helper.entry_id)
+                meters[user_id, sensor, meter] = added.entity_id
+
+
+async def sums(hass: HomeAssistant, began: datetime) -> dict[str, float]:
+    """Return what the long-term statistics of each sensor of ours have counted."""
+    await async_wait_recording_done(hass)
+    start = began.replace(minute=began.minute // 5 * 5, second=0, microsecond=0)
+    while start < datetime.now(UTC):
+        do_adhoc_statistics(hass, start=start)
+        start += timedelta(minutes=5)
+    await async_wait_recording_done(hass)
+    rows = await get_instance(hass).async_add_executor_job(
+        statistics_during_period, hass, began - HOUR, None, None, "5minute", None, {"sum"}
+    )
+    return {entity_id: found[-1]["sum"] or 0.0 for entity_id, found in rows.items() if found}
