@@ -31,6 +31,7 @@ from .const import CONF_POLL_MINUTES, DEFAULT_POLL_MINUTES, DOMAIN
 from .fleet import Fleet
 from .issues import UserIssues
 from .known_users import KnownUsers
+from .listeners import Listeners
 from .publisher import Publisher, Source
 from .push.event_types import may_concern_settings
 from .push.health import PushHealth
@@ -88,7 +89,10 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         self._store = store
         self._health = health
         self.now = client.clock.now
-        self.offered = OfferedCalls(store.learned_calls, self.now)
+        self.offered_listeners = Listeners[()]()
+        self.offered = OfferedCalls(
+            store.learned_calls, self.now, decided=self.offered_listeners.call
+        )
         self.fleet = Fleet(store)
         self.publisher = Publisher(hass, entry.entry_id)
         self.user_issues = UserIssues(hass, entry)

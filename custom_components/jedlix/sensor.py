@@ -18,7 +18,8 @@ from homeassistant.const import (
     UnitOfPower,
     UnitOfTime,
 )
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.entity import EntityDescription
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.typing import StateType
 
@@ -219,6 +220,21 @@ ACCOUNT_SENSORS = (
 )
 
 
+NOT_OFFERED: Final = SensorEntityDescription(key="not_offered")
+# What is missing where the tenant does not offer a call.
+_FEATURES: Final = {
+    "charge_settings": "charge_settings",
+    "update_charge_settings": "charge_settings",
+    "session_settings": "boost",
+    "user_sessions": "boost",  # its path lies under this one
+    "request_refresh": "refresh",
+    "financials": "financials",
+    "chargers": "chargers",
+    "user_locations": "locations",
+    "webhook_history": "webhook_history",
+}
+
+
 async def async_setup_entry(
     _hass: HomeAssistant,
     entry: JedlixConfigEntry,
@@ -226,6 +242,7 @@ async def async_setup_entry(
 ) -> None:
     """Add the sensors."""
     async_add_entities(AccountSensor(entry, item) for item in ACCOUNT_SENSORS)
+    async_add_entities([NotOfferedSensor(entry, NOT_OFFERED)])
     add_entities(entry, async_add_entities, VehicleSnapshot, VEHICLE_SENSORS, JedlixSensor)
     add_entities(entry, async_add_entities, VehicleSnapshot, TOTALS, TotalSensor)
     add_entities(entry, async_add_entities, Charger, CHARGER_SENSORS, JedlixSensor)
@@ -260,3 +277,32 @@ class AccountSensor(AccountEntity, SensorEntity):
     def native_value(self) -> StateType | datetime:
         """Return the value."""
         return self.entity_description.value_fn(self._push)
+
+
+class NotOfferedSensor(AccountEntity, SensorEntity):
+    """How many features the account lacks because Jedlix does not offer their calls, and which."""
+
+    _attr_entity_category = EntityCategory.DIAGNOSTIC
+
+    def __init__(self, entry: JedlixConfigEntry, description: EntityDescription) -> None:
+        """Read what is known so far."""
+        super().__init__(entry, description)
+        self._coordinator = entry.runtime_data.coordinator
+        self._read()
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Listen to what is learned."""
+        await super().async_added_to_hass()
+        self.async_on_remove(self._coordinator.offered_listeners.add(self._learned))
+
+    def _read(self) -> None:
+        calls = self._coordinator.offered.not_offered
+        features = sorted({_FEATURES[name] for name in calls if name in _FEATURES})
+        self._attr_native_value = len(features)
+        self._attr_extra_state_attributes = {"features": features}
+
+    @callback
+    def _learned(self) -> None:
+        self._read()
+        self.async_write_ha_state()

@@ -133,6 +133,7 @@ def test_changed_settings_have_the_new_values_and_keep_everything_else(
     desired: int | None,
     minimum: int | None,
 ) -> None:
+    raw = {"desiredBatteryLevel": 80, **raw}
     before = ChargeSettings.from_json(raw)
     changed = before.changed(
         smart_charging=smart, desired_battery_level=desired, minimum_battery_level=minimum

@@ -106,6 +106,21 @@ def test_an_answer_makes_a_call_offered_again() -> None:
     assert tenant.experiences == {"chargers": answered}
 
 
+def test_who_asks_hears_what_is_not_offered_and_what_is_again() -> None:
+    heard: list[frozenset[str]] = []
+    tenant = Tenant()
+    tenant.calls = calls = OfferedCalls(
+        tenant.experiences,
+        lambda: at(tenant.minute),
+        decided=lambda: heard.append(calls.not_offered),
+    )
+    for name in ("chargers", "sessions"):  # the second one is documented
+        tenant.refuse(0, 5, 10, 15, name=name)
+    tenant.answer(10 + DAY)
+    tenant.answer(11 + DAY)
+    assert heard == [frozenset({"chargers"}), frozenset()]
+
+
 def test_each_call_has_its_own_experience() -> None:
     tenant = Tenant()
     tenant.refuse(0, 5, 10)

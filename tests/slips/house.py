@@ -255,6 +255,14 @@ class House:
 
     # -- meanwhile -----------------------------------------------------------------------------------------
 
+    def missing_features(self) -> list[str]:
+        """Return what the account's page says that Jedlix does not offer."""
+        state = self.hass.states.get("sensor.jedlix_not_offered")
+        assert state is not None
+        features: list[str] = state.attributes["features"]
+        assert state.state == str(len(features))
+        return features
+
     def nothing_is_gone(self) -> None:
         """See that no device was removed, and that nothing was published as removed or ended."""
         assert not self._removed_devices, f"removed: {self._removed_devices}"

@@ -50,9 +50,8 @@ SESSIONS: Final = st.builds(
     currency=st.sampled_from([None, "EUR", "SEK"]),
 )
 SETTINGS: Final = st.fixed_dictionaries(
-    {},
+    {"isSmartChargingEnabled": st.booleans()},
     optional={
-        "isSmartChargingEnabled": st.booleans(),
         "enableSmartChargingAt": st.none() | TIMES.map(datetime.isoformat),
         "desiredBatteryLevel": st.integers(50, 100),
         "minimumBatteryLevel": LEVELS,

@@ -97,11 +97,25 @@ class OfferedCalls:
         experiences: dict[str, Experience],
         now: Callable[[], datetime],
         endpoints: Endpoints = ENDPOINTS,
+        decided: Callable[[], None] = lambda: None,
     ) -> None:
-        """Start with what was learned before, and keep that up to date; `now` is Jedlix's time."""
+        """Start with what was learned before, and keep that up to date; `now` is Jedlix's time.
+
+        `decided` is called when `not_offered` has changed.
+        """
         self._experiences = experiences
         self._now = now
         self._endpoints = endpoints
+        self._decided = decided
+
+    @property
+    def not_offered(self) -> frozenset[str]:
+        """Return the calls that count as not offered."""
+        return frozenset(
+            name
+            for name, experience in self._experiences.items()
+            if experience.is_refused_for_good and not self._is_documented(name)
+        )
 
     def is_offered(self, name: str) -> bool:
         """Return whether to make a call: it is offered as far as is known, or to be tried again.
@@ -120,6 +134,8 @@ class OfferedCalls:
         """Note that the tenant answered a call with what was asked for."""
         before = self._experiences.get(name, Experience())
         self._experiences[name] = before.after_answer(self._now())
+        if before.is_refused_for_good:
+            self._decided()
 
     def note_list(self, name: str, items: Collection[object]) -> None:
         """Note that the tenant answered a call with a list of what was asked for.
@@ -134,11 +150,12 @@ class OfferedCalls:
 
     def note_refusal(self, name: str, err: JedlixError) -> None:
         """Note that the tenant refused a call, or answered with something else."""
-        before = self._experiences.get(name, Experience())
-        after = before.after_refusal(self._now())
-        self._experiences[name] = after
-        if after.is_refused_for_good and not before.is_refused_for_good:
+        before = self.not_offered
+        known = self._experiences.get(name, Experience())
+        self._experiences[name] = known.after_refusal(self._now())
+        if name in self.not_offered - before:
             _LOGGER.info("This Jedlix tenant does not offer %s: %s", name, err)
+            self._decided()
 
     def describe(self, name: str) -> dict[str, Json]:
         """Return what is known of a call, for a person: whether it is offered, since when, how sure."""
