@@ -396,16 +396,27 @@ HISTORIES: Final = (
             a(
                 s("a", 0.5, 1.5, 2.0, 0.2, 0.2),
                 s("b", 1.5, 1.5, 0.0, 0.0, 0.0),
-                s("c", 1.6, None, 0.5, 0.1, 0.1),
+                s("c", 1.5, None, 0.5, 0.1, 0.1),
             ),
             a(
                 s("a", 0.5, 1.5, 2.0, 0.2, 0.2),
                 s("b", 1.5, 1.5, 0.0, 0.0, 0.0),
-                s("c", 1.6, 2.5, 4.0, 0.4, 0.4),
+                s("c", 1.5, 2.5, 4.0, 0.4, 0.4),
             ),
         ],
         truth=(6.0, 0.6, 0.6),
         ends=3,
+    ),
+    History(
+        name="two sessions that begin at one moment",
+        answers=[
+            a(s("a", 0.5, None, 1.0, 0.1, 0.1)),
+            a(s("b", 0.5, None, 0.5, 0.1, 0.1), s("a", 0.5, 1.5, 2.0, 0.2, 0.2)),
+            a(s("b", 0.5, 2.5, 4.0, 0.4, 0.4), s("a", 0.5, 1.5, 2.0, 0.2, 0.2)),
+        ],
+        truth=(6.0, 0.6, 0.6),
+        ends=2,
+        counts_by_session=False,  # in statistics a new session has another start
     ),
 )
 ROUNDS: Final = max(len(history.answers) for history in HISTORIES) + 1

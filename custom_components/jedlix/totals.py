@@ -8,6 +8,7 @@ restart the state goes on from the last one that was written.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import dropwhile, takewhile
 from typing import Final, override
 
 from homeassistant.components.sensor import (
@@ -64,9 +65,15 @@ def _session_totals(before: VehicleSnapshot, car: VehicleSnapshot, figure: str) 
     if (latest := car.latest_session) is None:
         return []
     sessions = car.ledger.sessions
-    latest = sessions.get(latest.id, latest)
-    began, written = _start_of(latest), before.latest_session or latest
-    since = [item for item in sessions.values() if _start_of(written) <= _start_of(item) < began]
+    sessions.setdefault(latest.id, latest)
+    written = before.latest_session or latest
+    # Those that began at one moment stay in the order in which they were found.
+    until_latest = takewhile(
+        lambda item: item.id != latest.id, sorted(sessions.values(), key=_start_of)
+    )
+    since = dropwhile(
+        lambda item: item.id != written.id and _start_of(item) <= _start_of(written), until_latest
+    )
     return [
         Total(
             span=session.id,
@@ -74,7 +81,7 @@ def _session_totals(before: VehicleSnapshot, car: VehicleSnapshot, figure: str) 
             last_reset=session.started_at,
             currency=session.currency or car.ledger.currency,
         )
-        for session in [*sorted(since, key=_start_of), latest]
+        for session in (*since, sessions[latest.id])
     ]
 
 

@@ -131,6 +131,30 @@ def test_the_newest_session_has_its_newest_figures() -> None:
     assert more.open_sessions["s"].energy_kwh == 2.0
 
 
+@pytest.mark.parametrize(
+    ("answers", "latest"),
+    [
+        ([[session("a", 1, 1), session("b", 1)]], "b"),
+        ([[session("b", 1), session("a", 1, 1)]], "b"),
+        ([[session("a", 1)], [session("b", 1), session("a", 1, 1)]], "b"),
+        ([[session("b", 1)], [session("a", 1, 1), session("b", 1)]], "b"),
+        ([[session("a", 1)], [session("b", 1)], [session("b", 1, 2)], [session("a", 1, 3)]], "b"),
+        ([[session("a", 1)], [session("b", 1)], [session("a", 1, 2)], [session("b", 1, 3)]], "b"),
+    ],
+)
+def test_of_sessions_that_begin_at_one_moment_the_one_found_last_is_the_newest(
+    answers: list[list[Session]], latest: str
+) -> None:
+    car_now = known(read_at=9)
+    for listed in answers:
+        car_now = car_now.advance(car(CHARGING, 9), listed, at(9))
+        if len(car_now.open_sessions) == 2:
+            assert car_now.session is not None
+            assert car_now.session.id == latest
+    assert car_now.latest_session is not None
+    assert car_now.latest_session.id == latest
+
+
 def test_the_session_of_a_plug_in_is_remembered_until_the_unplug() -> None:
     ended = known(session("s", 1)).advance(car(CHARGING, 2), [session("s", 1, 2)], at(2))
     assert ended.plug_session == session("s", 1)

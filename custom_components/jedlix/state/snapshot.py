@@ -6,6 +6,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, tzinfo
+import math
 from types import MappingProxyType
 from typing import Final, Self
 
@@ -41,7 +42,7 @@ class VehicleSnapshot:
     `status`: the last charge state that was known. `unknown` is no change (SDK).
     `open_sessions`: the sessions without an end, by id.
     `ended_sessions`: when each remembered session ended, by id.
-    `latest_session`: the newest session of all.
+    `latest_session`: the newest session of all; of those that began at one moment, the one found last.
     `plug_session`: the newest session of the current plug-in, None while the car is unplugged.
     `boost_session_id`: the session that is boosted. The API may not report it, so a command of ours is
     remembered with its session.
@@ -76,7 +77,7 @@ class VehicleSnapshot:
 
         A session ends with the plug (documented): none is running once the car is known to be unplugged.
         """
-        newest = max(self.open_sessions.values(), key=_started, default=None)
+        newest = _newest(self.open_sessions.values())
         reading = self.vehicle.charge_state
         is_over = (
             newest is not None
@@ -171,7 +172,9 @@ class VehicleSnapshot:
         }
         forgotten = self.ended_sessions.keys() - ended.keys()
         latest = self.latest_session
-        sessions = [_without_future_end(session, now) for session in sessions]
+        sessions = sorted(
+            (_without_future_end(session, now) for session in sessions), key=_started_and_ended
+        )
         for session in sessions:
             if session.ended_at is not None:
                 open_sessions.pop(session.id, None)
@@ -180,9 +183,9 @@ class VehicleSnapshot:
                 # An end is final: a late answer does not open the session again. An estimated one is not.
                 open_sessions[session.id] = session
                 ended.pop(session.id, None)
-            if latest is None or session.id == latest.id or _started(session) > _started(latest):
+            if latest is None or session.id == latest.id or self._is_later(session, latest):
                 latest = session
-        running = max(open_sessions.values(), key=_started, default=None)
+        running = _newest(open_sessions.values())
         boosted = self.boost_session_id
         for session in sessions:
             if session.is_boosted and session.ended_at is None:
@@ -211,6 +214,16 @@ class VehicleSnapshot:
             ledger=_with_charging(self.ledger.watch(now).advance(sessions), self.vehicle, vehicle),
             fetched=tuple({item.id: item for item in sessions if item.ended_at}.values()),
         )
+
+    def _is_later(self, session: Session, latest: Session) -> bool:
+        """Return whether a session comes after the latest one.
+
+        Of two that began at one moment it is the one that was found last, unless it had ended before. Once
+        both are known, that stays so, whichever ends first.
+        """
+        if session.id in self.ledger.listed:
+            return _started(session) > _started(latest)
+        return _started_and_ended(session) >= _started_and_ended(latest)
 
     def close(self, session_id: str, last_seen: datetime) -> Self:
         """Return this snapshot without a session that Jedlix no longer lists.
@@ -455,6 +468,17 @@ class UserSnapshot:
 def _started(session: Session) -> float:
     """Return the start in seconds, to order sessions by; a session without a start is the oldest."""
     return 0.0 if session.started_at is None else session.started_at.timestamp()
+
+
+def _started_and_ended(session: Session) -> tuple[float, float]:
+    """Return start and end in seconds, to order sessions by; one without an end comes last."""
+    end = math.inf if session.ended_at is None else session.ended_at.timestamp()
+    return _started(session), end
+
+
+def _newest(sessions: Iterable[Session]) -> Session | None:
+    """Return the session that began last; of those that began at one moment, the one that was found last."""
+    return max(reversed(tuple(sessions)), key=_started, default=None)
 
 
 def _newer_reading(known: Vehicle, fetched: Vehicle, now: datetime) -> Vehicle:
