@@ -200,6 +200,28 @@ async def test_pauses_differ_a_little_from_home_to_home(
     assert len(set(waits)) > 10
 
 
+@pytest.mark.parametrize("kind", ["empty_list", "empty_object", "html"])
+async def test_a_list_that_never_named_ours_has_nothing_made_again(
+    hass: HomeAssistant, sim: Simulator, callback_url: str, waits: list[float], kind: str
+) -> None:
+    """A wrong address may answer with an empty list; each pass would then make everything once more."""
+    sim.strike({"kind": kind, "endpoints": ["subscriptions"]})
+    entry = await set_up_with_push(hass, sim, callback_url)
+    made = urls_at(sim)
+    assert len(sim.webhooks.subscriptions) == len(made)
+    before = len(registration_calls(sim))
+    for _ in range(2):
+        await push_of(entry).registration._register()
+    assert registration_calls(sim)[before:] == ["GET 200"] * 2
+    assert len(sim.webhooks.subscriptions) == len(made)
+    # All the same, a person can have them made again, and the entry deletes what it made.
+    push_of(entry).resubscribe()
+    await until(hass, lambda: len(registration_calls(sim)) == before + 3 + len(made))
+    assert urls_at(sim) == made
+    await hass.config_entries.async_remove(entry.entry_id)
+    assert urls_at(sim) == {}
+
+
 # -- it fails ----------------------------------------------------------------------------------------------
 
 # The callback, its URL, the faults of the simulator, and the problem that is shown.

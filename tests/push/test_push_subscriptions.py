@@ -211,6 +211,7 @@ async def test_an_inactive_subscription_is_updated(tenant: Tenant) -> None:
 
 async def test_a_subscription_that_is_gone_is_made_again(tenant: Tenant) -> None:
     await tenant.reconcile()
+    await tenant.reconcile()
     tenant.sim.strike({"subscriptions_gone": True})
     assert await tenant.reconcile() == [LIST, *["POST 201"] * 3]
     assert tenant.held_by_jedlix == tenant.ours()
@@ -247,6 +248,7 @@ async def test_a_type_that_is_not_offered_does_not_stop_the_others(tenant: Tenan
 
 
 async def test_a_renewal_that_is_refused_leaves_what_works(tenant: Tenant) -> None:
+    await tenant.reconcile()
     await tenant.reconcile()
     held = dict(tenant.held)
     tenant.sim.faults.subscription_status = 422
@@ -421,11 +423,49 @@ async def test_no_key_is_logged(tenant: Tenant, caplog: pytest.LogCaptureFixture
     assert WEBHOOK_KEY not in caplog.text
 
 
+# -- lists that prove nothing ------------------------------------------------------------------------------
+
+
+async def test_an_empty_list_counts_once_if_it_named_ours_before(tenant: Tenant) -> None:
+    """What Jedlix lost is made again; a list that stays empty then makes nothing a second time."""
+    await tenant.reconcile()
+    assert await tenant.reconcile() == [LIST]
+    tenant.sim.strike({"subscriptions_gone": True})
+    assert await tenant.reconcile() == [LIST, *["POST 201"] * 3]
+    assert await tenant.reconcile() == [LIST]
+    tenant.sim.strike({"kind": "empty_list", "endpoints": ["subscriptions"]})
+    assert await tenant.reconcile() == [LIST, *["POST 201"] * 3]
+    for _ in range(2):
+        assert await tenant.reconcile() == [LIST]
+    tenant.sim.clear_faults()
+    # The list works again: what it names twice is deleted.
+    assert await tenant.reconcile() == [LIST, *["DELETE 204"] * 3]
+    assert tenant.held_by_jedlix == tenant.ours()
+
+
+async def test_a_list_that_names_only_others_counts_no_more_than_an_empty_one(
+    tenant: Tenant,
+) -> None:
+    tenant.sim.webhooks.create("userCreated", "https://other.example", "k", is_active=True)
+    await tenant.reconcile()
+    ours = tenant.held.copy()
+    for number, item in enumerate(list(tenant.sim.webhooks.subscriptions.values())):
+        if number:
+            tenant.sim.webhooks.delete(item)
+    assert await tenant.reconcile() == [LIST]
+    assert tenant.held == ours
+
+
 # -- the store ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    "held", [HeldSubscription("https://a", "hash", "id"), HeldSubscription("https://a", "hash")]
+    "held",
+    [
+        HeldSubscription("https://a", "hash", "id"),
+        HeldSubscription("https://a", "hash"),
+        HeldSubscription("https://a", "hash", "id", is_listed=True),
+    ],
 )
 def test_the_store_keeps_a_subscription(held: HeldSubscription) -> None:
     assert HeldSubscription.from_json(held.as_json()) == held

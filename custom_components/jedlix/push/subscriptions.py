@@ -24,7 +24,7 @@ from ..api import (
     Rejected,
     Subscription,
 )
-from ..api.reading import Fields, Json, text
+from ..api.reading import Fields, Json, boolean, text
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -33,11 +33,15 @@ _NOT_OFFERED: Final = (NotFound, Forbidden, BadAnswer)
 
 @dataclass(frozen=True, slots=True)
 class HeldSubscription:
-    """A subscription that we made: its URL, the hash of its key, and its id where Jedlix gave one."""
+    """A subscription that we made: its URL, the hash of its key, and its id where Jedlix gave one.
+
+    `is_listed` says that Jedlix's list has named it.
+    """
 
     url: str
     key_hash: str
     id: str | None = None
+    is_listed: bool = False
 
     @classmethod
     def from_json(cls, data: object) -> Self:
@@ -47,11 +51,17 @@ class HeldSubscription:
             url=fields.required_id("url"),
             key_hash=text(fields.get("keyhash")) or "",
             id=text(fields.get("id")),
+            is_listed=boolean(fields.get("islisted")) is True,
         )
 
     def as_json(self) -> dict[str, Json]:
         """Return one for the store."""
-        return {"url": self.url, "key_hash": self.key_hash, "id": self.id}
+        return {
+            "url": self.url,
+            "key_hash": self.key_hash,
+            "id": self.id,
+            "is_listed": self.is_listed,
+        }
 
 
 # by event type: Jedlix takes one type per subscription (documented)
@@ -108,7 +118,8 @@ async def reconcile(
             # A subscription that could not be renewed may still work, so it stays.
         else:
             failed = None
-            held[event_type] = HeldSubscription(url, key_hash, keep.id)
+            is_listed = known is not None and known.is_listed and matches != []
+            held[event_type] = HeldSubscription(url, key_hash, keep.id, is_listed=is_listed)
         ours = [item for item in ours if item.id != keep.id or item.event_type != event_type]
     await unsubscribe(client, ours)
     for event_type in held.keys() - set(wanted):
@@ -188,6 +199,9 @@ async def _ours(
 ) -> list[Subscription]:
     """Return our subscriptions as Jedlix lists them, or as we remember them where it offers no list.
 
+    A list without any of ours counts only if it has named one that we hold: a wrong address may answer with
+    an empty one. What is then made again was not listed yet, so a second such list counts no more.
+
     Ours are those that we remember by URL or id, that lead to our URL, or that lead to us and nowhere. One
     with our webhook id at another address belongs to another copy of this Home Assistant, and is left
     alone.
@@ -195,10 +209,7 @@ async def _ours(
     try:
         listed = await client.subscriptions()
     except REFUSALS:
-        return [
-            Subscription(id=known.id, event_type=event_type, endpoint_url=known.url)
-            for event_type, known in held.items()
-        ]
+        return _remembered(held)
     urls = {url, *(known.url for known in held.values())}
     ids = {known.id for known in held.values() if known.id is not None}
     ours = [
@@ -215,7 +226,19 @@ async def _ours(
                 "Jedlix delivers %s to another Home Assistant with the same webhook; it is left alone",
                 item.event_type,
             )
+    if not ours and not any(known.is_listed for known in held.values()):
+        return _remembered(held)
+    for event_type in held.keys() & {item.event_type for item in ours}:
+        known = held[event_type]
+        held[event_type] = HeldSubscription(known.url, known.key_hash, known.id, is_listed=True)
     return ours
+
+
+def _remembered(held: HeldSubscriptions) -> list[Subscription]:
+    return [
+        Subscription(id=known.id, event_type=event_type, endpoint_url=known.url)
+        for event_type, known in held.items()
+    ]
 
 
 async def _write(
