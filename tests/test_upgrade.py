@@ -6,6 +6,7 @@ event types.
 """
 
 from copy import deepcopy
+from datetime import timedelta
 import json
 from pathlib import Path
 from typing import Any, Final
@@ -13,15 +14,18 @@ from typing import Any, Final
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr, entity_registry as er, issue_registry as ir
+from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.jedlix.const import CONF_EVENT_TYPES, DOCUMENTED_EVENT_TYPES, DOMAIN
+from custom_components.jedlix.publisher import Source
 from custom_components.jedlix.push.event_types import DEFAULT_EVENT_TYPES
+from custom_components.jedlix.state.ledger import SESSIONS_REMEMBERED
 from custom_components.jedlix.store import JedlixStore
 from simulator.app import Simulator
 from tests.conftest import StartSimulator
-from tests.tools import set_up, until
+from tests.tools import record_events, set_up, until
 
 SAMPLES: Final = Path(__file__).parent / "samples"
 
@@ -165,6 +169,63 @@ async def test_event_types_of_an_earlier_version_join_the_default(
     assert entry.options.get(CONF_EVENT_TYPES) == expected
     assert entry.options["poll_minutes"] == 7
     assert "find_event_types" not in entry.options
+
+
+@pytest.mark.parametrize(("mode", "page_size"), [("default", 100), ("strict", 2)])
+async def test_a_car_that_was_stored_without_a_ledger_gets_one_of_all_that_jedlix_lists(
+    hass: HomeAssistant,
+    hass_storage: dict[str, Any],
+    start_simulator: StartSimulator,
+    entry: MockConfigEntry,
+    monkeypatch: pytest.MonkeyPatch,
+    mode: str,
+    page_size: int,
+) -> None:
+    """Also where only the tenant's list is there, of which only the newest pages are read otherwise."""
+    monkeypatch.setattr("custom_components.jedlix.api.client.PAGE_SIZE", page_size)
+    sim = await start_simulator(users=2, mode=mode)
+    now = dt_util.utcnow()
+    stored = deepcopy(STORE)
+    stored["data"]["checkpoint"] = (now - timedelta(minutes=1)).isoformat()
+    for user in stored["data"]["users"]:
+        for car in user["vehicles"].values():
+            for session in car["open_sessions"].values():
+                session["started_at"] = (now - timedelta(hours=1)).isoformat()
+    hass_storage[STORE["key"]] = stored
+    entry.add_to_hass(hass)
+    urls = {"base_url": sim.url, "token_url": f"{sim.url}/oauth/token", "audience": sim.url}
+    hass.config_entries.async_update_entry(entry, data=entry.data | urls)
+    recorded = record_events(hass)
+    await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    for user in entry.runtime_data.coordinator.fleet.vehicles:
+        assert await entry.runtime_data.coordinator.refresher.refresh(user[0], Source.POLL) is None
+    for (user_id, vehicle_id), car in entry.runtime_data.coordinator.fleet.vehicles.items():
+        own = [
+            session
+            for session in sim.world.sessions.by_id.values()
+            if session.vehicle_id == vehicle_id
+        ]
+        remembered = {item.id for item in own if item.start > now - SESSIONS_REMEMBERED}
+        assert len(remembered) > 1
+        assert remembered <= car.ledger.sessions.keys()
+        if mode == "strict":
+            continue  # there are no figures
+        entity_id = er.async_get(hass).async_get_entity_id(
+            "sensor", DOMAIN, f"{user_id}_{vehicle_id}_energy_total"
+        )
+        assert (state := hass.states.get(entity_id or "")) is not None
+        # The first page of the tenant's list names them all.
+        energy = sum(item.energy_kwh for item in own)
+        assert float(state.state) == pytest.approx(energy, abs=0.01 * len(own))
+    # What was published before the upgrade is not published again.
+    ended = {
+        item
+        for user in stored["data"]["users"]
+        for car in user["vehicles"].values()
+        for item in car["ended_sessions"]
+    }
+    assert not ended & {change["session_id"] for change in recorded.settled}
 
 
 async def test_entities_keep_their_ids_and_whether_they_are_disabled(

@@ -218,7 +218,7 @@ class Refresher:
             return await self._fetcher.user(
                 user_id,
                 oldest_open=before.oldest_open_start,
-                known_until=self._known.known_until(user_id),
+                known_until=None if before.lacks_ledger else self._known.known_until(user_id),
             )
         except NotFound as err:
             if not err.is_answer or not before.vehicles:

@@ -73,6 +73,54 @@ async def test_all_pages_are_read(client: JedlixClient, cloud: Cloud) -> None:
     ]
 
 
+NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+WHOLE_LISTS: dict[str, Callable[[JedlixClient], Awaitable[tuple[Any, ...]]]] = {
+    "vehicles": lambda it: it.vehicles("anna"),
+    "chargers": lambda it: it.chargers("anna"),
+    "charging-locations": lambda it: it.user_locations("anna"),
+    "financials": lambda it: it.financials("anna", started_from=NOON, started_to=NOON),
+    "subscriptions": lambda it: it.subscriptions(),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "with_ids"), [*((name, True) for name in WHOLE_LISTS), ("subscriptions", False)]
+)
+async def test_a_list_that_comes_in_pages_is_whole(
+    client: JedlixClient, cloud: Cloud, name: str, with_ids: bool
+) -> None:
+    """The first page may be smaller than those that are asked for."""
+
+    def items(ids: str) -> list[dict[str, str]]:
+        return [
+            {"eventType": item, "endpointUrl": "https://home.example"}
+            | ({"id": item} if with_ids else {})
+            for item in ids
+        ]
+
+    cloud.say(
+        page("", 1, 3, items=items("a")),
+        page("", 1, 2, items=items("ab")),
+        page("", 2, 2, items=items("bc")),
+    )
+    found = await WHOLE_LISTS[name](client)
+    assert [getattr(item, "event_type", item.id) for item in found] == ["a", "b", "c"]
+    assert [call.query.get("pageIndex") for call in cloud.calls] == [None, "1", "2"]
+    assert {call.query.get("startTimeFrom") for call in cloud.calls} == (
+        {"2026-01-31T12:00:00.000Z"} if name == "financials" else {None}
+    )
+
+
+@pytest.mark.parametrize("name", WHOLE_LISTS)
+async def test_a_list_without_pages_takes_one_call(
+    client: JedlixClient, cloud: Cloud, name: str
+) -> None:
+    cloud.otherwise = Reply(body=[])
+    assert await WHOLE_LISTS[name](client) == ()
+    (call,) = cloud.calls
+    assert not any(parameter.startswith("page") for parameter in call.query)
+
+
 @pytest.mark.parametrize(
     "reply",
     [

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime
 from http import HTTPStatus
 import random
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -50,6 +50,13 @@ BACK_OFF: Final = (0.5, 2.0)
 MAX_WAIT: Final = 10.0
 
 type _Params = dict[str, str | datetime | None]
+
+
+class _Item(Protocol):
+    """An item of a list; one without an id is recognized by its content."""
+
+    @property
+    def id(self) -> str | None: ...
 
 
 class JedlixClient:
@@ -116,22 +123,23 @@ class JedlixClient:
 
     async def vehicles(self, user_id: str) -> tuple[Vehicle, ...]:
         """Return the cars of a user (documented); NotFound when there is no such user."""
-        data = await self._call("vehicles", user_id=user_id)
-        return read_page(data, lambda item: Vehicle.from_json(item, user_id)).items
+        return await self._all(
+            "vehicles", lambda item: Vehicle.from_json(item, user_id), user_id=user_id
+        )
 
     async def chargers(self, user_id: str) -> tuple[Charger, ...]:
         """Return the chargers of a user with their state (SDK)."""
-        data = await self._call("chargers", user_id=user_id)
-        return read_page(data, lambda item: Charger.from_json(item, user_id)).items
+        return await self._all(
+            "chargers", lambda item: Charger.from_json(item, user_id), user_id=user_id
+        )
 
     async def user_locations(self, user_id: str) -> tuple[ChargingLocation, ...]:
         """Return the charging locations of a user (SDK)."""
-        data = await self._call("user_locations", user_id=user_id)
-        return read_page(data, ChargingLocation.from_json).items
+        return await self._all("user_locations", ChargingLocation.from_json, user_id=user_id)
 
     def location_pages(self) -> AsyncIterator[tuple[ChargingLocation, ...]]:
         """Yield the charging locations of all users, newest first (documented)."""
-        return self._pages("locations", ChargingLocation.from_json, {}, lambda item: item.id)
+        return self._pages("locations", ChargingLocation.from_json)
 
     # -- sessions ------------------------------------------------------------------------------------------
 
@@ -155,12 +163,11 @@ class JedlixClient:
             "endTimeFrom": ended_from,
         }
         if user_id is None:
-            return self._pages("sessions", Session.from_json, params, lambda item: item.id)
+            return self._pages("sessions", Session.from_json, params)
         return self._pages(
             "user_sessions",
             lambda item: Session.from_json(item, user_id),
             params,
-            lambda item: item.id,
             user_id=user_id,
         )
 
@@ -174,12 +181,12 @@ class JedlixClient:
         self, user_id: str, *, started_from: datetime, started_to: datetime
     ) -> tuple[Session, ...]:
         """Return sessions with their costs and savings (documented; path and shape: assumed, A7)."""
-        data = await self._call(
+        return await self._all(
             "financials",
+            lambda item: Session.from_json(item, user_id),
             {"startTimeFrom": started_from, "startTimeTo": started_to},
             user_id=user_id,
         )
-        return read_page(data, lambda item: Session.from_json(item, user_id)).items
 
     async def boost(self, user_id: str, session_id: str, *, enabled: bool) -> None:
         """Charge now to the desired level, or go back to smart (body documented, path assumed, A5)."""
@@ -252,7 +259,7 @@ class JedlixClient:
 
     async def subscriptions(self) -> tuple[Subscription, ...]:
         """Return the tenant's webhook subscriptions (assumed, A10)."""
-        return read_page(await self._call("subscriptions"), Subscription.from_json).items
+        return await self._all("subscriptions", Subscription.from_json)
 
     async def update_subscription(
         self, subscription_id: str, event_type: str, endpoint_url: str, key: str
@@ -285,32 +292,44 @@ class JedlixClient:
                 "timestampFrom": since,
                 "timestampTo": until,
             },
-            lambda item: item.id,
         )
         async for page in pages:
             yield tuple(item.message for item in page)
 
     # -- calls ---------------------------------------------------------------------------------------------
 
-    async def _pages[T](
+    async def _all[T: _Item](
         self,
         name: str,
         read: Callable[[object], T],
-        params: _Params,
-        identity: Callable[[T], str],
+        params: _Params | None = None,
+        **ids: str,
+    ) -> tuple[T, ...]:
+        """Return a whole list. These are plain arrays (SDK); where one comes in pages, all are read."""
+        first = read_page(await self._call(name, params, **ids), read)
+        if not first.has_more:
+            return first.items
+        pages = self._pages(name, read, params, **ids)
+        return tuple([item async for page in pages for item in page])
+
+    async def _pages[T: _Item](
+        self,
+        name: str,
+        read: Callable[[object], T],
+        params: _Params | None = None,
         **ids: str,
     ) -> AsyncIterator[tuple[T, ...]]:
         """Yield pages until none is left, or until one has no new items (paging not understood)."""
-        seen: set[str] = set()
+        seen: set[object] = set()
         for index in range(1, MAX_PAGES + 1):
             paging: _Params = {"pageSize": str(PAGE_SIZE), "pageIndex": str(index)}
-            page = read_page(await self._call(name, params | paging, **ids), read)
-            new = tuple(item for item in page.items if identity(item) not in seen)
+            page = read_page(await self._call(name, (params or {}) | paging, **ids), read)
+            new = tuple(item for item in page.items if (item.id or item) not in seen)
             if new:
                 yield new
             if not new or not page.has_more:
                 return
-            seen.update(map(identity, new))
+            seen.update(item.id or item for item in new)
 
     async def _call(
         self,

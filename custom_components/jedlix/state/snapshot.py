@@ -278,9 +278,14 @@ class UserSnapshot:
         ]
         return min(starts, default=None)
 
+    @property
+    def lacks_ledger(self) -> bool:
+        """Return whether a car was stored before there were ledgers: then all of its sessions are read."""
+        return any(car.ledger.watched_since is None for car in self.vehicles.values())
+
     def needs_sessions(self, vehicles: Iterable[Vehicle]) -> bool:
         """Return whether a car is new, or its charge state changed: then its sessions are read as well."""
-        return any(
+        return self.lacks_ledger or any(
             (known := self.vehicles.get(vehicle.id)) is None
             or known.vehicle.charge_state.status is not vehicle.charge_state.status
             for vehicle in vehicles
