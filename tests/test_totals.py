@@ -1,0 +1,121 @@
+"""Totals of a month: they begin again at local midnight of the first, also where the clock has changed."""
+
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime, timedelta
+from itertools import count
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from aiohttp import web
+from aiohttp.test_utils import TestClient
+from homeassistant.core import Event, HomeAssistant, callback
+from homeassistant.helpers.event import async_track_state_change_event
+from homeassistant.util import dt as dt_util
+import pytest
+from pytest_homeassistant_custom_component.common import async_fire_time_changed
+
+from tests.histories import HOUR, Cloud, History, a, s
+from tests.test_histories import Time, id_of, make_entry, refresh_all, time, value
+from tests.tools import set_up
+
+__all__ = ["time"]
+
+AMSTERDAM: Final = ZoneInfo("Europe/Amsterdam")
+USER: Final = "user-0"
+SECOND: Final = timedelta(seconds=1)
+
+type StartCloud = Callable[[History, datetime], Any]
+
+
+@pytest.fixture
+async def start_cloud(
+    home: TestClient[web.Request, web.Application], time: Time
+) -> AsyncIterator[StartCloud]:
+    """Return a function that starts a cloud with one history."""
+    clouds: list[Cloud] = []
+
+    async def start(history: History, began: datetime) -> Cloud:
+        clouds.append(Cloud(began=began, now=time.now, histories=[history]))
+        await clouds[-1].start()
+        return clouds[-1]
+
+    yield start
+    for cloud in clouds:
+        await cloud.runner.cleanup()
+
+
+def coming_month(*, clock_changes: bool) -> tuple[datetime, datetime]:
+    """Return the beginning and the end of a month in Amsterdam in which the clock changes, or not."""
+    now = datetime.now(AMSTERDAM)
+    first = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    for months in count(1):
+        month = now.month + months
+        begin, end = (
+            first.replace(year=now.year + (it - 1) // 12, month=(it - 1) % 12 + 1)
+            for it in (month, month + 1)
+        )
+        if (begin.utcoffset() != end.utcoffset()) is clock_changes:
+            return begin, end
+    raise AssertionError
+
+
+@pytest.mark.parametrize("clock_changes", [False, True])
+async def test_the_month_begins_again_at_local_midnight(
+    hass: HomeAssistant,
+    start_cloud: StartCloud,
+    time: Time,
+    monkeypatch: pytest.MonkeyPatch,
+    clock_changes: bool,
+) -> None:
+    """A quarter of a session over the beginning of the month belongs to the month before."""
+    await hass.config.async_set_time_zone("Europe/Amsterdam")
+    monkeypatch.setattr(dt_util, "now", lambda zone=None: time.now().astimezone(zone or AMSTERDAM))
+    begin, midnight = coming_month(clock_changes=clock_changes)
+    evening = midnight.astimezone(dt_util.UTC) - 2 * HOUR
+    month = (midnight.astimezone(dt_util.UTC) - begin.astimezone(dt_util.UTC)) / HOUR
+    old = s("old", 1 - month, 5 - month, 8.0, 0.8, 0.4)
+    first, second = s("a", 0.2, 1.2, 5.0, 0.5, 0.1), s("b", 2.1, 2.9, 3.0, 0.3, 0.1)
+    history = History(
+        name="over the end of a month",
+        answers=[a(old, first), a(old, first, second)],
+        truth=(16.0, 1.6, 0.6),
+        ends=1,
+    )
+    time.go_on(evening + 1.5 * HOUR - time.now())
+    cloud = await start_cloud(history, evening)
+    entry = make_entry(cloud)
+    await set_up(hass, entry)
+    await refresh_all(hass, entry, cloud)
+    assert value(hass, USER, "energy_this_month") == pytest.approx(11.0)
+    assert value(hass, USER, "energy_total") == pytest.approx(13.0)
+    entity_id = id_of(hass, USER, "energy_this_month") or ""
+    assert reset_of(hass, entity_id) == begin
+    written = record_states(hass, entity_id)
+    time.go_on(midnight + SECOND - time.now())
+    async_fire_time_changed(hass, time.now())
+    await hass.async_block_till_done()
+    assert written == [0.0]
+    assert reset_of(hass, entity_id) == midnight
+    time.go_on(HOUR)
+    cloud.turn = 1
+    await refresh_all(hass, entry, cloud)
+    assert written == [0.0, 3.0]
+    assert reset_of(hass, entity_id) == midnight
+    assert value(hass, USER, "energy_total") == pytest.approx(16.0)
+
+
+def reset_of(hass: HomeAssistant, entity_id: str) -> datetime | None:
+    state = hass.states.get(entity_id)
+    return None if state is None else dt_util.parse_datetime(state.attributes["last_reset"])
+
+
+def record_states(hass: HomeAssistant, entity_id: str) -> list[float]:
+    """Record the states that are written from now on."""
+    written: list[float] = []
+
+    @callback
+    def keep(event: Event[Any]) -> None:
+        written.append(float(event.data["new_state"].state))
+
+    async_track_state_change_event(hass, entity_id, keep)
+    return written
