@@ -36,7 +36,7 @@ from tests.tools import make_entry, record_events, set_up, until
 NOON: Final = datetime(2030, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
 HELD: Final = HeldSubscription("https://ha.example/api/webhook/w", "print", "s-1")
 MARK: Final = ImportMark(NOON, 7)
-REFUSED = Refusal(reason=Reason.UNKNOWN, at=NOON, count=2, version="0.1.0")
+REFUSED = Refusal(reason=Reason.UNKNOWN_NAME, at=NOON, count=2, version="0.1.0")
 LEARNED: Final = Experience(answered_at=NOON, refusals=2, refused_since=NOON, refused_at=NOON)
 
 
@@ -108,7 +108,7 @@ def fill(store: JedlixStore) -> None:
     store.push.refused_types["sessionStarted"] = REFUSED
     store.push.reports_changes = True
     store.reports.removed_users["u"] = NOON
-    store.push.last_delivery = NOON
+    store.push.last_delivery = store.push.last_tests = NOON
     store.learned_calls["user_sessions"] = LEARNED
     store.imported["u_1"] = MARK
     store.credentials.note_refusal(NOON)
@@ -133,6 +133,7 @@ async def test_everything_that_was_saved_is_loaded(
         "reports_changes",
         "reports",
         "last_delivery",
+        "last_tests",
         "learned_calls",
         "imported",
         "credentials",
@@ -143,7 +144,7 @@ async def test_everything_that_was_saved_is_loaded(
     assert not again.push.inbox.add("e-1", NOON.timestamp() + 60)
     assert again.tenant_read_at == NOON
     assert again.push.subscriptions == {"userCreated": HELD}
-    assert again.push.missed_since == again.push.last_delivery == NOON
+    assert again.push.missed_since == again.push.last_delivery == again.push.last_tests == NOON
     assert again.push.refused_types == {"sessionStarted": REFUSED}
     assert again.push.reports_changes
     assert again.reports == store.reports

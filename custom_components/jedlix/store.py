@@ -184,6 +184,7 @@ class JedlixStore:
             "reports_changes": self.push.reports_changes,
             "reports": self.reports.as_json(),
             "last_delivery": _text(self.push.last_delivery),
+            "last_tests": _text(self.push.last_tests),
             "learned_calls": {
                 name: experience.as_json() for name, experience in self.learned_calls.copy().items()
             },
@@ -231,6 +232,7 @@ class JedlixStore:
             ),
             reports_changes=boolean(fields.get("reportschanges")) is True,
             last_delivery=moment(fields.get("lastdelivery")),
+            last_tests=moment(fields.get("lasttests")),
         )
         self.learned_calls = dict(
             self._parts(_mapping(fields.get("learnedcalls")).items(), _experience)

@@ -213,7 +213,7 @@ async def test_at_a_strict_tenant_a_plug_in_and_two_minutes_of_charging_are_seen
     report: Any = entry.runtime_data.api_report()
     assert report["push_state"] == "limited"
     assert report["event_types"]["accepted"] == ["userCreated", "vehicleConnectionReadyToContinue"]
-    assert report["event_types"]["refused"]["sessionStarted"] == "unknown"
+    assert report["event_types"]["refused"]["sessionStarted"] == "unknown_name"
     assert report["calls"]["charge_settings"]["answers"].keys() == {"404"}
     assert report["calls"]["user_sessions"]["offered"] == "not known"
     assert report["calls"]["sessions"]["offered"] == "yes"

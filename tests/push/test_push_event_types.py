@@ -123,7 +123,7 @@ async def test_a_partial_tenant_is_used_as_far_as_it_goes(
     assert len(accepted) == PARTIAL_LIMIT
     assert types_at(sim) == set(record_of(entry).subscriptions) == accepted
     assert reasons(entry).keys() == set(DEFAULT_EVENT_TYPES) - accepted
-    assert reasons(entry)["sessionUpdated"] is Reason.UNKNOWN
+    assert reasons(entry)["sessionUpdated"] is Reason.UNKNOWN_NAME
     assert reasons(entry)["vehicleConnected"] is Reason.NO_ROOM
     assert push_of(entry).state is PushState.WAITING
     assert repairs_of(hass) == []
@@ -137,6 +137,21 @@ async def test_a_partial_tenant_is_used_as_far_as_it_goes(
     toggle_plug(sim)
     await until(hass, lambda: "session_started" in recorded.types)
     assert push_of(entry).state is PushState.HEALTHY
+
+
+async def test_a_refusal_while_push_works_does_not_say_that_home_assistant_was_not_reached(
+    hass: HomeAssistant, sim: Simulator, callback_url: str, clock: Clock
+) -> None:
+    """In the pass that tries the new name nothing else is written, so no test message arrives in it."""
+    entry = await set_up_with_push(hass, sim, callback_url)
+    types, keep = list(entry.options[CONF_EVENT_TYPES]), push_of(entry).registration
+    assert await keep.find_event_types([*types, "noSuchType"]) is None
+    assert reasons(entry) == {"noSuchType": Reason.UNKNOWN_NAME}
+    # Two days later nothing shows any more that Home Assistant can be reached.
+    clock.go_on(timedelta(days=2))
+    assert await keep.find_event_types([*types, "noSuchType", "nothingEither"]) is None
+    assert reasons(entry)["nothingEither"] is Reason.NOT_REACHED
+    assert reasons(entry)["noSuchType"] is Reason.UNKNOWN_NAME
 
 
 async def test_refused_types_are_tried_again_later_and_on_wish(

@@ -35,23 +35,25 @@ REPORTED = DEFAULT_EVENT_TYPES[2:]
 
 
 @pytest.mark.parametrize(
-    ("err", "tested", "reason"),
+    ("err", "is_reached", "is_tested", "reason"),
     [
-        (Rejected("no"), set(), Reason.NOT_REACHED),
-        (Rejected("no"), {"userCreated"}, Reason.UNKNOWN),
-        (Rejected("no"), {"sessionStarted"}, Reason.REFUSED),
-        (Conflict("full"), set(), Reason.NO_ROOM),
-        (Forbidden("no"), {"userCreated"}, Reason.NOT_ALLOWED),
-        (NotFound("no"), {"userCreated"}, Reason.NOT_ALLOWED),
-        (ConnectionFailed("500"), {"userCreated"}, Reason.FAILED),
-        (BadAnswer("html"), {"userCreated"}, Reason.REFUSED),
+        (Rejected("no"), False, False, Reason.NOT_REACHED),
+        (Rejected("no"), True, False, Reason.UNKNOWN_NAME),
+        (Rejected("no"), True, True, Reason.REFUSED),
+        (Conflict("full"), False, False, Reason.NO_ROOM),
+        (Forbidden("no"), True, False, Reason.NOT_ALLOWED),
+        (NotFound("no"), True, False, Reason.NOT_ALLOWED),
+        (ConnectionFailed("500"), True, False, Reason.FAILED),
+        (BadAnswer("html"), True, False, Reason.REFUSED),
     ],
 )
-def test_why_a_type_was_refused(err: JedlixError, tested: set[str], reason: Reason) -> None:
-    assert reason_of("sessionStarted", err, tested) is reason
+def test_why_a_type_was_refused(
+    err: JedlixError, is_reached: bool, is_tested: bool, reason: Reason
+) -> None:
+    assert reason_of(err, is_reached=is_reached, is_tested=is_tested) is reason
 
 
-def refused(*names: str, reason: Reason = Reason.UNKNOWN, times: int = 1) -> RefusedTypes:
+def refused(*names: str, reason: Reason = Reason.UNKNOWN_NAME, times: int = 1) -> RefusedTypes:
     """Return types that were refused so many times, the last time now."""
     types: RefusedTypes = {}
     for _ in range(times):
@@ -63,9 +65,9 @@ def refused(*names: str, reason: Reason = Reason.UNKNOWN, times: int = 1) -> Ref
 @pytest.mark.parametrize(
     ("reason", "times", "pause"),
     [
-        (Reason.UNKNOWN, 1, timedelta(minutes=10)),
-        (Reason.UNKNOWN, 2, timedelta(hours=1)),
-        (Reason.UNKNOWN, 3, timedelta(weeks=1)),
+        (Reason.UNKNOWN_NAME, 1, timedelta(minutes=10)),
+        (Reason.UNKNOWN_NAME, 2, timedelta(hours=1)),
+        (Reason.UNKNOWN_NAME, 3, timedelta(weeks=1)),
         (Reason.NO_ROOM, 9, timedelta(weeks=1)),
         (Reason.NOT_REACHED, 3, timedelta(days=1)),
         (Reason.FAILED, 4, timedelta(days=1)),
@@ -92,7 +94,7 @@ def test_an_update_a_wish_and_a_wrong_clock_make_a_type_due() -> None:
     assert plan(wanted, held, types, NOW, "1", all_due=True).others == ("sessionStarted",)
     before = NOW - timedelta(minutes=1)
     assert plan(wanted, held, types, before, "1").others == ("sessionStarted",)
-    note_refused(types, "sessionStarted", Reason.UNKNOWN, NOW, "2")
+    note_refused(types, "sessionStarted", Reason.UNKNOWN_NAME, NOW, "2")
     assert types["sessionStarted"].count == 1
 
 

@@ -17,7 +17,7 @@ from custom_components.jedlix.const import (
     CONF_CALLBACK_URL,
     CONF_EVENT_TYPES,
 )
-from custom_components.jedlix.push import registration
+from custom_components.jedlix.push import registration, subscriber
 from custom_components.jedlix.push.callback_url import Callback
 from custom_components.jedlix.push.event_types import DEFAULT_EVENT_TYPES
 from custom_components.jedlix.push.health import PushState
@@ -103,7 +103,7 @@ async def test_push_is_connecting_until_jedlix_has_answered(
     async def hang(*_: object, **__: object) -> None:
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(registration, "reconcile", hang)
+    monkeypatch.setattr(subscriber, "reconcile", hang)
     entry = make_entry(sim, callback_url)
     await set_up(hass, entry)
     assert push_of(entry).state is PushState.CONNECTING
@@ -258,7 +258,8 @@ async def test_a_registration_that_fails_shows_why_until_it_works_and_polling_go
     assert urls_at(sim) == {}
     await until(hass, lambda: waits[:2] == [30, 60])
     if faults:
-        sim.faults.clear()
+        async with push_of(entry).registration._one_at_a_time:  # not in the middle of a pass
+            sim.faults.clear()
         types = set(entry.options[CONF_EVENT_TYPES])
         await until(hass, lambda: urls_at(sim).keys() == types)
         await until(hass, lambda: push_of(entry).registration.problem is None)
@@ -362,7 +363,7 @@ async def test_resubscribe_during_a_pass_that_fails_is_not_lost(
             raise error
         return {}
 
-    monkeypatch.setattr(registration, "reconcile", fail_once)
+    monkeypatch.setattr(subscriber, "reconcile", fail_once)
     push.registration.check_now()
     await until(hass, lambda: len(renewals) == 2)
     assert renewals == [False, True]
@@ -385,7 +386,7 @@ async def test_an_unexpected_failure_is_logged_and_tried_again(
         return {}
 
     waits.clear()
-    monkeypatch.setattr(registration, "reconcile", fail_twice)
+    monkeypatch.setattr(subscriber, "reconcile", fail_twice)
     push.resubscribe()
     await until(hass, lambda: len(renewals) == 3)
     assert renewals == [True] * 3

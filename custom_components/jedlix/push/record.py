@@ -24,3 +24,5 @@ class PushRecord:
     # whether a delivery ever led to a change
     reports_changes: bool = False
     last_delivery: datetime | None = None
+    # when test messages of Jedlix last arrived during a registration
+    last_tests: datetime | None = None

@@ -23,10 +23,11 @@ _WEEK: Final = timedelta(weeks=1)
 class Reason(StrEnum):
     """Why an event type was refused."""
 
-    # Jedlix refuses it although its test message reached us, or although those of others did.
+    # Jedlix refuses it although its test message reached us.
     REFUSED = "refused"
-    UNKNOWN = "unknown"
-    # 400, and no test message at all arrived: the address may be the cause (documented).
+    # 400 without its test message, while other messages of Jedlix reach us (inferred).
+    UNKNOWN_NAME = "unknown_name"
+    # 400, and no message has arrived for a day: the address may be the cause (documented).
     NOT_REACHED = "not_reached"
     # 409: as many subscriptions as the tenant may have, or one of somebody else (assumed).
     NO_ROOM = "no_room"
@@ -38,11 +39,14 @@ class Reason(StrEnum):
 
 # What says nothing about the name is tried again sooner.
 _DAILY: Final = frozenset({Reason.NOT_REACHED, Reason.FAILED})
-_BY_NAME: Final = frozenset({Reason.REFUSED, Reason.UNKNOWN})
+_BY_NAME: Final = frozenset({Reason.REFUSED, Reason.UNKNOWN_NAME})
 
 
-def reason_of(event_type: str, err: JedlixError, tested: Collection[str]) -> Reason:
-    """Return why an event type was refused; `tested` are the types whose test message arrived meanwhile."""
+def reason_of(err: JedlixError, *, is_reached: bool, is_tested: bool) -> Reason:
+    """Return why an event type was refused.
+
+    `is_reached` says whether messages of Jedlix reach us, `is_tested` whether the test of this type did.
+    """
     match err:
         case Conflict():
             return Reason.NO_ROOM
@@ -50,10 +54,10 @@ def reason_of(event_type: str, err: JedlixError, tested: Collection[str]) -> Rea
             return Reason.FAILED
         case Forbidden() | NotFound():
             return Reason.NOT_ALLOWED
-        case Rejected() if not tested:
+        case Rejected() if not is_reached:
             return Reason.NOT_REACHED
-        case Rejected() if event_type not in tested:
-            return Reason.UNKNOWN
+        case Rejected() if not is_tested:
+            return Reason.UNKNOWN_NAME
         case _:
             return Reason.REFUSED
 

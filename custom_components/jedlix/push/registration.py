@@ -5,51 +5,34 @@ for new credentials. Nothing of it fails the entry.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext, suppress
-from functools import partial
 import logging
 import random
 from typing import Any, Final
 
-from homeassistant.components import webhook
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_WEBHOOK_ID
 from homeassistant.core import HomeAssistant, callback
-from homeassistant.loader import async_get_loaded_integration
 from homeassistant.util import dt as dt_util
 
-from ..api import (
-    AuthError,
-    Conflict,
-    ConnectionFailed,
-    JedlixClient,
-    JedlixError,
-)
+from ..api import AuthError, ConnectionFailed, JedlixClient, JedlixError
 from ..api.gate import wanted_by_person
-from ..const import (
-    CONF_CALLBACK,
-    CONF_EVENT_TYPES,
-    CONF_FOLLOW_NEW_USERS,
-    CONF_WEBHOOK_KEY,
-    DOMAIN,
-)
+from ..const import CONF_CALLBACK, CONF_EVENT_TYPES, CONF_WEBHOOK_KEY
 from .callback_url import Callback, ChosenUrl, NoCallback, choose_url
 from .copies import forget_those_of_another
-from .event_types import DEFAULT_EVENT_TYPES, gives_way_to
+from .event_types import DEFAULT_EVENT_TYPES
 from .evidence import RegistrationEvidence
 from .health import PushHealth, RegistrationState
 from .record import PushRecord
-from .refused_types import Trial, next_due, note_refused, plan, reason_of
-from .subscriptions import give_up, reconcile, register, replace, unsubscribe_all
+from .subscriber import Subscriber
+from .subscriptions import give_up, register, unsubscribe_all
 
 _LOGGER = logging.getLogger(__name__)
 
 MIN_RETRY_INTERVAL: Final = 30.0
 MAX_RETRY_INTERVAL: Final = 1800.0
 _DAY: Final = 86_400.0
-# The reported event types are tried in the documented spelling, then in the one in which they were seen.
-_SPELLINGS: Final = 2
 
 
 async def wait_for(event: asyncio.Event, seconds: float) -> bool:
@@ -81,15 +64,14 @@ class Registration:
         self._record = record
         self._health = health
         self._evidence = evidence
+        self._subscriber = Subscriber(hass, entry, client, record, evidence)
         self._concluded = concluded
         self._one_at_a_time = asyncio.Lock()
         self._wake = asyncio.Event()
         self._renew = False
         self._retry = False
         self._is_wanted_by_person = False
-        self._is_interrupted = False
         self._tried: list[str] | None = None
-        self._version = str(async_get_loaded_integration(hass, DOMAIN).version)
         self._logged_refusal: str | None = None
         self.callback = Callback.NONE
         self.problem: str | None = None
@@ -234,12 +216,11 @@ class Registration:
             return False
         is_off = self.callback is Callback.NONE or not self.event_types
         self._conclude(RegistrationState.OFF if is_off else RegistrationState.DONE)
-        return not self._is_interrupted
+        return not self._subscriber.is_interrupted
 
     def _time_to_next_pass(self) -> float:
         """Return the seconds until a refused event type is to be tried again, a day at most."""
-        due_at = next_due(self.event_types, self._record.refused_types, self._version)
-        if due_at is None:
+        if (due_at := self._subscriber.next_due(self.event_types)) is None:
             return _DAY
         pause = (due_at - dt_util.utcnow()).total_seconds()
         return min(_DAY, max(MIN_RETRY_INTERVAL, pause))
@@ -294,140 +275,18 @@ class Registration:
         renew, self._renew = self._renew, False
         retry, self._retry = self._retry, False
         self._evidence.reset()
-        self._is_interrupted = False
         try:
-            problem = await self._subscribe_wanted(chosen.url, renew=renew, retry=retry)
+            refusal = await self._subscriber.subscribe(
+                self.event_types, chosen.url, renew=renew, retry=retry
+            )
         except Exception:
             self._renew |= renew
             self._retry |= retry
             raise
-        if problem is not None:
+        if refusal is not None:
             self._renew |= renew
-        elif renew:
+            self._log_refusal(refusal)
+            return self._evidence.reason(refusal)
+        if renew:
             self._health.note_renewal(dt_util.utcnow())
-        return problem
-
-    async def _subscribe_wanted(self, url: str, *, renew: bool, retry: bool) -> str | None:
-        """Subscribe what is wanted, first what decides whether push works; returns why it does not.
-
-        An event type that Jedlix refuses is remembered and costs one line at debug level.
-        """
-        held, wanted = self._record.subscriptions, self.event_types
-        trial = self._plan(wanted, retry=retry)
-        refused = await self._subscribe(trial.core, url, renew=renew)
-        problem = None
-        if refused and not held.keys() - refused.keys():
-            err = next(iter(refused.values()))
-            problem = self._evidence.reason(err)
-            if not isinstance(err, Conflict):
-                self._log_refusal(err)
-                return problem  # it is no matter of the event types
-        self._note_answers(refused)
-        try:
-            refused |= await self._subscribe_others(url, trial.others, wanted)
-            await self._make_room(url, refused)
-        except (ConnectionFailed, AuthError) as err:
-            if not held:
-                raise
-            _LOGGER.debug("The other event types of Jedlix are tried again soon: %s", err)
-            self._is_interrupted = True
-        if problem is not None and not held.keys() - refused.keys():
-            self._log_refusal(next(iter(refused.values())))
-            self._record.refused_types.clear()  # all are tried again
-            return problem
         return None
-
-    async def _subscribe_others(
-        self, url: str, others: Iterable[str], wanted: list[str]
-    ) -> dict[str, JedlixError]:
-        """Subscribe more event types, then in the other spelling where all are refused; returns those."""
-        refusals: dict[str, JedlixError] = {}
-        for _ in range(_SPELLINGS):
-            others = [name for name in others if name not in refusals]
-            if others:
-                held = self._record.subscriptions
-                refused = await self._subscribe([*held, *others], url, optional=others)
-                self._note_answers(refused)
-                refusals |= refused
-            others = self._plan(wanted).others
-        return refusals
-
-    def _plan(self, wanted: list[str], *, retry: bool = False) -> Trial:
-        record = self._record
-        return plan(
-            wanted,
-            record.subscriptions,
-            record.refused_types,
-            dt_util.utcnow(),
-            self._version,
-            all_due=retry,
-        )
-
-    def _note_answers(self, refusals: Mapping[str, JedlixError]) -> None:
-        """Remember the refusals of event types that Jedlix does not hold, and forget those of the others."""
-        record = self._record
-        for event_type in record.subscriptions.keys() & record.refused_types.keys():
-            del record.refused_types[event_type]
-        for event_type, err in refusals.items():
-            if event_type in record.subscriptions:
-                continue
-            reason = reason_of(event_type, err, self._evidence.tested_types)
-            _LOGGER.debug("Jedlix refuses the event type %s (%s): %s", event_type, reason, err)
-            note_refused(record.refused_types, event_type, reason, dt_util.utcnow(), self._version)
-        record.schedule_save()
-
-    async def _make_room(self, url: str, refusals: Mapping[str, JedlixError]) -> None:
-        """Give up a less useful subscription for a more useful one, at a tenant that limits their number."""
-        held = self._record.subscriptions
-        keep_users = self._entry.options.get(CONF_FOLLOW_NEW_USERS, False)
-        for event_type, err in refusals.items():
-            if not isinstance(err, Conflict) or event_type in held:
-                continue
-            gives_way = gives_way_to(event_type, held, keep_users=keep_users)
-            if gives_way is None:
-                continue
-            is_replaced = await replace(
-                self._client,
-                held,
-                gives_way=gives_way,
-                event_type=event_type,
-                url=url,
-                key=self._entry.data[CONF_WEBHOOK_KEY],
-            )
-            self._record.schedule_save()
-            if not is_replaced:
-                return
-            self._note_answers({gives_way: err})
-
-    async def _subscribe(
-        self,
-        event_types: Iterable[str],
-        url: str,
-        *,
-        renew: bool = False,
-        optional: Collection[str] = (),
-    ) -> dict[str, JedlixError]:
-        """Subscribe exactly these types at this URL; returns those that were refused."""
-        try:
-            return await reconcile(
-                self._client,
-                self._record.subscriptions,
-                event_types=event_types,
-                url=url,
-                key=self._entry.data[CONF_WEBHOOK_KEY],
-                webhook_id=self._entry.data[CONF_WEBHOOK_ID],
-                renew=renew,
-                optional=optional,
-                is_lost=partial(self._is_lost, url.rpartition("/")[0]),
-            )
-        finally:
-            self._record.schedule_save()
-
-    def _is_lost(self, base: str, url: str) -> bool:
-        """Return whether a URL is at our base, and no webhook here has its id."""
-        address, _, webhook_id = url.rpartition("/")
-        return (
-            address == base
-            and self._entry.data[CONF_WEBHOOK_ID] != webhook_id
-            and webhook_id not in self._hass.data.get(webhook.DOMAIN, {})
-        )
