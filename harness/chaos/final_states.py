@@ -26,7 +26,8 @@ TOTAL_KEYS = {
 _ACCOUNT = frozenset(
     {
         *("push", "push_state", "callback", "last_webhook", "webhooks_received"),
-        *("webhooks_rejected", "delivery_delay", "missed_by_push", "resubscribe", "webhook"),
+        *("webhooks_rejected", "delivery_delay", "missed_by_push", "not_offered", "resubscribe"),
+        "webhook",
     }
 )
 
@@ -94,7 +95,7 @@ async def wrong_states(
                 if "state_updated" not in line
             ]
     others = [entity for entity in entities if entity.entity_id not in known]
-    wrong += _wrong_of_account(others, states, account)
+    wrong += _wrong_of_account(others, states, account, is_strict=truth.is_strict)
     return wrong
 
 
@@ -228,14 +229,13 @@ def states_of(by_key: Mapping[Key, Entity], states: Mapping[str, Any], key: Key)
 
 
 def _wrong_of_account(
-    entities: Sequence[Entity], states: Mapping[str, Any], account: Account
+    entities: Sequence[Entity], states: Mapping[str, Any], account: Account, *, is_strict: bool
 ) -> Iterator[str]:
-    expected = {
-        "push": "on",
-        "push_state": "healthy",
-        "callback": "custom",
-        "missed_by_push": 0,
-    }
+    expected: dict[str, Any] = {"push": "on", "callback": "custom", "missed_by_push": 0}
+    if is_strict:
+        expected["push_state"] = "limited"
+    else:
+        expected |= {"push_state": "healthy", "not_offered": 0}
     shown = {entity.key: states.get(entity.entity_id, {}).get("state") for entity in entities}
     for key, value in expected.items():
         if not _is_shown(shown.get(key), value):
