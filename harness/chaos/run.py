@@ -61,7 +61,9 @@ class Chaos:
         self._failed: list[str] = []
         # Home Assistant's clock is wrong until the first interruption.
         self._wrong_clock = None if options.short else find_library()
-        self.verdict = Verdict(seed=options.seed, cars=options.cars, is_full=options.full)
+        self.verdict = Verdict(
+            seed=options.seed, cars=options.cars, is_full=options.full, is_strict=options.strict
+        )
 
     async def run(self) -> Verdict:
         """Run it and return the verdict."""

@@ -30,6 +30,8 @@ from tests.tools import Clock, make_entry, record_events, until
 SESSIONS = ("session_started", "session_ended")
 
 _POLLS_UNTIL_HEALTH = 6
+# A car that charges reports. What it reported longer ago says nothing of now.
+_CHARGING_COUNTS_FOR = timedelta(hours=6)
 _FAILED_POLL = "Error fetching jedlix data"
 
 
@@ -428,13 +430,16 @@ class House:
         session, state = car.session, car.report.state.value
         kind = "none" if session is None else "smart" if session.is_managed else "unmanaged"
         is_on = {False: "off", True: "on"}
+        is_old = self.clock.now() - car.report.at > _CHARGING_COUNTS_FOR
         started = STATE_UNKNOWN if session is None else session.start.isoformat(timespec="seconds")
         states = {
             "sensor.charge_state": state,
             "sensor.session": kind,
             "sensor.session_started": started,
             "binary_sensor.plugged_in": is_on[state != "disconnected"],
-            "binary_sensor.charging": is_on[state == "charging"],
+            "binary_sensor.charging": STATE_UNKNOWN
+            if state == "charging" and is_old
+            else is_on[state == "charging"],
             "binary_sensor.smart_session": is_on[kind == "smart"],
             "binary_sensor.vehicle_link": is_on[car.is_connected],
             "switch.smart_charging": is_on[car.smart_charging],

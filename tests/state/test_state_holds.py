@@ -28,7 +28,7 @@ def make_car(*, boosted: bool = False, **settings: Any) -> VehicleSnapshot:
         known_since=NOON,
         open_sessions={"s": Session(id="s", started_at=NOON)},
         boost_session_id="s" if boosted else None,
-        settings=ChargeSettings.from_json(settings),
+        settings=ChargeSettings.from_json({"isSmartChargingEnabled": True, **settings}),
     )
 
 
