@@ -3,9 +3,12 @@
 import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from .model import JsonObject
+
+TENANT: Final = "simulator"
+"""The name of the one tenant."""
 
 
 class Request(NamedTuple):
@@ -68,6 +71,7 @@ class Subscription:
     api_key: str
     is_active: bool
     created_at: datetime
+    updated_at: datetime
     queue: list[tuple[float, int, Delivery, bytes]] = field(default_factory=list)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     worker: asyncio.Task[None] | None = None

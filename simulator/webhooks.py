@@ -16,7 +16,7 @@ import orjson
 from . import dates
 from .event_types import DOCUMENTED_EVENTS, pascal_case
 from .faults.general import Chance, Faults
-from .messages import Attempt, Delivery, Event, Subscription
+from .messages import TENANT, Attempt, Delivery, Event, Subscription
 from .model import JsonObject, Signal
 from .noise import Noise
 
@@ -24,7 +24,6 @@ RETRIES = (5.0, 30.0, 120.0, 600.0)
 """Seconds after a failed delivery until the next try; whether Jedlix retries at all is unknown."""
 KEPT_OF_ANSWER = 1000
 """How many bytes of an answer the history keeps (reported: 1,000 characters)."""
-_TENANT = "simulator"
 
 
 class Webhooks:
@@ -130,13 +129,15 @@ class Webhooks:
 
     def create(self, event_type: str, url: str, api_key: str, *, is_active: bool) -> Subscription:
         """Keep a subscription that has passed its test, and begin to serve it."""
+        now = self._now()
         subscription = Subscription(
             id=str(uuid4()),
             event_type=event_type,
             url=url,
             api_key=api_key,
             is_active=is_active,
-            created_at=self._now(),
+            created_at=now,
+            updated_at=now,
         )
         self.subscriptions[subscription.id] = subscription
         subscription.worker = asyncio.create_task(self._serve(subscription))
@@ -178,7 +179,7 @@ class Webhooks:
         message: JsonObject = {
             "eventType": event_type,
             "id": str(uuid4()),
-            "tenant": _TENANT,
+            "tenant": TENANT,
             "timestamp": dates.v2(at),
             "userId": user_id,
             "isTest": False,

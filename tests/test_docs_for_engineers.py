@@ -27,6 +27,15 @@ def test_the_page_on_the_api_has_the_calls_of_the_code() -> None:
     assert documented == known
 
 
+async def test_the_page_on_the_api_names_the_fields_of_the_documented_message(
+    sim: Simulator,
+) -> None:
+    text = (ROOT / "docs/api.md").read_text()
+    (sentence,) = re.findall(r"and the fields (.*?)\(seen", text, re.DOTALL)
+    message = sim.webhooks.publish("userCreated", "a-user", sim.now()).message
+    assert set(re.findall(r"`(\w+)`", sentence)) == message.keys() - {"isTest"}
+
+
 async def test_an_entity_is_added_in_ten_lines(
     hass: HomeAssistant,
     home: TestClient[web.Request, web.Application],

@@ -69,6 +69,7 @@ async def update_subscription(call: Call) -> web.Response:
     event_type, url, key, is_active = await _tested(call)
     subscription.event_type, subscription.url = event_type, url
     subscription.api_key, subscription.is_active = key, is_active
+    subscription.updated_at = call.now
     return call.one(shapes.subscription(subscription, call.style))
 
 

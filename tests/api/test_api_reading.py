@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from math import inf, nan
+from typing import Final
 
+import orjson
 import pytest
 
 from custom_components.jedlix.api import (
@@ -19,7 +21,7 @@ from custom_components.jedlix.api import (
     Vehicle,
     WebhookMessage,
 )
-from custom_components.jedlix.api.models import read_status
+from custom_components.jedlix.api.models import DeliveryRecord, read_status
 from custom_components.jedlix.api.reading import (
     Fields,
     Json,
@@ -775,7 +777,7 @@ def test_a_message_as_documented() -> None:
         "id": "51640a48-7ec3-45ca-8594-b94f71ab4946",
         "timestamp": "2024-01-31T11:43:02.164Z",
         "isTest": True,
-        "tenantId": "t",
+        "tenant": "t",
         "userId": "anna",
     }
     read = WebhookMessage.from_json(message)
@@ -788,6 +790,47 @@ def test_a_message_as_documented() -> None:
         payload=message,
     )
     assert (read.vehicle_id, read.session_id) == (None, None)
+
+
+SENT: Final = {"eventType": "userCreated", "id": "e-1", "userId": "anna"}
+SENT_TEXT: Final = orjson.dumps(SENT).decode()
+HAPPENED: Final = {"timestamp": "2024-01-31T11:43:02Z"}
+RECORD: Final = {
+    "id": "r-1",
+    "tenant": "t",
+    "eventType": "userCreated",
+    "endpointUrl": "https://x.example",
+    "responseStatus": 503,
+    "response": "away",
+    "sentAt": "2024-01-31T12:00:00Z",
+}
+
+
+@pytest.mark.parametrize(
+    ("record", "record_id", "message_id", "occurred_at"),
+    [
+        (
+            RECORD | {"payload": orjson.dumps(SENT | HAPPENED).decode()},
+            *("r-1", "e-1", at(2024, 1, 31, 11, 43, 2)),
+        ),
+        (RECORD | {"payload": SENT_TEXT}, "r-1", "e-1", at(2024, 1, 31, 12)),
+        ({"payload": SENT_TEXT}, "e-1", "e-1", None),
+        (SENT | HAPPENED | {"deliveries": []}, "e-1", "e-1", at(2024, 1, 31, 11, 43, 2)),
+    ],
+    ids=["as reported", "without a time", "without an id", "as delivered"],
+)
+def test_a_record_of_the_history(
+    record: dict[str, Json], record_id: str, message_id: str, occurred_at: datetime | None
+) -> None:
+    read = DeliveryRecord.from_json(record)
+    assert (read.id, read.message.id) == (record_id, message_id)
+    assert (read.message.user_id, read.message.occurred_at) == ("anna", occurred_at)
+
+
+@pytest.mark.parametrize("payload", ["", "hello", "[]", "{}", '{"id": "e-1"}', "null"])
+def test_a_record_without_a_message_is_not_read(payload: str) -> None:
+    with pytest.raises(BadAnswer):
+        DeliveryRecord.from_json(RECORD | {"payload": payload})
 
 
 def test_a_message_in_another_style_with_more_names() -> None:

@@ -244,7 +244,8 @@ class JedlixClient:
         """Register a webhook (documented): Jedlix calls the address before it answers.
 
         Raises Rejected when the address cannot be reached (documented) or the event type is not offered,
-        Conflict when there is another subscription in its place (assumed). The answer's id is assumed (A10).
+        Conflict when there is another subscription in its place (assumed). That a subscription has an id is
+        reported, that the answer names it is assumed (A10).
         """
         data = await self._call(
             "subscribe",
@@ -280,8 +281,9 @@ class JedlixClient:
     ) -> AsyncIterator[tuple[WebhookMessage, ...]]:
         """Yield the messages of the last 7 days, newest first (kept: documented; path assumed, A11).
 
-        A message that was delivered more than once may come more than once. The names of the filters are
-        inferred from the fields of the records (reported), or assumed.
+        A message that was delivered more than once may come more than once. Jedlix's records can be found by
+        type, status and time of delivery (reported: they are indexed so); the names of the filters by time
+        are inferred from that, or assumed.
         """
         pages = self._pages(
             "webhook_history",

@@ -55,7 +55,7 @@ ENDPOINTS: Final[Endpoints] = {
     ),  # A3
     "request_refresh": Endpoint("POST", _VEHICLE + "/charge-state/refresh", Evidence.ASSUMED),  # A6
     "refresh_status": Endpoint("GET", _VEHICLE + "/charge-state/refresh", Evidence.ASSUMED),  # A6
-    # Webhooks.
+    # Webhooks. The records of subscriptions and of the history are reported, these calls are not.
     "subscribe": Endpoint("POST", "/api/v1/webhooks/subscriptions", Evidence.DOCUMENTED),
     "subscriptions": Endpoint("GET", "/api/v1/webhooks/subscriptions", Evidence.ASSUMED),  # A10
     "update_subscription": Endpoint(

@@ -1,7 +1,7 @@
 """Models of the API: frozen dataclasses. Every field except an id may be missing; it is then None."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
@@ -124,9 +124,10 @@ class Vehicle:
 class Session:
     """A charge session, from plug-in to unplug.
 
-    Documented: `is_managed` (true: smart), `charging_location_id` (None: unknown location) and what start and
-    end mean. Assumed (A4): the names of id, user, vehicle, start and end. The names of energy (kWh), money
-    and boost are not known: likely ones are read, otherwise these fields are None.
+    Documented: `is_managed` (true: smart), `charging_location_id` (None: unknown location), and what start
+    and end mean. A guide calls them StartTime and EndTime; the spelling in an answer is inferred. The names
+    of id, user and vehicle are assumed (A4). The names of energy (kWh), money and boost are not known: likely
+    ones are read, otherwise these fields are None.
     """
 
     id: str
@@ -323,7 +324,7 @@ class Charger:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscription:
-    """A webhook subscription: one event type, one address (documented; its id is assumed, A10)."""
+    """A webhook subscription: one event type, one address (documented). Its other fields are reported."""
 
     id: str | None = None
     event_type: str
@@ -391,7 +392,7 @@ class DeliveryRecord:
     def from_json(cls, data: object) -> Self:
         """Read a record, whose `payload` is the message as a string (reported), or a message as it is (A11).
 
-        Raises BadAnswer when it holds no message.
+        A message without a time has that of its delivery. Raises BadAnswer when it holds no message.
         """
         fields = Fields(data)
         payload = fields.get("payload")
@@ -404,4 +405,6 @@ class DeliveryRecord:
         except orjson.JSONDecodeError as err:
             raise BadAnswer(f"a delivery whose payload is not JSON: {err}") from err
         message = WebhookMessage.from_json(content, fallback_id=sha256(body).hexdigest())
+        if message.occurred_at is None:
+            message = replace(message, occurred_at=moment(fields.get("sentat")))
         return cls(id=text(fields.get("id")) or message.id, message=message)

@@ -168,7 +168,8 @@ class WebhookHandler:
         occurred_at = message.occurred_at
         delay = None if occurred_at is None else round(now - occurred_at.timestamp(), 3)
         self.arrivals.append(RecentDelivery(now, message.event_type, verdict, delay))
-        return Response(body=b"{}", content_type="application/json")
+        # 200 without a body (documented); Jedlix keeps what we answer (reported).
+        return Response()
 
     def _refusal(self, authorization: str) -> Refusal | None:
         """Return why a header does not show that Jedlix calls, None where it does."""
