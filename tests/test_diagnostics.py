@@ -150,7 +150,7 @@ async def test_diagnostics_have_the_api_report(
     await hass.async_block_till_done()
     whole: Any = await get_diagnostics_for_config_entry(hass, hass_client, entry)
     calls = whole["api"]["calls"]
-    assert calls["vehicles"]["offered"] == "documented"
+    assert calls["vehicles"]["offered"] == "yes"
     assert calls["vehicles"]["answers"]["200"]["bodies"] == {"JSON": ANY}
     assert calls["vehicles"]["shape"]["[].chargeState.batteryLevel"].startswith("integer")
     for delivery in (deliveries := whole["api"]["deliveries"]).values():

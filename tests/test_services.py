@@ -148,12 +148,12 @@ async def test_the_level_of_a_car_that_does_not_report_it_is_entered(
 async def test_resubscribe_registers_again_for_the_account_of_the_target_or_for_all(
     hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry
 ) -> None:
-    car = device_of(hass, entry, sim).id
+    car, wanted = device_of(hass, entry, sim).id, len(entry.options["event_types"])
     for target in ({}, {"entity_id": "event.jedlix_webhook"}, {"device_id": car}):
         sim.strike({"subscriptions_gone": True})
         assert not sim.webhooks.subscriptions
         await call_action(hass, "resubscribe", **target)
-        await until(hass, lambda: len(sim.webhooks.subscriptions) == 6)
+        await until(hass, lambda: len(sim.webhooks.subscriptions) == wanted)
 
 
 @pytest.mark.parametrize("hours", [0, 2])

@@ -52,7 +52,6 @@ class JedlixData:
         """
         record = self.store.push
         return {
-            **self.client.report.as_json(self.coordinator.offered),
             "push_state": self.push.state.value,
             "event_types": {
                 "accepted": [event_type_name(name) for name in record.subscriptions],
@@ -61,6 +60,7 @@ class JedlixData:
                     for name, refusal in record.refused_types.items()
                 },
             },
+            **self.client.report.as_json(self.coordinator.offered),
         }
 
 

@@ -64,6 +64,7 @@ class JedlixPush:
             hass,
             entry,
             client,
+            offered=coordinator.offered,
             record=record,
             health=health,
             evidence=self._evidence,

@@ -5,7 +5,7 @@ from datetime import datetime
 import orjson
 
 from simulator import dates, prices
-from simulator.messages import Event, Subscription
+from simulator.messages import TENANT, Event, Subscription
 from simulator.model import (
     Charger,
     ChargeState,
@@ -188,13 +188,15 @@ def connect_session(item: ConnectSession, base_url: str) -> JsonObject:
 
 
 def subscription(item: Subscription, style: dates.Style) -> JsonObject:
-    """Return a subscription without its key (A10)."""
+    """Return a subscription: the fields are reported, that the key is left out is assumed (A10)."""
     return {
         "id": item.id,
         "eventType": item.event_type,
+        "tenant": TENANT,
         "endpointUrl": item.url,
         "isActive": item.is_active,
         "createdAt": style(item.created_at),
+        "updatedAt": style(item.updated_at),
     }
 
 

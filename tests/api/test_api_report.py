@@ -85,7 +85,9 @@ async def test_the_report_has_every_call_with_its_answers_and_their_shape(
     assert vehicles["method"] == "GET"
     assert vehicles["path"] == "/api/v1/users/{user_id}/vehicles"
     assert vehicles["evidence"] == "documented"
-    assert vehicles["offered"] == "documented"
+    assert vehicles["offered"] == "yes"
+    assert vehicles["since"] == vehicles["answers"]["200"]["first"]
+    assert calls["sessions"]["offered"] == "documented"
     assert calls["chargers"]["offered"] == "not known"
     counts = {status: answer["bodies"] for status, answer in vehicles["answers"].items()}
     assert counts == {"200": {"JSON": 1}, "404": {"problem JSON": 1, "HTML": 1}}

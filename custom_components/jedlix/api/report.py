@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from .endpoints import ENDPOINTS, Endpoints
+from .endpoints import ENDPOINTS, Endpoint, Endpoints
 from .http import Answer
 from .models import WebhookMessage
 from .offered import OfferedCalls
@@ -90,27 +90,45 @@ class ApiReport:
         self._deliveries.setdefault(name, _Look()).note(message.payload, self._now())
 
     def as_json(self, offered: OfferedCalls) -> dict[str, Json]:
-        """Return the report: every call of the endpoint table, and every event type that was delivered."""
+        """Return the report: every call of the endpoint table, and every event type that was delivered.
+
+        `offered` has the names of the calls by what is known of each; `calls` says the rest.
+        """
+        calls = {
+            name: self._call(name, endpoint, offered) for name, endpoint in self._endpoints.items()
+        }
+        by_verdict: dict[str, Json] = {
+            str(verdict): [name for name, call in calls.items() if call["offered"] == verdict]
+            for verdict in dict.fromkeys(call["offered"] for call in calls.values())
+        }
         return {
             "since": self._since.isoformat(),
-            "calls": {
-                name: {
-                    "method": endpoint.method,
-                    "path": endpoint.path,
-                    "evidence": endpoint.evidence.value,
-                    **offered.describe(name),
-                    "answers": {
-                        status: answers.as_json()
-                        for status, answers in sorted(self._answers.get(name, {}).items())
-                    },
-                    **_shape_of(self._contents, name),
-                }
-                for name, endpoint in self._endpoints.items()
-            },
+            "offered": by_verdict,
+            "calls": dict[str, Json](calls),
             "deliveries": {
                 name: {"count": look.count, **_shape_of(self._deliveries, name)}
                 for name, look in sorted(self._deliveries.items())
             },
+        }
+
+    def _call(self, name: str, endpoint: Endpoint, offered: OfferedCalls) -> dict[str, Json]:
+        """Return what is known of one call. A documented one is offered once it has answered with content."""
+        answers = self._answers.get(name, {})
+        known = offered.describe(name)
+        good = [item for status, item in answers.items() if status.startswith("2")]
+        if known["offered"] == "documented" and good and name in self._contents:
+            known |= {
+                "offered": "yes",
+                "since": min(item.first for item in good).isoformat(),
+                "last_answer": max(item.last for item in good).isoformat(),
+            }
+        return {
+            "method": endpoint.method,
+            "path": endpoint.path,
+            "evidence": endpoint.evidence.value,
+            **known,
+            "answers": {status: item.as_json() for status, item in sorted(answers.items())},
+            **_shape_of(self._contents, name),
         }
 
     def _note(self, name: str, status: str, body: str) -> None:

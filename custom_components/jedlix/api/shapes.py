@@ -82,7 +82,8 @@ _KNOWN_WORDS: Final = frozenset(
     unknown complete charging disconnected stopped standard peak offPeak superOffPeak dynamic monday
     tuesday wednesday thursday friday saturday sunday waiting readyToContinue chargeState stateOfCharge
     charge discharge startStopCharging geoLocation desiredStateOfCharge pairing departureTimes
-    pullTelemetry pushTelemetry geoFencing boostCharging currentBatteryLevel
+    pullTelemetry pushTelemetry geoFencing boostCharging currentBatteryLevel userCreated
+    vehicleConnectionReadyToContinue
     """.lower(),
     )
 )

@@ -18,6 +18,7 @@ from homeassistant.util import dt as dt_util
 
 from ..api import AuthError, ConnectionFailed, JedlixClient, JedlixError
 from ..api.gate import wanted_by_person
+from ..api.offered import OfferedCalls
 from ..const import CONF_CALLBACK, CONF_EVENT_TYPES, CONF_WEBHOOK_KEY
 from .callback_url import Callback, ChosenUrl, NoCallback, choose_url
 from .copies import forget_those_of_another
@@ -52,6 +53,7 @@ class Registration:
         entry: ConfigEntry[Any],
         client: JedlixClient,
         *,
+        offered: OfferedCalls,
         record: PushRecord,
         health: PushHealth,
         evidence: RegistrationEvidence,
@@ -64,7 +66,9 @@ class Registration:
         self._record = record
         self._health = health
         self._evidence = evidence
-        self._subscriber = Subscriber(hass, entry, client, record, evidence)
+        self._subscriber = Subscriber(
+            hass, entry, client, offered=offered, record=record, evidence=evidence
+        )
         self._concluded = concluded
         self._one_at_a_time = asyncio.Lock()
         self._wake = asyncio.Event()

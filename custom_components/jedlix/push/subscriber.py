@@ -18,6 +18,7 @@ from homeassistant.loader import async_get_loaded_integration
 from homeassistant.util import dt as dt_util
 
 from ..api import AuthError, Conflict, ConnectionFailed, JedlixClient, JedlixError
+from ..api.offered import OfferedCalls
 from ..const import CONF_FOLLOW_NEW_USERS, CONF_WEBHOOK_KEY, DOMAIN
 from .event_types import gives_way_to
 from .evidence import RegistrationEvidence
@@ -41,6 +42,8 @@ class Subscriber:
         hass: HomeAssistant,
         entry: ConfigEntry[Any],
         client: JedlixClient,
+        *,
+        offered: OfferedCalls,
         record: PushRecord,
         evidence: RegistrationEvidence,
     ) -> None:
@@ -48,6 +51,7 @@ class Subscriber:
         self._hass = hass
         self._entry = entry
         self._client = client
+        self._offered = offered
         self._record = record
         self._evidence = evidence
         self._version = str(async_get_loaded_integration(hass, DOMAIN).version)
@@ -182,6 +186,9 @@ class Subscriber:
                 is_lost=partial(self._is_lost, url.rpartition("/")[0]),
             )
         finally:
+            is_listed = any(item.is_listed for item in self._record.subscriptions.values())
+            if is_listed and not self._offered.has_answered("subscriptions"):
+                self._offered.note_answer("subscriptions")
             self._record.schedule_save()
 
     def _is_lost(self, base: str, url: str) -> bool:

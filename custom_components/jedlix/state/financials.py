@@ -63,7 +63,7 @@ class Financials:
         except JedlixError as err:
             _LOGGER.debug("The financials of Jedlix user %s are read later: %s", user.user_id, err)
             return user
-        self._offered.note_answer(_CALL)
+        self._offered.note_list(_CALL, sessions)
         return replace(
             user,
             vehicles={
