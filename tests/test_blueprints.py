@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any, Final, override
 from homeassistant.components.blueprint.importer import fetch_blueprint_from_url
 from homeassistant.components.calendar import CalendarEntity, CalendarEvent
 from homeassistant.components.calendar.const import DATA_COMPONENT as CALENDARS
-from homeassistant.const import ENTITY_MATCH_ALL, STATE_ON
+from homeassistant.const import ENTITY_MATCH_ALL, STATE_ON, STATE_UNKNOWN
 from homeassistant.core import HomeAssistant, ServiceCall
 from homeassistant.helpers import entity_registry as er
 from homeassistant.setup import async_setup_component
@@ -27,11 +27,12 @@ from pytest_homeassistant_custom_component.common import (
 from pytest_homeassistant_custom_component.test_util.aiohttp import AiohttpClientMocker
 
 from custom_components.jedlix.const import DOMAIN
+from custom_components.jedlix.publisher import Source
 from custom_components.jedlix.push.health import PushState
 from simulator.app import Simulator
 from tests.commanding import device_of as car_device
 from tests.conftest import StartSimulator
-from tests.tools import make_entry, set_up, state_of, until
+from tests.tools import Clock, make_entry, set_up, state_of, until
 
 ROOT: Final = Path(__file__).parents[1]
 BLUEPRINTS: Final = ROOT / "blueprints/automation"
@@ -400,6 +401,43 @@ async def test_the_home_battery_is_held_just_while_the_car_draws_power(
     async_fire_time_changed(hass, dt_util.utcnow() + timedelta(minutes=31))
     await hass.async_block_till_done()
     assert (len(held), len(released)) == (2, 2)
+
+
+async def test_the_home_battery_is_let_go_when_nobody_knows_whether_the_car_charges(
+    hass: HomeAssistant,
+    use: Use,
+    sim: Simulator,
+    entry: MockConfigEntry,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The link to the car has been lost for an hour."""
+    clock, car = Clock(monkeypatch, sim), sim.vehicle_ids[0]
+    held, released = (async_mock_service(hass, "battery", what) for what in ("hold", "release"))
+    charging = entity_of(hass, "charging", "binary_sensor")
+    await use(
+        "hold_home_battery",
+        charging=[charging],
+        hold=[{"action": "battery.hold"}],
+        release=[{"action": "battery.release"}],
+    )
+    sim.plug(car)
+    sim.telemetry(car, charge_state="charging")
+    await until(hass, lambda: held)
+    refresh = entry.runtime_data.coordinator.refresher.refresh
+    sim.link(car, connected=False)
+    for minutes, state in ((0, STATE_ON), (59, STATE_ON), (2, STATE_UNKNOWN)):
+        clock.go_on(timedelta(minutes=minutes))
+        await refresh(sim.user_ids[0], Source.POLL)
+        await hass.async_block_till_done()
+        found = hass.states.get(charging)
+        assert found is not None
+        assert found.state == state
+    async_fire_time_changed(hass, datetime.now(UTC) + timedelta(minutes=29))
+    await hass.async_block_till_done()
+    assert not released, "it may be known again at once"
+    async_fire_time_changed(hass, datetime.now(UTC) + timedelta(minutes=31))
+    await hass.async_block_till_done()
+    assert (len(held), len(released)) == (1, 1)
 
 
 # -- not_in_time -------------------------------------------------------------------------------------------
