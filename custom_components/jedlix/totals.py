@@ -12,8 +12,9 @@ from itertools import dropwhile, takewhile
 from typing import Final, override
 
 from homeassistant.components.sensor import (
+    ATTR_LAST_RESET,
+    RestoreSensor,
     SensorDeviceClass,
-    SensorEntity,
     SensorEntityDescription,
     SensorStateClass,
 )
@@ -144,7 +145,7 @@ TOTALS: Final = tuple(
 )
 
 
-class TotalSensor(FleetEntity[VehicleSnapshot], SensorEntity):
+class TotalSensor(FleetEntity[VehicleSnapshot], RestoreSensor):
     """A total of a car."""
 
     entity_description: TotalDescription
@@ -192,11 +193,27 @@ class TotalSensor(FleetEntity[VehicleSnapshot], SensorEntity):
     async def async_added_to_hass(self) -> None:
         """Write what happened before the set-up once helpers listen."""
         await super().async_added_to_hass()
+        await self._restore()
         self.async_on_remove(async_at_started(self.hass, self._started))
         if self.entity_description.totals_fn in (_THIS_MONTH, _THIS_YEAR):
             self.async_on_remove(
                 async_track_time_change(self.hass, self._day_began, hour=0, minute=0, second=0)
             )
+
+    async def _restore(self) -> None:
+        """Go on from the state that Home Assistant saved, where it is of the same session or month.
+
+        A helper was saved at the same moment. After a kill both may be some minutes older than the store.
+        """
+        state, data = await self.async_get_last_state(), await self.async_get_last_sensor_data()
+        began = self._shown.last_reset
+        if (
+            state is not None
+            and data is not None
+            and state.attributes.get(ATTR_LAST_RESET) == (began and began.isoformat())
+            and isinstance(data.native_value, int | float)
+        ):
+            self._shown = replace(self._shown, value=float(data.native_value))
 
     @callback
     def _started(self, hass: HomeAssistant) -> None:
