@@ -49,15 +49,11 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the cloud has at one time: the sessions that it lists, the financials, the charge state.
-
-    `has_car` says whether it lists the car.
-    """
+    """What the cloud has at one time: the sessions that it lists, the financials, the charge state."""
 
     listed: Sequence[Listed]
     financials: Sequence[Listed] = ()
     state: str = "stopped"
-    has_car: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -294,17 +290,6 @@ HISTORIES: Final = (
         )
     ),
     History(
-        name="a car that is gone, and comes back",
-        answers=[
-            a(s("a", 0.5, 0.9, 5.0, 1.0, 0.5)),
-            *[a(s("a", 0.5, 0.9, 5.0, 1.0, 0.5), has_car=False)] * 3,
-            a(s("a", 0.5, 0.9, 5.0, 1.0, 0.5), s("b", 4.5, None, 2.0, 0.4, 0.2)),
-            a(s("a", 0.5, 0.9, 5.0, 1.0, 0.5), s("b", 4.5, 5.5, 4.0, 0.8, 0.4)),
-        ],
-        truth=(9.0, 1.8, 0.9),
-        ends=2,
-    ),
-    History(
         name="a deleted session",
         answers=[
             a(s("a", 0.5, 0.9, 5.0, 1.0, 0.5), s("b", 0.92, 0.98, 1.0, 0.2, 0.1)),
@@ -477,9 +462,8 @@ class Cloud:
 
     async def _vehicles(self, request: web.Request) -> web.Response:
         user_id = request.match_info["user"]
-        answer = self.answer(user_id)
-        state = {"chargeState": answer.state, "updatedAt": wire_time(self.now())}
-        return self._json([{"id": f"car-of-{user_id}", "chargeState": state}] * answer.has_car)
+        state = {"chargeState": self.answer(user_id).state, "updatedAt": wire_time(self.now())}
+        return self._json([{"id": f"car-of-{user_id}", "chargeState": state}])
 
     async def _sessions(self, request: web.Request) -> web.Response:
         user_id = request.match_info["user"]
