@@ -138,9 +138,8 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
             refresh_users=self._refresh_users,
             in_background=self._in_background,
         )
-        # users whose next requested refresh follows a command of ours, and who were logged as unreadable
+        # users whose next requested refresh follows a command of ours
         self._commanded: set[str] = set()
-        self._reported: set[str] = set()
 
     # -- who is followed -----------------------------------------------------------------------------------
 
@@ -301,7 +300,9 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         self._store.credentials.note_answer()
         for flow in self.config_entry.async_get_active_flows(self.hass, {SOURCE_REAUTH}):
             self.hass.config_entries.flow.async_abort(flow["flow_id"])
-        self._report_unreadable_users()
+        self.known.log_failing(self.refresher.reasons)
+        if not self._store.is_closed:
+            self.user_issues.review(self.followed, self.known.failing, self.now())
         self.fleet.update_availability(self.known.is_available)
         self._store.schedule_save()
         self._health.review(self.now())
@@ -315,22 +316,6 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         except JedlixError as second:
             return isinstance(second, AuthError)
         return False
-
-    @callback
-    def _report_unreadable_users(self) -> None:
-        """Log once that a user cannot be read, while Jedlix answers others, and once that they can again.
-
-        A repair follows when that lasts.
-        """
-        failing = self.known.failing
-        for user_id in failing.keys() - self._reported:
-            reason = self.refresher.reasons.get(user_id, "since before the start")
-            _LOGGER.warning("The Jedlix user %s cannot be read at the moment: %s", user_id, reason)
-        for user_id in self._reported - failing.keys():
-            _LOGGER.info("The Jedlix user %s can be read again", user_id)
-        self._reported = set(failing)
-        if not self._store.is_closed:
-            self.user_issues.review(self.followed, failing, self.now())
 
     async def catch_up(self, since: datetime) -> None:
         """Publish what was missed since a moment, at most 7 days ago; raises a JedlixError."""

@@ -3,15 +3,18 @@
 What is known of a user stands in the user's own snapshot, in the store.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+import logging
 
 from .devices import DeviceKey
 from .state.knowledge import Gap, known_until, max_age
 from .state.schedule import PollSchedule
 from .state.snapshot import UserSnapshot
 from .store import JedlixStore
+
+_LOGGER = logging.getLogger(__name__)
 
 
 class KnownUsers:
@@ -36,6 +39,7 @@ class KnownUsers:
         self._poll_interval = poll_interval
         self._now = now
         self._is_start = is_start
+        self._logged: set[str] = set()
         self.lists_tenant = True
         for unfollowed in store.users.keys() - schedule.followed:
             del store.users[unfollowed]
@@ -98,6 +102,19 @@ class KnownUsers:
             until = self.known_until(user_id)
             self._store.users[user_id] = replace(user, failing_since=now, refreshed_at=until)
             self._store.schedule_save()
+
+    def log_failing(self, reasons: Mapping[str, str]) -> None:
+        """Log once that a user cannot be read, while Jedlix answers others, and once that they can again.
+
+        `reasons` says why, by user.
+        """
+        failing = self.failing.keys()
+        for user_id in failing - self._logged:
+            reason = reasons.get(user_id, "since before the start")
+            _LOGGER.warning("The Jedlix user %s cannot be read at the moment: %s", user_id, reason)
+        for user_id in self._logged - failing:
+            _LOGGER.info("The Jedlix user %s can be read again", user_id)
+        self._logged = set(failing)
 
     @property
     def _max_age(self) -> timedelta:

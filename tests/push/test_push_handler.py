@@ -30,7 +30,7 @@ from tests.push.deliveries import (
 )
 from tests.tools import WEBHOOK_ID, WEBHOOK_KEY
 
-ACCEPTED = Answer(200, "")
+ACCEPTED = Answer(200, "{}")
 type Send = Callable[[bytes, dict[str, str]], Awaitable[Answer]]
 
 

@@ -168,8 +168,9 @@ class WebhookHandler:
         occurred_at = message.occurred_at
         delay = None if occurred_at is None else round(now - occurred_at.timestamp(), 3)
         self.arrivals.append(RecentDelivery(now, message.event_type, verdict, delay))
-        # 200 without a body (documented); Jedlix keeps what we answer (reported).
-        return Response()
+        # Short, since Jedlix keeps it (reported). Unlike Home Assistant's own 200 for a webhook that it does
+        # not know, it has a body, so the history shows who answered.
+        return Response(body=b"{}", content_type="application/json")
 
     def _refusal(self, authorization: str) -> Refusal | None:
         """Return why a header does not show that Jedlix calls, None where it does."""
