@@ -83,6 +83,7 @@ async def test_a_tenant_of_documented_calls_alone_has_no_control_that_cannot_wor
     ]
     assert sorted(lines) == [
         "This Jedlix tenant does not offer charge_settings",
+        "This Jedlix tenant does not offer financials",
         "This Jedlix tenant does not offer user_sessions",
     ]
     assert troubles(caplog) == []
