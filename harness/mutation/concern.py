@@ -7,9 +7,11 @@ from pathlib import Path
 _PACKAGES = frozenset({"api", "flows", "push", "state"})
 _STORIES: Mapping[str, tuple[str, ...]] = {
     "coordinator": ("coordinator", "slips"),
+    "copies": ("slips",),
     "details": ("coordinator",),
     "known_users": ("coordinator", "slips"),
     "refresher": ("coordinator", "slips"),
+    "subscriber": ("push",),
 }
 """Folders of tests that drive a module without naming it."""
 
