@@ -26,6 +26,7 @@ from custom_components.jedlix.push.subscriptions import (
     HeldSubscriptions,
     hash_of_key,
     reconcile,
+    replace,
     unsubscribe_all,
 )
 from simulator.app import Simulator
@@ -487,3 +488,18 @@ def test_a_hash_distinguishes_keys_and_hides_them() -> None:
     assert hash_of_key("one") == hash_of_key("one") != hash_of_key("two")
     assert "one" not in hash_of_key("one")
     assert len(hash_of_key("x" * 1000)) == 16
+
+
+async def test_what_cannot_be_made_again_is_not_held(start_tenant: StartTenant) -> None:
+    tenant = await start_tenant()
+    await tenant.reconcile("userCreated")
+    tenant.sim.strike({"subscription_status": 409})
+    is_replaced = await replace(
+        tenant.client,
+        tenant.held,
+        gives_way="userCreated",
+        event_type="sessionStarted",
+        url=tenant.url,
+        key=WEBHOOK_KEY,
+    )
+    assert (is_replaced, tenant.held, tenant.held_by_jedlix) == (False, {}, [])

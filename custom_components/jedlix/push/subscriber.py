@@ -84,8 +84,6 @@ class Subscriber:
             refused |= await self._subscribe_others(url, trial.others, wanted)
             await self._make_room(url, refused)
         except (ConnectionFailed, AuthError) as err:
-            if not held:
-                raise
             _LOGGER.debug("The other event types of Jedlix are tried again soon: %s", err)
             self.is_interrupted = True
         if refusal is not None and not held.keys() - refused.keys():
@@ -125,9 +123,8 @@ class Subscriber:
         is_reached = self._is_reached(now)
         for event_type in record.subscriptions.keys() & record.refused_types.keys():
             del record.refused_types[event_type]
-        for event_type, err in refusals.items():
-            if event_type in record.subscriptions:
-                continue
+        for event_type in refusals.keys() - record.subscriptions.keys():
+            err = refusals[event_type]
             reason = reason_of(err, is_reached=is_reached, is_tested=event_type in tested)
             _LOGGER.debug("Jedlix refuses the event type %s (%s): %s", event_type, reason, err)
             note_refused(record.refused_types, event_type, reason, now, self._version)
