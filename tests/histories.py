@@ -447,6 +447,7 @@ class Cloud:
     async def start(self) -> None:
         """Listen at `url`."""
         app = web.Application()
+        app.on_response_prepare.append(self._set_date)
         app.router.add_post("/token", self._token)
         app.router.add_get("/api/v1/users/{user}/vehicles", self._vehicles)
         for version in ("v1", "v2"):
@@ -458,12 +459,12 @@ class Cloud:
         self.url = f"http://127.0.0.1:{self.runner.addresses[0][1]}"
 
     async def _token(self, _request: web.Request) -> web.Response:
-        return self._json({"access_token": "t", "expires_in": 1_000_000})
+        return web.json_response({"access_token": "t", "expires_in": 1_000_000})
 
     async def _vehicles(self, request: web.Request) -> web.Response:
         user_id = request.match_info["user"]
         state = {"chargeState": self.answer(user_id).state, "updatedAt": wire_time(self.now())}
-        return self._json([{"id": f"car-of-{user_id}", "chargeState": state}])
+        return web.json_response([{"id": f"car-of-{user_id}", "chargeState": state}])
 
     async def _sessions(self, request: web.Request) -> web.Response:
         user_id = request.match_info["user"]
@@ -475,8 +476,10 @@ class Cloud:
 
     def _list(self, user_id: str, listed: Sequence[Listed]) -> web.Response:
         newest_first = sorted(listed, key=lambda item: item.start, reverse=True)
-        return self._json([item.shape(f"car-of-{user_id}", self.began) for item in newest_first])
+        return web.json_response(
+            [item.shape(f"car-of-{user_id}", self.began) for item in newest_first]
+        )
 
-    def _json(self, content: object) -> web.Response:
-        date = f"{self.now():%a, %d %b %Y %H:%M:%S} GMT"
-        return web.json_response(content, headers={"Date": date})
+    async def _set_date(self, _request: web.Request, response: web.StreamResponse) -> None:
+        """Have each answer bear the cloud's own time, also that to a call which it does not have."""
+        response.headers["Date"] = f"{self.now():%a, %d %b %Y %H:%M:%S} GMT"
