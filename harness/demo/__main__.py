@@ -49,8 +49,8 @@ def _read_options(screen: Screen) -> Options:
     )
     parser.add_argument(
         "--mode",
-        choices=("default", "strict", "noisy"),
-        help="strict: documented endpoints only; noisy: a Jedlix with surprises",
+        choices=("default", "noisy"),
+        help="noisy: a Jedlix with surprises. One whose webhooks report less needs more than a minute",
     )
     parser.add_argument(
         "--simulator", metavar="URL", help="a simulator that runs already (on this machine)"
