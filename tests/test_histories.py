@@ -104,6 +104,25 @@ async def refresh_all(hass: HomeAssistant, entry: MockConfigEntry, cloud: Cloud)
     await hass.async_block_till_done()
 
 
+async def go_on(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    cloud: Cloud,
+    time: Time,
+    turn: int,
+    *,
+    restart: bool,
+) -> None:
+    """Let an hour pass, give the next answer and refresh each user; the entry may be away meanwhile."""
+    if restart:
+        assert await hass.config_entries.async_unload(entry.entry_id)
+    time.go_on(HOUR)
+    cloud.turn = turn
+    if restart:
+        assert await hass.config_entries.async_setup(entry.entry_id)
+    await refresh_all(hass, entry, cloud)
+
+
 def id_of(hass: HomeAssistant, user_id: str, key: str) -> str | None:
     """Return the id of a car's sensor, None where there is none."""
     return er.async_get(hass).async_get_entity_id(
@@ -141,13 +160,7 @@ async def test_sensors_and_events_agree_with_the_truth(
     await refresh_all(hass, entry, cloud)
     recorded = record_events(hass)
     for turn in range(1, ROUNDS):
-        if turn in restarts:
-            assert await hass.config_entries.async_unload(entry.entry_id)
-        time.go_on(HOUR)
-        cloud.turn = turn
-        if turn in restarts:
-            assert await hass.config_entries.async_setup(entry.entry_id)
-        await refresh_all(hass, entry, cloud)
+        await go_on(hass, entry, cloud, time, turn, restart=turn in restarts)
     wrong: list[str] = []
     for place, name in enumerate(NAMES):
         truth = {item.name: item.truth[place] for item in cloud.histories}
@@ -214,13 +227,7 @@ async def test_utility_meters_and_long_term_statistics_count_what_was_charged(
     first: dict[tuple[str, str], float] = {}
     meters: dict[tuple[str, str, str], str] = {}
     for turn in range(ROUNDS):
-        if turn in restarts:
-            assert await hass.config_entries.async_unload(entry.entry_id)
-        time.go_on(HOUR)
-        cloud.turn = turn
-        if turn in restarts:
-            assert await hass.config_entries.async_setup(entry.entry_id)
-        await refresh_all(hass, entry, cloud)
+        await go_on(hass, entry, cloud, time, turn, restart=turn in restarts)
         await add_meters(hass, cloud, first, meters)
     wrong: list[str] = []
     statistics = await sums(hass, began)

@@ -22,7 +22,7 @@ from pytest_homeassistant_custom_component.components.recorder.common import (
 
 from custom_components.jedlix.const import CONF_IMPORT_ENERGY, DOMAIN
 from tests.histories import HOUR, ROUNDS, Cloud
-from tests.test_histories import NAMES, Time, cloud, differing, make_entry, refresh_all, time
+from tests.test_histories import NAMES, Time, cloud, differing, go_on, make_entry, time
 from tests.tools import set_up, until
 
 __all__ = ["cloud", "time"]
@@ -51,13 +51,7 @@ async def test_statistics_calendar_and_actions_agree_with_the_truth(
     )
     await hass.async_block_till_done()
     for turn in range(1, ROUNDS):
-        if turn in RESTARTS:
-            assert await hass.config_entries.async_unload(entry.entry_id)
-        time.go_on(HOUR)
-        cloud.turn = turn
-        if turn in RESTARTS:
-            assert await hass.config_entries.async_setup(entry.entry_id)
-        await refresh_all(hass, entry, cloud)
+        await go_on(hass, entry, cloud, time, turn, restart=turn in RESTARTS)
     await until(hass, lambda: not is_importing(hass), seconds=120)
     await async_wait_recording_done(hass)
     period = {"start": (time.now() - 30 * DAY).isoformat(), "end": (time.now() + HOUR).isoformat()}

@@ -21,10 +21,10 @@ from custom_components.jedlix.push import registration, subscriber
 from custom_components.jedlix.push.callback_url import Callback
 from custom_components.jedlix.push.event_types import DEFAULT_EVENT_TYPES
 from custom_components.jedlix.push.health import PushState
-from custom_components.jedlix.webhook import JedlixPush
 from simulator.app import Simulator
 from simulator.event_types import REPORTED_EVENTS
 from tests.conftest import StartSimulator
+from tests.push.tools import push_of, set_up_callback
 from tests.tools import make_entry, set_up, set_up_with_push, state_of, until
 
 PATH: Final = "/api/v1/webhooks/subscriptions"
@@ -46,11 +46,6 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return waits
 
 
-def push_of(entry: MockConfigEntry) -> JedlixPush:
-    push: JedlixPush = entry.runtime_data.push
-    return push
-
-
 def registration_calls(sim: Simulator) -> list[str]:
     """Return the calls about subscriptions so far."""
     return [
@@ -63,17 +58,6 @@ def registration_calls(sim: Simulator) -> list[str]:
 def urls_at(sim: Simulator) -> dict[str, str]:
     """Return the URL of each event type that is subscribed."""
     return {item.event_type: item.url for item in sim.webhooks.subscriptions.values()}
-
-
-async def set_up_callback(
-    hass: HomeAssistant, sim: Simulator, callback: str, url: str | None = None
-) -> MockConfigEntry:
-    """Set an entry up with this kind of callback."""
-    entry = make_entry(sim, url)
-    entry.add_to_hass(hass)
-    hass.config_entries.async_update_entry(entry, data={**entry.data, CONF_CALLBACK: callback})
-    await set_up(hass, entry)
-    return entry
 
 
 async def open_another_port(hass_client_no_auth: ClientSessionGenerator) -> str:
