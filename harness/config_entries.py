@@ -29,7 +29,8 @@ async def add_jedlix(
     """
     flow = await Flow.begin(api, CONFIG, DOMAIN)
     credentials = {name: jedlix[name] for name in ("client_id", "client_secret", "api_key")}
-    await flow.submit("user", {"environment": "custom", **credentials})
+    await flow.choose("user", "account")
+    await flow.submit("account", {"environment": "custom", **credentials})
     await flow.submit("custom", {name: jedlix[name] for name in ("base_url", "token_url")})
     await flow.submit("users", {"users": list(users)})
     url = {"callback_url": callback_url or api.base_url} if callback == "custom" else {}

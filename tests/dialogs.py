@@ -269,9 +269,14 @@ def addresses(sim: Simulator) -> dict[str, str]:
     return {"base_url": sim.url, "token_url": f"{sim.url}/oauth/token"}
 
 
+async def to_account(hass: HomeAssistant) -> Dialog:
+    """Open the dialog and choose the account of a supplier or fleet."""
+    return await (await Dialog.set_up(hass)).choose("account")
+
+
 async def to_custom(hass: HomeAssistant) -> Dialog:
     """Open the dialog and go to the addresses."""
-    dialog = await (await Dialog.set_up(hass)).submit(**credentials())
+    dialog = await (await to_account(hass)).submit(**credentials())
     assert dialog.step == "custom"
     return dialog
 

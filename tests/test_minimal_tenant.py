@@ -16,7 +16,7 @@ from homeassistant.core import HomeAssistant
 import pytest
 
 from custom_components.jedlix.publisher import Source
-from tests.dialogs import Dialog, wait_until_connected
+from tests.dialogs import to_account, wait_until_connected
 from tests.tools import record_events, state_of, until
 
 USER = "u-1"
@@ -101,7 +101,7 @@ async def followed(
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
         url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        dialog = await Dialog.set_up(hass)
+        dialog = await to_account(hass)
         await dialog.submit(environment="custom", client_id="c", client_secret="s3cret")
         await dialog.submit(base_url=url, token_url=f"{url}/login")
         await dialog.submit(users=[USER])

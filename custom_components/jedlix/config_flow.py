@@ -1,6 +1,7 @@
-"""Config flow: the steps user, custom, users, webhook and connect; reauthentication and reconfiguration.
+"""Config flow: the steps account, custom, users, webhook and connect; reauthentication and reconfiguration.
 
-Reconfiguration is a menu of the steps credentials, push and environment. What is left empty stays.
+Set-up begins with the menu user. Reconfiguration is a menu of the steps credentials, push and environment.
+What is left empty stays.
 """
 
 from collections.abc import Mapping
@@ -107,7 +108,13 @@ class JedlixConfigFlow(PushSteps, domain=DOMAIN):
     # -- credentials ---------------------------------------------------------------------------------------
 
     @override
-    async def async_step_user(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+    async def async_step_user(self, _user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Ask by what a person has access to Jedlix."""
+        return self.async_show_menu(step_id="user", menu_options=["account"])
+
+    async def async_step_account(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
         """Ask for the environment and the credentials, and try them."""
         errors, self._credential_errors = self._credential_errors, {}
         if user_input is not None:
@@ -118,7 +125,7 @@ class JedlixConfigFlow(PushSteps, domain=DOMAIN):
             if not (errors := await self._account_errors()):
                 return await self._step_after_account()
         return self.async_show_form(
-            step_id="user",
+            step_id="account",
             data_schema=self.add_suggested_values_to_schema(
                 credentials_schema(),
                 {key: value for key, value in self._data.items() if key not in _SECRETS},
@@ -165,7 +172,7 @@ class JedlixConfigFlow(PushSteps, domain=DOMAIN):
         self._credential_errors = errors
         if self.source == SOURCE_RECONFIGURE:
             return await self.async_step_credentials()
-        return await self.async_step_user()
+        return await self.async_step_account()
 
     async def _step_after_account(self) -> ConfigFlowResult:
         """Go on: one entry per tenant and environment; reconfiguring skips the choice of users."""

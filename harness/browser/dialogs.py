@@ -35,6 +35,10 @@ class FlowDialog:
         """Choose one of several visible options."""
         await self.form.get_by_role("radio", name=option, exact=True).click()
 
+    async def take(self, option: str) -> None:
+        """Take an option of the menu that is shown."""
+        await self._dialog.locator("step-flow-menu").get_by_text(option, exact=True).click()
+
     async def pick(self, label: str, value: str) -> None:
         """Add `value` to the field `label`, in which several can be chosen."""
         field = self.form.locator("ha-selector-select", has_text=label)

@@ -32,14 +32,15 @@ async def test_a_wrong_secret_is_explained_and_corrected_in_the_same_form(
     user = {"environment": "custom", "client_id": "me", "api_key": info["api_key"]}
     addresses = {name: info[name] for name in ("base_url", "token_url")}
     flow = await Flow.begin(home.api, CONFIG, DOMAIN)
-    await flow.submit("user", {**user, "client_secret": "a guess"})
+    await flow.choose("user", "account")
+    await flow.submit("account", {**user, "client_secret": "a guess"})
     with pytest.raises(FlowFailed) as refused:
         await flow.submit("custom", addresses)
     assert refused.value.errors == {"base": "invalid_auth"}
     assert " " in str(refused.value).partition("came back: ")[2], "a sentence, not a key"
 
-    assert flow.step == "user"
-    await flow.submit("user", {**user, "client_secret": info["client_secret"]})
+    assert flow.step == "account"
+    await flow.submit("account", {**user, "client_secret": info["client_secret"]})
     assert await flow.submit("custom", addresses) == "users"
 
 

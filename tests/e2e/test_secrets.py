@@ -207,11 +207,12 @@ async def set_up(day: Day) -> None:
     api, base = day.home.api, {"environment": "custom", "client_id": "me", "api_key": API_KEY}
     addresses = {"base_url": day.sim.url, "token_url": f"{day.sim.url}/oauth/token"}
     flow = await Flow.begin(api, CONFIG, DOMAIN)
-    await flow.submit("user", base | {"client_secret": WRONG_SECRET})
+    await flow.choose("user", "account")
+    await flow.submit("account", base | {"client_secret": WRONG_SECRET})
     with pytest.raises(FlowFailed) as refused:
         await flow.submit("custom", addresses)
     day.search.keep("answers", str(refused.value))
-    await flow.submit("user", base | {"client_secret": SECRET})
+    await flow.submit("account", base | {"client_secret": SECRET})
     await flow.submit("custom", addresses)
     await flow.submit("users", {"users": day.sim.user_ids})
     await flow.submit("webhook", {"callback": "custom", "callback_url": day.home.base_url})

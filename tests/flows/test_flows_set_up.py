@@ -22,6 +22,7 @@ from tests.dialogs import (
     credentials,
     label_of,
     subscriptions,
+    to_account,
     to_custom,
     to_webhook,
     wait_until_connected,
@@ -93,11 +94,11 @@ async def test_a_documented_environment_needs_no_addresses(
     monkeypatch.setattr(
         "custom_components.jedlix.flows.schemas.TOKEN_URL", f"{sim.url}/oauth/token"
     )
-    dialog = await Dialog.set_up(hass)
+    dialog = await to_account(hass)
     assert dialog.shown == {"environment": "production"}
     right = {"environment": environment, "client_id": " client ", "client_secret": " secret\n"}
     await dialog.submit(**right | {"client_secret": "no"})
-    assert (dialog.step, dialog.errors) == ("user", {"base": "invalid_auth"})
+    assert (dialog.step, dialog.errors) == ("account", {"base": "invalid_auth"})
     assert dialog.shown == {"environment": environment, "client_id": "client"}
     await dialog.submit(**right)
     await dialog.submit()
@@ -133,7 +134,7 @@ async def test_an_account_is_set_up_only_once(hass: HomeAssistant, sim: Simulato
     dialog = await (await to_webhook(hass, sim)).submit(callback="none")
     second = await (await to_custom(hass)).submit(**addresses(sim))
     assert second.reason == "already_configured"
-    other = await Dialog.set_up(hass)
+    other = await to_account(hass)
     await other.submit(**credentials(client_id="another client"))
     assert (await other.submit(**addresses(sim))).step == "users"
     assert hass.config_entries.async_entries(DOMAIN) == [dialog.entry]
@@ -167,10 +168,10 @@ async def test_refused_credentials_are_corrected_in_the_form_where_they_were_ent
     error: str,
 ) -> None:
     sim.strike(faults)
-    dialog = await Dialog.set_up(hass)
+    dialog = await to_account(hass)
     await dialog.submit(**credentials(**entered))
     await dialog.submit(**addresses(sim))
-    assert (dialog.step, dialog.errors) == ("user", {"base": error})
+    assert (dialog.step, dialog.errors) == ("account", {"base": error})
     assert dialog.shown == {"environment": "custom", "client_id": "client"}
     sim.faults.clear()
     await dialog.submit(client_secret="secret", api_key="key")
@@ -185,7 +186,7 @@ async def test_a_wrong_audience_is_forbidden_until_it_is_corrected(
     sim = await start_simulator(audience="https://audience/")
     dialog = await to_custom(hass)
     await dialog.submit(**addresses(sim), audience="https://elsewhere/")
-    assert (dialog.step, dialog.errors) == ("user", {"base": "forbidden"})
+    assert (dialog.step, dialog.errors) == ("account", {"base": "forbidden"})
     await dialog.submit(client_secret="secret", api_key="key")
     assert dialog.shown == {**addresses(sim), "audience": "https://elsewhere/"}
     await dialog.submit(audience=" https://audience/ ")

@@ -86,7 +86,7 @@ def addresses_of(environment: str) -> dict[str, str]:
 
 
 def credentials_schema() -> vol.Schema:
-    """Return the schema of the step `user`."""
+    """Return the schema of the step `account`."""
     return vol.Schema(
         {
             vol.Required(CONF_ENVIRONMENT, default=PRODUCTION): _ENVIRONMENT,

@@ -39,7 +39,8 @@ async def test_a_new_person_logs_in_adds_an_account_and_finds_the_car(
     await tab.log_in(USERNAME, PASSWORD)
     flow = await add_integration(tab, "Jedlix")
 
-    await flow.shows(text("config.step.user.title"))
+    await flow.take(text("config.step.user.menu_options.account"))
+    await flow.shows(text("config.step.account.title"))
     assert not await tab.raw_texts()
     await flow.choose(text("selector.environment.options.custom"))
     await flow.fill(client_id="me", client_secret="a guess", api_key=info["api_key"])
