@@ -18,6 +18,7 @@ from homeassistant.const import (
 from homeassistant.core import Event, EventStateChangedData, HomeAssistant, State, callback
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.helpers.entity import Entity
+from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry, snapshot_platform
@@ -108,6 +109,46 @@ async def test_names_follow_the_language_and_entity_ids_do_not(
         registered = registry.async_get(state.entity_id)
         assert registered is not None
         assert state.entity_id.endswith(f"_{registered.translation_key}")
+
+
+async def test_the_page_of_an_area_shows_what_a_driver_uses_first_and_nothing_twice(
+    hass: HomeAssistant, sim: Simulator, entity_registry: er.EntityRegistry
+) -> None:
+    """It shows the entities that are visible and have no category, in the order of their states."""
+    # Home Assistant sets up what many integrations use before ours.
+    for platform in reversed(PLATFORMS):
+        assert await async_setup_component(hass, platform, {})
+    sim.plug(sim.vehicle_ids[0])
+    await set_up(hass, make_entry(sim, None))
+    registered = [
+        entity_registry.async_get(entity_id) for entity_id in hass.states.async_entity_ids()
+    ]
+    shown = [
+        f"{item.domain}.{item.translation_key}"
+        for item in registered
+        if item is not None
+        and item.hidden_by is None
+        and item.entity_category is None
+        and item.entity_id.partition(".")[2].startswith("tesla_model_3")
+    ]
+    assert shown == [
+        "switch.smart_charging",
+        "switch.boost",
+        "sensor.charge_state",
+        "sensor.battery_level",  # in the heading
+        "sensor.range",
+        "sensor.session_energy",
+        "sensor.session_cost",
+        "sensor.session_savings",
+        "number.desired_battery_level",
+        "number.minimum_battery_level",
+        "calendar.sessions",
+    ]
+    assert [
+        key
+        for key in shown
+        if entity(hass, key.replace(".", ".tesla_model_3_")).state == STATE_UNKNOWN
+    ] == []
 
 
 # -- which entities a car has ------------------------------------------------------------------------------

@@ -375,7 +375,7 @@ async def test_a_target_means_a_car_by_device_area_floor_label_or_entity(
 ) -> None:
     device = device_of(hass, loaded, fleet)
     devices, entities = dr.async_get(hass), er.async_get(hass)
-    entity_id = entity_of(hass, fleet, "binary_sensor.plugged_in")
+    entity_id = entity_of(hass, fleet, "sensor.charge_state")
     assert entity_id is not None
     target: dict[str, Any] = {}
     match by:

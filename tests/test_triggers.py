@@ -2,6 +2,10 @@
 
 from typing import Any
 
+from homeassistant.components.websocket_api.automation import (
+    async_get_conditions_for_target,
+    async_get_triggers_for_target,
+)
 from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.helpers import area_registry as ar, device_registry as dr
 from homeassistant.helpers.condition import (
@@ -233,6 +237,19 @@ async def condition(hass: HomeAssistant, key: str, target: dict[str, Any], behav
         {"condition": f"jedlix.{key}", "target": target, "options": {"behavior": behavior}},
     )
     return await condition_from_config(hass, config)
+
+
+async def test_a_car_is_offered_our_triggers_and_conditions_though_their_entities_are_hidden(
+    hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry
+) -> None:
+    target = {"device_id": [device_of(hass, entry, sim).id]}
+    assert await async_get_triggers_for_target(hass, target, expand_group=True) >= {
+        "jedlix.plugged_in",
+        "jedlix.session_ended",
+    }
+    assert await async_get_conditions_for_target(hass, target, expand_group=True) >= {
+        "jedlix.is_plugged_in"
+    }
 
 
 async def test_all_of_nothing_is_false(hass: HomeAssistant, entry: MockConfigEntry) -> None:

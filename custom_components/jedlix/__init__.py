@@ -33,14 +33,15 @@ from .webhook import JedlixPush
 
 _LOGGER = logging.getLogger(__name__)
 
+# The page of an area shows the entities of a car in this order, and within a platform in that of its table.
 PLATFORMS = [
+    Platform.SWITCH,
+    Platform.SENSOR,
+    Platform.NUMBER,
     Platform.BINARY_SENSOR,
     Platform.BUTTON,
     Platform.CALENDAR,
     Platform.EVENT,
-    Platform.NUMBER,
-    Platform.SENSOR,
-    Platform.SWITCH,
 ]
 
 

@@ -43,22 +43,29 @@ VEHICLE_BINARY_SENSORS = (
     VehicleBinarySensorDescription(
         key="plugged_in",
         is_essential=True,
+        entity_registry_visible_default=False,
         device_class=BinarySensorDeviceClass.PLUG,
         is_on_fn=lambda car: car.is_plugged_in,
     ),
     VehicleBinarySensorDescription(
         key="charging",
         is_essential=True,
+        entity_registry_visible_default=False,
         device_class=BinarySensorDeviceClass.BATTERY_CHARGING,
         is_on_fn=lambda car: car.is_charging,
     ),
     VehicleBinarySensorDescription(
         key="smart_session",
         is_essential=True,
+        entity_registry_visible_default=False,
         device_class=BinarySensorDeviceClass.RUNNING,
         is_on_fn=_is_smart,
     ),
-    VehicleBinarySensorDescription(key="at_known_location", is_on_fn=_is_at_known_location),
+    VehicleBinarySensorDescription(
+        key="at_known_location",
+        entity_category=EntityCategory.DIAGNOSTIC,
+        is_on_fn=_is_at_known_location,
+    ),
     VehicleBinarySensorDescription(
         key="vehicle_link",
         device_class=BinarySensorDeviceClass.CONNECTIVITY,

@@ -23,6 +23,7 @@ class VehicleButtonDescription(JedlixEntityDescription[VehicleSnapshot], ButtonE
 # This path lies beside that of the settings. Where that one is wrong, so is this (A3, A6).
 REFRESH: Final = VehicleButtonDescription(
     key="refresh",
+    entity_registry_visible_default=False,
     requires="request_refresh",
     exists_fn=lambda car: car.settings is not None and car.can_be_asked,
 )

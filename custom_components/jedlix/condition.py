@@ -20,15 +20,26 @@ class BinarySensorCondition(EntityStateConditionBase):
 
     @override
     def entity_filter(self, entities: set[str]) -> set[str]:
-        """Keep this one entity of each car."""
+        """Return this one entity of each car that the target means, also where it is hidden.
+
+        A target expands to visible entities only, and this one is hidden by default.
+        """
         registry = er.async_get(self._hass)
-        return {
-            entity_id
-            for entity_id in super().entity_filter(entities)
+        devices = {
+            entity.device_id
+            for entity_id in entities
             if (entity := registry.async_get(entity_id)) is not None
             and entity.platform == DOMAIN
-            and entity.translation_key == self._key
+            and entity.device_id is not None
         }
+        return super().entity_filter(
+            {
+                entity.entity_id
+                for device_id in devices
+                for entity in er.async_entries_for_device(registry, device_id)
+                if entity.platform == DOMAIN and entity.translation_key == self._key
+            }
+        )
 
     @override
     def _check_all_match_state(self, states: list[State]) -> bool:

@@ -35,6 +35,7 @@ VEHICLE_EVENTS = (
     VehicleEventDescription(
         key="charging",
         is_essential=True,
+        entity_registry_visible_default=False,
         event_types=[
             ChangeType.PLUGGED_IN,
             ChangeType.CHARGING_STARTED,
@@ -46,6 +47,7 @@ VEHICLE_EVENTS = (
     VehicleEventDescription(
         key="session",
         is_essential=True,
+        entity_registry_visible_default=False,
         event_types=[
             ChangeType.SESSION_STARTED,
             ChangeType.SESSION_ENDED,

@@ -118,17 +118,20 @@ VEHICLE_SENSORS: tuple[JedlixSensorDescription[VehicleSnapshot], ...] = (
     ),
     JedlixSensorDescription(
         key="session",
+        entity_registry_visible_default=False,
         device_class=SensorDeviceClass.ENUM,
         options=["none", "smart", "unmanaged"],
         value_fn=_session_kind,
     ),
     JedlixSensorDescription(
         key="session_started",
+        entity_registry_visible_default=False,
         device_class=SensorDeviceClass.TIMESTAMP,
         value_fn=lambda car: None if car.session is None else car.session.started_at,
     ),
     JedlixSensorDescription(
         key="last_session",
+        entity_registry_visible_default=False,
         device_class=SensorDeviceClass.TIMESTAMP,
         exists_fn=lambda car: car.ledger.last_session is not None,
         value_fn=_last_end,
@@ -136,6 +139,7 @@ VEHICLE_SENSORS: tuple[JedlixSensorDescription[VehicleSnapshot], ...] = (
     ),
     JedlixSensorDescription(
         key="smart_charging_resumes_at",
+        entity_category=EntityCategory.DIAGNOSTIC,
         device_class=SensorDeviceClass.TIMESTAMP,
         exists_fn=lambda car: car.settings is not None,
         value_fn=lambda car: None if car.settings is None else car.settings.resumes_at,

@@ -123,6 +123,7 @@ def _describe(key: str, figure: str, totals_fn: ReadTotals) -> TotalDescription:
         native_unit_of_measurement=UnitOfEnergy.KILO_WATT_HOUR if is_energy else None,
         suggested_display_precision=1 if is_energy else 2,
         entity_registry_enabled_default=totals_fn is not _THIS_YEAR,
+        entity_registry_visible_default=totals_fn is _session_totals,
         exists_fn=lambda car: getattr(car.ledger.figures(dt_util.utcnow()), figure) is not None,
         figure=figure,
         totals_fn=totals_fn,
