@@ -241,9 +241,20 @@ class Cloud:
         settings = vehicle.settings | changes
         self.act(lambda now: self.world.change_settings(vehicle, settings, now))
 
-    def link(self, vehicle_id: str, *, connected: bool, reason: str = "disconnected") -> None:
-        """Lose or restore the link to the car's maker; the reason is `disconnected` or `credentials`."""
+    def link(
+        self,
+        vehicle_id: str,
+        *,
+        connected: bool,
+        reason: str = "disconnected",
+        connectable: bool = True,
+    ) -> None:
+        """Lose or restore the link to the car's maker; the reason is `disconnected` or `credentials`.
+
+        `connectable` is whether a connect session can make it again (SDK: `isConnectable`).
+        """
         vehicle = self.vehicle(vehicle_id)
+        vehicle.is_connectable = connectable
         self.act(lambda now: self.world.set_link(vehicle, now, connected=connected, reason=reason))
 
     def impossible(self, vehicle_id: str) -> None:
@@ -255,6 +266,21 @@ class Cloud:
         """Remove a user with all cars. Raises KeyError when there is none."""
         user = self.world.users[user_id]
         self.act(lambda now: self.world.remove_user(user, now))
+
+    def wait_for_maker(self, vehicle_id: str) -> None:
+        """Let the car's maker take hours to activate it (documented for Renault)."""
+        vehicle = self.vehicle(vehicle_id)
+        self.act(lambda now: self.world.wait_for_maker(vehicle, now))
+
+    def log_in(self, connect_id: str) -> None:
+        """Log in on the page of a connect session. Raises KeyError when there is none."""
+        connect = self.linking.sessions[connect_id]
+        self.act(lambda now: self.linking.log_in(connect, now))
+
+    def log_in_and_wait(self, connect_id: str) -> None:
+        """Log in at a maker that takes hours. Raises KeyError when there is no such connect session."""
+        connect = self.linking.sessions[connect_id]
+        self.act(lambda now: self.linking.wait(connect, now))
 
     def ready(self, vehicle_id: str) -> None:
         """Send the documented vehicleConnectionReadyToContinue."""

@@ -17,6 +17,7 @@ from .cloud import Cloud
 from .event_types import DOCUMENTED_EVENTS
 from .faults import general
 from .faults.kinds import KINDS
+from .linking import MAX_PAGES
 from .model import ChargeState, JsonObject, Vehicle
 from .world import Refused
 
@@ -212,14 +213,49 @@ class Control:
         return truth.vehicle(vehicle)
 
     def link(self, request: web.Request, body: JsonObject) -> JsonObject:
-        """Lose or restore the link to the maker; the `reason` is disconnected or credentials."""
-        _known(body, "connected", "reason")
+        """Lose or restore the link to the maker; the `reason` is disconnected or credentials.
+
+        `connectable` is whether a connect session can make it again (true).
+        """
+        _known(body, "connected", "reason", "connectable")
         reason = body.get("reason", "disconnected")
         if reason not in {"disconnected", "credentials"}:
             raise ValueError("reason is disconnected or credentials")
         vehicle = self._vehicle(request)
-        self._cloud.link(vehicle.id, connected=_flag(body, "connected"), reason=reason)
+        self._cloud.link(
+            vehicle.id,
+            connected=_flag(body, "connected"),
+            reason=reason,
+            connectable=_flag({"connectable": True} | body, "connectable"),
+        )
         return truth.vehicle(vehicle)
+
+    def waiting(self, request: web.Request, _body: JsonObject) -> JsonObject:
+        """Let the maker take hours to activate a car."""
+        vehicle = self._vehicle(request)
+        self._cloud.wait_for_maker(vehicle.id)
+        return truth.vehicle(vehicle)
+
+    def linking(self, _request: web.Request, body: JsonObject) -> JsonObject:
+        """Return the connect sessions, and say how those that begin from now on go."""
+        linking = self._cloud.linking
+        _known(body, "pages", "needs_app")
+        pages = _number(body, "pages", 1, MAX_PAGES)
+        needs_app = _flag({"needs_app": linking.needs_app} | body, "needs_app")
+        linking.pages, linking.needs_app = int(pages or linking.pages), needs_app
+        return {
+            "pages": linking.pages,
+            "needs_app": linking.needs_app,
+            "connect_sessions": [truth.connect_session(it) for it in linking.sessions.values()],
+        }
+
+    def forget_connect_session(self, request: web.Request, _body: JsonObject) -> JsonObject:
+        """Let Jedlix forget a connect session."""
+        connect_id = request.match_info["connect"].lower()
+        if (connect := self._cloud.linking.sessions.get(connect_id)) is None:
+            raise web.HTTPNotFound(text=f"There is no connect session {connect_id}.")
+        self._cloud.linking.forget(connect)
+        return {"removed": connect_id}
 
     def impossible(self, request: web.Request, _body: JsonObject) -> JsonObject:
         """Let Jedlix find that the session cannot reach the desired level."""
@@ -298,6 +334,9 @@ def add_routes(router: web.UrlDispatcher, cloud: Cloud) -> None:
         ("POST", "/control/faults", control.set_faults),
         ("DELETE", "/control/faults", control.clear_faults),
         ("POST", "/control/clock", control.clock),
+        ("GET", "/control/linking", control.linking),
+        ("POST", "/control/linking", control.linking),
+        ("DELETE", "/control/linking/{connect}", control.forget_connect_session),
         ("POST", "/control/users", control.add_user),
         ("DELETE", "/control/users/{user}", control.remove_user),
         ("POST", "/control/deliver", control.deliver),
@@ -307,6 +346,7 @@ def add_routes(router: web.UrlDispatcher, cloud: Cloud) -> None:
         ("POST", car + "/telemetry", control.telemetry),
         ("POST", car + "/ready", control.ready),
         ("POST", car + "/link", control.link),
+        ("POST", car + "/waiting", control.waiting),
         ("POST", car + "/impossible", control.impossible),
         ("POST", car + "/boost", control.boost),
         ("POST", car + "/settings", control.settings),

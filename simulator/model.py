@@ -81,12 +81,19 @@ class Refresh:
 
 @dataclass(slots=True, frozen=True)
 class ConnectSession:
-    """Linking a car at its maker (documented). `vehicle_id` is set once finished."""
+    """Linking a car at its maker (documented). `vehicle_id` is set once finished.
+
+    The person opens `pages` pages in turn (SDK) and is on number `page`. `needs_app`: Jedlix wants what only
+    the web view of an app can send (SDK: `redirectInfo`).
+    """
 
     id: str
     user_id: str
     vehicle_id: str | None = None
     reconnects: str | None = None
+    pages: int = 1
+    page: int = 1
+    needs_app: bool = False
 
     @property
     def is_finished(self) -> bool:
@@ -149,6 +156,7 @@ class Vehicle:
     known_state: ChargeState = ChargeState.DISCONNECTED
     location_id: str | None = None
     is_connected: bool = True
+    is_connectable: bool = True
     connection_status: str | None = None
     session: Session | None = None
     previous_session: Session | None = None

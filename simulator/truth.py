@@ -9,6 +9,7 @@ from .model import (
     Charger,
     ChargeState,
     ChargingLocation,
+    ConnectSession,
     JsonObject,
     Report,
     Session,
@@ -57,8 +58,23 @@ def vehicle(car: Vehicle) -> JsonObject:
         "reads_battery": car.reads_battery,
         "manageable": car.manageable,
         "is_connected": car.is_connected,
+        "is_connectable": car.is_connectable,
+        "connection_status": car.connection_status,
         "updated_at": dates.v2(car.report.at),
         "settings": car.settings,
+    }
+
+
+def connect_session(item: ConnectSession) -> JsonObject:
+    """Return an attempt to link a car; its address is in the API's answer."""
+    return {
+        "id": item.id,
+        "user_id": item.user_id,
+        "vehicle_id": item.vehicle_id,
+        "page": item.page,
+        "pages": item.pages,
+        "is_finished": item.is_finished,
+        "needs_app": item.needs_app,
     }
 
 

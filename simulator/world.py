@@ -227,6 +227,14 @@ class World:
         if connected:
             self._update(vehicle, now)
 
+    def wait_for_maker(self, vehicle: Vehicle, now: datetime) -> None:
+        """Let the maker take hours or days to activate a car (documented for Renault: `waiting`).
+
+        Assumed: the car is listed meanwhile, and is not connected.
+        """
+        vehicle.connection_status = "waiting"
+        self.set_link(vehicle, now, connected=False)
+
     def ready_to_continue(self, vehicle: Vehicle, now: datetime) -> None:
         """Let the maker have activated the car (documented for Renault)."""
         vehicle.connection_status = "readyToContinue"

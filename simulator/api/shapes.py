@@ -46,7 +46,7 @@ def vehicle(
         "createdAt": style(item.created_at),
         "details": {"brand": item.brand, "model": item.model, "version": item.version},
         "isConnected": item.is_connected,
-        "isConnectable": True,
+        "isConnectable": item.is_connectable,
         "capabilities": list(item.capabilities),
         "chargeState": {
             "batteryLevel": report.battery_level,
@@ -175,15 +175,21 @@ def charger(item: Charger, owner: User, seconds: dates.Style) -> JsonObject:
 
 
 def connect_session(item: ConnectSession, base_url: str) -> JsonObject:
-    """Return a connect session for a vehicle (documented)."""
+    """Return a connect session for a vehicle (documented; `redirectInfo`, and pages in turn: SDK).
+
+    How the addresses of two pages differ is ours.
+    """
     start = f"{base_url}/web/start?sessionId={item.id.replace('-', '')}"
+    if item.page > 1:
+        start += f"&page={item.page}"
+    info = {"includeBody": True, "includeCookies": ["session"], "includeRedirectUrl": False}
     return {
         "vehicleId": item.vehicle_id,
         "isFinished": item.is_finished,
         "startUrl": None if item.is_finished else start,
         "redirectUrl": None if item.is_finished else f"{base_url}/web/end",
         "id": item.id,
-        "redirectInfo": None,
+        "redirectInfo": info if item.needs_app and not item.is_finished else None,
     }
 
 

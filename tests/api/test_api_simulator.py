@@ -352,3 +352,39 @@ async def test_a_strict_tenant_offers_all_other_calls(
     assert sessions
     assert all(item.started_at and item.energy_kwh is None for item in sessions)
     assert await client.subscribe("userCreated", f"{cloud.url}/hook", "secret")
+
+
+# -- linking a car -------------------------------------------------------------------------------------------
+
+
+async def test_a_car_is_linked_again_page_by_page(client: JedlixClient, sim: Simulator) -> None:
+    (user_id,), (car_id,) = sim.user_ids, sim.vehicle_ids
+    with pytest.raises(Conflict, match="one per user"):
+        await client.connect_vehicle(user_id)
+    sim.linking.pages = 2
+    begun = await client.connect_vehicle(user_id, car_id)
+    assert begun.page is not None
+    assert begun.page.startswith(f"{sim.url}/web/start?sessionId=")
+    assert (begun.is_finished, begun.vehicle_id) == (False, None)
+    assert await client.unfinished_connect_sessions(user_id) == (begun,)
+    sim.log_in(begun.id)
+    second = await client.connect_session(user_id, begun.id)
+    assert second.page not in (begun.page, None)
+    sim.log_in(begun.id)
+    finished = await client.connect_session(user_id, begun.id)
+    assert (finished.is_finished, finished.page) == (True, None)
+    assert finished.vehicle_id == car_id
+    assert await client.unfinished_connect_sessions(user_id) == ()
+
+
+async def test_a_tenant_without_the_call_for_a_known_car_has_the_documented_one(
+    client: JedlixClient, sim: Simulator
+) -> None:
+    sim.strike({"absent": ["reconnect_vehicle"]})
+    (user_id,), (car_id,) = sim.user_ids, sim.vehicle_ids
+    with pytest.raises(Conflict):
+        await client.connect_vehicle(user_id, car_id)
+    assert [call.path.rpartition("/users/")[2] for call in list(sim.requests)[-2:]] == [
+        f"{user_id}/vehicles/{car_id}/connect-sessions",
+        f"{user_id}/vehicles/connect-sessions",
+    ]

@@ -148,6 +148,56 @@ async def test_one_vehicle_per_user(api: Api) -> None:
     assert "one per user" in body["detail"]
 
 
+async def open_and_choose(api: Api, connect: dict[str, Any], choice: str) -> None:
+    """Open the page of a connect session and press a button on it."""
+    async with api.http.get(connect["startUrl"]) as page:
+        assert f'value="{choice}"' in await page.text()
+    async with api.http.post(connect["startUrl"], data={"choice": choice}) as page:
+        assert str(page.url) == connect["redirectUrl"]
+
+
+async def test_a_link_is_made_again_over_two_pages_after_a_refusal(api: Api) -> None:
+    path, car = user_path(api), f"/vehicles/{api.sim.vehicle_ids[0]}"
+    api.sim.link(api.sim.vehicle_ids[0], connected=False)
+    assert (await api.call("POST", "/control/linking", {"pages": 2}))[1]["pages"] == 2
+    _, connect = await api.call("POST", f"{path}{car}/connect-sessions", {})
+    url = f"{path}/connect-sessions/{connect['id']}"
+    await open_and_choose(api, connect, "refuse")
+    assert await api.get(url) == connect
+    await open_and_choose(api, connect, "log_in")
+    second = await api.get(url)
+    assert second["startUrl"] not in (connect["startUrl"], None)
+    await open_and_choose(api, connect, "log_in")  # a tab that was left behind
+    assert await api.get(url) == second
+    assert not (await api.get(path + car))["isConnected"]
+    await open_and_choose(api, second, "log_in")
+    assert (await api.get(url))["isFinished"]
+    assert (await api.get(path + car))["isConnected"]
+    assert await api.get(path + "/connect-sessions") == []
+
+
+async def test_a_maker_that_takes_hours_and_one_that_needs_the_app(api: Api) -> None:
+    path, car = user_path(api), f"/vehicles/{api.sim.vehicle_ids[0]}"
+    again = f"{path}{car}/connect-sessions"
+    _, connect = await api.call("POST", again, {})
+    await open_and_choose(api, connect, "wait")
+    seen = await api.get(path + car)
+    assert (seen["isConnected"], seen["connectionStatus"]) == (False, "waiting")
+    await api.call("POST", f"/control{car}/ready", {})
+    assert (await api.get(path + car))["connectionStatus"] == "readyToContinue"
+    await api.call("POST", "/control/linking", {"needs_app": True})
+    _, needing = await api.call("POST", again, {})
+    assert needing["redirectInfo"]["includeBody"] is True
+    removed = await api.call("DELETE", f"/control/linking/{connect['id']}")
+    assert removed == (200, {"removed": connect["id"]})
+    assert (await api.call("DELETE", f"/control/linking/{connect['id']}"))[0] == 404
+    assert (await api.call("GET", f"{path}/connect-sessions/{connect['id']}"))[0] == 404
+    await open_and_choose(api, needing, "log_in")
+    seen = await api.get(path + car)
+    assert seen["isConnected"]
+    assert "connectionStatus" not in seen
+
+
 async def test_create_a_user_and_link_a_car(api: Api, hook: Hook) -> None:
     await api.subscribe("userCreated", hook.url)
     status, user = await api.call("POST", "/api/v1/users", {"defaultCountry": "NL"})
@@ -175,8 +225,7 @@ async def test_create_a_user_and_link_a_car(api: Api, hook: Hook) -> None:
     assert [item["id"] for item in await api.get(path + "/connect-sessions?type=vehicle")] == [
         connect["id"]
     ]
-    async with api.http.get(connect["startUrl"]) as page:
-        assert str(page.url) == connect["redirectUrl"]
+    await open_and_choose(api, connect, "log_in")
     finished = await api.get(f"{path}/connect-sessions/{connect['id']}")
     assert (finished["isFinished"], finished["startUrl"]) == (True, None)
     (car,) = await api.get(path + "/vehicles")

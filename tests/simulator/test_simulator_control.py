@@ -84,7 +84,8 @@ async def test_every_action_on_a_car(api: Api) -> None:
         ("/boost", {"enabled": True}),
         ("/settings", {"isSmartChargingEnabled": False}),
         ("/ready", {}),
-        ("/link", {"connected": False}),
+        ("/waiting", {}),
+        ("/link", {"connected": False, "connectable": False}),
         ("/link", {"connected": True}),
         ("/unplug", {}),
     ):
@@ -119,6 +120,7 @@ async def test_every_action_on_a_car(api: Api) -> None:
         ("POST", "/unplug", {}, 409, "not plugged in"),
         ("POST", "/boost", {"enabled": True}, 409, "no active session"),
         ("POST", "/link", {}, 400, "connected"),
+        ("POST", "/link", {"connected": False, "connectable": 1}, 400, "true or false"),
         ("POST", "/telemetry", {"battery_level": 101}, 400, "from 0 to 100"),
         ("POST", "/telemetry", {"charge_state": "dancing"}, 400, "disconnected"),
         ("POST", "/telemetry", {"batery_level": 1}, 400, "unknown: batery_level"),

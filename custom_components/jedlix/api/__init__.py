@@ -2,6 +2,7 @@
 
 from .auth import TokenSource
 from .client import JedlixClient
+from .connect_session import ConnectSession
 from .errors import (
     REFUSALS,
     AuthError,
@@ -37,6 +38,7 @@ __all__ = [
     "Charger",
     "ChargingLocation",
     "Conflict",
+    "ConnectSession",
     "ConnectionFailed",
     "Forbidden",
     "JedlixClient",

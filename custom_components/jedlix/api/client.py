@@ -14,6 +14,7 @@ import orjson
 
 from .auth import TokenSource
 from .clock import JedlixClock
+from .connect_session import ConnectSession
 from .endpoints import ENDPOINTS, Endpoints, Evidence
 from .errors import (
     BadAnswer,
@@ -236,6 +237,37 @@ class JedlixClient:
         """Return the state of the last such request; NotFound 15 minutes after it (documented; path: A6)."""
         return Refresh.from_json(
             await self._call("refresh_status", user_id=user_id, vehicle_id=vehicle_id)
+        )
+
+    # -- linking a car at its maker ------------------------------------------------------------------------
+
+    async def connect_vehicle(self, user_id: str, vehicle_id: str | None = None) -> ConnectSession:
+        """Begin to link a user's car at its maker: a new one (documented), or one that is known (SDK).
+
+        Raises Conflict when the user has a linked car already (one per user: documented), or another attempt
+        is not finished (inferred). Where the tenant lacks the call for a known car, it is the documented one.
+        """
+        if vehicle_id is not None:
+            try:
+                return ConnectSession.from_json(
+                    await self._call("reconnect_vehicle", user_id=user_id, vehicle_id=vehicle_id)
+                )
+            except NotFound:
+                pass
+        return ConnectSession.from_json(await self._call("connect_vehicle", user_id=user_id))
+
+    async def connect_session(self, user_id: str, connect_session_id: str) -> ConnectSession:
+        """Return the state of an attempt to link a car (documented)."""
+        return ConnectSession.from_json(
+            await self._call(
+                "connect_session", user_id=user_id, connect_session_id=connect_session_id
+            )
+        )
+
+    async def unfinished_connect_sessions(self, user_id: str) -> tuple[ConnectSession, ...]:
+        """Return the attempts to link a car of a user that are not finished (SDK)."""
+        return await self._all(
+            "connect_sessions", ConnectSession.from_json, {"type": "vehicle"}, user_id=user_id
         )
 
     # -- webhooks ------------------------------------------------------------------------------------------

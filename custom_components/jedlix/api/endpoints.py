@@ -55,6 +55,13 @@ ENDPOINTS: Final[Endpoints] = {
     ),  # A3
     "request_refresh": Endpoint("POST", _VEHICLE + "/charge-state/refresh", Evidence.ASSUMED),  # A6
     "refresh_status": Endpoint("GET", _VEHICLE + "/charge-state/refresh", Evidence.ASSUMED),  # A6
+    # Linking a car at its maker.
+    "connect_vehicle": Endpoint("POST", _USER + "/vehicles/connect-sessions", Evidence.DOCUMENTED),
+    "reconnect_vehicle": Endpoint("POST", _VEHICLE + "/connect-sessions", Evidence.SDK),
+    "connect_sessions": Endpoint("GET", _USER + "/connect-sessions", Evidence.SDK),
+    "connect_session": Endpoint(
+        "GET", _USER + "/connect-sessions/{connect_session_id}", Evidence.DOCUMENTED
+    ),
     # Webhooks. The records of subscriptions and of the history are reported, these calls are not.
     "subscribe": Endpoint("POST", "/api/v1/webhooks/subscriptions", Evidence.DOCUMENTED),
     "subscriptions": Endpoint("GET", "/api/v1/webhooks/subscriptions", Evidence.ASSUMED),  # A10
