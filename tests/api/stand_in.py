@@ -17,6 +17,7 @@ from custom_components.jedlix.api import JedlixClient, TokenSource
 from custom_components.jedlix.api.client import BACK_OFF
 from custom_components.jedlix.api.endpoints import ENDPOINTS, Endpoints
 from custom_components.jedlix.api.gate import CallGate
+from custom_components.jedlix.api.token_address import Auth
 
 TOKEN_PATH = "/oauth/token"
 
@@ -162,7 +163,8 @@ def make_client(
     http: ClientSession,
     url: str,
     *,
-    auth: TokenSource | None = None,
+    auth: Auth | None = None,
+    user_id: str | None = None,
     base_path: str = "",
     api_key: str | None = "key",
     endpoints: Endpoints = ENDPOINTS,
@@ -175,6 +177,7 @@ def make_client(
         http,
         base_url=url + base_path,
         auth=auth or make_auth(http, url),
+        user_id=user_id,
         api_key=api_key,
         client_name="tests",
         client_version="1.2.3",

@@ -225,7 +225,7 @@ def test_any_problem_is_one_short_line_or_none(body: bytes, secrets: list[str]) 
     problem = answer.problem(secrets)
     assert problem is None or (0 < len(problem) <= 300 and problem.isprintable())
     assert answer.is_problem in (True, False)
-    assert answer.is_oauth_error in (True, False)
+    assert answer.oauth_error is None or answer.oauth_error.isprintable()
 
 
 # --- a live client -----------------------------------------------------------------------------------

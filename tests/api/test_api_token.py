@@ -210,6 +210,9 @@ _HTML = b"<html><body>It works!</body></html>"
         (Reply(403, _HTML), ConnectionFailed, "the token address answers with HTTP 403"),
         (Reply(404, _HTML), NotFound, "no reason given (HTTP 404)"),
         (Reply(405), NotFound, "no reason given (HTTP 405)"),
+        # OAuth errors that say nothing about the client.
+        (Reply(400, {"error": "temporarily_unavailable"}), ConnectionFailed, "HTTP 400"),
+        (Reply(403, {"error": "server_error"}), ConnectionFailed, "HTTP 403"),
         (Reply(429, _OAUTH), RateLimited, "Unauthorized (HTTP 429)"),
         (Reply(500), ConnectionFailed, "no reason given (HTTP 500)"),
         (Reply(503, _HTML), ConnectionFailed, "no reason given (HTTP 503)"),

@@ -1,25 +1,13 @@
 """Access token of the management API: OAuth2 client credentials, cached and renewed early."""
 
-from codecs import BOM_UTF8
 from collections.abc import Callable
 from dataclasses import dataclass
-from http import HTTPStatus
 import time
-from typing import Final
 
 from aiohttp import ClientSession
-import orjson
 
-from .errors import BadAnswer, ConnectionFailed, TokenForbidden, TokenRefused
-from .http import send
-from .reading import Fields, number, text
 from .shared_call import SharedCall
-
-# The lifetime of a token is not documented. Used where the answer does not contain it, in seconds.
-_DEFAULT_LIFETIME: Final = 600.0
-# A token is renewed this long before its end at most, in seconds.
-_MAX_RENEWAL_MARGIN: Final = 300.0
-_REFUSALS: Final = (HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+from .token_address import request_token
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,24 +68,6 @@ class TokenSource:
             self._token = None
 
     async def _renew(self) -> _Token:
-        answer = await send(self._session, "POST", self._token_url, data=self._form)
-        words = answer.problem(self.secrets)
-        if answer.status in _REFUSALS:
-            if not answer.is_oauth_error:
-                # Something in between, a proxy say: the token address would name the error.
-                raise ConnectionFailed(f"the token address answers with HTTP {answer.status}")
-            is_forbidden = answer.status == HTTPStatus.FORBIDDEN
-            raise (TokenForbidden if is_forbidden else TokenRefused)(str(words))
-        answer.raise_unless_ok(self.secrets)
-        try:
-            fields = Fields(orjson.loads(answer.body.removeprefix(BOM_UTF8)))
-        except orjson.JSONDecodeError as err:
-            raise BadAnswer("the token address does not answer with JSON") from err
-        if (value := text(fields.get("accesstoken"))) is None:
-            raise BadAnswer("the token address gives no access_token")
-        lifetime = number(fields.get("expiresin")) or 0.0
-        if lifetime <= 0:
-            lifetime = _DEFAULT_LIFETIME
-        margin = min(_MAX_RENEWAL_MARGIN, lifetime / 10)
-        self._token = _Token(value, self._clock() + lifetime - margin)
+        answer = await request_token(self._session, self._token_url, self._form, self.secrets)
+        self._token = _Token(answer.access_token, self._clock() + answer.renew_after)
         return self._token

@@ -12,7 +12,6 @@ from uuid import uuid4
 from aiohttp import ClientSession
 import orjson
 
-from .auth import TokenSource
 from .clock import JedlixClock
 from .connect_session import ConnectSession
 from .endpoints import ENDPOINTS, Endpoints, Evidence
@@ -41,6 +40,7 @@ from .models import (
 )
 from .reading import Json, read_json, read_page, wire_time
 from .report import ApiReport
+from .token_address import Auth
 
 # The maximum of v2 (documented).
 PAGE_SIZE: Final = 100
@@ -61,7 +61,7 @@ class _Item(Protocol):
 
 
 class JedlixClient:
-    """The API of one tenant. Every method raises a JedlixError and nothing else.
+    """The API of one tenant, or of one user of it. Every method raises a JedlixError and nothing else.
 
     A call that fails on Jedlix's side (429, 5xx, time-out) is repeated up to twice, after growing pauses,
     unless doing it twice could do harm. After a 401 it is repeated once, with a new token.
@@ -72,7 +72,8 @@ class JedlixClient:
         session: ClientSession,
         *,
         base_url: str,
-        auth: TokenSource,
+        auth: Auth,
+        user_id: str | None = None,
         api_key: str | None = None,
         client_name: str,
         client_version: str,
@@ -82,10 +83,14 @@ class JedlixClient:
         clock: JedlixClock | None = None,
         gate: CallGate | None = None,
     ) -> None:
-        """Use the host at `base_url`, which may have a path before /api (SDK)."""
+        """Use the host at `base_url`, which may have a path before /api (SDK).
+
+        `user_id` is whose token it is, None for that of a tenant.
+        """
         self._session = session
         self._base_url = base_url.rstrip("/").removesuffix("/api/v1").removesuffix("/api/v2")
         self._auth = auth
+        self.user_id = user_id
         self._endpoints = endpoints
         self._back_off = back_off
         self._sleep = sleep
@@ -104,9 +109,13 @@ class JedlixClient:
         """Get a token and use it, so that a wrong secret, key or address is found; raises a JedlixError.
 
         A tenant may be without one of the two documented tenant-wide lists, or have no right to it. Forbidden
-        is raised when it has no right to either.
+        is raised when it has no right to either. A user's token is good for that user's calls only
+        (documented).
         """
         await self._auth.token()
+        if self.user_id is not None:
+            await self._call("vehicles", user_id=self.user_id)
+            return
         refusal: Forbidden | None = None
         for name in ("sessions", "locations"):
             try:

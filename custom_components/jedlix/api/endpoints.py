@@ -28,6 +28,11 @@ class Endpoint:
     path: str
     evidence: Evidence
 
+    @property
+    def is_of_user(self) -> bool:
+        """Return whether the call is about one user, so that a user's own token is good for it."""
+        return "{user_id}" in self.path
+
 
 _USER: Final = "/api/v1/users/{user_id}"
 _VEHICLE: Final = _USER + "/vehicles/{vehicle_id}"

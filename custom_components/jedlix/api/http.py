@@ -76,9 +76,9 @@ class Answer:
         return self._fields.get("title", "detail", "type") is not None
 
     @property
-    def is_oauth_error(self) -> bool:
-        """Return whether the body is an error of the token address (inferred: OAuth)."""
-        return text(self._fields.get("error")) is not None
+    def oauth_error(self) -> str | None:
+        """Return the error of a token address (inferred: OAuth), None where the body is something else."""
+        return text(self._fields.get("error"))
 
     def problem(self, secrets: Collection[str] = ()) -> str | None:
         """Return the words of an error answer: problem details (SDK) or an OAuth error (inferred).

@@ -98,15 +98,19 @@ class OfferedCalls:
         now: Callable[[], datetime],
         endpoints: Endpoints = ENDPOINTS,
         decided: Callable[[], None] = lambda: None,
+        *,
+        of_one_user: bool = False,
     ) -> None:
         """Start with what was learned before, and keep that up to date; `now` is Jedlix's time.
 
-        `decided` is called when `not_offered` has changed.
+        `decided` is called when `not_offered` has changed. `of_one_user` says that the token is a user's: the
+        calls of the whole tenant are then never offered (documented: they want a management token).
         """
         self._experiences = experiences
         self._now = now
         self._endpoints = endpoints
         self._decided = decided
+        self._of_one_user = of_one_user
 
     @property
     def not_offered(self) -> frozenset[str]:
@@ -123,7 +127,11 @@ class OfferedCalls:
         A call whose path lies under that of another is offered once that one has answered.
         """
         under = _LIES_UNDER.get(name)
-        return self._is_tried(name) and (under is None or self.has_answered(under))
+        return (
+            self._is_in_reach(name)
+            and self._is_tried(name)
+            and (under is None or self.has_answered(under))
+        )
 
     def has_answered(self, name: str) -> bool:
         """Return whether the tenant has ever answered a call."""
@@ -160,7 +168,7 @@ class OfferedCalls:
     def describe(self, name: str) -> dict[str, Json]:
         """Return what is known of a call, for a person: whether it is offered, since when, how sure."""
         experience = self._experiences.get(name, Experience())
-        if experience.is_refused_for_good:
+        if experience.is_refused_for_good or not self._is_in_reach(name):
             offered, since = "no", experience.refused_since
         elif experience.answered_at is not None:
             offered, since = "yes", experience.answered_since or experience.answered_at
@@ -174,6 +182,11 @@ class OfferedCalls:
             "refusals_since": experience.refusals,
             "last_refusal": _text(experience.refused_at),
         }
+
+    def _is_in_reach(self, name: str) -> bool:
+        """Return whether the token is good for a call."""
+        endpoint = self._endpoints.get(name)
+        return not self._of_one_user or (endpoint is not None and endpoint.is_of_user)
 
     def _is_documented(self, name: str) -> bool:
         endpoint = self._endpoints.get(name)

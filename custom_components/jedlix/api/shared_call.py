@@ -26,6 +26,11 @@ class SharedCall[T]:
         await asyncio.wait([task])
         return task.result()
 
+    async def wait(self) -> None:
+        """Wait for the calls under way; what they come to does not matter."""
+        if self._running:
+            await asyncio.wait(self._running.values())
+
     def _forget(self, key: Hashable, task: asyncio.Task[T]) -> None:
         del self._running[key]
         if not task.cancelled():
