@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from math import isfinite
+import re
 from typing import Final
 
 import orjson
@@ -27,6 +28,7 @@ _MAX_NUMBER: Final = 1e15
 _MAX_KEYS_LENGTH: Final = 300
 # orjson writes at most 254 levels. With fewer brackets than this there cannot be too many levels.
 _MAX_BRACKETS_UNCHECKED: Final = 200
+_WORD_OF_KEY: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _LIST_KEYS: Final = ("items", "data", "results", "value", "values")
 
 
@@ -49,10 +51,20 @@ def _keys(data: Mapping[str, object]) -> str:
     return str(sorted(data))[:_MAX_KEYS_LENGTH]
 
 
+def plain(key: str) -> str:
+    """Return the plain form of a key: lower case, no separators."""
+    return key.lower().replace("_", "").replace("-", "")
+
+
+def words_of(key: str) -> list[str]:
+    """Return the words of a key in lower case: those of `isSolarOn` are is, solar and on."""
+    return [word.lower() for word in _WORD_OF_KEY.findall(key)]
+
+
 @lru_cache(maxsize=256)
 def _spellings(keys: tuple[str, ...]) -> Mapping[str, str]:
-    """Map the plain form of each key (lower case, no separators) to the key as it came."""
-    return {key.lower().replace("_", "").replace("-", ""): key for key in reversed(keys)}
+    """Map the plain form of each key to the key as it came."""
+    return {plain(key): key for key in reversed(keys)}
 
 
 class Fields:

@@ -12,6 +12,8 @@ from typing import Final
 
 import orjson
 
+from .reading import plain, words_of
+
 # Bounds of one shape.
 MAX_PATHS: Final = 200
 MAX_DEPTH: Final = 8
@@ -129,7 +131,6 @@ _FIELD_WORDS: Final = frozenset(
     """,
     )
 )
-_CAMEL: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 # The only digits are those of CO2 and of V2G.
 _NAME: Final = re.compile(r"[A-Za-z](?:[A-Za-z_-]|(?<=[Cc][Oo])2|(?<=[Vv])2(?=[GHgh]))*")
 
@@ -174,7 +175,7 @@ class Shape:
             for key, item in islice(value.items(), MAX_KEYS):
                 name = names[key]
                 below = f"{path}.{name}" if path else name
-                self._note(item, below, _plain(name), depth - 1)
+                self._note(item, below, plain(name), depth - 1)
         elif isinstance(value, list):
             low, high = self._sizes.get(path, (len(value), len(value)))
             self._sizes[path] = min(low, len(value)), max(high, len(value))
@@ -250,13 +251,9 @@ def _names_of(data: Mapping[str, object]) -> _Names:
 
 def _is_known(key: str) -> bool:
     """Return whether a key consists of words of the field alone."""
-    return _is_name(key) and all(word.lower() in _FIELD_WORDS for word in _CAMEL.findall(key))
+    return _is_name(key) and all(word in _FIELD_WORDS for word in words_of(key))
 
 
 def _is_name(key: str) -> bool:
     """Return whether a key looks like an identifier; one with a digit, a space or an @ does not."""
     return len(key) <= MAX_NAME_LENGTH and _NAME.fullmatch(key) is not None
-
-
-def _plain(name: str) -> str:
-    return name.lower().replace("_", "").replace("-", "")

@@ -1,0 +1,370 @@
+"""Departure times: until when a car has to be ready, as its charge settings say it.
+
+The name `departureTimes` is documented, and that it is an object. What is in it is not known. So a shape is
+recognised in an answer of Jedlix, or nothing is offered. Each value that looks like a time must be explained:
+a time for all days, or one for a weekday or a group of weekdays.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+import copy
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, time, timedelta, tzinfo
+from enum import StrEnum
+import re
+from typing import Any, Final
+
+from ..api import ChargeSettings
+from ..api.reading import Fields, Json, plain, words_of
+
+WEEKDAYS: Final = (*("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"),)
+"""The weekdays by their number: Monday is 0."""
+ALL_DAYS: Final = tuple(range(len(WEEKDAYS)))
+
+_TIME: Final = re.compile(r"(\d{1,2}):(\d\d)(:\d\d(\.0+)?)?", re.ASCII)
+_TIME_OF_DAY: Final = (frozenset({"hour", "minute"}), frozenset({"hour", "minute", "second"}))
+_TIME_KEYS: Final = frozenset(
+    {"time", "departuretime", "departure", "readyby", "localtime", "value"}
+)
+_DAY_KEYS: Final = frozenset({"day", "days", "dayofweek", "daysofweek", "weekday", "weekdays"})
+_FLAG_KEYS: Final = frozenset({"enabled", "isenabled", "active", "isactive"})
+_PLACE: Final = re.compile("location|place|address")
+# A text or a number that may be a time, a date or a duration.
+_LIKE_A_TIME: Final = re.compile(
+    r"\d\s*:\s*\d|\d{4}-\d\d-\d\d|^\s*\d{3,4}\s*$|^\s*\d{1,2}\.\d\d\s*$|^\s*\d{1,2}\s*[hH]\s*\d{0,2}\s*$"
+    r"|^\s*\d{1,2}([:.]\d\d)?\s*[aApP]\.?[mM]\.?\s*$|^\s*[+-]?P[\dT]",
+    re.ASCII,
+)
+_KEY_OF_A_TIME: Final = re.compile("time|hour|minute|second|duration|offset|departure|ready")
+# A key of these words gives the times below it another meaning.
+_OTHER_MEANING: Final = frozenset(
+    {
+        *("actual", "arrival", "begin", "changed", "created", "earliest", "end", "estimated"),
+        *(
+            "exception",
+            "exceptions",
+            "from",
+            "holiday",
+            "holidays",
+            "last",
+            "max",
+            "min",
+            "modified",
+        ),
+        *("next", "override", "overrides", "previous", "recommended", "start", "suggested"),
+        *("once", "today", "tomorrow", "tonight", "trip", "until", "updated"),
+    }
+)
+_ALL_DAYS_KEYS: Final = frozenset({"everyday", "eachday", "alldays"})
+
+type Path = tuple[str | int, ...]
+"""The keys and indexes that lead from the charge settings to a value."""
+
+
+class Refusal(StrEnum):
+    """Why no departure times are offered."""
+
+    ABSENT = "absent"
+    EMPTY = "empty"
+    NOT_RECOGNISED = "not_recognised"
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """One time in the settings: its weekdays, in order, and where it stands.
+
+    `is_active`: no flag beside it says that it is switched off.
+    """
+
+    days: tuple[int, ...]
+    path: Path
+    at: time
+    is_active: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class DepartureTimes:
+    """The departure times of a car. `refusal` is None where they were recognised.
+
+    `zones` are the names of time zones that the settings hold, that of the departure times first. A name may
+    be no zone at all.
+    """
+
+    departures: tuple[Departure, ...] = ()
+    zones: tuple[str, ...] = ()
+    refusal: Refusal | None = None
+
+    def of(self, days: tuple[int, ...]) -> Departure | None:
+        """Return the departure of exactly these weekdays, None where there is none."""
+        return next((item for item in self.departures if item.days == days), None)
+
+    def next_after(self, now: datetime, zone: tzinfo) -> datetime | None:
+        """Return the next departure in UTC, None where none is active.
+
+        A time that occurs twice in a night means the first one. A time that the clock skips means the moment
+        that is as long after midnight (RFC 5545 for both).
+        """
+        today = now.astimezone(zone).date()
+        moments = (
+            datetime.combine(day, departure.at, zone).astimezone(UTC)
+            for day in (today + timedelta(days=ahead) for ahead in range(len(WEEKDAYS) + 1))
+            for departure in self.departures
+            if departure.is_active and day.weekday() in departure.days
+        )
+        return min((moment for moment in moments if moment > now), default=None)
+
+
+class _NotRecognisedError(Exception):
+    """The shape is not one of those that are certain."""
+
+
+def departure_times(settings: ChargeSettings | None) -> DepartureTimes:
+    """Return the departure times of charge settings, as far as their shape is recognised.
+
+    The name is documented. The shapes are assumed: none is taken for granted, each answer is looked at.
+    """
+    if settings is None:
+        return DepartureTimes(refusal=Refusal.ABSENT)
+    key = Fields(dict(settings.raw)).key_of("departuretimes")
+    if key is None or (data := settings.raw[key]) is None:
+        return DepartureTimes(refusal=Refusal.ABSENT)
+    if data in ({}, []):
+        return DepartureTimes(refusal=Refusal.EMPTY)
+    try:
+        departures = tuple(_departures(data, (key,)))
+        _explain_all(data, key, (key,), {item.path for item in departures})
+    except _NotRecognisedError:
+        return DepartureTimes(refusal=Refusal.NOT_RECOGNISED)
+    if not departures:
+        return DepartureTimes(refusal=Refusal.EMPTY)
+    zones = [
+        *_zones(data),
+        *(name for other, value in settings.raw.items() for name in _zone(other, value)),
+    ]
+    return DepartureTimes(departures, tuple(dict.fromkeys(zones)))
+
+
+def with_times(settings: ChargeSettings, times: Mapping[Path, time]) -> dict[str, Json]:
+    """Return the whole settings, with the times at these paths in the style that each had."""
+    raw: dict[str, Any] = copy.deepcopy(dict(settings.raw))
+    for path, at in times.items():
+        *above, last = path
+        holder: Any = raw
+        for key in above:
+            holder = holder[key]
+        holder[last] = _in_style_of(holder[last], at)
+    return raw
+
+
+def read_time(value: object) -> time | None:
+    """Return a time of day written as 7:30, 07:30, 07:30:00 or hour and minute; None for anything else.
+
+    A time with a zone, and 24:00, is none.
+    """
+    if isinstance(value, dict):
+        parts = {_singular(key): part for key, part in value.items()}
+        if len(parts) < len(value) or frozenset(parts) not in _TIME_OF_DAY:
+            return None
+        numbers = [parts["hour"], parts["minute"], parts.get("second", 0)]
+        if not all(type(number) is int for number in numbers):
+            return None
+        hour, minute, second = numbers
+    elif isinstance(value, str) and (found := _TIME.fullmatch(value)) is not None:
+        hour, minute = int(found[1]), int(found[2])
+        second = int(found[3][1:3]) if found[3] else 0
+    else:
+        return None
+    try:
+        return time(hour, minute, second)
+    except ValueError:
+        return None
+
+
+def _in_style_of(old: object, at: time) -> Json:
+    """Return a time, to the minute, written as the one that it replaces."""
+    if isinstance(old, dict):
+        values = {"hour": at.hour, "minute": at.minute, "second": 0}
+        return {key: values[_singular(key)] for key in old}
+    found = _TIME.fullmatch(str(old))
+    if found is None:
+        raise ValueError("not a time")
+    hour = f"{at.hour:02d}" if len(found[1]) > 1 else str(at.hour)
+    seconds = f":00{found[4] or ''}" if found[3] else ""
+    return f"{hour}:{at.minute:02d}{seconds}"
+
+
+def _departures(data: object, path: Path) -> Sequence[Departure]:
+    """Return the departures of a shape, or of the only one that an object holds."""
+    is_object = isinstance(data, dict | list)  # documented: no bare time
+    if is_object and (found := _of_shape(data, path)) is not None:
+        return found
+    if not isinstance(data, dict):
+        raise _NotRecognisedError
+    shapes = {
+        key: inner
+        for key, value in data.items()
+        if (inner := _of_shape(value, (*path, key))) is not None
+    }
+    if len(shapes) != 1:
+        raise _NotRecognisedError
+    [(key, found)] = shapes.items()
+    if _has_other_meaning(key, is_of_all=any(item.days == ALL_DAYS for item in found)):
+        raise _NotRecognisedError
+    return _inactive_where_off(found, data)
+
+
+def _has_other_meaning(key: str, *, is_of_all: bool) -> bool:
+    """Return whether the key of times says that they are no departures, or not those of all days."""
+    name = plain(key)
+    return not _OTHER_MEANING.isdisjoint(words_of(key)) or (
+        is_of_all
+        and name not in _ALL_DAYS_KEYS
+        and (name.isdigit() or "day" in name or "weekend" in name)
+    )
+
+
+def _of_shape(data: object, path: Path) -> Sequence[Departure] | None:
+    """Return the departures of one of the shapes, None where it is none of them."""
+    if (at := read_time(data)) is not None:
+        return [Departure(ALL_DAYS, path, at)]
+    if isinstance(data, list):
+        is_by_day = any(isinstance(item, dict) and _keys_in(item, _DAY_KEYS) for item in data)
+        return [*_of_items(data, path)] if is_by_day else None
+    if not isinstance(data, dict):
+        return None
+    times = [key for key in _keys_in(data, _TIME_KEYS) if read_time(data[key]) is not None]
+    if times and _keys_in(data, _DAY_KEYS):
+        return [*_of_group(data, path)]
+    days = {key: day for key in data if (day := _weekday(key)) is not None}
+    if not days:
+        return [*_of_item(data, path, ALL_DAYS)] if times else None
+    if len(set(days.values())) < len(days):
+        raise _NotRecognisedError
+    found = [
+        departure
+        for key, day in days.items()
+        for departure in _of_item(data[key], (*path, key), (day,))
+    ]
+    return _inactive_where_off(found, data)
+
+
+def _inactive_where_off(found: Sequence[Departure], data: object) -> Sequence[Departure]:
+    return [replace(item, is_active=False) for item in found] if _is_off(data) else found
+
+
+def _of_items(items: Sequence[object], path: Path) -> Iterator[Departure]:
+    """Yield the departures of a list by weekdays. No weekday is in two items, and all are of one place."""
+    seen: set[int] = set()
+    places: set[tuple[str, str]] = set()
+    for index, item in enumerate(items):
+        if not isinstance(item, dict):
+            raise _NotRecognisedError
+        days = set(_days_of(item))
+        if seen & days:
+            raise _NotRecognisedError
+        seen |= days
+        places |= {(key, str(item[key])) for key in item if _PLACE.search(plain(key))}
+        yield from _of_group(item, (*path, index))
+    if len({key for key, _ in places}) < len(places):
+        raise _NotRecognisedError
+
+
+def _of_group(item: dict[str, object], path: Path) -> Iterator[Departure]:
+    rest = {key: value for key, value in item.items() if plain(key) not in _DAY_KEYS}
+    yield from _of_item(rest, path, _days_of(item))
+
+
+def _days_of(item: dict[str, object]) -> tuple[int, ...]:
+    """Return the weekdays that an item names, in order."""
+    if len(keys := _keys_in(item, _DAY_KEYS)) != 1:
+        raise _NotRecognisedError
+    named = item[keys[0]]
+    days = [_weekday(name) for name in (named if isinstance(named, list) else [named])]
+    known = sorted({day for day in days if day is not None})
+    if not known or len(known) < len(days):
+        raise _NotRecognisedError
+    return tuple(known)
+
+
+def _of_item(item: object, path: Path, days: tuple[int, ...]) -> Iterator[Departure]:
+    """Yield the only time of an item, none where it is null."""
+    if item is None:
+        return
+    value = item
+    is_active = True
+    if isinstance(item, dict) and read_time(item) is None:
+        keys = _keys_in(item, _TIME_KEYS)
+        filled = [key for key in keys if item[key] is not None]
+        if not keys or len(filled) > 1:
+            raise _NotRecognisedError
+        if not filled:
+            return
+        value, path = item[filled[0]], (*path, filled[0])
+        is_active = not _is_off(item)
+    if (at := read_time(value)) is None:
+        raise _NotRecognisedError
+    yield Departure(days, path, at, is_active)
+
+
+def _explain_all(value: object, key: str, path: Path, explained: set[Path]) -> None:
+    """Check that no other value than the explained ones, and no key, looks like a time."""
+    if path in explained:
+        return
+    if _LIKE_A_TIME.search(key):
+        raise _NotRecognisedError
+    match value:
+        case dict():
+            for name, item in value.items():
+                _explain_all(item, name, (*path, name), explained)
+        case list():
+            for index, item in enumerate(value):
+                _explain_all(item, key, (*path, index), explained)
+        case str() if _LIKE_A_TIME.search(value):
+            raise _NotRecognisedError
+        case bool():
+            return
+        case int() | float() if _KEY_OF_A_TIME.search(plain(key)):
+            raise _NotRecognisedError
+
+
+def _is_off(data: object) -> bool:
+    """Return whether a flag of an object says that its times do not count."""
+    return isinstance(data, dict) and any(data[key] is False for key in _keys_in(data, _FLAG_KEYS))
+
+
+def _zones(data: object) -> Iterator[str]:
+    """Yield the names of time zones within the departure times."""
+    if isinstance(data, dict):
+        for key, value in data.items():
+            yield from _zone(key, value)
+            yield from _zones(value)
+    elif isinstance(data, list):
+        for item in data:
+            yield from _zones(item)
+
+
+def _zone(key: str, value: object) -> Iterator[str]:
+    """Yield a value that may be the name of a time zone; the key's name is not known (description only)."""
+    if "zone" in plain(key) and isinstance(value, str) and value:
+        yield value
+
+
+def _keys_in(data: Mapping[str, object], names: frozenset[str]) -> list[str]:
+    return [key for key in data if plain(key) in names]
+
+
+def _weekday(name: object) -> int | None:
+    """Return the number of an English weekday, written whole or with its first two or three letters.
+
+    A number is none: 0 may be Sunday or Monday.
+    """
+    if not isinstance(name, str):
+        return None
+    word = name.lower()
+    return next(
+        (day for day in ALL_DAYS if word in {WEEKDAYS[day][:length] for length in (2, 3, None)}),
+        None,
+    )
+
+
+def _singular(key: str) -> str:
+    return plain(key).removesuffix("s")
