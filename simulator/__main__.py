@@ -14,6 +14,7 @@ from .app import Settings, Simulator
 from .cloud import ABSENT_IN_PARTIAL
 from .event_types import DOCUMENTED_EVENTS, NEVER_SENT, PARTIAL_LIMIT, REPORTED_EVENTS
 from .faults import manual
+from .tariffs import TARIFFS
 from .webhooks import RETRIES
 
 _ABOUT = (
@@ -56,6 +57,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--auto", action="store_true", help="cars drive and plug in by themselves")
     add(
         "--history-days", type=_count, default=30, metavar="N", help="past sessions for N days (30)"
+    )
+    add(
+        "--tariff",
+        choices=TARIFFS,
+        help="the tariffs of all homes (by default some of high_low, dynamic and single); the last three of "
+        "the list break a rule each",
     )
     add("--client-secret", default="secret", metavar="TEXT", help="the client secret (secret)")
     add("--api-key", default="key", metavar="TEXT", help="the ApiKey header (key)")

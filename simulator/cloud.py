@@ -6,6 +6,7 @@ what a person or a test may do. It imports nothing of `api`, `control`, `pages` 
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 import time
@@ -18,7 +19,7 @@ from .faults.kinds import TOKEN
 from .faults.parameters import Names
 from .linking import Linking
 from .messages import Request
-from .model import ChargeState, User, Vehicle
+from .model import ChargeState, JsonObject, User, Vehicle
 from .noise import Noise
 from .routine import Routine
 from .settings import Settings
@@ -65,6 +66,7 @@ class Cloud:
             users=settings.users,
             hour=settings.hour,
             history_days=settings.history_days,
+            tariff=settings.tariff,
         )
         self.linking = Linking(self.world)
         self.chance = Chance(settings.seed)
@@ -261,6 +263,15 @@ class Cloud:
         """Let Jedlix find that the car's session cannot reach the desired level."""
         vehicle = self.vehicle(vehicle_id)
         self.act(lambda now: self.world.report_impossible(vehicle, now))
+
+    def set_tariff(self, location_id: str, tariff: JsonObject | None) -> None:
+        """Give a charging location other tariffs, as a supplier would. Raises KeyError when there is none."""
+        for user in self.world.users.values():
+            for place, location in enumerate(user.locations):
+                if location.id == location_id:
+                    user.locations[place] = replace(location, tariff=tariff)
+                    return
+        raise KeyError(location_id)
 
     def remove_user(self, user_id: str) -> None:
         """Remove a user with all cars. Raises KeyError when there is none."""

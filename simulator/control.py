@@ -19,6 +19,7 @@ from .faults import general
 from .faults.kinds import KINDS
 from .linking import MAX_PAGES
 from .model import ChargeState, JsonObject, Vehicle
+from .tariffs import TARIFFS
 from .world import Refused
 
 type _Act = Callable[[web.Request, JsonObject], Any]
@@ -49,6 +50,7 @@ class Control:
             "mode": cloud.settings.mode,
             "documented_event_types": list(DOCUMENTED_EVENTS.values()),
             "reported_event_types": list(cloud.settings.reported_events.values()),
+            "tariffs": list(TARIFFS),
         }
 
     def endpoints(self, _request: web.Request, _body: JsonObject) -> JsonObject:
@@ -290,6 +292,21 @@ class Control:
         self._cloud.remove(vehicle.id)
         return {"removed": vehicle.id}
 
+    def tariffs(self, request: web.Request, body: JsonObject) -> JsonObject:
+        """Set the tariffs of a charging location: a `tariff` by its name, or any `details` as they come."""
+        _known(body, "tariff", "details")
+        name, details = body.get("tariff"), body.get("details")
+        if len(body) != 1 or (name is not None and name not in TARIFFS):
+            raise ValueError(f"either details, or a tariff of {', '.join(TARIFFS)}")
+        if details is not None and not isinstance(details, dict):
+            raise ValueError("details must be an object or null")
+        location_id = request.match_info["location"].lower()
+        try:
+            self._cloud.set_tariff(location_id, details if name is None else TARIFFS[name])
+        except KeyError:
+            raise web.HTTPNotFound(text=f"There is no location {location_id}.") from None
+        return {"location_id": location_id}
+
     def deliver(self, _request: web.Request, body: JsonObject) -> JsonObject:
         """Send hand-made events; `payload` is laid over the envelope, `force` reaches all subscribers."""
         cloud = self._cloud
@@ -339,6 +356,7 @@ def add_routes(router: web.UrlDispatcher, cloud: Cloud) -> None:
         ("DELETE", "/control/linking/{connect}", control.forget_connect_session),
         ("POST", "/control/users", control.add_user),
         ("DELETE", "/control/users/{user}", control.remove_user),
+        ("POST", "/control/locations/{location}/tariffs", control.tariffs),
         ("POST", "/control/deliver", control.deliver),
         ("DELETE", car, control.remove),
         ("POST", car + "/plug", control.plug),

@@ -103,7 +103,10 @@ class ConnectSession:
 
 @dataclass(slots=True, frozen=True, kw_only=True)
 class ChargingLocation:
-    """A registered place. Smart charging happens only here (documented)."""
+    """A registered place. Smart charging happens only here (documented).
+
+    `tariff` has tariffs and intervals as the API writes them; None where there are none.
+    """
 
     id: str
     user_id: str
@@ -114,7 +117,7 @@ class ChargingLocation:
     postal_code: str
     city: str
     country: str
-    dynamic_tariff: bool
+    tariff: JsonObject | None
     created_at: datetime
 
 

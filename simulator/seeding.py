@@ -6,7 +6,7 @@ from random import Random
 from typing import NamedTuple
 from uuid import UUID
 
-from . import prices
+from . import prices, tariffs
 from .model import (
     BATTERY_READING,
     CAPABILITIES,
@@ -63,8 +63,18 @@ def whole_ms(moment: datetime) -> datetime:
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
-def make_user(number: int, random: Random, now: datetime, country: str | None = None) -> User:
-    """Return a user with a registered home (and, for some, a charger) but no car yet."""
+def make_user(
+    number: int,
+    random: Random,
+    now: datetime,
+    country: str | None = None,
+    *,
+    tariff: str | None = None,
+) -> User:
+    """Return a user with a registered home (and, for some, a charger) but no car yet.
+
+    `tariff` names the tariffs of the home; None chooses some by the number of the user.
+    """
     city, home_country, latitude, longitude = _CITIES[(number - 1) % len(_CITIES)]
     created = whole_ms(now - timedelta(days=60, minutes=number))
     user = User(
@@ -84,7 +94,7 @@ def make_user(number: int, random: Random, now: datetime, country: str | None = 
         postal_code=f"{random.randint(1000, 9999)} {random.choice('ABCDE')}{random.choice('KLMN')}",
         city=city,
         country=user.country,
-        dynamic_tariff=number % 2 == 1,
+        tariff=tariffs.TARIFFS[tariff or tariffs.of_user(number)],
         created_at=created,
     )
     user.locations.append(home)

@@ -29,6 +29,8 @@ class Settings:
     ticking: bool = False
     auto: bool = False
     history_days: int = 30
+    tariff: str | None = None
+    """The tariffs of all homes, by their name in `tariffs`; None for some of each kind."""
     client_secret: str = "secret"
     api_key: str = "key"
     api_key_check: ApiKeyCheck = "sent"

@@ -16,6 +16,7 @@ from .model import (
     User,
     Vehicle,
 )
+from .tariffs import TARIFFS
 
 
 def user(item: User) -> JsonObject:
@@ -79,7 +80,7 @@ def connect_session(item: ConnectSession) -> JsonObject:
 
 
 def location(item: ChargingLocation) -> JsonObject:
-    """Return a charging location: where somebody lives."""
+    """Return a charging location: where somebody lives, and the tariffs there with their name, if any."""
     return {
         "id": item.id,
         "street": item.street,
@@ -88,6 +89,8 @@ def location(item: ChargingLocation) -> JsonObject:
         "city": item.city,
         "latitude": item.latitude,
         "longitude": item.longitude,
+        "tariff": next((name for name, known in TARIFFS.items() if known == item.tariff), None),
+        "tariff_details": item.tariff,
     }
 
 

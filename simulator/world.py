@@ -48,6 +48,7 @@ class World:
         users: int = 1,
         hour: float = 17.0,
         history_days: int = 30,
+        tariff: str | None = None,
     ) -> None:
         """Make a world with users, cars and the sessions of the last days."""
         self.users: dict[str, User] = {}
@@ -56,7 +57,7 @@ class World:
         self.sessions, self.changes = self.ledger.sessions, self.ledger.changes
         self.second = hour * prices.HOUR
         self._now = now
-        self._seed = seed
+        self._seed, self._tariff = seed, tariff
         self._made = 0
         self._random = Random(f"{seed}")
         self._agenda: list[tuple[float, int, str]] = []
@@ -156,7 +157,7 @@ class World:
     def _new_user(self, now: datetime, country: str | None) -> User:
         self._made += 1
         random = Random(f"{self._seed}/user/{self._made}")
-        user = seeding.make_user(self._made, random, now, country)
+        user = seeding.make_user(self._made, random, now, country, tariff=self._tariff)
         self.users[user.id] = user
         return user
 

@@ -7,6 +7,7 @@ from aiohttp import web
 from simulator import dates, prices
 from simulator.model import JsonObject, Refresh, Session
 from simulator.sessions import Filter
+from simulator.tariffs import is_dynamic
 from simulator.world import Refused
 
 from . import shapes
@@ -204,7 +205,7 @@ async def tariffs(call: Call) -> web.Response:
         raise Problem(400, "startTime and endTime are required, in this order.")
     if end - start > _LONGEST_PERIOD:
         raise Problem(400, "The period is at most 14 days.")
-    if not location.dynamic_tariff:
+    if not is_dynamic(location.tariff):
         raise Problem(400, "The charging location has no dynamic tariff.")
     moment = start.replace(minute=0, second=0, microsecond=0)
     hours = []

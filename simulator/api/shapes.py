@@ -122,32 +122,9 @@ def location_with_details(
     }
 
 
-def tariff_details(item: ChargingLocation) -> JsonObject:
-    """Return the tariffs of a location: dynamic, or peak and off-peak (documented and SDK)."""
-    days = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
-
-    def interval(start: str, end: str, kind: str) -> JsonObject:
-        return {"daysOfWeek": days, "startTime": start, "endTime": end, "tariffType": kind}
-
-    if item.dynamic_tariff:
-        tariffs = [{"currency": prices.CURRENCY, "price": 0, "type": "dynamic"}]
-        intervals = [interval("00:00", "24:00", "dynamic")]
-    else:
-        tariffs = [
-            {"currency": prices.CURRENCY, "price": 0.4123, "type": "peak"},
-            {"currency": prices.CURRENCY, "price": 0.3242, "type": "offPeak"},
-        ]
-        intervals = [
-            interval("00:00", "07:00", "offPeak"),
-            interval("07:00", "23:00", "peak"),
-            interval("23:00", "24:00", "offPeak"),
-        ]
-    return {
-        "chargingLocationId": item.id,
-        "tariffs": tariffs,
-        "tariffIntervals": intervals,
-        "holidayTariffIntervals": [],
-    }
+def tariff_details(item: ChargingLocation) -> JsonObject | None:
+    """Return the tariffs of a location (documented and SDK), null where there are none."""
+    return None if item.tariff is None else {"chargingLocationId": item.id, **item.tariff}
 
 
 def charger_state(item: Charger, owner: User, seconds: dates.Style) -> JsonObject:

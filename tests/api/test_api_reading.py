@@ -1,6 +1,7 @@
 """Readers and models: dates, numbers, ids, names and money, in every shape they may have."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from math import inf, nan
 from typing import Final
@@ -681,6 +682,28 @@ def test_the_label_of_a_location_is_its_address(address: object, label: str | No
         {"ChargingLocationId": "home", "userId": "anna", "address": address}
     )
     assert (location.id, location.user_id, location.label) == ("home", "anna", label)
+
+
+@pytest.mark.parametrize(
+    ("coordinates", "position"),
+    [
+        ({"latitude": 52.09, "longitude": "5.12"}, (52.09, 5.12)),
+        ({"Latitude": 0, "Longitude": None}, (0.0, None)),
+        (None, (None, None)),
+        ([52.09, 5.12], (None, None)),
+    ],
+)
+def test_a_location_has_a_position_and_is_named_without_the_address(
+    coordinates: object, position: tuple[float | None, float | None]
+) -> None:
+    address = {"street": "Kerkstraat", "houseNumber": "1A", "city": "Utrecht"}
+    location = ChargingLocation.from_json(
+        {"id": "home", "coordinates": coordinates, "address": address}
+    )
+    assert (location.latitude, location.longitude) == position
+    assert location.name == "Utrecht"
+    assert replace(location, zone="Work").name == "Work"
+    assert ChargingLocation.from_json({"id": "home"}).name is None
 
 
 @pytest.mark.parametrize(

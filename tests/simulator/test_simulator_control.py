@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from simulator.__main__ import main
+from simulator.tariffs import TARIFFS
 from tests.simulator.conftest import Start
 from tests.simulator.tools import Api, Hook, until
 
@@ -75,6 +76,40 @@ async def test_the_ledger_has_sessions_reports_and_tokens(api: Api) -> None:
         if change["type"] == "smart_charging_disabled"
     ]
     assert [change["details"] for change in switches] == [{"resumes_at": None}]
+
+
+async def test_tariffs_of_all_kinds_and_any_other_can_be_set(start: Start) -> None:
+    api = await start(tariff="weekend")
+    place = api.sim.world.users[api.sim.user_ids[0]].locations[0].id
+    path, user = f"/control/locations/{place}/tariffs", f"/api/v1/users/{api.sim.user_ids[0]}"
+
+    async def shown() -> tuple[str | None, Any]:
+        (location,) = (await api.get("/control/truth"))["users"][0]["locations"]
+        (answer,) = await api.get(f"{user}/charging-locations")
+        details = answer["tariffDetails"]
+        without_id = details and {
+            key: details[key] for key in details if key != "chargingLocationId"
+        }
+        assert without_id == location["tariff_details"]
+        return location["tariff"], location["tariff_details"]
+
+    assert await shown() == ("weekend", TARIFFS["weekend"])
+    assert (await api.get("/control/info"))["tariffs"] == list(TARIFFS)
+    for name, details in TARIFFS.items():
+        assert (await api.call("POST", path, {"tariff": name}))[0] == 200
+        assert await shown() == (name, details)
+    own = {"tariffs": [{"type": "standard", "price": 0.5, "currency": "CHF"}]}
+    await api.call("POST", path, {"details": own})
+    assert await shown() == (None, own)
+    wrongs: list[Any] = [
+        {},
+        {"tariff": "cheap"},
+        {"details": []},
+        {"tariff": "none", "details": None},
+    ]
+    for wrong in wrongs:
+        assert (await api.call("POST", path, wrong))[0] == 400
+    assert (await api.call("POST", "/control/locations/x/tariffs", {"tariff": "none"}))[0] == 404
 
 
 async def test_every_action_on_a_car(api: Api) -> None:

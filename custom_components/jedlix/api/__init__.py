@@ -15,12 +15,12 @@ from .errors import (
     RateLimited,
     Rejected,
 )
+from .locations import ChargingLocation, TariffDetails, TariffInterval, TariffPrice, TariffType
 from .models import (
     Charger,
     ChargeSettings,
     ChargeState,
     ChargeStatus,
-    ChargingLocation,
     Refresh,
     Session,
     Subscription,
@@ -49,6 +49,10 @@ __all__ = [
     "Rejected",
     "Session",
     "Subscription",
+    "TariffDetails",
+    "TariffInterval",
+    "TariffPrice",
+    "TariffType",
     "TokenSource",
     "Vehicle",
     "WebhookMessage",

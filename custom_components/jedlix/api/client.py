@@ -27,10 +27,10 @@ from .errors import (
 )
 from .gate import CallGate
 from .http import send
+from .locations import ChargingLocation
 from .models import (
     Charger,
     ChargeSettings,
-    ChargingLocation,
     DeliveryRecord,
     Refresh,
     Session,

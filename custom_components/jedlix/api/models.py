@@ -254,37 +254,6 @@ class Refresh:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChargingLocation:
-    """A place where smart charging may happen (documented). It has no name, only an address."""
-
-    id: str
-    user_id: str | None = None
-    street: str | None = None
-    house_number: str | None = None
-    city: str | None = None
-
-    @classmethod
-    def from_json(cls, data: object) -> Self:
-        """Read one location; raises BadAnswer when it has no id."""
-        fields = Fields(data)
-        address = fields.get("address")
-        parts = Fields(address if isinstance(address, dict) else {})
-        return cls(
-            id=fields.required_id("id", "charginglocationid"),
-            user_id=text(fields.get("userid")),
-            street=text(parts.get("street")),
-            house_number=text(parts.get("housenumber")),
-            city=text(parts.get("city")),
-        )
-
-    @property
-    def label(self) -> str | None:
-        """Return the known parts of the address on one line."""
-        street = " ".join(part for part in (self.street, self.house_number) if part)
-        return ", ".join(part for part in (street, self.city) if part) or None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Charger:
     """A charger of a user (SDK): power in kW."""
 
