@@ -10,6 +10,7 @@ import signal
 import sys
 from textwrap import fill
 
+from .api import user_token
 from .app import Settings, Simulator
 from .cloud import ABSENT_IN_PARTIAL
 from .event_types import DOCUMENTED_EVENTS, NEVER_SENT, PARTIAL_LIMIT, REPORTED_EVENTS
@@ -248,6 +249,10 @@ A simulator of Jedlix, not Jedlix. Mode {settings.mode}, {users}, speed {simulat
   client id      any
   client secret  {settings.client_secret}
   API key        {settings.api_key}
+
+  driver         authorization URL {simulator.url}{user_token.AUTHORIZE_PATH}
+                 token URL {simulator.url}{user_token.TOKEN_PATH}
+                 client id and audience as above; no secret, or the one above
 
   event types    documented: {", ".join(DOCUMENTED_EVENTS.values())}
                  reported: {reported}

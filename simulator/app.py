@@ -7,6 +7,7 @@ import time
 from aiohttp import web
 
 from . import control, pages
+from .api import user_token
 from .api.gate import Gate
 from .api.table import TABLE
 from .cloud import Cloud
@@ -36,6 +37,8 @@ class Simulator(Cloud):
                 path = f"/api/{version}{row.path}"
                 app.router.add_route(row.method, path, gate.handler(row, version))
         app.router.add_post("/oauth/token", gate.token)
+        app.router.add_post(user_token.TOKEN_PATH, gate.user_token)
+        user_token.add_pages(app.router, self)
         app.on_response_prepare.append(gate.date)
         control.add_routes(app.router, self)
         pages.add_routes(app.router, self)

@@ -15,12 +15,13 @@ from typing import Any
 from .event_types import DOCUMENTED_EVENTS, PARTIAL_LIMIT
 from .faults import aimed, events
 from .faults.general import ACTIONS, Chance, Faults
-from .faults.kinds import TOKEN
+from .faults.kinds import TOKEN_ADDRESSES
 from .faults.parameters import Names
 from .linking import Linking
 from .messages import Request
 from .model import ChargeState, JsonObject, User, Vehicle
 from .noise import Noise
+from .provider import Provider
 from .routine import Routine
 from .settings import Settings
 from .tokens import Tokens
@@ -82,6 +83,9 @@ class Cloud:
             timeout=settings.endpoint_timeout,
         )
         self.tokens = Tokens()
+        self.provider = Provider(
+            self.tokens, client_secret=settings.client_secret, audiences=lambda: self.audiences
+        )
         self.requests: deque[Request] = deque(maxlen=MAX_KEPT_REQUESTS)
         self.requests_answered = 0
         self.speed = settings.speed
@@ -350,7 +354,7 @@ class Cloud:
             self.world.sessions.by_id,
         )
         return Names(
-            endpoints=self.endpoint_names | {TOKEN},
+            endpoints=self.endpoint_names | TOKEN_ADDRESSES,
             user=lambda value: _find(users, value),
             vehicle=lambda value: _find(vehicles, value),
             session=lambda value: str(value).lower() if str(value).lower() in sessions else None,

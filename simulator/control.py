@@ -10,6 +10,7 @@ from aiohttp import web
 import orjson
 
 from . import dates, truth
+from .api import user_token
 from .api.charging import check_settings
 from .api.http import Problem, json_response
 from .api.table import TABLE
@@ -43,6 +44,8 @@ class Control:
         return {
             "base_url": cloud.url,
             "token_url": f"{cloud.url}/oauth/token",
+            "user_authorize_url": f"{cloud.url}{user_token.AUTHORIZE_PATH}",
+            "user_token_url": f"{cloud.url}{user_token.TOKEN_PATH}",
             "audience": cloud.settings.audience or cloud.url,
             "client_id": "any",
             "client_secret": cloud.settings.client_secret,

@@ -11,17 +11,19 @@ from aiohttp import web
 import orjson
 
 from simulator.cloud import Cloud
-from simulator.faults.kinds import TOKEN
+from simulator.faults.kinds import TOKEN, USER_TOKEN
 from simulator.faults.lies import Lies
 from simulator.messages import Request
 from simulator.model import JsonObject
 
-from . import answers, token
+from . import answers, token, user_token
 from .answers import Perform, Struck
 from .http import Call, Endpoint, Problem, user_in
+from .scopes import SCOPES
 
 _LOGGER = logging.getLogger(__name__)
 _API_PATHS = ("/api/", "/oauth/")
+_GUARDED = (*_API_PATHS, user_token.TOKEN_PATH)
 
 
 class Gate:
@@ -38,11 +40,12 @@ class Gate:
         handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
     ) -> web.StreamResponse:
         """Apply faults, turn errors into problem details, and record the call."""
-        if not request.path.startswith(_API_PATHS):
+        if not request.path.startswith(_GUARDED):
             return await handler(request)
         response: web.StreamResponse
         try:
-            await self._apply_faults(request)
+            if request.path.startswith(_API_PATHS):  # the identity provider is not Jedlix
+                await self._apply_faults(request)
             response = await handler(request)
         except Problem as problem:
             response = problem.response(request.path)
@@ -86,6 +89,12 @@ class Gate:
         """Answer a request for a token."""
         return await self._answer(TOKEN, request, lambda: token.answer(self._cloud, request))
 
+    async def user_token(self, request: web.Request) -> web.StreamResponse:
+        """Answer a request for a driver's tokens."""
+        return await self._answer(
+            USER_TOKEN, request, lambda: user_token.answer(self._cloud, request)
+        )
+
     async def _answer(
         self, name: str, request: web.Request, perform: Perform
     ) -> web.StreamResponse:
@@ -112,7 +121,7 @@ class Gate:
     async def _serve(self, endpoint: Endpoint, version: str, request: web.Request) -> web.Response:
         """Check the credentials and perform the call."""
         cloud = self._cloud
-        self._check_credentials(request)
+        self._check_credentials(request, endpoint)
         if endpoint.name in cloud.faults.absent or not cloud.offers(
             endpoint.name, is_assumed=endpoint.is_assumed
         ):
@@ -140,13 +149,18 @@ class Gate:
         stale.after_change(user.id)
         return response
 
-    def _check_credentials(self, request: web.Request) -> None:
+    def _check_credentials(self, request: web.Request, endpoint: Endpoint) -> None:
         settings = self._cloud.settings
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not self._cloud.tokens.is_valid(token, self._cloud.now()):
             raise Problem(
                 401, "The token is missing, unknown or has expired.", {"WWW-Authenticate": "Bearer"}
             )
+        owner = self._cloud.tokens.owner(token)
+        if owner is not None and user_in(request) != owner.user_id:
+            raise Problem(403, "The token of a driver is good for calls of that driver only.")
+        if owner is not None and (wanted := SCOPES.get(endpoint.name)) not in {None, *owner.scopes}:
+            raise Problem(403, f"The token lacks the scope {wanted}.")
         key = request.headers.get("ApiKey")
         if settings.api_key_check == "off" or (key is None and settings.api_key_check == "sent"):
             return

@@ -7,7 +7,7 @@ from typing import Any
 
 from simulator.model import Session, Vehicle
 
-from .kinds import KINDS, TOKEN, Effect, Kind
+from .kinds import KINDS, TOKEN_ADDRESSES, Effect, Kind
 from .parameters import ALL, Names
 
 type Undo = Callable[[datetime], None]
@@ -58,7 +58,7 @@ class Fault:
             return endpoint in self.endpoints
         if self.kind.endpoints:
             return endpoint in self.kind.endpoints
-        return endpoint != TOKEN
+        return endpoint not in TOKEN_ADDRESSES
 
     def concerns_user(self, user_id: str | None) -> bool:
         """Whether it concerns this user; None is a call that names no user."""

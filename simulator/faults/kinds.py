@@ -23,6 +23,9 @@ from .parameters import (
 
 TOKEN = "token"
 """Name under which faults know the token address; it is no endpoint of the API's table."""
+USER_TOKEN = "user_token"
+"""The same for the token address of the drivers' identity provider."""
+TOKEN_ADDRESSES = frozenset({TOKEN, USER_TOKEN})
 
 _WEEK = 7 * 86400
 _YEAR = 366 * 86400
@@ -42,7 +45,7 @@ class Effect(StrEnum):
 ENDPOINTS = Endpoints(
     name="endpoints",
     sentence="The calls that it concerns, by the names in the table of endpoints. 'all' is all of these; "
-    f"the token address is named by itself: '{TOKEN}'.",
+    f"the token addresses of the tenant and of drivers are named by themselves: '{TOKEN}', '{USER_TOKEN}'.",
 )
 USERS = Users(
     name="users",
@@ -262,7 +265,7 @@ _ANSWERS = (
         name="token_refused",
         effect=Effect.ANSWER,
         sentence="The token address refuses to give a token. The shape of the error is Auth0's habit.",
-        endpoints=(TOKEN,),
+        endpoints=(TOKEN, USER_TOKEN),
         parameters=(
             Choice(
                 name="status",

@@ -16,7 +16,7 @@ from simulator.__main__ import main
 from simulator.api.answers import ANSWERS
 from simulator.api.table import TABLE
 from simulator.faults import general
-from simulator.faults.kinds import KINDS, TOKEN, Effect
+from simulator.faults.kinds import KINDS, TOKEN_ADDRESSES, Effect
 from simulator.model import Vehicle
 from tests.simulator.conftest import Start
 from tests.simulator.tools import Api, Clock
@@ -109,7 +109,7 @@ def test_each_kind_has_a_test_here() -> None:
 
 def test_the_table_names_what_is_there() -> None:
     assert ANSWERS.keys() == {kind.name for kind in KINDS.values() if kind.effect is Effect.ANSWER}
-    endpoints = {row.name for row in TABLE} | {TOKEN}
+    endpoints = {row.name for row in TABLE} | TOKEN_ADDRESSES
     for kind in KINDS.values():
         assert set(kind.endpoints) <= endpoints, kind.name
         names = [item.name for item in kind.fields]
