@@ -30,7 +30,8 @@ class Leaks:
         for user in truth.users:
             for place in user["locations"]:
                 for name in ("street", "postal_code", "latitude", "longitude"):
-                    found[f"{name} of {user['id']}"] = str(place[name])
+                    if not _may_be_an_amount(place[name]):
+                        found[f"{name} of {user['id']}"] = str(place[name])
         return cls(found)
 
     def keep(self, place: str, content: Any) -> None:
@@ -55,3 +56,8 @@ class Leaks:
                     continue
                 if secret.encode() in content:
                     yield f"the {name} is in the {place}"
+
+
+def _may_be_an_amount(value: str | float) -> bool:
+    """Say whether a coordinate has so few decimals that an amount of energy or money can contain it."""
+    return isinstance(value, float) and len(str(value).partition(".")[2]) < 5

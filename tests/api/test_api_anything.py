@@ -257,7 +257,6 @@ _CALLS: dict[str, Callable[[JedlixClient], Awaitable[Any]]] = {
     "refresh_status": lambda client: client.refresh_status("anna", "car"),
     "subscribe": lambda client: client.subscribe("userCreated", "https://x.example", "secret"),
     "subscriptions": lambda client: client.subscriptions(),
-    "update_subscription": lambda client: client.update_subscription("id", "t", "u", "secret"),
     "unsubscribe": lambda client: client.unsubscribe("id"),
     "webhook_history_pages": lambda client: _joined(client.webhook_history_pages(_NOON, _NOON)),
 }

@@ -38,7 +38,7 @@ type Call = Callable[[JedlixClient], Awaitable[object]]
 GET: Call = lambda client: client.vehicles("anna")  # noqa: E731
 POST: Call = lambda client: client.request_refresh("anna", "car")  # noqa: E731
 PATCH: Call = lambda client: client.boost("anna", "session", enabled=True)  # noqa: E731
-PUT: Call = lambda client: client.update_subscription("id", "type", "url", "key")  # noqa: E731
+SUBSCRIBE: Call = lambda client: client.subscribe("type", "url", "key")  # noqa: E731
 DELETE: Call = lambda client: client.unsubscribe("id")  # noqa: E731
 
 
@@ -109,8 +109,8 @@ async def test_the_token_address_does_not_get_the_api_key(
         (DELETE, "DELETE", {}),
         (PATCH, "PATCH", {"type": "boostCharging", "enabled": True}),
         (
-            PUT,
-            "PUT",
+            SUBSCRIBE,
+            "POST",
             {"eventType": "type", "endpointUrl": "url", "apiKey": "key", "isActive": True},
         ),
     ],
@@ -298,7 +298,7 @@ async def test_the_content_type_of_an_answer_does_not_matter(
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
-@pytest.mark.parametrize("call", [GET, PATCH, PUT, DELETE])
+@pytest.mark.parametrize("call", [GET, PATCH, DELETE])
 async def test_a_call_that_fails_at_jedlix_is_repeated_twice(
     client: JedlixClient, cloud: Cloud, call: Call, status: int
 ) -> None:
@@ -595,9 +595,9 @@ async def test_a_write_has_succeeded_whatever_its_answer_contains(
     client: JedlixClient, cloud: Cloud
 ) -> None:
     cloud.otherwise = Reply(200, b"OK")
-    await client.update_subscription("s1", "userCreated", "https://home.example/x", "secret")
+    await client.boost("anna", "session", enabled=True)
     await client.unsubscribe("s1")
-    assert [call.method for call in cloud.calls] == ["PUT", "DELETE"]
+    assert [call.method for call in cloud.calls] == ["PATCH", "DELETE"]
 
 
 async def test_a_redirected_registration_fails(client: JedlixClient, cloud: Cloud) -> None:

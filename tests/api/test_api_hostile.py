@@ -233,7 +233,6 @@ async def test_an_error_quotes_no_secret(
     shown = ""
     for call in (
         client.subscribe("userCreated", HOOK, KEY),
-        client.update_subscription("1", "userCreated", HOOK, KEY),
         client.vehicles("anna"),
     ):
         try:

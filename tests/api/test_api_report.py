@@ -41,7 +41,6 @@ CALLS: Final[dict[str, Call]] = {
     "refresh_status": lambda it: it.refresh_status(USER, "a-car"),
     "subscribe": lambda it: it.subscribe("any", "https://house.example", "key"),
     "subscriptions": lambda it: it.subscriptions(),
-    "update_subscription": lambda it: it.update_subscription("a-sub", "any", "https://x", "key"),
     "unsubscribe": lambda it: it.unsubscribe("a-sub"),
     "webhook_history": first_page(lambda it: it.webhook_history_pages(NOON, NOON)),
 }

@@ -257,15 +257,6 @@ async def test_a_subscription_from_its_registration_to_its_end(
     assert test.headers["Authorization"] == "Basic secret"
     assert test.json["isTest"] is True
     assert await client.subscriptions() == (created,)
-    sim.strike({"subscriptions_inactive": True})
-    assert [item.is_active for item in await client.subscriptions()] == [False]
-    await client.update_subscription(created.id, "sessionOn", f"{cloud.url}/moved", "secret")
-    (moved,) = await client.subscriptions()
-    assert (moved.id, moved.endpoint_url, moved.is_active) == (
-        created.id,
-        f"{cloud.url}/moved",
-        True,
-    )
     sim.plug(sim.vehicle_ids[0])
     await sim.delivered()
     session = sim.vehicle(sim.vehicle_ids[0]).session
@@ -279,6 +270,8 @@ async def test_a_subscription_from_its_registration_to_its_end(
     assert message.is_test is False
     assert message.occurred_at is not None
     assert abs(message.occurred_at - session.start) < timedelta(seconds=1)
+    sim.strike({"subscriptions_inactive": True})
+    assert [item.is_active for item in await client.subscriptions()] == [False]
     await client.unsubscribe(created.id)
     assert await client.subscriptions() == ()
     with pytest.raises(NotFound, match="There is no subscription"):
@@ -329,7 +322,6 @@ async def test_a_strict_tenant_does_not_offer_the_assumed_calls(
         "request_refresh": client.request_refresh(user_id, car_id),
         "refresh_status": client.refresh_status(user_id, car_id),
         "subscriptions": client.subscriptions(),
-        "update_subscription": client.update_subscription("id", "userCreated", cloud.url, "key"),
         "unsubscribe": client.unsubscribe("id"),
         "webhook_history": joined(client.webhook_history_pages(now, now)),
     }

@@ -180,7 +180,7 @@ async def test_refused_types_are_tried_again_later_and_on_wish(
         assert tries(sim) - before == expected, pause
     before = tries(sim)
     push_of(entry).resubscribe()
-    await until(hass, lambda: tries(sim) - before == names)
+    await until(hass, lambda: tries(sim) - before == tried)
     sim.webhooks.event_types["session_started"] = "sessionStarted"
     push_of(entry).resubscribe()
     await reaches(hass, entry, PushState.WAITING)

@@ -44,7 +44,6 @@ def one_per_type(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_the_entrys_own_subscription_is_replaced(
     hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry
 ) -> None:
-    sim.strike({"absent": ["update_subscription"]})
     first = set(sim.webhooks.subscriptions)
     push_of(entry).resubscribe()
     await until(hass, lambda: not set(sim.webhooks.subscriptions) & first)

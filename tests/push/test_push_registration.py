@@ -200,7 +200,8 @@ async def test_a_list_that_never_named_ours_has_nothing_made_again(
     assert len(sim.webhooks.subscriptions) == len(made)
     # All the same, a person can have them made again, and the entry deletes what it made.
     push_of(entry).resubscribe()
-    await until(hass, lambda: len(registration_calls(sim)) == before + 3 + len(made))
+    await until(hass, lambda: len(registration_calls(sim)) == before + 3 + 2 * len(made))
+    assert len(sim.webhooks.subscriptions) == len(made)
     assert urls_at(sim) == made
     await hass.config_entries.async_remove(entry.entry_id)
     assert urls_at(sim) == {}
@@ -280,7 +281,7 @@ async def test_a_renewal_that_is_refused_is_shown_and_tried_until_it_works(
     sim.faults.wrong_key = 0.0
     push.registration.check_now()  # instead of half a minute later
     await until(hass, lambda: push.state is PushState.WAITING)
-    assert registration_calls(sim)[-len(types) :] == ["PUT 200"] * len(types)
+    assert registration_calls(sim)[-2 * len(types) :] == ["POST 201", "DELETE 204"] * len(types)
 
 
 # -- it follows changes ------------------------------------------------------------------------------------
@@ -328,8 +329,8 @@ async def test_resubscribe_writes_all_subscriptions_again(
 ) -> None:
     types, before = entry.options[CONF_EVENT_TYPES], len(registration_calls(sim))
     push_of(entry).resubscribe()
-    await until(hass, lambda: len(registration_calls(sim)) == before + 1 + len(types))
-    assert registration_calls(sim)[before:] == ["GET 200", *["PUT 200"] * len(types)]
+    await until(hass, lambda: len(registration_calls(sim)) == before + 1 + 2 * len(types))
+    assert registration_calls(sim)[before:] == ["GET 200", *["POST 201", "DELETE 204"] * len(types)]
     assert urls_at(sim).keys() == set(types)
 
 

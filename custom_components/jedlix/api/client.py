@@ -284,14 +284,18 @@ class JedlixClient:
     async def subscribe(self, event_type: str, endpoint_url: str, key: str) -> Subscription:
         """Register a webhook (documented): Jedlix calls the address before it answers.
 
+        `key` is the secret that each delivery presents.
         Raises Rejected when the address cannot be reached (documented) or the event type is not offered,
         Conflict when there is another subscription in its place (assumed). That a subscription has an id is
         reported, that the answer names it is assumed (A10).
         """
-        data = await self._call(
-            "subscribe",
-            body=_subscription(event_type, endpoint_url, key),
-        )
+        body: Json = {
+            "eventType": event_type,
+            "endpointUrl": endpoint_url,
+            "apiKey": key,
+            "isActive": True,
+        }
+        data = await self._call("subscribe", body=body)
         try:
             return Subscription(
                 id=Subscription.from_json(data).id, event_type=event_type, endpoint_url=endpoint_url
@@ -302,16 +306,6 @@ class JedlixClient:
     async def subscriptions(self) -> tuple[Subscription, ...]:
         """Return the tenant's webhook subscriptions (assumed, A10)."""
         return await self._all("subscriptions", Subscription.from_json)
-
-    async def update_subscription(
-        self, subscription_id: str, event_type: str, endpoint_url: str, key: str
-    ) -> None:
-        """Overwrite a subscription: active, with this address and key (assumed, A10)."""
-        await self._call(
-            "update_subscription",
-            body=_subscription(event_type, endpoint_url, key),
-            subscription_id=subscription_id,
-        )
 
     async def unsubscribe(self, subscription_id: str) -> None:
         """Delete a subscription (assumed, A10)."""
@@ -452,16 +446,6 @@ class JedlixClient:
             raise BadAnswer("the answer is not JSON") from err
         self.report.note_content(name, data)
         return data
-
-
-def _subscription(event_type: str, endpoint_url: str, key: str) -> Json:
-    """Return the documented body of a registration; `apiKey` is the secret that each delivery presents."""
-    return {
-        "eventType": event_type,
-        "endpointUrl": endpoint_url,
-        "apiKey": key,
-        "isActive": True,
-    }
 
 
 def _secrets_in(body: Json) -> tuple[str, ...]:

@@ -70,9 +70,6 @@ ENDPOINTS: Final[Endpoints] = {
     # Webhooks. The records of subscriptions and of the history are reported, these calls are not.
     "subscribe": Endpoint("POST", "/api/v1/webhooks/subscriptions", Evidence.DOCUMENTED),
     "subscriptions": Endpoint("GET", "/api/v1/webhooks/subscriptions", Evidence.ASSUMED),  # A10
-    "update_subscription": Endpoint(
-        "PUT", "/api/v1/webhooks/subscriptions/{subscription_id}", Evidence.ASSUMED
-    ),  # A10
     "unsubscribe": Endpoint(
         "DELETE", "/api/v1/webhooks/subscriptions/{subscription_id}", Evidence.ASSUMED
     ),  # A10

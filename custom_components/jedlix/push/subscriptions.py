@@ -1,15 +1,15 @@
 """Subscriptions: makes ours at Jedlix equal to the wanted ones, and never touches another party's.
 
-Only creating one is documented. List, update and delete are assumed (A10). Where the tenant does not offer
-them, the subscriptions that we remember count.
+Only creating one is documented, so a new address or key is a new subscription. List and delete are assumed
+(A10). Where the tenant does not offer them, the subscriptions that we remember count.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 import logging
-from typing import Final, Self
+from typing import Self
 
 from ..api import (
     REFUSALS,
@@ -27,8 +27,6 @@ from ..api import (
 from ..api.reading import Fields, Json, boolean, text
 
 _LOGGER = logging.getLogger(__name__)
-
-_NOT_OFFERED: Final = (NotFound, Forbidden, BadAnswer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +104,7 @@ async def reconcile(
         try:
             if keep is None or not same_key:
                 keep = await _write(client, held, matches, event_type=event_type, url=url, key=key)
+                ours = [item for item in ours if item not in matches]
         except (*REFUSALS, ConnectionFailed) as err:
             if isinstance(err, ConnectionFailed):
                 if event_type not in optional or failed is not None or isinstance(err, RateLimited):
@@ -166,7 +165,7 @@ async def replace(
     Where it did not, the other one is made again.
     """
     known = held[gives_way]
-    if known.id is None or not await _try_call(client.unsubscribe, known.id):
+    if known.id is None or not await _deleted(client, known.id):
         return False
     del held[gives_way]
     for wanted in (event_type, gives_way):
@@ -182,7 +181,7 @@ async def unsubscribe(client: JedlixClient, subscriptions: Iterable[Subscription
     for item in subscriptions:
         if item.id is not None:
             with suppress(Rejected):
-                await _try_call(client.unsubscribe, item.id)
+                await _deleted(client, item.id)
 
 
 async def unsubscribe_all(client: JedlixClient, held: HeldSubscriptions, webhook_id: str) -> None:
@@ -250,27 +249,28 @@ async def _write(
     url: str,
     key: str,
 ) -> Subscription:
-    """Update one of our subscriptions, or create a new one."""
-    for item in matches:
-        if item.id is not None and await _try_call(
-            client.update_subscription, item.id, event_type, url, key
-        ):
-            return Subscription(id=item.id, event_type=event_type, endpoint_url=url)
+    """Create a subscription, and delete ours that it replaces."""
     try:
-        return await client.subscribe(event_type, url, key)
+        made = await client.subscribe(event_type, url, key)
     except Conflict:
         if not matches:
             raise
-    # A tenant may allow one subscription per type, and then our own is in the way.
-    held.pop(event_type, None)
-    await unsubscribe(client, matches)
-    return await client.subscribe(event_type, url, key)
+        # A tenant may allow one subscription per type, and then our own is in the way.
+        held.pop(event_type, None)
+        await unsubscribe(client, matches)
+        return await client.subscribe(event_type, url, key)
+    # An answer without an id may mean the subscription that was there.
+    replaced = [item for item in matches if item.id != made.id]
+    await unsubscribe(
+        client, [item for item in replaced if made.id is not None or item.endpoint_url != url]
+    )
+    return made
 
 
-async def _try_call[*Args](call: Callable[[*Args], Awaitable[None]], *args: *Args) -> bool:
-    """Make an assumed call; returns whether the tenant offers it and knows the subscription."""
+async def _deleted(client: JedlixClient, subscription_id: str) -> bool:
+    """Delete a subscription; returns whether the tenant offers that and knows it."""
     try:
-        await call(*args)
-    except _NOT_OFFERED:
+        await client.unsubscribe(subscription_id)
+    except NotFound, Forbidden, BadAnswer:
         return False
     return True
