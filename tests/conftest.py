@@ -34,7 +34,7 @@ async def home(
     hass_client_no_auth: ClientSessionGenerator,
 ) -> TestClient[web.Request, web.Application]:
     """Return a client of a Home Assistant whose webhooks can be called over a real socket."""
-    for component in ("http", "webhook", "websocket_api", "calendar", "diagnostics"):
+    for component in ("http", "webhook", "websocket_api", "calendar", "diagnostics", "repairs"):
         assert await async_setup_component(hass, component, {})
     return await hass_client_no_auth()
 

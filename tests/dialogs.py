@@ -71,18 +71,31 @@ class Dialog:
         return await dialog._of(entry)._open(handler, {"source": SOURCE_USER})
 
     @classmethod
+    async def link(cls, hass: HomeAssistant, entry: ConfigEntry, user_id: str) -> Self:
+        """Press the gear on a user's row."""
+        texts = TEXTS["config_subentries"][SUBENTRY_USER]
+        dialog = cls(hass=hass, flows=hass.config_entries.subentries, texts=texts)
+        (subentry_id,) = (
+            key for key, item in entry.subentries.items() if item.unique_id == user_id
+        )
+        context = {"source": SOURCE_RECONFIGURE, "subentry_id": subentry_id}
+        return await dialog._of(entry)._open((entry.entry_id, SUBENTRY_USER), context)
+
+    @classmethod
     async def options(cls, hass: HomeAssistant, entry: ConfigEntry) -> Self:
         """Open the options of an entry."""
         dialog = cls(hass=hass, flows=hass.config_entries.options, texts=TEXTS["options"])
         return await dialog._of(entry)._open(entry.entry_id, {})
 
     @classmethod
-    async def repair(cls, hass: HomeAssistant, entry: ConfigEntry, repair: str) -> Self:
-        """Open the dialog of a repair."""
+    async def repair(
+        cls, hass: HomeAssistant, entry: ConfigEntry, repair: str, of: str = ""
+    ) -> Self:
+        """Open the dialog of a repair; `of` is the identifier of the car that it is about."""
         flows = repairs_flow_manager(hass)
         assert flows is not None
         dialog = cls(hass=hass, flows=flows, texts=TEXTS["issues"][repair]["fix_flow"])
-        issue = {"issue_id": f"{repair}_{entry.entry_id}"}
+        issue = {"issue_id": "_".join(filter(None, (repair, entry.entry_id, of)))}
         # Home Assistant 2026.9 reads the id from the data, earlier versions from the context.
         return await dialog._of(entry)._open(DOMAIN, issue, data=issue)
 
@@ -179,6 +192,10 @@ class Dialog:
     async def after_progress(self) -> Self:
         """Wait for the end of a progress, and show the next step."""
         await self.hass.async_block_till_done()
+        return await self.ask()
+
+    async def ask(self) -> Self:
+        """Ask for what is to be shown now, as the browser does once it hears that the flow has changed."""
         return await self._show(await self.flows.async_configure(self.result["flow_id"]))
 
     async def close(self) -> None:

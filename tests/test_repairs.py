@@ -20,6 +20,7 @@ from custom_components.jedlix.const import CONF_CALLBACK_URL, DOMAIN
 from custom_components.jedlix.push import callback_url as callback_url_module
 from custom_components.jedlix.push.health import PushState
 from custom_components.jedlix.push.issues import REPAIRS
+from custom_components.jedlix.state.link import LinkRepair
 from simulator.app import Simulator
 from tests.dialogs import TEXTS, Dialog
 from tests.push.tools import (
@@ -359,7 +360,7 @@ async def test_a_first_silence_renews_the_subscriptions_and_a_second_shows_a_rep
 
 def test_every_repair_has_a_dialog_and_a_section_in_the_docs() -> None:
     with_dialog = {key for key, texts in TEXTS["issues"].items() if "fix_flow" in texts}
-    assert with_dialog == set(REPAIRS)
+    assert with_dialog == {*REPAIRS, LinkRepair.LOST, LinkRepair.READY}
     page = (ROOT / "docs/push-and-repairs.md").read_text()
     headings = re.findall(r"^## (.+)$", page, re.MULTILINE)
     anchors = {heading.lower().replace(" ", "-") for heading in headings}

@@ -1,19 +1,27 @@
 """What deliveries say beyond the wish for a refresh: impossible sessions, lost links, removed users."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
 
 from custom_components.jedlix.const import DOMAIN
 from simulator.app import Simulator
 from tests.commanding import device_of
 from tests.conftest import StartSimulator
-from tests.push.tools import push_of, repairs_of
-from tests.tools import Clock, record_events, set_up_with_push, state_of, until
+from tests.push.tools import poll_after, push_of, repairs_of
+from tests.tools import (
+    Clock,
+    make_entry,
+    record_events,
+    set_up,
+    set_up_with_push,
+    state_of,
+    until,
+)
 
 
 def link_issues(hass: HomeAssistant) -> list[ir.IssueEntry]:
@@ -77,6 +85,45 @@ async def test_a_lost_link_has_a_reason_and_a_repair_until_it_is_restored(
     assert recorded.types == ["vehicle_link_lost", "vehicle_link_restored"]
     assert state_of(hass, "_vehicle_link") == "on"
     assert link_issues(hass) == []
+
+
+async def test_a_loss_that_only_the_poll_found_is_shown_once_it_has_lasted(
+    hass: HomeAssistant, sim: Simulator, callback_url: str, clock: Clock
+) -> None:
+    entry = make_entry(sim, None)
+    await set_up(hass, entry)
+    sim.link(sim.vehicle_ids[0], connected=False, connectable=False)
+    await poll_after(hass, clock, entry, timedelta(minutes=5))
+
+    async def after(minutes: int) -> list[str]:
+        clock.go_on(timedelta(minutes=minutes))
+        async_fire_time_changed(hass, datetime.now(UTC) + timedelta(minutes=1, seconds=1))
+        await hass.async_block_till_done()
+        return repairs_of(hass)
+
+    assert await after(29) == []
+    assert await after(1) == ["vehicle_link_lost_in_app"]
+    (issue,) = (it for it in ir.async_get(hass).issues.values() if it.domain == DOMAIN)
+    assert not issue.is_fixable
+    # Now it can be linked from here: the same repair, with a dialog.
+    sim.link(sim.vehicle_ids[0], connected=False)
+    await poll_after(hass, clock, entry, timedelta(minutes=5))
+    (fixable,) = link_issues(hass)
+    assert (fixable.issue_id, fixable.is_fixable) == (issue.issue_id, True)
+
+
+async def test_a_fleet_has_no_repairs_of_links(
+    hass: HomeAssistant, start_simulator: StartSimulator, callback_url: str
+) -> None:
+    sim = await start_simulator(users=6)
+    entry = await set_up_with_push(hass, sim, callback_url)
+    sim.link(sim.vehicle_ids[0], connected=False, reason="credentials")
+    await until(hass, lambda: state_of(hass, f"{sim.vehicle_ids[0]}_vehicle_link") == "off")
+    assert link_issues(hass) == []
+    hass.config_entries.async_remove_subentry(entry, list(entry.subentries)[-1])
+    async_fire_time_changed(hass, datetime.now(UTC) + timedelta(minutes=1, seconds=1))
+    await hass.async_block_till_done()
+    assert len(link_issues(hass)) == 1
 
 
 async def test_the_repair_of_a_link_goes_with_its_user_and_with_the_entry(

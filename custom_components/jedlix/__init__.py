@@ -111,7 +111,14 @@ async def async_setup_entry(hass: HomeAssistant, entry: JedlixConfigEntry) -> bo
     entry.async_on_unload(publish_after_unload)
     entry.async_on_unload(push.register_handler())
     entry.async_on_unload(coordinator.user_issues.clear)
-    entry.async_on_unload(LinkIssues(hass, entry, coordinator.fleet).follow())
+    link_issues = LinkIssues(
+        hass,
+        entry,
+        coordinator.fleet,
+        is_household=lambda: coordinator.is_household,
+        now=coordinator.now,
+    )
+    entry.async_on_unload(link_issues.follow())
     entry.async_on_unload(coordinator.quick_poll.stop)
     await coordinator.async_config_entry_first_refresh()
     # The coordinator polls only while somebody listens, and an account may have no car yet.

@@ -148,6 +148,11 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         """Return the ids of the followed users."""
         return self._schedule.followed
 
+    @property
+    def is_household(self) -> bool:
+        """Return whether few users are followed, not a fleet."""
+        return self._schedule.is_household
+
     @callback
     def follow(self, user_id: str) -> None:
         """Follow one more user, and refresh them."""

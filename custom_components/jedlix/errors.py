@@ -4,7 +4,7 @@ from typing import NoReturn
 
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 
-from .api import AuthError, ConnectionFailed, Forbidden, JedlixError, NotFound, Rejected
+from .api import AuthError, Conflict, ConnectionFailed, Forbidden, JedlixError, NotFound, Rejected
 from .api.errors import TokenForbidden
 from .const import DOMAIN
 
@@ -57,3 +57,17 @@ def user_form_error(err: JedlixError) -> str:
     Jedlix may refuse an id that is no UUID before it looks for the user (inferred).
     """
     return "unknown_user" if isinstance(err, NotFound | Rejected) else account_form_error(err)
+
+
+def link_form_error(err: JedlixError) -> str:
+    """Return why linking a car cannot begin, a key of the translations."""
+    match err:
+        case Conflict():
+            return "link_conflict"
+        case NotFound() | Forbidden():
+            return "link_not_offered"
+        case Rejected():
+            return "link_refused"
+        case AuthError():
+            return "invalid_auth"
+    return account_form_error(err)

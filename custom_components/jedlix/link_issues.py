@@ -1,74 +1,116 @@
-"""Link issues: the repair of each car that Jedlix no longer reaches through its maker."""
+"""Link issues: the repair of each car that a person has to link, again or at last."""
 
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
+from homeassistant.helpers.event import async_track_time_interval
 from homeassistant.loader import async_get_loaded_integration
 
 from .const import DOMAIN
 from .devices import DeviceKey, identifier_of
 from .fleet import Fleet, FleetMember
+from .state.link import LinkRepair
 from .state.snapshot import VehicleSnapshot
 
-ISSUE_LINK_LOST: Final = "vehicle_link_lost"
-_PAGE: Final = "/blob/main/docs/troubleshooting.md#vehicle-link-lost"
+# The keys of the data with which a repair's dialog begins.
+ISSUE_USER: Final = "user_id"
+ISSUE_VEHICLE: Final = "vehicle_id"
+ISSUE_CAR: Final = "car"
+
+_REVIEW_INTERVAL: Final = timedelta(minutes=1)
+_SECTION_OF: Final = {
+    LinkRepair.LOST: "vehicle-link-lost",
+    LinkRepair.LOST_IN_APP: "vehicle-link-lost",
+    LinkRepair.READY: "link-ready-to-continue",
+}
+_PAGE: Final = "/blob/main/docs/troubleshooting.md#"
 
 
 class LinkIssues:
-    """The repairs of one entry. Each disappears with the link's return, with the car and with the entry."""
+    """The repairs of one entry. Each disappears with the reason for it, with the car and with the entry.
 
-    def __init__(self, hass: HomeAssistant, entry: ConfigEntry[Any], fleet: Fleet) -> None:
-        """Show what is lost already."""
+    An account with many users has none: its owner is not the one who can log in at all the makers.
+    """
+
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        entry: ConfigEntry[Any],
+        fleet: Fleet,
+        *,
+        is_household: Callable[[], bool],
+        now: Callable[[], datetime],
+    ) -> None:
+        """Show what is lost already; `now` is Jedlix's time."""
         self._hass = hass
         self._entry = entry
         self._fleet = fleet
-        self._shown: set[DeviceKey] = set()
-        for key, car in fleet.vehicles.items():
-            self._review(key, car)
+        self._is_household = is_household
+        self._now = now
+        self._shown: dict[DeviceKey, LinkRepair] = {}
+        self._review_all()
 
     @callback
     def follow(self) -> CALLBACK_TYPE:
         """Follow the cars; returns what ends it and deletes the repairs."""
-        stop = self._fleet.listen(self._review)
+        stop_listening = self._fleet.listen(self._review)
+        stop_timer = async_track_time_interval(self._hass, self._review_all, _REVIEW_INTERVAL)
 
         @callback
         def clear() -> None:
-            stop()
+            stop_listening()
+            stop_timer()
             for key in list(self._shown):
                 self._delete(key)
 
         return clear
 
     @callback
-    def _review(self, key: DeviceKey, member: FleetMember | None) -> None:
-        is_lost = isinstance(member, VehicleSnapshot) and member.link.is_connected is False
-        if key in self._shown and not is_lost:
-            self._delete(key)
-        elif is_lost and key not in self._shown and isinstance(member, VehicleSnapshot):
-            self._show(key, member)
+    def _review_all(self, _at: datetime | None = None) -> None:
+        cars = self._fleet.vehicles if self._is_household() else {}
+        for key in {**self._shown, **cars}:
+            self._review(key, cars.get(key))
 
-    def _show(self, key: DeviceKey, car: VehicleSnapshot) -> None:
-        self._shown.add(key)
+    @callback
+    def _review(self, key: DeviceKey, member: FleetMember | None) -> None:
+        car = member if isinstance(member, VehicleSnapshot) and self._is_household() else None
+        wanted = None if car is None else car.link.repair(car.vehicle, self._now())
+        if wanted is self._shown.get(key):
+            return
+        if key in self._shown:
+            self._delete(key)
+        if car is not None and wanted is not None:
+            self._show(key, car, wanted)
+
+    def _show(self, key: DeviceKey, car: VehicleSnapshot, repair: LinkRepair) -> None:
+        self._shown[key] = repair
         documentation = async_get_loaded_integration(self._hass, DOMAIN).documentation
+        name = car.vehicle.name or car.vehicle.id
         ir.async_create_issue(
             self._hass,
             DOMAIN,
             self._issue_id(key),
-            is_fixable=False,
-            learn_more_url=f"{documentation}{_PAGE}",
-            severity=ir.IssueSeverity.WARNING,
-            translation_key=ISSUE_LINK_LOST,
-            translation_placeholders={
-                "account": self._entry.title,
-                "car": car.vehicle.name or car.vehicle.id,
+            data={
+                "entry_id": self._entry.entry_id,
+                ISSUE_USER: key[0],
+                ISSUE_VEHICLE: key[1],
+                ISSUE_CAR: name,
             },
+            is_fixable=repair is not LinkRepair.LOST_IN_APP,
+            learn_more_url=f"{documentation}{_PAGE}{_SECTION_OF[repair]}",
+            severity=ir.IssueSeverity.WARNING,
+            translation_key=repair.value,
+            translation_placeholders={"account": self._entry.title, "car": name},
         )
 
     def _delete(self, key: DeviceKey) -> None:
-        self._shown.discard(key)
         ir.async_delete_issue(self._hass, DOMAIN, self._issue_id(key))
+        del self._shown[key]
 
     def _issue_id(self, key: DeviceKey) -> str:
-        return f"{ISSUE_LINK_LOST}_{self._entry.entry_id}_{identifier_of(key)}"
+        repair = LinkRepair.READY if self._shown[key] is LinkRepair.READY else LinkRepair.LOST
+        return f"{repair.value}_{self._entry.entry_id}_{identifier_of(key)}"

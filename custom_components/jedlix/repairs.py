@@ -1,13 +1,16 @@
-"""Repairs: the fix flow of the push repairs, which asks for a callback and tries it at once."""
+"""Repairs: the fix flows. That of push asks for a callback and tries it; that of a car links it."""
 
-from typing import Any
+from typing import Any, override
 
 from homeassistant.components.repairs import RepairsFlow, RepairsFlowResult
+from homeassistant.components.repairs.models import RepairsFlowContext
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 
 from .data import JedlixConfigEntry
+from .flows.linking import LinkingSteps
 from .flows.schemas import callback_data, webhook_schema
+from .link_issues import ISSUE_CAR, ISSUE_USER, ISSUE_VEHICLE
 
 
 class PushRepairFlow(RepairsFlow):
@@ -45,9 +48,30 @@ class PushRepairFlow(RepairsFlow):
         )
 
 
+class LinkRepairFlow(LinkingSteps[RepairsFlowContext, RepairsFlowResult, str], RepairsFlow):
+    """Links a car whose link was lost, or can be made now."""
+
+    def __init__(self, entry: JedlixConfigEntry, user_id: str, vehicle_id: str, car: str) -> None:
+        """Link this car; `car` is its name."""
+        super().__init__()
+        self._choose(entry, user_id, vehicle_id, {"account": entry.title, "car": car})
+
+    async def async_step_init(self, _user_input: dict[str, Any] | None = None) -> RepairsFlowResult:
+        """Start with what comes."""
+        return await self.async_step_link()
+
+    @override
+    def _end_linked(self) -> RepairsFlowResult:
+        """End: the repair is done."""
+        return self.async_create_entry(data={})
+
+
 async def async_create_fix_flow(
     hass: HomeAssistant, _issue_id: str, data: dict[str, str | int | float | None] | None
 ) -> RepairsFlow:
-    """Return the flow for an entry's repair; it carries the entry's id."""
-    entry_id = str((data or {})["entry_id"])  # push/issues.py puts it there
-    return PushRepairFlow(hass.config_entries.async_get_known_entry(entry_id))
+    """Return the flow for an entry's repair; it carries the entry's id, and the car where it is about one."""
+    texts = {key: str(value) for key, value in (data or {}).items()}
+    entry = hass.config_entries.async_get_known_entry(texts["entry_id"])
+    if ISSUE_VEHICLE in texts:
+        return LinkRepairFlow(entry, texts[ISSUE_USER], texts[ISSUE_VEHICLE], texts[ISSUE_CAR])
+    return PushRepairFlow(entry)

@@ -6,10 +6,12 @@ from typing import Any, Final
 from aiohttp import web
 from aiohttp.test_utils import TestClient
 from homeassistant.config_entries import ConfigEntryState
-from homeassistant.core import HomeAssistant
+from homeassistant.core import Event, HomeAssistant
+from homeassistant.data_entry_flow import EVENT_DATA_ENTRY_FLOW_PROGRESSED
 import pytest
 
 from custom_components.jedlix.const import DOMAIN, USER_CREATED
+from custom_components.jedlix.flows import reminder
 from custom_components.jedlix.push.connection_test import HANDED_OVER
 from custom_components.jedlix.store import JedlixStore
 from simulator.app import Simulator
@@ -117,6 +119,39 @@ async def test_a_failed_connection_says_why_leaves_nothing_and_can_be_tried_agai
     await wait_until_connected(hass, dialog.entry)
     assert len(subscriptions(sim, USER_CREATED)) == 1
     assert webhook_ids(hass) == {dialog.entry.data["webhook_id"]}
+
+
+async def test_a_dialog_whose_page_slept_during_the_connection_is_reminded_until_it_asks(
+    hass: HomeAssistant,
+    sim: Simulator,
+    callback_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No form is taken away under a person's hands, and no entry is made twice."""
+    monkeypatch.setattr(reminder, "SHORTEST_PAUSE", 0.02)
+    events: list[Event[Any]] = []
+    hass.bus.async_listen(EVENT_DATA_ENTRY_FLOW_PROGRESSED, events.append)
+
+    async def is_reminded() -> None:
+        events.clear()
+        await until(hass, lambda: len(events) > 5)  # Home Assistant itself says it once
+
+    async def is_not_reminded() -> None:
+        events.clear()
+        await asyncio.sleep(0.1)
+        assert events == []
+
+    dialog = await to_webhook(hass, sim)
+    await dialog.send(callback="custom", callback_url=closed_port())
+    await is_reminded()
+    assert (await dialog.ask()).errors == {"base": "not_reachable"}
+    await is_not_reminded()
+    await dialog.send(callback_url=callback_url)
+    await is_reminded()
+    await dialog.ask()
+    await wait_until_connected(hass, dialog.entry)
+    await is_not_reminded()
+    assert len(hass.config_entries.async_entries(DOMAIN)) == 1
 
 
 async def test_after_a_failed_connection_the_entry_can_do_without_push(

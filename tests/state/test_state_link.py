@@ -7,7 +7,7 @@ import pytest
 
 from custom_components.jedlix.api import Vehicle, WebhookMessage
 from custom_components.jedlix.state.changes import Change, ChangeType, compare
-from custom_components.jedlix.state.link import Link, LinkReport
+from custom_components.jedlix.state.link import LOSS_SHOWN_AFTER, Link, LinkRepair, LinkReport
 from custom_components.jedlix.state.reports import REPORT_COUNTS_FOR, Reports, change_of_report
 from custom_components.jedlix.state.serialization import snapshot_as_json, snapshot_from_json
 from custom_components.jedlix.state.snapshot import UserSnapshot
@@ -184,3 +184,83 @@ def test_a_session_that_is_impossible() -> None:
     nobody = change_of_report(message("sessionImpossible", vehicleId="another"), story.user, at(2))
     assert nobody is not None
     assert (nobody.vehicle_id, nobody.session_id, nobody.occurred_at) == (None, None, at(2))
+
+
+# -- a car that waits for its maker --------------------------------------------------------------------------
+
+READY = "vehicleConnectionReadyToContinue"
+
+
+@pytest.mark.parametrize(
+    ("before", "answer", "after"),
+    [
+        # is_ready, (isConnected, connectionStatus), is_ready then
+        (False, (False, "readyToContinue"), True),
+        (False, (True, "ReadyToContinue"), True),
+        (False, (False, None), False),
+        (True, (False, None), True),
+        (True, (None, None), True),
+        (True, (True, None), False),
+        (True, (False, "waiting"), False),
+        (True, (True, "connected"), False),
+    ],
+)
+def test_whether_linking_can_go_on(
+    before: bool, answer: tuple[bool | None, str | None], after: bool
+) -> None:
+    link = Link(is_connected=False, lost_at=NOON, is_ready=before)
+    is_connected, status = answer
+    assert link.advance(at(1), is_connected=is_connected, status=status).is_ready == after
+
+
+def test_a_delivery_says_that_linking_can_go_on_until_the_car_is_connected() -> None:
+    story = Story(is_connected=False)
+    story.deliver(1, READY)
+    assert story.answer(1, LOST) == []
+    assert story.link.is_ready
+    assert story.reports == Reports()
+    story.answer(500, LOST)
+    assert story.link.is_ready
+    story.answer(501, LINKED)
+    assert not story.link.is_ready
+
+
+def test_a_delivery_about_a_connected_car_waits_for_an_hour() -> None:
+    story = Story(is_connected=True)
+    story.deliver(1, READY)
+    story.answer(1, LINKED)
+    assert not story.link.is_ready
+    story.answer(30, LOST)
+    assert story.link.is_ready
+    story = Story(is_connected=True)
+    story.deliver(1, READY)
+    story.answer(2 + REPORT_COUNTS_FOR.total_seconds() / 60, LOST)
+    assert not story.link.is_ready
+
+
+@pytest.mark.parametrize(
+    ("link", "vehicle", "repair"),
+    [
+        ({"is_connected": True, "lost_at": None}, {}, None),
+        ({"is_connected": None, "lost_at": None}, {}, None),
+        ({}, {}, LinkRepair.LOST),
+        ({"lost_at": None}, {}, LinkRepair.LOST),
+        ({}, {"is_connectable": False}, LinkRepair.LOST_IN_APP),
+        ({}, {"is_connectable": None}, LinkRepair.LOST_IN_APP),
+        ({"lost_at": at(-29)}, {}, None),
+        ({"lost_at": at(1)}, {}, LinkRepair.LOST),  # a time to come is not believed
+        ({"lost_at": at(0), "reason": LinkReport.DISCONNECTED}, {}, LinkRepair.LOST),
+        ({}, {"connection_status": "Waiting"}, None),
+        ({}, {"connection_status": "else"}, LinkRepair.LOST),
+        ({"is_ready": True}, {}, LinkRepair.READY),
+        ({"is_ready": True, "is_connected": True}, {}, LinkRepair.READY),
+    ],
+)
+def test_what_a_person_has_to_do(
+    link: dict[str, Any], vehicle: dict[str, Any], repair: LinkRepair | None
+) -> None:
+    """Half an hour after Jedlix said that a car that can be linked is not connected."""
+    usual: dict[str, Any] = {"is_connected": False, "lost_at": NOON - LOSS_SHOWN_AFTER}
+    of_car: dict[str, Any] = {"id": "v", "user_id": "u", "is_connectable": True}
+    car = Vehicle(**(of_car | vehicle))
+    assert Link(**(usual | link)).repair(car, NOON) is repair

@@ -20,6 +20,7 @@ from ..data import JedlixConfigEntry, make_client
 from ..push.callback_url import Callback, ChosenUrl, NoCallback, choose_url, delete_cloudhook
 from ..push.connection_test import ConnectionTest
 from ..push.registration import Registration
+from .reminder import Reminder
 from .schemas import callback_data, webhook_schema
 
 _NEW_KEY_BYTES: Final = 32
@@ -35,6 +36,7 @@ class PushSteps(ConfigFlow):
         self._test: ConnectionTest | None = None
         self._spare_webhook_id: str | None = None
         self._connect_error: str | None = None
+        self._reminder = Reminder()
 
     @abstractmethod
     async def async_step_finish(
@@ -51,6 +53,7 @@ class PushSteps(ConfigFlow):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Ask how Jedlix reaches this Home Assistant; the next step tries it."""
+        self._reminder.stop()
         errors: dict[str, str] = {}
         if user_input is not None:
             self._data |= callback_data(user_input)
@@ -104,6 +107,7 @@ class PushSteps(ConfigFlow):
                 step_id="connect", progress_action="connect", progress_task=task
             )
         self._connect_error = task.result()
+        self._reminder.start(self)
         if self._connect_error is None:
             return self.async_show_progress_done(next_step_id="finish")
         self._test.close()
@@ -121,6 +125,7 @@ class PushSteps(ConfigFlow):
 
     def _hand_over(self) -> None:
         """Leave the tested webhook to the entry, and the cloudhook where it uses one."""
+        self._reminder.stop()  # a client that asks once more would create another entry
         if self._test is not None:
             self._test.hand_over()
         if self._data[CONF_CALLBACK] in (Callback.AUTO, Callback.CLOUD):
@@ -133,6 +138,7 @@ class PushSteps(ConfigFlow):
 
         The same holds for the cloudhook, which is created as soon as its address is shown.
         """
+        self._reminder.stop()
         if self._test is not None:
             self._test.close()
         if self._spare_webhook_id is not None:

@@ -21,6 +21,7 @@ from homeassistant.helpers.selector import (
 import voluptuous as vol
 from yarl import URL
 
+from ..api import Vehicle
 from ..const import (
     CONF_AUDIENCE,
     CONF_BASE_URL,
@@ -57,6 +58,7 @@ ENVIRONMENTS: Final = {
 }
 TOKEN_URL: Final = "https://jedlix-b2e.eu.auth0.com/oauth/token"  # noqa: S105  an address, no secret
 
+CONF_VEHICLE: Final = "vehicle"
 _REMOVE_API_KEY: Final = "remove_api_key"
 
 _TEXT = TextSelector()
@@ -226,6 +228,13 @@ def options_schema(event_types: Iterable[str], states: Mapping[str, str]) -> vol
 def found_schema(states: Mapping[str, str]) -> vol.Schema:
     """Return the schema of the form that shows what Jedlix said of the event types."""
     return vol.Schema({vol.Optional(GROUPS): section(groups_schema(states))})
+
+
+def vehicle_schema(cars: Mapping[str, Vehicle]) -> vol.Schema:
+    """Return the schema of the choice among a user's cars, by id."""
+    options = [SelectOptionDict(value=key, label=car.name or key) for key, car in cars.items()]
+    chosen = SelectSelector(SelectSelectorConfig(options=options, mode=SelectSelectorMode.LIST))
+    return vol.Schema({vol.Required(CONF_VEHICLE): chosen})
 
 
 def stripped(user_input: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,8 +1,13 @@
-"""Subentry flow: follow one more user of the account."""
+"""Subentry flow: follow one more user of the account, and link the car of a followed one."""
 
-from typing import Any
+from typing import Any, override
 
-from homeassistant.config_entries import ConfigSubentryFlow, SubentryFlowResult
+from homeassistant.config_entries import (
+    ConfigEntryState,
+    ConfigSubentryFlow,
+    SubentryFlowContext,
+    SubentryFlowResult,
+)
 
 from ..api import JedlixError
 from ..const import CONF_USER_ID
@@ -10,11 +15,14 @@ from ..data import make_client
 from ..errors import user_form_error
 from ..subentries import followed_users
 from ..users import TenantUser, cars_of_users, normalize_user_id
-from .schemas import user_schema
+from .linking import LinkingSteps
+from .schemas import CONF_VEHICLE, user_schema, vehicle_schema
 
 
-class UserSubentryFlow(ConfigSubentryFlow):
-    """Add one user."""
+class UserSubentryFlow(
+    LinkingSteps[SubentryFlowContext, SubentryFlowResult, tuple[str, str]], ConfigSubentryFlow
+):
+    """Add one user, or link a user's car."""
 
     async def async_step_user(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
         """Ask for the id and check it."""
@@ -40,3 +48,30 @@ class UserSubentryFlow(ConfigSubentryFlow):
             data_schema=self.add_suggested_values_to_schema(user_schema(), user_input),
             errors=errors,
         )
+
+    async def async_step_reconfigure(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Link the user's car; where there are several, ask which."""
+        entry, subentry = self._get_entry(), self._get_reconfigure_subentry()
+        user_id = subentry.data[CONF_USER_ID]
+        if entry.state is not ConfigEntryState.LOADED:
+            return self.async_abort(reason="not_loaded")
+        cars = {
+            vehicle_id: car.vehicle
+            for (owner, vehicle_id), car in entry.runtime_data.coordinator.fleet.vehicles.items()
+            if owner == user_id
+        }
+        chosen = (user_input or {}).get(CONF_VEHICLE)
+        if chosen is None and len(cars) > 1:
+            return self.async_show_form(step_id="reconfigure", data_schema=vehicle_schema(cars))
+        vehicle_id = chosen or next(iter(cars), None)
+        if vehicle_id in cars and cars[vehicle_id].is_connectable is False:
+            return self.async_abort(reason="not_connectable")
+        self._choose(entry, user_id, vehicle_id, {"user": subentry.title})
+        return await self.async_step_link()
+
+    @override
+    def _end_linked(self) -> SubentryFlowResult:
+        """End: the car is linked, and nothing of the subentry changes."""
+        return self.async_abort(reason="linked")

@@ -1,8 +1,8 @@
 """Reports: what deliveries say of users and cars, until the API confirms it. Pure.
 
-The event types are reported only (known from public code), so nothing is concluded from a name alone: the API
-confirms a lost link and a removed user. That a session cannot reach its level is in no answer of the API, so
-there the delivery is the only source (meaning: documented for the notification of the same name).
+Most event types are reported only (known from public code), so nothing is concluded from a name alone: the
+API confirms a lost link and a removed user. That a session cannot reach its level is in no answer of the API,
+so there the delivery is the only source (meaning: documented for the notification of the same name).
 """
 
 from collections.abc import Mapping
@@ -23,6 +23,7 @@ _LINK_REPORTS: Final = {
     "vehicleinvalidcredentials": LinkReport.CREDENTIALS,
     "vehicledisconnected": LinkReport.DISCONNECTED,
     "vehicleconnected": LinkReport.CONNECTED,
+    "vehicleconnectionreadytocontinue": LinkReport.READY,
 }
 _USER_REMOVED: Final = "userremoved"
 _SESSION_IMPOSSIBLE: Final = "sessionimpossible"

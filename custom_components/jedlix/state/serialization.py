@@ -105,6 +105,7 @@ def _link(car: Fields, stored: object) -> Link:
         is_connected=is_connected,
         reason=LinkReport(reason) if reason in set(LinkReport) else None,
         lost_at=moment(link.get("lostat")),
+        is_ready=boolean(link.get("isready")) is True,
     )
 
 

@@ -153,7 +153,9 @@ class VehicleSnapshot:
         status = vehicle.charge_state.status
         if status is ChargeStatus.UNKNOWN:
             status = self.status
-        link = self.link.advance(now, is_connected=vehicle.is_connected)
+        link = self.link.advance(
+            now, is_connected=vehicle.is_connected, status=vehicle.connection_status
+        )
         is_plug_unknown = link.lost_at is not None and now - link.lost_at >= _LOST_LINK_COUNTS_FOR
         read_at = vehicle.charge_state.updated_at
         is_charging_stale = (
