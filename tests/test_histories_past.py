@@ -21,16 +21,33 @@ from pytest_homeassistant_custom_component.components.recorder.common import (
 )
 
 from custom_components.jedlix.const import CONF_IMPORT_ENERGY, DOMAIN
-from tests.histories import HOUR, ROUNDS, Cloud
-from tests.test_histories import NAMES, Time, cloud, differing, go_on, make_entry, time
+from tests.histories import HOUR, Cloud
+from tests.history_table import ROUNDS
+from tests.test_histories import (
+    NAMES,
+    RESTARTING,
+    Time,
+    cloud,
+    differing,
+    go_on,
+    make_entry,
+    time,
+)
 from tests.tools import set_up, until
 
 __all__ = ["cloud", "time"]
 
 DAY: Final = timedelta(days=1)
-RESTARTS: Final = (2, 4)
-type Found = dict[str, dict[str, float | None]]
-"""Figures by their name, then by the name of the history."""
+type Found = defaultdict[str, dict[str, float | None]]
+"""Figures by their name, with the currency where it is not the usual one, then by the history's name."""
+
+USUAL: Final = "EUR"
+
+
+def kind(name: str, currency: str | None) -> str:
+    """Return the name of a figure in a currency."""
+    is_usual = name == "energy" or currency in (None, USUAL)
+    return name if is_usual else f"{name} in {currency}"
 
 
 @pytest.fixture(autouse=True)
@@ -39,11 +56,15 @@ def quiet_database(caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.WARNING, name)
 
 
+@pytest.mark.parametrize(("cloud", "restarts"), [RESTARTING], indirect=["cloud"])
 @pytest.mark.timeout(300)
 async def test_statistics_calendar_and_actions_agree_with_the_truth(
-    recorder_mock: object, hass: HomeAssistant, cloud: Cloud, time: Time
+    recorder_mock: object,
+    hass: HomeAssistant,
+    cloud: Cloud,
+    time: Time,
+    restarts: tuple[int, ...],
 ) -> None:
-    """Home Assistant restarts twice in between."""
     entry = make_entry(cloud)
     await set_up(hass, entry)
     hass.config_entries.async_update_entry(
@@ -51,7 +72,7 @@ async def test_statistics_calendar_and_actions_agree_with_the_truth(
     )
     await hass.async_block_till_done()
     for turn in range(1, ROUNDS):
-        await go_on(hass, entry, cloud, time, turn, restart=turn in RESTARTS)
+        await go_on(hass, entry, cloud, time, turn, restart=turn in restarts)
     await until(hass, lambda: not is_importing(hass), seconds=120)
     await async_wait_recording_done(hass)
     period = {"start": (time.now() - 30 * DAY).isoformat(), "end": (time.now() + HOUR).isoformat()}
@@ -59,7 +80,7 @@ async def test_statistics_calendar_and_actions_agree_with_the_truth(
     wrong += differing_all(cloud, "get_costs", await costs(hass, entry, cloud, period))
     wrong += differing_all(cloud, "get_sessions", await sessions(hass, entry, cloud, period))
     wrong += differing_all(cloud, "calendar", await calendars(hass, cloud, period))
-    assert wrong == []
+    assert not wrong, "\n".join(wrong)
 
 
 def is_importing(hass: HomeAssistant) -> bool:
@@ -78,6 +99,11 @@ def differing_all(cloud: Cloud, what: str, found: Found) -> Iterator[str]:
             if all(session.end is not None for session in item.answers[-1].listed)
         }
         yield from differing(f"{what} {name}", truth, found[name])
+    for history in cloud.histories:
+        for currency, amounts in history.elsewhere.items():
+            for name, amount in zip(("cost", "savings"), amounts, strict=True):
+                key = kind(name, currency)
+                yield from differing(f"{what} {key}", {history.name: amount}, found[key])
 
 
 async def statistics(hass: HomeAssistant, cloud: Cloud) -> Found:
@@ -87,14 +113,15 @@ async def statistics(hass: HomeAssistant, cloud: Cloud) -> Found:
             hass, dt_util.utcnow() - 60 * DAY, None, None, "hour", None, {"state", "sum"}
         )
     )
-    found: Found = {name: {} for name in NAMES}
+    found: Found = defaultdict(dict)
     for user_id, history in cloud.users.items():
-        prefix = f"{DOMAIN}:{user_id}_car-of-{user_id}_session_".replace("-", "_")
+        prefix = f"{DOMAIN}:{user_id}_{cloud.car_of(user_id)}_session_".replace("-", "_")
         for statistic_id, hours in rows.items():
             if not statistic_id.startswith(prefix):
                 continue
-            name = statistic_id.removeprefix(prefix).partition("_in_")[0]
-            assert history.name not in found[name], "more than one currency"
+            figure, _, currency = statistic_id.removeprefix(prefix).partition("_in_")
+            name = kind(figure, currency.upper() or None)
+            assert history.name not in found[name], "two statistics"
             sums = [row["sum"] or 0.0 for row in hours]
             assert name != "energy" or sums == sorted(sums)
             assert sums[-1] == pytest.approx(sum(row["state"] or 0.0 for row in hours))
@@ -108,7 +135,7 @@ def device_ids(hass: HomeAssistant, entry: MockConfigEntry, cloud: Cloud) -> dic
     found = {}
     for user_id, history in cloud.users.items():
         device = devices.async_get_device_by_identifier(
-            (DOMAIN, f"{user_id}_car-of-{user_id}"), entry.entry_id
+            (DOMAIN, f"{user_id}_{cloud.car_of(user_id)}"), entry.entry_id
         )
         assert device is not None
         found[history.name] = device.id
@@ -125,12 +152,11 @@ async def costs(
 ) -> Found:
     devices = device_ids(hass, entry, cloud)
     answer = await ask(hass, "jedlix.get_costs", device_id=list(devices.values()), **period)
-    found: Found = {name: {} for name in NAMES}
+    found: Found = defaultdict(dict)
     for history, device_id in devices.items():
         for line in answer[device_id]["costs"]:
-            for name, key in zip(NAMES, ("energy_kwh", "cost", "savings"), strict=True):
-                assert found[name].get(history) is None or line[key] is None, "two lines"
-                found[name][history] = line[key]
+            for figure, key in zip(NAMES, ("energy_kwh", "cost", "savings"), strict=True):
+                add(found[kind(figure, line["currency"])], history, line[key])
     return found
 
 
@@ -139,20 +165,26 @@ async def sessions(
 ) -> Found:
     devices = device_ids(hass, entry, cloud)
     answer = await ask(hass, "jedlix.get_sessions", device_id=list(devices.values()), **period)
-    found: Found = {name: {} for name in NAMES}
+    found: Found = defaultdict(dict)
     for history, device_id in devices.items():
-        for name, key in zip(NAMES, ("energy_kwh", "cost", "savings"), strict=True):
-            known = [item[key] for item in answer[device_id]["sessions"] if item[key] is not None]
-            found[name][history] = sum(known) if known else None
+        for item in answer[device_id]["sessions"]:
+            for figure, key in zip(NAMES, ("energy_kwh", "cost", "savings"), strict=True):
+                add(found[kind(figure, item["currency"])], history, item[key])
     return found
+
+
+def add(found: dict[str, float | None], history: str, amount: float | None) -> None:
+    """Add an amount to that of a history; one that is None is not known."""
+    if amount is not None:
+        found[history] = (found.get(history) or 0.0) + amount
 
 
 async def calendars(hass: HomeAssistant, cloud: Cloud, period: dict[str, str]) -> Found:
     """Return the sums of what the events say: energy with one digit, money with two."""
-    found: Found = {name: {} for name in NAMES}
+    found: Found = defaultdict(dict)
     for user_id, history in cloud.users.items():
         entity_id = er.async_get(hass).async_get_entity_id(
-            "calendar", DOMAIN, f"{user_id}_car-of-{user_id}_sessions"
+            "calendar", DOMAIN, f"{user_id}_{cloud.car_of(user_id)}_sessions"
         )
         assert entity_id is not None
         answer = await ask(
@@ -162,11 +194,9 @@ async def calendars(hass: HomeAssistant, cloud: Cloud, period: dict[str, str]) -
             start_date_time=period["start"],
             end_date_time=period["end"],
         )
-        sums: defaultdict[str, list[float]] = defaultdict(list)
         for event in answer[entity_id]["events"]:
             for line in event.get("description", "").splitlines():
-                name, _, amount = line.partition(": ")
-                sums[name.lower()].append(float(amount.split()[0]))
-        for name in NAMES:
-            found[name][history.name] = sum(sums[name]) if sums[name] else None
+                figure, _, text = line.partition(": ")
+                amount, currency = text.split()
+                add(found[kind(figure.lower(), currency)], history.name, float(amount))
     return found

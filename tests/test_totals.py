@@ -1,26 +1,36 @@
-"""Totals of a month: they begin again at local midnight of the first, also where the clock has changed."""
+"""Totals over the end of a month, across a power failure, and what each kind of helper counts of them."""
 
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from aiohttp import web
 from aiohttp.test_utils import TestClient
+from homeassistant.const import STATE_UNKNOWN
 from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.helpers.event import async_track_state_change_event
+from homeassistant.helpers.restore_state import async_get as restore_states
 from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
 from tests.histories import HOUR, Cloud, History, a, s
-from tests.test_histories import Time, id_of, make_entry, refresh_all, time, value
+from tests.test_histories import (
+    AMSTERDAM,
+    Time,
+    add_meter,
+    go_on,
+    id_of,
+    make_entry,
+    refresh_all,
+    time,
+    value,
+)
 from tests.tools import set_up
 
 __all__ = ["time"]
 
-AMSTERDAM: Final = ZoneInfo("Europe/Amsterdam")
 USER: Final = "user-0"
 SECOND: Final = timedelta(seconds=1)
 
@@ -64,12 +74,10 @@ async def test_the_month_begins_again_at_local_midnight(
     hass: HomeAssistant,
     start_cloud: StartCloud,
     time: Time,
-    monkeypatch: pytest.MonkeyPatch,
     clock_changes: bool,
 ) -> None:
     """A quarter of a session over the beginning of the month belongs to the month before."""
     await hass.config.async_set_time_zone("Europe/Amsterdam")
-    monkeypatch.setattr(dt_util, "now", lambda zone=None: time.now().astimezone(zone or AMSTERDAM))
     begin, midnight = coming_month(clock_changes=clock_changes)
     evening = midnight.astimezone(dt_util.UTC) - 2 * HOUR
     month = (midnight.astimezone(dt_util.UTC) - begin.astimezone(dt_util.UTC)) / HOUR
@@ -81,17 +89,17 @@ async def test_the_month_begins_again_at_local_midnight(
         truth=(16.0, 1.6, 0.6),
         ends=1,
     )
-    time.go_on(evening + 1.5 * HOUR - time.now())
+    time.go_to(evening + 1.5 * HOUR)
     cloud = await start_cloud(history, evening)
     entry = make_entry(cloud)
     await set_up(hass, entry)
     await refresh_all(hass, entry, cloud)
-    assert value(hass, USER, "energy_this_month") == pytest.approx(11.0)
-    assert value(hass, USER, "energy_total") == pytest.approx(13.0)
-    entity_id = id_of(hass, USER, "energy_this_month") or ""
+    assert value(hass, cloud, USER, "energy_this_month") == pytest.approx(11.0)
+    assert value(hass, cloud, USER, "energy_total") == pytest.approx(13.0)
+    entity_id = id_of(hass, cloud, USER, "energy_this_month") or ""
     assert reset_of(hass, entity_id) == begin
     written = record_states(hass, entity_id)
-    time.go_on(midnight + SECOND - time.now())
+    time.go_to(midnight + SECOND)
     async_fire_time_changed(hass, time.now())
     await hass.async_block_till_done()
     assert written == [0.0]
@@ -101,7 +109,67 @@ async def test_the_month_begins_again_at_local_midnight(
     await refresh_all(hass, entry, cloud)
     assert written == [0.0, 3.0]
     assert reset_of(hass, entity_id) == midnight
-    assert value(hass, USER, "energy_total") == pytest.approx(16.0)
+    assert value(hass, cloud, USER, "energy_total") == pytest.approx(16.0)
+
+
+SENSORS: Final = ("session_energy", "energy_total")
+HAND_OVERS: Final = History(
+    name="hand-overs in the minutes before a power failure",
+    answers=[
+        a(s("a", 0.5, None, 3.0)),
+        a(s("a", 0.5, None, 4.0)),
+        a(s("a", 0.5, 1.5, 5.0), s("b", 1.5, None, 1.0)),
+        a(s("a", 0.5, 1.5, 5.0), s("b", 1.5, 2.5, 4.0), s("c", 2.5, None, 0.5)),
+        a(s("a", 0.5, 1.5, 5.0), s("b", 1.5, 2.5, 4.0), s("c", 2.5, None, 1.5)),
+    ],
+    truth=(10.5, None, None),
+    ends=2,
+)
+
+
+async def test_helpers_count_what_was_charged_in_the_minutes_before_a_power_failure(
+    hass: HomeAssistant, start_cloud: StartCloud, time: Time
+) -> None:
+    """Home Assistant saves its states every 15 minutes. The file of the integration is newer."""
+    cloud = await start_cloud(HAND_OVERS, time.now())
+    entry = make_entry(cloud)
+    await set_up(hass, entry)
+    await go_on(hass, entry, cloud, time, 0, restart=False)
+    meters = [await add_meter(hass, id_of(hass, cloud, USER, name) or "") for name in SENSORS]
+    await go_on(hass, entry, cloud, time, 1, restart=False)
+    saved = {item.state.entity_id: item for item in restore_states(hass).async_get_stored_states()}
+    for turn in (2, 3):
+        await go_on(hass, entry, cloud, time, turn, restart=False)
+    entries = [*hass.config_entries.async_entries("utility_meter"), entry]
+    for stopped in entries:
+        assert await hass.config_entries.async_unload(stopped.entry_id)
+    restore_states(hass).last_states = saved
+    for stopped in entries:
+        assert await hass.config_entries.async_setup(stopped.entry_id)
+    cloud.turn = 4
+    await refresh_all(hass, entry, cloud)
+    assert [counted(hass, meter) for meter in meters] == [pytest.approx(10.5 - 3.0)] * 2
+
+
+async def test_a_helper_of_delta_values_counts_every_state_as_an_amount(
+    hass: HomeAssistant, start_cloud: StartCloud, time: Time
+) -> None:
+    """So none of our sensors suits it: their states are sums."""
+    cloud = await start_cloud(HAND_OVERS, time.now())
+    entry = make_entry(cloud)
+    await set_up(hass, entry)
+    await go_on(hass, entry, cloud, time, 0, restart=False)
+    meters = [
+        await add_meter(hass, id_of(hass, cloud, USER, name) or "", delta_values=True)
+        for name in SENSORS
+    ]
+    await go_on(hass, entry, cloud, time, 1, restart=False)
+    assert [counted(hass, meter) for meter in meters] == [4.0] * 2  # although 1.0 was charged
+
+
+def counted(hass: HomeAssistant, meter: str) -> float | None:
+    state = hass.states.get(meter)
+    return None if state is None or state.state == STATE_UNKNOWN else float(state.state)
 
 
 def reset_of(hass: HomeAssistant, entity_id: str) -> datetime | None:

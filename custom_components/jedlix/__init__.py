@@ -133,7 +133,6 @@ async def async_setup_entry(hass: HomeAssistant, entry: JedlixConfigEntry) -> bo
 
     entry.async_on_unload(coordinator.fleet.listen(member_changed))
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
-    coordinator.fleet.before_set_up = {}
     # Now the event entities exist. Automations run only once Home Assistant has started.
     entry.async_on_unload(async_at_started(hass, publish_what_was_found))
     push.start()

@@ -23,8 +23,6 @@ class Fleet:
     def __init__(self, store: JedlixStore) -> None:
         """Start with what is stored, and without a listener."""
         self._store = store
-        # the cars as they were last known before this set-up, until the entities are there
-        self.before_set_up = self.vehicles
         self._listeners_of: defaultdict[DeviceKey, Listeners[FleetMember | None]] = defaultdict(
             Listeners
         )

@@ -1,26 +1,26 @@
 """Totals: energy, cost and savings of a car's session, of all its sessions, of this month and of this year.
 
 Helpers and statistics count the differences between states. So no step is left out, however few refreshes
-there were: a session's end is written before the next one begins, each begins at zero, and after a gap or a
-restart the state goes on from the last one that was written.
+there were: a session's end is written before the next one begins, each begins at zero, and after a gap, a
+restart or a kill the state goes on from the last one that Home Assistant has saved.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from itertools import dropwhile, takewhile
-from typing import Final, override
+from typing import Any, Final, Self, override
 
 from homeassistant.components.sensor import (
-    ATTR_LAST_RESET,
-    RestoreSensor,
     SensorDeviceClass,
+    SensorEntity,
     SensorEntityDescription,
     SensorStateClass,
 )
 from homeassistant.const import UnitOfEnergy
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.event import async_track_time_change
+from homeassistant.helpers.restore_state import ExtraStoredData, RestoreEntity
 from homeassistant.helpers.start import async_at_started
 from homeassistant.util import dt as dt_util
 
@@ -35,8 +35,8 @@ from .state.snapshot import VehicleSnapshot
 _FIRST: Final = dt_util.utc_from_timestamp(0)
 
 
-@dataclass(frozen=True, slots=True)
-class Total:
+@dataclass(frozen=True)
+class Total(ExtraStoredData):
     """A state of a total. `span` names what it is the total of: a session by its id, or a month.
 
     `last_reset` is when that began, None for all time.
@@ -47,10 +47,24 @@ class Total:
     last_reset: datetime | None
     currency: str | None
 
+    @override
+    def as_dict(self) -> dict[str, Any]:
+        """Return it for Home Assistant, which saves it together with its helpers."""
+        return asdict(self) | {"last_reset": self.last_reset and self.last_reset.isoformat()}
 
-# Gives the totals to write for a car, oldest first, and the present one last: those of the sessions since the
-# car as it was last written, for one of the figures.
-type ReadTotals = Callable[[VehicleSnapshot, VehicleSnapshot, str], list[Total]]
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self | None:
+        """Return what was saved, None where that is something else."""
+        match data:
+            case {"span": str(span), "value": int() | float() as value}:
+                reset, currency = data.get("last_reset"), data.get("currency")
+                return cls(span, value, dt_util.parse_datetime(reset) if reset else None, currency)
+        return None
+
+
+# Gives the totals of one of the figures to write for a car, oldest first, and the present one last: those
+# since the total that was written last, None where none was.
+type ReadTotals = Callable[[Total | None, VehicleSnapshot, str], list[Total]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,20 +75,21 @@ class TotalDescription(JedlixEntityDescription[VehicleSnapshot], SensorEntityDes
     totals_fn: ReadTotals
 
 
-def _session_totals(before: VehicleSnapshot, car: VehicleSnapshot, figure: str) -> list[Total]:
+def _session_totals(written: Total | None, car: VehicleSnapshot, figure: str) -> list[Total]:
     """Return the totals of the session that was written last, of those since, and of the latest."""
     if (latest := car.latest_session) is None:
         return []
     sessions = car.ledger.sessions
     sessions.setdefault(latest.id, latest)
-    written = before.latest_session or latest
-    # Those that began at one moment stay in the order in which they were found.
-    until_latest = takewhile(
-        lambda item: item.id != latest.id, sorted(sessions.values(), key=_start_of)
-    )
-    since = dropwhile(
-        lambda item: item.id != written.id and _start_of(item) <= _start_of(written), until_latest
-    )
+    since: Iterable[Session] = ()
+    if written is not None:
+        began = written.last_reset or _FIRST
+        # Those that began at one moment stay in the order in which they were found.
+        ordered = sorted(sessions.values(), key=_start_of)
+        since = dropwhile(
+            lambda item: item.id != written.span and _start_of(item) <= began,
+            takewhile(lambda item: item.id != latest.id, ordered),
+        )
     return [
         Total(
             span=session.id,
@@ -89,7 +104,7 @@ def _session_totals(before: VehicleSnapshot, car: VehicleSnapshot, figure: str) 
 def _totals_since(begin: Callable[[], datetime | None]) -> ReadTotals:
     """Return a function that reads the total since a moment."""
 
-    def read(_before: VehicleSnapshot, car: VehicleSnapshot, figure: str) -> list[Total]:
+    def read(_written: Total | None, car: VehicleSnapshot, figure: str) -> list[Total]:
         since = begin()
         figures = car.ledger.figures(dt_util.utcnow(), since)
         return [Total(str(since), _value(figures, figure), since, car.ledger.currency)]
@@ -146,7 +161,7 @@ TOTALS: Final = tuple(
 )
 
 
-class TotalSensor(FleetEntity[VehicleSnapshot], RestoreSensor):
+class TotalSensor(FleetEntity[VehicleSnapshot], RestoreEntity, SensorEntity):
     """A total of a car."""
 
     entity_description: TotalDescription
@@ -158,13 +173,9 @@ class TotalSensor(FleetEntity[VehicleSnapshot], RestoreSensor):
         member: VehicleSnapshot,
         description: TotalDescription,
     ) -> None:
-        """Begin with what was known before the set-up."""
+        """Begin with what is known, unless Home Assistant has saved what it showed."""
         super().__init__(data, key, member, description)
-        before = data.coordinator.fleet.before_set_up.get(key)
-        if before is None or not description.exists_fn(before):
-            before = member
-        self._written = before
-        self._shown = description.totals_fn(before, before, description.figure)[-1]
+        self._shown = description.totals_fn(None, member, description.figure)[-1]
         self._is_started = False
         self._has_gap = True
 
@@ -190,31 +201,26 @@ class TotalSensor(FleetEntity[VehicleSnapshot], RestoreSensor):
             or self.coordinator.fleet.currency
         )
 
+    @property
+    @override
+    def extra_restore_state_data(self) -> Total:
+        """Return what Home Assistant saves: the total that it shows."""
+        return self._shown
+
     @override
     async def async_added_to_hass(self) -> None:
-        """Write what happened before the set-up once helpers listen."""
+        """Go on from the total that Home Assistant saved, once helpers listen.
+
+        A helper was saved at the same moment. After a kill both may be some minutes older than the store.
+        """
         await super().async_added_to_hass()
-        await self._restore()
+        if (saved := await self.async_get_last_extra_data()) is not None:
+            self._shown = Total.from_dict(saved.as_dict()) or self._shown
         self.async_on_remove(async_at_started(self.hass, self._started))
         if self.entity_description.totals_fn in (_THIS_MONTH, _THIS_YEAR):
             self.async_on_remove(
                 async_track_time_change(self.hass, self._day_began, hour=0, minute=0, second=0)
             )
-
-    async def _restore(self) -> None:
-        """Go on from the state that Home Assistant saved, where it is of the same session or month.
-
-        A helper was saved at the same moment. After a kill both may be some minutes older than the store.
-        """
-        state, data = await self.async_get_last_state(), await self.async_get_last_sensor_data()
-        began = self._shown.last_reset
-        if (
-            state is not None
-            and data is not None
-            and state.attributes.get(ATTR_LAST_RESET) == (began and began.isoformat())
-            and isinstance(data.native_value, int | float)
-        ):
-            self._shown = replace(self._shown, value=float(data.native_value))
 
     @callback
     def _started(self, hass: HomeAssistant) -> None:
@@ -251,13 +257,12 @@ class TotalSensor(FleetEntity[VehicleSnapshot], RestoreSensor):
             self._has_gap = False
             self.async_write_ha_state()
         description = self.entity_description
-        for total in description.totals_fn(self._written, self._member, description.figure):
+        for total in description.totals_fn(self._shown, self._member, description.figure):
             if total.span == self._shown.span:
                 self._show(replace(total, last_reset=self._shown.last_reset))
             else:
                 self._show(replace(total, value=0.0))
                 self._show(total)
-        self._written = self._member
 
     @callback
     def _show(self, total: Total) -> None:

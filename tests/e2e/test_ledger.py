@@ -83,7 +83,7 @@ async def until_shown(home: Home, **expected: float) -> None:
 
 
 async def test_meters_count_across_a_stop_and_a_kill(home: Home, cloud: Cloud) -> None:
-    """What came between the last save of a meter and a kill, the meter of the session cannot know."""
+    """What came between the last save of a meter and a kill is played back."""
     jedlix = {
         "client_id": "client",
         "client_secret": "secret",
@@ -113,4 +113,10 @@ async def test_meters_count_across_a_stop_and_a_kill(home: Home, cloud: Cloud) -
     await home.kill()
     cloud.turn = 3
     await home.start()
-    await until_shown(home, session_energy=0.5, energy_total=9.5, meter_energy_total=6.5)
+    await until_shown(
+        home,
+        session_energy=0.5,
+        energy_total=9.5,
+        meter_session_energy=6.5,
+        meter_energy_total=6.5,
+    )

@@ -18,6 +18,7 @@ from custom_components.jedlix.api import (
     WebhookMessage,
 )
 from custom_components.jedlix.state.changes import Change, ChangeType, change_of_delivery, compare
+from custom_components.jedlix.state.ledger import Ledger
 from custom_components.jedlix.state.link import Link
 from custom_components.jedlix.state.snapshot import UserSnapshot, VehicleSnapshot
 
@@ -317,12 +318,37 @@ def test_sessions_from_before_anything_was_known_settle_in_silence() -> None:
     assert (settled.type.value, settled.details["corrected"]) == ("session_settled", True)
 
 
-def test_a_deleted_session_that_comes_back_is_not_settled_again() -> None:
-    done = session(end=2, energy_kwh=1.0)
-    answers = [Answer(0, [car()]), Answer(3, [car()], [done])]
+def test_a_deleted_session_settles_at_zero_and_again_when_it_comes_back() -> None:
+    done, other = session(end=2, energy_kwh=1.0), session("without figures", 1, 2)
+    answers = [Answer(0, [car()]), Answer(3, [car()], [done, other])]
     answers += [Answer(minute, [car()], [], complete_since=0) for minute in (5, 15, 25)]
-    changes = changes_of_each([*answers, Answer(30, [car()], [done])])
-    assert [types(each) for each in changes[2:]] == [[], [], [], []]
+    changes = changes_of_each([*answers, Answer(30, [car()], [done]), Answer(31, [car()], [done])])
+    assert [types(each) for each in changes[2:4]] == [[], []]
+    (deleted,), (back,), none = changes[4:]
+    assert types([deleted, back, *none]) == ["session_settled"] * 2
+    assert (deleted.session_id, deleted.occurred_at) == ("s", at(25))
+    assert deleted.details["energy_kwh"] == 0.0
+    assert deleted.details["corrected"] is deleted.details["deleted"] is True
+    assert "cost" not in deleted.details
+    assert (back.details["energy_kwh"], back.details["corrected"]) == (1.0, False)
+    assert "deleted" not in back.details
+
+
+def test_a_sealed_session_is_not_deleted() -> None:
+    user = with_car().advance([car()], [session(end=2, energy_kwh=1.0)], at(3))
+    later = at(60 * 24 * 60)
+    ended = session("later", 60 * 24 * 60 - 9, 60 * 24 * 60 - 5)
+    sealed = user.advance([car()], [ended], later).seal(later, UTC)
+    assert sealed.vehicles["car"].ledger.sessions.keys() == {"later"}
+    assert types(compare(user, sealed, later)) == ["session_started", "session_ended"]
+
+
+def test_the_first_figures_of_a_car_without_a_ledger_settle_nothing() -> None:
+    user = with_car().advance([car()], [session(end=2, energy_kwh=1.0)], at(3))
+    stored = replace(user.vehicles["car"], ledger=Ledger())
+    before = user.with_vehicle(stored)
+    after = before.advance([car()], [session(end=2, energy_kwh=1.0)], at(4))
+    assert compare(before, after, at(4)) == []
 
 
 def test_a_session_without_a_start_began_when_it_was_found() -> None:

@@ -132,6 +132,7 @@ USERS: Final = st.builds(
         st.builds(Absence, since=TIMES, last_seen=TIMES, answers=st.integers(1, 1000)),
         max_size=2,
     ),
+    former_ledgers=st.dictionaries(IDS, LEDGERS, max_size=2),
 )
 
 
@@ -202,6 +203,7 @@ def test_a_field_of_a_wrong_shape_is_left_out(odd: object) -> None:
             "refreshed_at": odd,
             "failing_since": odd,
             "absences": {"vehicle car": odd, "vehicle b": {"since": odd}} if odd else odd,
+            "former_ledgers": {"gone": odd} if odd else odd,
             "vehicles": {
                 "car": {
                     "vehicle": {"id": "car"},

@@ -386,6 +386,22 @@ def test_a_car_with_an_open_session_stays_until_that_has_ended() -> None:
     assert refreshed(45, user=ended, cars=[]).vehicles == {}
 
 
+def test_a_car_that_comes_back_has_its_ledger_again() -> None:
+    """It was sealed further meanwhile. Nobody knows when the car charged while it was gone."""
+    old = session("old", -20_000, -19_990, energy_kwh=7.0)
+    user = refreshed(2, sessions=[old, session("s", 0, 1, energy_kwh=5.0)])
+    user = user.seal(at(2), UTC)
+    gone = refreshed(5, 15, 25, 35, user=user, cars=[], complete_since=at(-60))
+    assert gone.vehicles == {}
+    assert gone.former_ledgers.keys() == {"car"}
+    days = 30 * 24 * 60
+    back = refreshed(days, user=gone.seal(at(days), UTC))
+    assert back.former_ledgers == {}
+    ledger = back.vehicles["car"].ledger
+    assert ledger.figures(at(days)).energy_kwh == pytest.approx(12.0)
+    assert ledger.unseen == (Interval(at(2), at(days)),)
+
+
 def test_a_car_that_is_gone_does_not_wait_for_the_session_of_another() -> None:
     cars, charging = [car(), replace(car(AWAY), id="other")], [session("s", 1)]
     both = refreshed(2, cars=cars, sessions=charging)

@@ -12,7 +12,7 @@ from typing import Final
 
 from ..api import ChargeStatus, Session, WebhookMessage
 from ..const import USER_CREATED, VEHICLE_READY
-from .ledger import Figures
+from .ledger import Figures, without_amounts
 from .snapshot import CLOCK_TOLERANCE, UserSnapshot, VehicleSnapshot
 
 
@@ -216,9 +216,9 @@ def _session_changes(
 
 
 def _settled_changes(old: VehicleSnapshot, new: VehicleSnapshot, now: datetime) -> Iterator[Change]:
-    """Yield that figures of an ended session became known, or were corrected.
+    """Yield that figures of an ended session became known, were corrected, or went with the session.
 
-    Those of a session that ended before anything was known of the car are not published.
+    Those of a session that ended before anything was known of the car, or of its figures, are not published.
     """
     if old.ledger.has_same_sessions(new.ledger):
         return
@@ -226,10 +226,8 @@ def _settled_changes(old: VehicleSnapshot, new: VehicleSnapshot, now: datetime) 
         before, figures = old.ledger.session(session_id), Figures.of(session)
         if (ended_at := session.ended_at) is None or figures.is_empty:
             continue
-        if before is None:
-            is_published = session_id in old.ended_sessions.keys() - old.estimated_ends.keys()
-            if is_published or ended_at <= old.known_since:
-                continue
+        if before is None and (old.ledger.watched_since is None or ended_at <= old.known_since):
+            continue
         had_ended = before is not None and before.ended_at is not None
         known = Figures.of(before) if before is not None and had_ended else Figures()
         if figures == known:
@@ -238,6 +236,13 @@ def _settled_changes(old: VehicleSnapshot, new: VehicleSnapshot, now: datetime) 
         change = _session_change(ChangeType.SESSION_SETTLED, new, session, now, at)
         corrected = figures.contradicts(known)
         yield replace(change, details={**change.details, "corrected": corrected})
+    for session in old.ledger.deleted_in(new.ledger):
+        if not Figures.of(session).is_empty:
+            change = _session_change(
+                ChangeType.SESSION_SETTLED, new, without_amounts(session), now, None
+            )
+            details = {**change.details, "corrected": True, "deleted": True}
+            yield replace(change, details=details)
 
 
 def _boost_changes(old: VehicleSnapshot, new: VehicleSnapshot, now: datetime) -> Iterator[Change]:

@@ -127,6 +127,16 @@ class Ledger:
         """Return whether neither ledger has news of a session that the other lacks."""
         return self.listed is other.listed and self.financials is other.financials
 
+    def deleted_in(self, later: Self) -> list[Session]:
+        """Return the ended sessions that a later ledger has lost, and not sealed."""
+        return [
+            session
+            for session_id, session in self.sessions.items()
+            if session_id not in later.listed
+            and session.ended_at is not None
+            and (later.sealed_until is None or session.ended_at > later.sealed_until)
+        ]
+
     @property
     def last_session(self) -> Session | None:
         """Return the remembered session that ended last, None where none has ended."""
@@ -214,6 +224,10 @@ class Ledger:
         """Return this ledger with an interval in which nobody read the car."""
         ledger = self._forget_charging(end)
         return replace(ledger, unseen=_joined(ledger.unseen, Interval(start, end)))
+
+    def go_on(self, now: datetime) -> Self:
+        """Return this ledger once its car is back; nobody has read the car since it was gone."""
+        return self.with_unseen(self.unseen[-1].end, now) if self.unseen else self
 
     def without(self, session_ids: Collection[str]) -> Self:
         """Return this ledger without sessions that Jedlix has deleted."""
@@ -315,6 +329,14 @@ def completed(session: Session, financials: Session | None) -> Session:
         cost=financials.cost if session.cost is None else session.cost,
         savings=financials.savings if session.savings is None else session.savings,
         currency=session.currency or financials.currency,
+    )
+
+
+def without_amounts(session: Session) -> Session:
+    """Return a session whose known figures are zero."""
+    figures = Figures.of(session).times(0.0)
+    return replace(
+        session, energy_kwh=figures.energy_kwh, cost=figures.cost, savings=figures.savings
     )
 
 

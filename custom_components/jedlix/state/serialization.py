@@ -46,6 +46,7 @@ def snapshot_from_json(data: object) -> UserSnapshot:
         refreshed_at=moment(user.get("refreshedat")),
         failing_since=moment(user.get("failingsince")),
         absences=dict(_absences(user)),
+        former_ledgers={key: _ledger(data, key) for key, data in _items(user, "formerledgers")},
         vehicles={
             key: _vehicle_from_json(value, user_id) for key, value in _items(user, "vehicles")
         },
@@ -84,7 +85,7 @@ def _vehicle_from_json(data: object, user_id: str) -> VehicleSnapshot:
         plug_session=None if plug is None else Session.from_json(plug),
         boost_session_id=text(car.get("boostsessionid")),
         link=_link(car, stored),
-        ledger=_ledger(car, stored),
+        ledger=_ledger(car.get("ledger"), text(Fields(stored).get("id"))),
         entered_levels={
             key: level
             for key, value in _items(car, "toldlevels")
@@ -109,9 +110,9 @@ def _link(car: Fields, stored: object) -> Link:
     )
 
 
-def _ledger(car: Fields, stored: object) -> Ledger:
+def _ledger(data: object, name: str | None) -> Ledger:
     """Return the stored ledger of a car, an empty one where it cannot be read."""
-    if (data := car.get("ledger")) is None:
+    if data is None:
         return Ledger()
     try:
         ledger = Fields(data)
@@ -130,7 +131,6 @@ def _ledger(car: Fields, stored: object) -> Ledger:
             },
         )
     except BadAnswer as err:
-        name = text(Fields(stored).get("id"))
         _LOGGER.warning("The figures of the Jedlix car %s cannot be read: %s", name, err)
         return Ledger()
 

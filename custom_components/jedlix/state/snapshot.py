@@ -254,6 +254,8 @@ class UserSnapshot:
     `refreshed_at` is until when cars and sessions are known.
     `failing_since` is since when this user cannot be read, None while they can.
     `absences` are the cars, chargers and open sessions that good answers no longer name, by kind and id.
+    `former_ledgers` are those of the cars that are gone, by vehicle id. A car may come back: after a new link
+    to its maker, say.
     """
 
     user_id: str
@@ -263,6 +265,7 @@ class UserSnapshot:
     refreshed_at: datetime | None = None
     failing_since: datetime | None = None
     absences: Mapping[str, Absence] = field(default_factory=dict)
+    former_ledgers: Mapping[str, Ledger] = field(default_factory=dict)
 
     @classmethod
     def unknown(cls, user_id: str, now: datetime) -> Self:
@@ -329,8 +332,13 @@ class UserSnapshot:
                 by_vehicle[owner].append(session)
         since = self.first_refresh or now
         advanced = {
-            vehicle_id: self.vehicles.get(
-                vehicle_id, VehicleSnapshot(vehicle=vehicle, known_since=since)
+            vehicle_id: (
+                self.vehicles.get(vehicle_id)
+                or VehicleSnapshot(
+                    vehicle=vehicle,
+                    known_since=since,
+                    ledger=self.former_ledgers.get(vehicle_id, Ledger()).go_on(now),
+                )
             ).advance(vehicle, by_vehicle[vehicle_id], now)
             for vehicle_id, vehicle in everything.items()
         }
@@ -353,6 +361,9 @@ class UserSnapshot:
             vehicles={
                 key: replace(car, ledger=car.ledger.seal(now, zone))
                 for key, car in self.vehicles.items()
+            },
+            former_ledgers={
+                key: ledger.seal(now, zone) for key, ledger in self.former_ledgers.items()
             },
         )
 
@@ -381,12 +392,15 @@ class UserSnapshot:
     ) -> Self:
         """Return this snapshot after an answer that names these cars and sessions, without what is gone.
 
-        A car goes after its last session, so that the end of that is published first.
+        A car goes after its last open session, so that the end of that is published first.
         """
+        # Nothing is concluded from a list without the sessions of a car that is absent itself.
         absent_sessions = {
             session_id
-            for car in self.vehicles.values()
-            for session_id, session in car.listed_sessions.items()
+            for vehicle_id, car in self.vehicles.items()
+            for session_id, session in (
+                car.listed_sessions if vehicle_id in vehicle_ids else car.open_sessions
+            ).items()
             if session_id not in session_ids
             and complete_since is not None
             and (session.started_at is None or session.started_at >= complete_since)
@@ -406,6 +420,7 @@ class UserSnapshot:
         )
         lost = gone(absences, now)
         vehicles = {}
+        former_ledgers = dict(self.former_ledgers)
         for vehicle_id, car in self.vehicles.items():
             known = car
             for session_id in car.listed_sessions:
@@ -413,8 +428,11 @@ class UserSnapshot:
                     known = known.close(session_id, absences[key].last_seen)
             held = before.vehicles.get(vehicle_id)
             is_followed = known.open_sessions or (held is not None and held.open_sessions)
-            if _vehicle_key(vehicle_id) not in lost or is_followed:
+            if (key := _vehicle_key(vehicle_id)) not in lost or is_followed:
                 vehicles[vehicle_id] = known
+                former_ledgers.pop(vehicle_id, None)
+            else:
+                former_ledgers[vehicle_id] = known.ledger.with_unseen(absences[key].last_seen, now)
         kept = {
             *(_vehicle_key(vehicle_id) for vehicle_id in vehicles),
             *(
@@ -431,6 +449,7 @@ class UserSnapshot:
                 for key, absence in absences.items()
                 if key in kept or key.startswith(_CHARGER)
             },
+            former_ledgers=former_ledgers,
         )
 
     def with_chargers(self, chargers: Iterable[Charger], now: datetime) -> Self:
