@@ -12,7 +12,7 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 from .paths import INTEGRATION, ROOT
 
 HACS = ROOT / "hacs.json"
-ALLOWED_SUFFIXES = {".json", ".png", ".py", ".typed", ".yaml"}
+ALLOWED_SUFFIXES = {".js", ".json", ".png", ".py", ".typed", ".yaml"}
 FIXED_DATE = (1980, 1, 1, 0, 0, 0)
 """The date of each file, which a zip needs."""
 

@@ -14,6 +14,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.jedlix.api import JedlixClient, Vehicle
+from custom_components.jedlix.const import DOMAIN
 from simulator.app import Simulator
 from simulator.settings import Settings
 from tests.commanding import set_up_with_rare_polls
@@ -34,7 +35,8 @@ async def home(
     hass_client_no_auth: ClientSessionGenerator,
 ) -> TestClient[web.Request, web.Application]:
     """Return a client of a Home Assistant whose webhooks can be called over a real socket."""
-    for component in ("http", "webhook", "websocket_api", "calendar", "diagnostics", "repairs"):
+    components = ("http", "webhook", "websocket_api", "calendar", "diagnostics", "repairs", DOMAIN)
+    for component in components:
         assert await async_setup_component(hass, component, {})
     return await hass_client_no_auth()
 

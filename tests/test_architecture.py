@@ -24,7 +24,7 @@ LAYERS: Final = (
     {"api"},
     {"state"},
     {"push"},
-    {"store", "devices", "listeners", "errors", "target", "users", "issues"},
+    {"store", "devices", "listeners", "errors", "target", "users", "issues", "dashboard"},
     {"fleet", "publisher", "known_users"},
     {"refresher", "link_issues", "quick_poll"},
     {"coordinator"},

@@ -14,6 +14,7 @@ from .api import JedlixError
 from .commands import Commands
 from .const import CONF_EVENT_TYPES, CONF_FIND_EVENT_TYPES, CONF_WEBHOOK_KEY, DOMAIN
 from .coordinator import JedlixCoordinator
+from .dashboard import register_module
 from .data import JedlixConfigEntry, JedlixData, make_client
 from .devices import DeviceKey, create_account_device, identifier_of
 from .fleet import FleetMember
@@ -49,8 +50,9 @@ CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
 
 async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
-    """Register the actions, which need no loaded account, and delete files without an entry."""
+    """Register the actions and the dashboard, which need no loaded account; delete files without an entry."""
     async_setup_services(hass)
+    await register_module(hass)
     entry_ids = {entry.entry_id for entry in hass.config_entries.async_entries(DOMAIN)}
     await hass.async_add_executor_job(remove_orphaned_files, hass.config.path(), entry_ids)
     return True
