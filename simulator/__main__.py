@@ -13,6 +13,7 @@ from textwrap import fill
 from .api import user_token
 from .app import Settings, Simulator
 from .cloud import ABSENT_IN_PARTIAL
+from .departures import DEPARTURES
 from .event_types import DOCUMENTED_EVENTS, NEVER_SENT, PARTIAL_LIMIT, REPORTED_EVENTS
 from .faults import manual
 from .tariffs import TARIFFS
@@ -58,6 +59,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--auto", action="store_true", help="cars drive and plug in by themselves")
     add(
         "--history-days", type=_count, default=30, metavar="N", help="past sessions for N days (30)"
+    )
+    add(
+        "--departure-times",
+        choices=tuple(DEPARTURES),
+        default="one",
+        help="the shape of the departure times of all cars, each one a guess: Jedlix's is unknown (one)",
     )
     add(
         "--tariff",

@@ -68,6 +68,7 @@ class Cloud:
             hour=settings.hour,
             history_days=settings.history_days,
             tariff=settings.tariff,
+            departure_times=settings.departure_times,
         )
         self.linking = Linking(self.world)
         self.chance = Chance(settings.seed)

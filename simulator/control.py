@@ -15,6 +15,7 @@ from .api.charging import check_settings
 from .api.http import Problem, json_response
 from .api.table import TABLE
 from .cloud import Cloud
+from .departures import DEPARTURES
 from .event_types import DOCUMENTED_EVENTS
 from .faults import general
 from .faults.kinds import KINDS
@@ -54,6 +55,7 @@ class Control:
             "documented_event_types": list(DOCUMENTED_EVENTS.values()),
             "reported_event_types": list(cloud.settings.reported_events.values()),
             "tariffs": list(TARIFFS),
+            "departure_times": DEPARTURES,
         }
 
     def endpoints(self, _request: web.Request, _body: JsonObject) -> JsonObject:

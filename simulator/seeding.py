@@ -1,12 +1,14 @@
 """Seeding: users, cars, places and past sessions. The same seed makes the same world."""
 
 from collections.abc import Iterator
+from copy import deepcopy
 from datetime import datetime, timedelta
 from random import Random
 from typing import NamedTuple
 from uuid import UUID
 
 from . import prices, tariffs
+from .departures import DEPARTURES
 from .model import (
     BATTERY_READING,
     CAPABILITIES,
@@ -112,7 +114,9 @@ def make_user(
     return user
 
 
-def make_vehicle(user: User, random: Random, now: datetime, second: float) -> Vehicle:
+def make_vehicle(
+    user: User, random: Random, now: datetime, second: float, departure_times: str
+) -> Vehicle:
     """Return an unplugged car. The second user's can be neither controlled nor read (4.3)."""
     car = _CARS[(user.number - 1) % len(_CARS)] if user.number < 3 else random.choice(_CARS)
     lacks: set[str] = set()
@@ -133,7 +137,7 @@ def make_vehicle(user: User, random: Random, now: datetime, second: float) -> Ve
         full_range_km=car.range_km,
         charge_kw=car.charge_kw,
         created_at=whole_ms(now - timedelta(days=45)),
-        settings=make_settings(default_start=None if reads else 30),
+        settings=make_settings(departure_times, default_start=None if reads else 30),
         report=Telemetry(
             at=whole_ms(now - timedelta(hours=1)),
             state=ChargeState.DISCONNECTED,
@@ -145,15 +149,16 @@ def make_vehicle(user: User, random: Random, now: datetime, second: float) -> Ve
     )
 
 
-def make_settings(*, default_start: int | None) -> JsonObject:
+def make_settings(departure_times: str, *, default_start: int | None) -> JsonObject:
     """Return charge settings as they are stored and sent (A3).
 
     Documented names: departureTimes, isSmartChargingEnabled, enableSmartChargingAt,
     desiredBatteryLevel, defaultStartBatteryLevel. Assumed: timeZone and minimumBatteryLevel (A9), the
-    solar flag's name and the inside of departureTimes. The last key is ours: a client must keep it.
+    names of the flags for solar and bidirectional charging, and the inside of departureTimes. The last key is
+    ours: a client must keep it.
     """
     return {
-        "departureTimes": {"assumedByTheSimulator": {"monday": "07:30", "saturday": "10:00"}},
+        "departureTimes": deepcopy(DEPARTURES[departure_times]),
         "isSmartChargingEnabled": True,
         "enableSmartChargingAt": None,
         "timeZone": "Europe/Amsterdam",
@@ -161,6 +166,7 @@ def make_settings(*, default_start: int | None) -> JsonObject:
         "desiredBatteryLevel": 80,
         "defaultStartBatteryLevel": default_start,
         "useSolarProduction": False,
+        "isBidirectionalChargingEnabled": False,
         "unknownKeyOfTheSimulator": {"keep": "me"},
     }
 

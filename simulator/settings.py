@@ -29,6 +29,8 @@ class Settings:
     ticking: bool = False
     auto: bool = False
     history_days: int = 30
+    departure_times: str = "one"
+    """The departure times of all cars, by the name of their shape in `departures`."""
     tariff: str | None = None
     """The tariffs of all homes, by their name in `tariffs`; None for some of each kind."""
     client_secret: str = "secret"

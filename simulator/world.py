@@ -49,6 +49,7 @@ class World:
         hour: float = 17.0,
         history_days: int = 30,
         tariff: str | None = None,
+        departure_times: str = "one",
     ) -> None:
         """Make a world with users, cars and the sessions of the last days."""
         self.users: dict[str, User] = {}
@@ -57,7 +58,7 @@ class World:
         self.sessions, self.changes = self.ledger.sessions, self.ledger.changes
         self.second = hour * prices.HOUR
         self._now = now
-        self._seed, self._tariff = seed, tariff
+        self._seed, self._tariff, self._departure_times = seed, tariff, departure_times
         self._made = 0
         self._random = Random(f"{seed}")
         self._agenda: list[tuple[float, int, str]] = []
@@ -165,7 +166,7 @@ class World:
         """Link a new car to a user; `like` is a car whose model it shares."""
         random = Random(f"{self._seed}/car/{user.number}/{user.cars}")
         user.cars += 1
-        vehicle = seeding.make_vehicle(user, random, now, self.second)
+        vehicle = seeding.make_vehicle(user, random, now, self.second, self._departure_times)
         if like is not None:
             vehicle.brand, vehicle.model, vehicle.version = like.brand, like.model, like.version
         self.vehicles[vehicle.id] = vehicle

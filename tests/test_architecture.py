@@ -24,7 +24,10 @@ LAYERS: Final = (
     {"api"},
     {"state"},
     {"push"},
-    {"store", "devices", "listeners", "errors", "target", "users", "issues", "dashboard"},
+    {
+        *("store", "devices", "listeners", "errors", "target", "users", "issues", "dashboard"),
+        "weekdays",
+    },
     {"fleet", "publisher", "known_users"},
     {"refresher", "link_issues", "quick_poll"},
     {"coordinator"},
@@ -33,7 +36,7 @@ LAYERS: Final = (
     {"statistics"},
     {"data"},
     {"subentries", "services", "entity"},
-    {"flows", "totals"},
+    {"flows", "totals", "ready_by"},
     {
         *map(str, PLATFORMS),
         *("config_flow", "repairs", "diagnostics", "system_health"),

@@ -145,8 +145,14 @@ async def test_diagnostics_have_the_api_report(
     sim: Simulator,
     entry: MockConfigEntry,
 ) -> None:
+    def calls_to_chargers() -> int:
+        report: Any = entry.runtime_data.api_report()
+        count: int = report["calls"]["chargers"]["answers"]["200"]["count"]
+        return count
+
     sim.plug(sim.vehicle_ids[0])
-    await until(hass, lambda: entry.runtime_data.push.health.received)
+    # The refresh that the delivery asks for ends with the chargers.
+    await until(hass, lambda: calls_to_chargers() == 2)
     await hass.async_block_till_done()
     whole: Any = await get_diagnostics_for_config_entry(hass, hass_client, entry)
     calls = whole["api"]["calls"]

@@ -140,6 +140,7 @@ async def test_the_page_of_an_area_shows_what_a_driver_uses_first_and_nothing_tw
         "sensor.session_energy",
         "sensor.session_cost",
         "sensor.session_savings",
+        "sensor.ready_by",
         "number.desired_battery_level",
         "number.minimum_battery_level",
         "calendar.sessions",

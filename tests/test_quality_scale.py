@@ -273,7 +273,7 @@ async def test_every_entity_has_an_id_a_translated_name_and_a_device(
         assert entity.translation_key, entity.entity_id
         assert entity.device_id is not None, entity.entity_id
     categories = {entity.entity_category for entity in entities}
-    assert categories == {None, EntityCategory.DIAGNOSTIC}
+    assert categories == {None, EntityCategory.CONFIG, EntityCategory.DIAGNOSTIC}
     assert [entity for entity in entities if entity.disabled_by is not None]
     for device in dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id):
         assert device.name

@@ -53,6 +53,7 @@ ACTIONS: Final[dict[str, dict[str, Any]]] = {
     "pause_smart_charging": {},
     "resume_smart_charging": {},
     "set_current_battery_level": {"level": 50},
+    "set_ready_by": {"time": "06:00"},
     "get_sessions": {"period": "last_365_days"},
     "get_costs": {"period": "last_365_days"},
     "import_history": {"start": "2026-01-01"},
@@ -62,8 +63,8 @@ ACTIONS: Final[dict[str, dict[str, Any]]] = {
 }
 _TIMES: Final = {"period", "start", "duration", "end"}
 SERVICES: Final = Path(__file__).parents[1] / "custom_components/jedlix/services.yaml"
-CAR_ACTIONS: Final = list(ACTIONS)[:7]
-ACCOUNT_ACTIONS: Final = list(ACTIONS)[7:]
+CAR_ACTIONS: Final = list(ACTIONS)[:8]
+ACCOUNT_ACTIONS: Final = list(ACTIONS)[8:]
 
 
 @pytest.fixture
@@ -659,7 +660,7 @@ async def test_a_list_that_jedlix_refuses_is_an_error_with_its_reason(
 
 
 # Without a recorder there is nothing to import into.
-@pytest.mark.parametrize("action", [*CAR_ACTIONS[:6], "catch_up"])
+@pytest.mark.parametrize("action", [*CAR_ACTIONS[:7], "catch_up"])
 @pytest.mark.parametrize(("fault", "key"), [("api_500", "command_failed"), ("401", "auth_failed")])
 async def test_a_failure_of_an_action_is_shown(
     hass: HomeAssistant,

@@ -37,6 +37,7 @@ _LOGGER = logging.getLogger(__name__)
 # The page of an area shows the entities of a car in this order, and within a platform in that of its table.
 PLATFORMS = [
     Platform.SWITCH,
+    Platform.TIME,
     Platform.SENSOR,
     Platform.NUMBER,
     Platform.BINARY_SENSOR,

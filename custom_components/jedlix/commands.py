@@ -5,15 +5,24 @@ unavailable, with one line in the log.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Coroutine,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 import logging
 from typing import Any, Concatenate, Final
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import ServiceValidationError
 from homeassistant.util import dt as dt_util
 
 from .api import (
@@ -30,8 +39,12 @@ from .api.reading import Json
 from .coordinator import JedlixCoordinator
 from .devices import DeviceKey
 from .errors import failure, failure_of, refuse
+from .state.departure_times import READY_BY, Departure, Path, departure_times, with_times
+from .state.flags import Flag, flag_key, with_flag
 from .state.holds import Part
+from .state.read_back import Surprise, surprise
 from .state.snapshot import VehicleSnapshot
+from .weekdays import weekday_texts
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -41,6 +54,12 @@ _REFRESH_REMEMBERED: Final = timedelta(minutes=15)
 # How long to wait before the answer of the car is asked for again, in seconds.
 MIN_STATUS_INTERVAL: Final = 5.0
 MAX_STATUS_INTERVAL: Final = 60.0
+# How long to wait before each reading of what was written, in seconds: ten in all.
+READ_BACK_WAITS: Final = (0.0, 1.0, 3.0, 6.0)
+
+
+type _Change = Callable[[ChargeSettings], dict[str, Json]]
+type _Plan = tuple[_Change, Collection[Path]]
 
 
 def _finished[**P](
@@ -124,6 +143,41 @@ class Commands:
                     desired_battery_level=desired, minimum_battery_level=minimum
                 ),
             )
+
+    @_finished
+    async def set_ready_by(
+        self, key: DeviceKey, at: time, days: Collection[int] | None = None
+    ) -> None:
+        """Set until when a car has to be ready, to the minute, by the clock of its settings.
+
+        `days` are weekdays, Monday is 0; None means all that have a time. A time of several days is changed
+        for all of them or not at all.
+        """
+        at = at.replace(second=0, microsecond=0)
+        texts = await weekday_texts(self._hass)
+
+        def plan(settings: ChargeSettings) -> _Plan:
+            chosen = _chosen(departure_times(settings).departures, days, texts)
+            groups = [departure.days for departure in chosen]
+
+            def change(known: ChargeSettings) -> dict[str, Json]:
+                found = departure_times(known).departures
+                return with_times(known, {item.path: at for item in found if item.days in groups})
+
+            return change, [departure.path for departure in chosen]
+
+        await self._write_and_read_back(key, READY_BY, plan)
+
+    @_finished
+    async def set_flag(self, key: DeviceKey, which: Flag, *, enabled: bool) -> None:
+        """Switch a flag of the charge settings on or off."""
+
+        def plan(settings: ChargeSettings) -> _Plan:
+            if (name := flag_key(settings, which)) is None:
+                refuse("not_offered")
+            return lambda known: with_flag(known, which, enabled=enabled), [(name,)]
+
+        await self._write_and_read_back(key, which, plan)
 
     @_finished
     async def boost(self, key: DeviceKey, *, enabled: bool) -> None:
@@ -227,12 +281,68 @@ class Commands:
         self,
         key: DeviceKey,
         settings: ChargeSettings,
-        change: Callable[[ChargeSettings], dict[str, Json]],
+        change: _Change,
     ) -> None:
         await self._client.update_charge_settings(*key, change(settings))
+        self._hold(key, settings, change)
+
+    def _hold(
+        self,
+        key: DeviceKey,
+        settings: ChargeSettings,
+        change: _Change,
+    ) -> None:
         self._coordinator.refresher.apply_command(
             key, Part.SETTINGS, lambda car: _with_settings(car, settings, change)
         )
+
+    async def _write_and_read_back(
+        self, key: DeviceKey, name: str, plan: Callable[[ChargeSettings], _Plan]
+    ) -> None:
+        """Write to places of the settings that no source describes, and read them again.
+
+        Where Jedlix did not take it over, or changed something else, `name` is not written any more until the
+        next set-up.
+        """
+        if name in self._car(key).stopped_writes:
+            refuse("write_stopped", account=self._entry.title)
+        async with self._settings(key) as settings:
+            try:
+                change, paths = plan(settings)
+            except ServiceValidationError:
+                # The settings may be other than those that are shown.
+                self._coordinator.request_after_failed_command(key[0])
+                raise
+            written = change(settings)
+            await self._client.update_charge_settings(*key, written)
+            if (wrong := await self._read_back(key, written, paths)) is None:
+                self._hold(key, settings, change)
+            else:
+                self._coordinator.refresher.stop_writes(key, name, wrong)
+        match wrong:
+            case Surprise.NOT_TAKEN_OVER:
+                raise failure("not_taken_over", account=self._entry.title)
+            case Surprise.CHANGED_ELSEWHERE:
+                raise failure("changed_elsewhere", account=self._entry.title)
+
+    async def _read_back(
+        self, key: DeviceKey, written: Mapping[str, Json], paths: Collection[Path]
+    ) -> Surprise | None:
+        """Return what the settings say other than what was written, None where nothing or nobody knows.
+
+        Jedlix may answer from before the write for a while, so only its last answer counts.
+        """
+        wrong: Surprise | None = None
+        try:
+            for wait in READ_BACK_WAITS:
+                await asyncio.sleep(wait)
+                settings = await self._client.charge_settings(*key)
+                if (wrong := surprise(written, settings.raw, paths)) is None:
+                    break
+        except JedlixError as err:
+            _LOGGER.debug("What was written at Jedlix could not be read again: %s", err)
+            return None
+        return wrong
 
     @asynccontextmanager
     async def _attempt(
@@ -266,6 +376,24 @@ class Commands:
         raise failure("command_refused", error=str(refusal)) from refusal
 
 
+def _chosen(
+    departures: Sequence[Departure],
+    days: Collection[int] | None,
+    texts: Callable[[Sequence[int]], str],
+) -> Sequence[Departure]:
+    """Return the departures of these weekdays; without days, all."""
+    if not departures:
+        refuse("no_departure_times")
+    wanted = {day for item in departures for day in item.days} if days is None else {*days}
+    chosen = [item for item in departures if not wanted.isdisjoint(item.days)]
+    for item in chosen:
+        if not wanted.issuperset(item.days):
+            refuse("days_share_a_time", days=texts(item.days))
+    if without := wanted.difference(*(item.days for item in chosen)):
+        refuse("no_time_on_days", days=texts(sorted(without)))
+    return chosen
+
+
 def _log_failure(command: asyncio.Task[None]) -> None:
     """Log that a command failed whose caller no longer waits for it."""
     if not command.cancelled() and (err := command.exception()) is not None:
@@ -280,7 +408,7 @@ def _with_boost(car: VehicleSnapshot, session_id: str, boosted: str | None) -> V
 def _with_settings(
     car: VehicleSnapshot,
     written: ChargeSettings,
-    change: Callable[[ChargeSettings], dict[str, Json]],
+    change: _Change,
 ) -> VehicleSnapshot:
     """Return a car with its settings changed."""
     return replace(car, settings=ChargeSettings.from_json(change(car.settings or written)))

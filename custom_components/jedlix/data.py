@@ -1,5 +1,6 @@
 """Data of a loaded entry, and the API client that an entry's data describe."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -19,6 +20,7 @@ from .commands import Commands
 from .const import CONF_AUDIENCE, CONF_BASE_URL, CONF_TOKEN_URL
 from .coordinator import JedlixCoordinator
 from .session_history import SessionHistory
+from .state.departure_times import departure_times
 from .statistics import StatisticsImport
 from .store import JedlixStore
 from .webhook import JedlixPush
@@ -60,8 +62,16 @@ class JedlixData:
                     for name, refusal in record.refused_types.items()
                 },
             },
+            "departure_times": dict(self._departure_times()),
             **self.client.report.as_json(self.coordinator.offered),
         }
+
+    def _departure_times(self) -> Counter[str]:
+        """Return of how many cars the departure times were recognized, and of how many not, by the reason."""
+        found = (departure_times(car.settings) for car in self.coordinator.fleet.vehicles.values())
+        return Counter(
+            "recognized" if times.refusal is None else times.refusal.value for times in found
+        )
 
 
 def make_client(hass: HomeAssistant, data: Mapping[str, Any]) -> JedlixClient:

@@ -14,6 +14,8 @@ from .const import CONF_CALLBACK, CONF_ENVIRONMENT, DOMAIN
 from .data import JedlixConfigEntry
 from .devices import identifier_of
 from .push.handler import RecentDelivery
+from .state.departure_times import departure_times, in_words
+from .state.flags import Flag, flag
 from .state.snapshot import VehicleSnapshot
 
 _ID_LENGTH: Final = 8
@@ -120,7 +122,21 @@ def _vehicle(car: VehicleSnapshot) -> dict[str, Any]:
             "desired_battery_level": car.settings.desired_battery_level,
             "minimum_battery_level": car.settings.minimum_battery_level,
         },
+        "departure_times": _departure_times(car),
+        "flags": {which.value: flag(car.settings, which) for which in Flag},
+        "stopped_writes": dict(car.stopped_writes),
         "is_boosted": car.is_boosted,
+    }
+
+
+def _departure_times(car: VehicleSnapshot) -> dict[str, Any]:
+    """Return what is known of the departure times, without the times: they say when somebody leaves."""
+    found = departure_times(car.settings)
+    return {
+        "refusal": found.refusal,
+        "days": [in_words(departure.days) for departure in found.departures],
+        "active": [departure.is_active for departure in found.departures],
+        "names_a_zone": bool(found.zones),
     }
 
 

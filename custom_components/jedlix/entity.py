@@ -1,5 +1,6 @@
 """Entities: the base of those of cars and chargers, and of those of the account."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, override
@@ -74,7 +75,7 @@ class FleetEntity[T: FleetMember](JedlixEntity):
         self._member = member
         self._is_gone = False
         self._attr_device_info = device_info(key, member)
-        self._attr_translation_key = description.key
+        self._attr_translation_key = description.translation_key or description.key
         self._attr_unique_id = _unique_id(key, description)
         is_large = len(data.coordinator.followed) > MAX_USERS_WITH_ALL_ENTITIES
         if is_large and not description.is_essential:
@@ -150,12 +151,18 @@ def add_entities[T: FleetMember, D: JedlixEntityDescription[Any]](
     member_type: type[T],
     descriptions: Iterable[D],
     entity_type: Callable[[JedlixData, DeviceKey, T, D], Entity],
+    *,
+    descriptions_of: Callable[[T], Iterable[D]] = lambda _: (),
 ) -> None:
-    """Add the entities of all cars, or of all chargers, now and when one comes, each once it is supported."""
+    """Add the entities of all cars, or of all chargers, now and when one comes, each once it is supported.
+
+    `descriptions_of` returns those that only this one has. They may become more.
+    """
     data = entry.runtime_data
     platform = async_get_current_platform()
     registry = er.async_get(platform.hass)
     not_added: dict[DeviceKey, list[D]] = {}
+    seen: defaultdict[DeviceKey, set[str]] = defaultdict(set)
 
     def is_disabled(key: DeviceKey, description: D) -> bool:
         """Return whether a person disabled the entity.
@@ -173,8 +180,13 @@ def add_entities[T: FleetMember, D: JedlixEntityDescription[Any]](
     def member_changed(key: DeviceKey, member: FleetMember | None) -> None:
         if not isinstance(member, member_type):
             not_added.pop(key, None)
+            seen.pop(key, None)
             return
         missing = not_added.setdefault(key, list(descriptions))
+        for description in descriptions_of(member):
+            if description.key not in seen[key]:
+                seen[key].add(description.key)
+                missing.append(description)
         if not (ready := [it for it in missing if it.is_supported(member, data.coordinator)]):
             return
         not_added[key] = [description for description in missing if description not in ready]

@@ -29,6 +29,7 @@ from .state.fetcher import Fetcher, UserAnswer
 from .state.financials import Financials
 from .state.holds import Edit, Holds, Part
 from .state.knowledge import Gap
+from .state.read_back import Surprise
 from .state.schedule import PollSchedule
 from .state.snapshot import UserSnapshot, VehicleSnapshot
 from .store import JedlixStore
@@ -317,6 +318,16 @@ class Refresher:
         self._holds.add(key, part, edit, self._now())
         after = user.with_vehicle(edit(user.vehicles[vehicle_id]))
         self._put_and_publish(user, after, Source.COMMAND)
+
+    @callback
+    def stop_writes(self, key: DeviceKey, name: str, reason: Surprise) -> None:
+        """Stop writing one thing of a car until the next set-up, and show it as unavailable."""
+        user_id, vehicle_id = key
+        if (user := self._store.users.get(user_id)) is None or vehicle_id not in user.vehicles:
+            return
+        car = user.vehicles[vehicle_id]
+        stopped = replace(car, stopped_writes={**car.stopped_writes, name: reason})
+        self._put_and_publish(user, user.with_vehicle(stopped), Source.COMMAND)
 
     def with_holds(self, key: DeviceKey, car: VehicleSnapshot) -> VehicleSnapshot:
         """Return a car with what earlier commands wrote on top, for the next command to start from."""

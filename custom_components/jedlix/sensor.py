@@ -29,6 +29,7 @@ from .entity import AccountEntity, FleetEntity, JedlixEntityDescription, add_ent
 from .fleet import FleetMember
 from .push.callback_url import Callback
 from .push.health import PushState
+from .ready_by import NEXT_DEPARTURE, ReadyBySensor
 from .state.snapshot import VehicleSnapshot
 from .totals import TOTALS, TotalSensor
 from .webhook import JedlixPush
@@ -249,6 +250,7 @@ async def async_setup_entry(
     async_add_entities([NotOfferedSensor(entry, NOT_OFFERED)])
     add_entities(entry, async_add_entities, VehicleSnapshot, VEHICLE_SENSORS, JedlixSensor)
     add_entities(entry, async_add_entities, VehicleSnapshot, TOTALS, TotalSensor)
+    add_entities(entry, async_add_entities, VehicleSnapshot, NEXT_DEPARTURE, ReadyBySensor)
     add_entities(entry, async_add_entities, Charger, CHARGER_SENSORS, JedlixSensor)
 
 

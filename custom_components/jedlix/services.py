@@ -29,6 +29,7 @@ from .errors import failure_of, refuse
 from .periods import PERIODS, Period, named_period
 from .push.history import HISTORY_KEPT
 from .session_history import TooManySessions
+from .state.departure_times import WEEKDAYS
 from .state.hours import Flow, share
 from .statistics import Imported
 from .target import devices_of
@@ -38,6 +39,8 @@ _UNTIL: Final = "until"
 _LEVEL: Final = "level"
 _START: Final = "start"
 _END: Final = "end"
+_TIME: Final = "time"
+_DAYS: Final = "days"
 _PERIOD: Final = "period"
 _DURATION: Final = "duration"
 _SINCE: Final = "since"
@@ -64,6 +67,15 @@ def async_setup_services(hass: HomeAssistant) -> None:
             "set_current_battery_level",
             _set_current_battery_level,
             {vol.Required(_LEVEL): vol.Coerce(int)},
+            None,
+        ),
+        (
+            "set_ready_by",
+            _set_ready_by,
+            {
+                vol.Required(_TIME): cv.time,
+                vol.Optional(_DAYS): vol.All(cv.ensure_list, [vol.In(WEEKDAYS)]),
+            },
             None,
         ),
         ("get_sessions", _get_sessions, _PERIOD_FIELDS, answers),
@@ -120,6 +132,16 @@ async def _set_current_battery_level(call: ServiceCall) -> None:
         refuse("level_out_of_range", level=str(level))
     await _command(
         call, lambda entry, key: entry.runtime_data.commands.set_current_battery_level(key, level)
+    )
+
+
+async def _set_ready_by(call: ServiceCall) -> None:
+    days = [WEEKDAYS.index(day) for day in call.data.get(_DAYS, ())]
+    await _command(
+        call,
+        lambda entry, key: entry.runtime_data.commands.set_ready_by(
+            key, call.data[_TIME], days or None
+        ),
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, override
 
 from homeassistant.components.switch import SwitchEntity, SwitchEntityDescription
+from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
@@ -12,6 +13,7 @@ from .commands import Commands
 from .data import JedlixConfigEntry
 from .devices import DeviceKey
 from .entity import FleetEntity, JedlixEntityDescription, add_entities
+from .state.flags import Flag, flag
 from .state.snapshot import VehicleSnapshot
 
 PARALLEL_UPDATES = 1
@@ -28,6 +30,21 @@ class VehicleSwitchDescription(JedlixEntityDescription[VehicleSnapshot], SwitchE
 
 def _smart_charging(car: VehicleSnapshot) -> bool | None:
     return None if car.settings is None else car.settings.is_smart_charging_enabled
+
+
+def _flag_switch(which: Flag) -> VehicleSwitchDescription:
+    """Return the switch of a flag; few cars charge in both directions."""
+    return VehicleSwitchDescription(
+        key=which,
+        entity_category=EntityCategory.CONFIG,
+        entity_registry_enabled_default=which is not Flag.BIDIRECTIONAL_CHARGING,
+        requires="update_charge_settings",
+        exists_fn=lambda car: flag(car.settings, which) is not None,
+        is_on_fn=lambda car: flag(car.settings, which),
+        available_fn=lambda car: which not in car.stopped_writes,
+        on_fn=lambda commands, key: commands.set_flag(key, which, enabled=True),
+        off_fn=lambda commands, key: commands.set_flag(key, which, enabled=False),
+    )
 
 
 VEHICLE_SWITCHES = (
@@ -49,6 +66,7 @@ VEHICLE_SWITCHES = (
         on_fn=lambda commands, key: commands.boost(key, enabled=True),
         off_fn=lambda commands, key: commands.boost(key, enabled=False),
     ),
+    *map(_flag_switch, Flag),
 )
 
 

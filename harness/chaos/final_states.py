@@ -5,9 +5,10 @@ An entity whose key is not named here is reported: nobody could say whether it i
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time, timedelta
 import math
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from ..entities import Entity, our_devices, our_entities
 from ..home import Home
@@ -107,6 +108,7 @@ def expected_of_car(car: Mapping[str, Any], truth: Truth) -> dict[Key, Shown]:
     is_running = session is not None
     at_known = is_running and session["charging_location_id"] is not None
     resumes_at = settings.get("enableSmartChargingAt")
+    ready_by = time.fromisoformat(settings["departureTimes"]["assumedByTheSimulator"]["time"])
     expected = {
         ("sensor", "charge_state"): Shown(car["charge_state"]),
         ("sensor", "session"): Shown(kind),
@@ -122,6 +124,12 @@ def expected_of_car(car: Mapping[str, Any], truth: Truth) -> dict[Key, Shown]:
         ("switch", "boost"): Shown(_on(car["boost"]) if is_smart else "unavailable"),
         ("number", "desired_battery_level"): Shown(settings["desiredBatteryLevel"]),
         ("number", "minimum_battery_level"): Shown(settings["minimumBatteryLevel"]),
+        ("switch", "solar_charging"): Shown(_on(settings["useSolarProduction"])),
+        ("switch", "bidirectional_charging"): Shown(
+            _on(settings["isBidirectionalChargingEnabled"])
+        ),
+        ("time", "ready_by"): Shown(ready_by.isoformat()),
+        ("sensor", "ready_by"): Shown(_next(ready_by, ZoneInfo(settings["timeZone"])).isoformat()),
         ("calendar", "sessions"): Shown(_on(is_running)),
     }
     if car["reads_battery"]:
@@ -135,6 +143,13 @@ def expected_of_car(car: Mapping[str, Any], truth: Truth) -> dict[Key, Shown]:
         expected |= dict(_figures(max(sessions, key=lambda item: item.start)))
         expected |= dict(_totals(sessions))
     return expected
+
+
+def _next(at: time, zone: ZoneInfo) -> datetime:
+    """Return when a clock of this zone shows the time next."""
+    now = datetime.now(zone)
+    today = datetime.combine(now, at, zone)
+    return today if today > now else datetime.combine(now + timedelta(days=1), at, zone)
 
 
 def _totals(sessions: Sequence[Session]) -> Iterator[tuple[Key, Shown]]:
@@ -167,6 +182,10 @@ def _is_setting(key: Key) -> bool:
         ("switch", "smart_charging"),
         ("number", "desired_battery_level"),
         ("number", "minimum_battery_level"),
+        ("switch", "solar_charging"),
+        ("switch", "bidirectional_charging"),
+        ("time", "ready_by"),
+        ("sensor", "ready_by"),
     }
 
 

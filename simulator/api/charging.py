@@ -16,6 +16,11 @@ from .http import Call, Problem
 _LONGEST_PERIOD = timedelta(days=14)
 _FORECAST = timedelta(days=7)
 _LEVEL_SPELLINGS = ("currentSateOfCharge", "currentStateOfCharge")
+_FLAGS = (
+    ("isSmartChargingEnabled", bool, "true or false"),
+    ("useSolarProduction", bool, "true or false"),
+    ("isBidirectionalChargingEnabled", bool | None, "true, false or null"),
+)
 _REQUIRED_SETTINGS = (
     "departureTimes",
     "isSmartChargingEnabled",
@@ -127,9 +132,9 @@ def _percent(values: JsonObject, name: str, lowest: int) -> int:
 
 def check_settings(settings: JsonObject) -> None:
     """Check what is documented of the charge settings; 400 in words otherwise."""
-    for name in ("isSmartChargingEnabled", "useSolarProduction"):
-        if not isinstance(settings.get(name, False), bool):
-            raise Problem(400, f"{name} must be true or false.")
+    for name, kinds, words in _FLAGS:
+        if name in settings and not isinstance(settings[name], kinds):
+            raise Problem(400, f"{name} must be {words}.")
     for name, lowest in (("desiredBatteryLevel", 50), ("minimumBatteryLevel", 0)):
         if name in settings:
             _percent(settings, name, lowest)
@@ -157,7 +162,8 @@ async def create_settings(call: Call) -> web.Response:
     if missing := [name for name in _REQUIRED_SETTINGS if name not in call.body]:
         raise Problem(400, f"Missing: {', '.join(missing)}.")
     check_settings(call.body)
-    call.cloud.world.change_settings(vehicle, call.body, call.now)
+    settings = call.lies.written_settings(vehicle, call.body)
+    call.cloud.world.change_settings(vehicle, settings, call.now)
     return call.one(vehicle.settings)
 
 
@@ -165,7 +171,8 @@ async def update_settings(call: Call) -> web.Response:
     """Change some charge settings (A3; the body with two keys is documented)."""
     vehicle = call.vehicle()
     check_settings(call.body)
-    call.cloud.world.change_settings(vehicle, vehicle.settings | call.body, call.now)
+    settings = call.lies.written_settings(vehicle, vehicle.settings | call.body)
+    call.cloud.world.change_settings(vehicle, settings, call.now)
     return call.one(vehicle.settings)
 
 

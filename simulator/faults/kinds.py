@@ -442,6 +442,20 @@ _LIES = (
         ),
     ),
     Kind(
+        name="settings_not_as_written",
+        effect=Effect.LIE,
+        sentence="A write of charge settings succeeds, but the settings are then not as they were written.",
+        endpoints=("create_charge_settings", "update_charge_settings"),
+        parameters=(
+            Choice(
+                name="how",
+                sentence="ignored: they stay as they were; times_moved: each departure time is an hour later "
+                "than written; something_else: what was written counts, and the desired level changes, too.",
+                options=("ignored", "times_moved", "something_else"),
+            ),
+        ),
+    ),
+    Kind(
         name="unstable_pages",
         effect=Effect.LIE,
         sentence="A list is in another order at each call, so that its pages overlap and leave things out.",

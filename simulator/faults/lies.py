@@ -5,6 +5,7 @@ import copy
 from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
+import re
 from typing import Any
 
 from simulator import dates
@@ -12,6 +13,7 @@ from simulator.model import JsonObject, Session, User, Vehicle
 
 from .aimed import Fault, StaleView
 
+_TIME_OF_DAY = re.compile(r"(\d{1,2})(:\d\d(?::\d\d)?)")
 _FIGURES = ("energyKwh", "cost", "savings", "currency")
 _AMOUNTS = ("energyKwh", "cost", "savings")
 
@@ -106,6 +108,20 @@ class Lies:
 
         return write
 
+    def written_settings(self, vehicle: Vehicle, written: JsonObject) -> JsonObject:
+        """Return what the charge settings of a car are after a write."""
+        for fault in self._of("settings_not_as_written", vehicle.user_id):
+            self._used.add(fault)
+            match fault["how"]:
+                case "ignored":
+                    written = vehicle.settings
+                case "times_moved":
+                    written = written | {"departureTimes": _moved(written.get("departureTimes"))}
+                case _:
+                    level = 50 if vehicle.settings["desiredBatteryLevel"] == 100 else 100
+                    written = written | {"desiredBatteryLevel": level}
+        return written
+
     # --- stale reads --------------------------------------------------------------------------------
 
     def before_change(self, user: User, sessions: Sequence[Session]) -> None:
@@ -199,6 +215,21 @@ class Lies:
             size = min(size, fault["page_size"])
             self._used.add(fault)
         return items, size
+
+
+def _moved(value: Any) -> Any:
+    """Return a JSON value whose times of day are an hour later."""
+    match value:
+        case dict():
+            return {
+                key: (item + 1) % 24 if key == "hour" else _moved(item)
+                for key, item in value.items()
+            }
+        case list():
+            return [_moved(item) for item in value]
+        case str() if found := _TIME_OF_DAY.fullmatch(value):
+            return f"{(int(found[1]) + 1) % 24:02d}{found[2]}"
+    return value
 
 
 def _is_chosen(fault: Fault, session: Session) -> bool:

@@ -11,6 +11,7 @@ import pytest
 
 from simulator.api.table import TABLE
 from simulator.app import Simulator
+from simulator.departures import DEPARTURES
 from tests.simulator.conftest import Start
 from tests.simulator.tools import Api, Clock, Hook
 
@@ -421,6 +422,9 @@ async def test_whole_write_drops_what_is_not_sent(api: Api) -> None:
         ({"enableSmartChargingAt": "2023-10-01T00:00:000"}, 400),
         ({"departureTimes": []}, 400),
         ({"timeZone": 1}, 400),
+        ({"useSolarProduction": None}, 400),
+        ({"isBidirectionalChargingEnabled": None}, 200),
+        ({"isBidirectionalChargingEnabled": 1}, 400),
     ],
 )
 async def test_ranges(api: Api, changes: dict[str, Any], status: int) -> None:
@@ -428,6 +432,15 @@ async def test_ranges(api: Api, changes: dict[str, Any], status: int) -> None:
     before = await api.get(path)
     assert (await api.call("PATCH", path, changes))[0] == status
     assert (await api.get(path) == before) == (status == 400 or before == before | changes)
+
+
+@pytest.mark.parametrize("shape", DEPARTURES)
+async def test_a_guess_at_departure_times_says_that_it_is_one(start: Start, shape: str) -> None:
+    api = await start(departure_times=shape)
+    settings = await api.get(car_path(api) + "/charge-settings")
+    labels = set() if shape == "none" else {"assumedByTheSimulator"}
+    assert settings["departureTimes"].keys() == labels
+    assert (await api.get("/control/info"))["departure_times"][shape] == settings["departureTimes"]
 
 
 async def test_disable_during_a_smart_session(api: Api) -> None:

@@ -735,6 +735,37 @@ async def test_stale_reads_of_a_boosted_session(api: Api, clock: Clock) -> None:
     assert (await session(api))["isBoosted"]
 
 
+@pytest.mark.parametrize(
+    ("how", "time", "level"),
+    [("ignored", "07:30", 80), ("times_moved", "07:00", 80), ("something_else", "06:00", 100)],
+)
+async def test_settings_not_as_written(api: Api, how: str, time: str, level: int) -> None:
+    path = car_path(api) + "/charge-settings"
+    written = {"departureTimes": {"assumedByTheSimulator": {"time": "06:00"}}}
+    await aim(api, "settings_not_as_written", how=how, times=1)
+    status, answer = await api.call("PATCH", path, written)
+    settings = await api.get(path)
+    assert (status, answer) == (200, settings)
+    assert settings["departureTimes"] == {"assumedByTheSimulator": {"time": time}}
+    assert settings["desiredBatteryLevel"] == level
+    assert await in_force(api) == []
+    await api.call("POST", path, settings | written)
+    assert await api.get(path) == settings | written
+
+
+async def test_settings_not_as_written_whatever_the_shape(start: Start) -> None:
+    api = await start(departure_times="hour_and_minute")
+    path = car_path(api) + "/charge-settings"
+    await aim(api, "settings_not_as_written", how="times_moved")
+    moved = {"list": [{"hour": 23, "minute": 30}, "7:30:00", "24:00 or so", None]}
+    await api.call("PATCH", path, {"departureTimes": moved, "desiredBatteryLevel": 100})
+    expected = {"list": [{"hour": 0, "minute": 30}, "08:30:00", "24:00 or so", None]}
+    assert (await api.get(path))["departureTimes"] == expected
+    await aim(api, "settings_not_as_written", how="something_else")
+    await api.call("PATCH", path, {"isSmartChargingEnabled": False})
+    assert (await api.get(path))["desiredBatteryLevel"] == 50
+
+
 async def test_unstable_pages(start: Start) -> None:
     api = await start(history_days=30)
     true = [item["id"] for item in await api.get(user_path(api) + "/sessions")]

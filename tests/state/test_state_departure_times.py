@@ -1,4 +1,4 @@
-"""Departure times: a shape is recognised or refused; a write changes one value and keeps its style."""
+"""Departure times: a shape is recognized or refused; a write changes one value and keeps its style."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
@@ -34,7 +34,7 @@ def settings_of(value: object, **others: Any) -> ChargeSettings:
 
 
 def read(value: object) -> dict[tuple[int, ...], str]:
-    """Return the recognised times by their days."""
+    """Return the recognized times by their days."""
     found = departure_times(settings_of(value))
     return {item.days: item.at.isoformat() for item in found.departures}
 
@@ -52,7 +52,7 @@ def leaves(value: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[An
         yield from leaves(item, (*path, key))
 
 
-RECOGNISED: Final[tuple[tuple[object, dict[tuple[int, ...], str]], ...]] = (
+RECOGNIZED: Final[tuple[tuple[object, dict[tuple[int, ...], str]], ...]] = (
     # one time for all days
     ({"time": "07:30"}, {ALL_DAYS: "07:30:00"}),
     ({"departureTime": "7:30"}, {ALL_DAYS: "07:30:00"}),
@@ -220,8 +220,8 @@ REFUSED: Final[tuple[object, ...]] = (
 )
 
 
-@pytest.mark.parametrize(("value", "expected"), RECOGNISED, ids=str)
-def test_a_shape_is_recognised_and_one_write_changes_one_value_in_its_style(
+@pytest.mark.parametrize(("value", "expected"), RECOGNIZED, ids=str)
+def test_a_shape_is_recognized_and_one_write_changes_one_value_in_its_style(
     value: object, expected: dict[tuple[int, ...], str]
 ) -> None:
     settings = settings_of(value)
@@ -249,7 +249,7 @@ def test_a_shape_is_recognised_and_one_write_changes_one_value_in_its_style(
 def test_a_shape_in_doubt_is_refused(value: object) -> None:
     found = departure_times(settings_of(value))
     assert found.departures == ()
-    assert found.refusal in {Refusal.NOT_RECOGNISED, Refusal.EMPTY}
+    assert found.refusal in {Refusal.NOT_RECOGNIZED, Refusal.EMPTY}
 
 
 @pytest.mark.parametrize(
@@ -261,8 +261,8 @@ def test_a_shape_in_doubt_is_refused(value: object) -> None:
         (settings_of({}), Refusal.EMPTY),
         (settings_of([]), Refusal.EMPTY),
         (settings_of({"monday": None}), Refusal.EMPTY),
-        (settings_of(""), Refusal.NOT_RECOGNISED),
-        (settings_of({"time": "07:30Z"}), Refusal.NOT_RECOGNISED),
+        (settings_of(""), Refusal.NOT_RECOGNIZED),
+        (settings_of({"time": "07:30Z"}), Refusal.NOT_RECOGNIZED),
         (settings_of({"time": "07:30"}), None),
     ],
 )

@@ -27,6 +27,8 @@ FLAG: Final = (("useSolarProduction",),)
         {"desiredBatteryLevel": 80.0},
         {"list": [1, {}]},
         {"nothing": None},
+        {"unknown": {"at": 0}},
+        {"departureTimes": WRITTEN["departureTimes"] | {"note": "x", "friday": None}},
     ],
 )
 def test_the_same_said_in_another_way_is_right(change: dict[str, Any]) -> None:
@@ -61,7 +63,6 @@ def test_a_value_that_was_not_taken_over(departures: object) -> None:
         {"useSolarProduction": None},
         {"list": [1]},
         {"list": [2, {}]},
-        {"new": 0},
         {"updatedAt": "soon"},
         {"departureTimes": WRITTEN["departureTimes"] | {"friday": "07:30"}},
     ],

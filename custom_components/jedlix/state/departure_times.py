@@ -1,7 +1,7 @@
 """Departure times: until when a car has to be ready, as its charge settings say it.
 
 The name `departureTimes` is documented, and that it is an object. What is in it is not known. So a shape is
-recognised in an answer of Jedlix, or nothing is offered. Each value that looks like a time must be explained:
+recognized in an answer of Jedlix, or nothing is offered. Each value that looks like a time must be explained:
 a time for all days, or one for a weekday or a group of weekdays.
 """
 
@@ -18,6 +18,8 @@ from ..api.reading import Fields, Json, plain, words_of
 
 WEEKDAYS: Final = (*("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"),)
 """The weekdays by their number: Monday is 0."""
+READY_BY: Final = "ready_by"
+"""What is written where a departure time is: the key of its entity."""
 ALL_DAYS: Final = tuple(range(len(WEEKDAYS)))
 
 _TIME: Final = re.compile(r"(\d{1,2}):(\d\d)(:\d\d(\.0+)?)?", re.ASCII)
@@ -35,6 +37,7 @@ _LIKE_A_TIME: Final = re.compile(
     re.ASCII,
 )
 _KEY_OF_A_TIME: Final = re.compile("time|hour|minute|second|duration|offset|departure|ready")
+_ZONE_NAME: Final = re.compile(r"[A-Za-z][\w+-]*(/[\w+-]+)*", re.ASCII)
 # A key of these words gives the times below it another meaning.
 _OTHER_MEANING: Final = frozenset(
     {
@@ -65,7 +68,7 @@ class Refusal(StrEnum):
 
     ABSENT = "absent"
     EMPTY = "empty"
-    NOT_RECOGNISED = "not_recognised"
+    NOT_RECOGNIZED = "not_recognized"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,7 @@ class Departure:
 
 @dataclass(frozen=True, slots=True)
 class DepartureTimes:
-    """The departure times of a car. `refusal` is None where they were recognised.
+    """The departure times of a car. `refusal` is None where they were recognized.
 
     `zones` are the names of time zones that the settings hold, that of the departure times first. A name may
     be no zone at all.
@@ -113,12 +116,12 @@ class DepartureTimes:
         return min((moment for moment in moments if moment > now), default=None)
 
 
-class _NotRecognisedError(Exception):
+class _NotRecognizedError(Exception):
     """The shape is not one of those that are certain."""
 
 
 def departure_times(settings: ChargeSettings | None) -> DepartureTimes:
-    """Return the departure times of charge settings, as far as their shape is recognised.
+    """Return the departure times of charge settings, as far as their shape is recognized.
 
     The name is documented. The shapes are assumed: none is taken for granted, each answer is looked at.
     """
@@ -132,8 +135,8 @@ def departure_times(settings: ChargeSettings | None) -> DepartureTimes:
     try:
         departures = tuple(_departures(data, (key,)))
         _explain_all(data, key, (key,), {item.path for item in departures})
-    except _NotRecognisedError:
-        return DepartureTimes(refusal=Refusal.NOT_RECOGNISED)
+    except _NotRecognizedError:
+        return DepartureTimes(refusal=Refusal.NOT_RECOGNIZED)
     if not departures:
         return DepartureTimes(refusal=Refusal.EMPTY)
     zones = [
@@ -141,6 +144,24 @@ def departure_times(settings: ChargeSettings | None) -> DepartureTimes:
         *(name for other, value in settings.raw.items() for name in _zone(other, value)),
     ]
     return DepartureTimes(departures, tuple(dict.fromkeys(zones)))
+
+
+def in_words(
+    days: Sequence[int], names: Sequence[str] = WEEKDAYS, *, to: str = "_to_", and_: str = "_"
+) -> str:
+    """Return weekdays, in order, as a text: three or more in a row are one span."""
+    spans: list[list[int]] = []
+    for day in days:
+        if spans and spans[-1][-1] == day - 1:
+            spans[-1].append(day)
+        else:
+            spans.append([day])
+    return and_.join(
+        f"{names[span[0]]}{to}{names[span[-1]]}"
+        if len(span) > 2  # noqa: PLR2004  two are shorter one by one
+        else and_.join(names[day] for day in span)
+        for span in spans
+    )
 
 
 def with_times(settings: ChargeSettings, times: Mapping[Path, time]) -> dict[str, Json]:
@@ -198,17 +219,17 @@ def _departures(data: object, path: Path) -> Sequence[Departure]:
     if is_object and (found := _of_shape(data, path)) is not None:
         return found
     if not isinstance(data, dict):
-        raise _NotRecognisedError
+        raise _NotRecognizedError
     shapes = {
         key: inner
         for key, value in data.items()
         if (inner := _of_shape(value, (*path, key))) is not None
     }
     if len(shapes) != 1:
-        raise _NotRecognisedError
+        raise _NotRecognizedError
     [(key, found)] = shapes.items()
     if _has_other_meaning(key, is_of_all=any(item.days == ALL_DAYS for item in found)):
-        raise _NotRecognisedError
+        raise _NotRecognizedError
     return _inactive_where_off(found, data)
 
 
@@ -238,7 +259,7 @@ def _of_shape(data: object, path: Path) -> Sequence[Departure] | None:
     if not days:
         return [*_of_item(data, path, ALL_DAYS)] if times else None
     if len(set(days.values())) < len(days):
-        raise _NotRecognisedError
+        raise _NotRecognizedError
     found = [
         departure
         for key, day in days.items()
@@ -257,15 +278,15 @@ def _of_items(items: Sequence[object], path: Path) -> Iterator[Departure]:
     places: set[tuple[str, str]] = set()
     for index, item in enumerate(items):
         if not isinstance(item, dict):
-            raise _NotRecognisedError
+            raise _NotRecognizedError
         days = set(_days_of(item))
         if seen & days:
-            raise _NotRecognisedError
+            raise _NotRecognizedError
         seen |= days
         places |= {(key, str(item[key])) for key in item if _PLACE.search(plain(key))}
         yield from _of_group(item, (*path, index))
     if len({key for key, _ in places}) < len(places):
-        raise _NotRecognisedError
+        raise _NotRecognizedError
 
 
 def _of_group(item: dict[str, object], path: Path) -> Iterator[Departure]:
@@ -276,12 +297,12 @@ def _of_group(item: dict[str, object], path: Path) -> Iterator[Departure]:
 def _days_of(item: dict[str, object]) -> tuple[int, ...]:
     """Return the weekdays that an item names, in order."""
     if len(keys := _keys_in(item, _DAY_KEYS)) != 1:
-        raise _NotRecognisedError
+        raise _NotRecognizedError
     named = item[keys[0]]
     days = [_weekday(name) for name in (named if isinstance(named, list) else [named])]
     known = sorted({day for day in days if day is not None})
     if not known or len(known) < len(days):
-        raise _NotRecognisedError
+        raise _NotRecognizedError
     return tuple(known)
 
 
@@ -295,13 +316,13 @@ def _of_item(item: object, path: Path, days: tuple[int, ...]) -> Iterator[Depart
         keys = _keys_in(item, _TIME_KEYS)
         filled = [key for key in keys if item[key] is not None]
         if not keys or len(filled) > 1:
-            raise _NotRecognisedError
+            raise _NotRecognizedError
         if not filled:
             return
         value, path = item[filled[0]], (*path, filled[0])
         is_active = not _is_off(item)
     if (at := read_time(value)) is None:
-        raise _NotRecognisedError
+        raise _NotRecognizedError
     yield Departure(days, path, at, is_active)
 
 
@@ -310,7 +331,7 @@ def _explain_all(value: object, key: str, path: Path, explained: set[Path]) -> N
     if path in explained:
         return
     if _LIKE_A_TIME.search(key):
-        raise _NotRecognisedError
+        raise _NotRecognizedError
     match value:
         case dict():
             for name, item in value.items():
@@ -319,11 +340,11 @@ def _explain_all(value: object, key: str, path: Path, explained: set[Path]) -> N
             for index, item in enumerate(value):
                 _explain_all(item, key, (*path, index), explained)
         case str() if _LIKE_A_TIME.search(value):
-            raise _NotRecognisedError
+            raise _NotRecognizedError
         case bool():
             return
         case int() | float() if _KEY_OF_A_TIME.search(plain(key)):
-            raise _NotRecognisedError
+            raise _NotRecognizedError
 
 
 def _is_off(data: object) -> bool:
@@ -343,8 +364,8 @@ def _zones(data: object) -> Iterator[str]:
 
 
 def _zone(key: str, value: object) -> Iterator[str]:
-    """Yield a value that may be the name of a time zone; the key's name is not known (description only)."""
-    if "zone" in plain(key) and isinstance(value, str) and value:
+    """Yield a value that looks like the name of a time zone. Only its description is documented."""
+    if "zone" in plain(key) and isinstance(value, str) and _ZONE_NAME.fullmatch(value):
         yield value
 
 

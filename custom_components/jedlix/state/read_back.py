@@ -1,11 +1,13 @@
 """Read-back: whether charge settings that were written are what Jedlix then answers."""
 
 from collections.abc import Collection, Iterator, Mapping
+from datetime import time
 from enum import StrEnum
 from typing import Final
 
+from ..api import ChargeSettings
 from ..api.reading import Json, moment, plain
-from .departure_times import Path, read_time
+from .departure_times import Path, departure_times, read_time
 
 _OF_THE_ANSWER: Final = frozenset({"updatedat", "modifiedat", "changedat", "lastupdated"})
 
@@ -22,27 +24,32 @@ def surprise(
 ) -> Surprise | None:
     """Return what is wrong with settings that were read after a write to these paths, None if all is right.
 
-    A time may be written in another style, an empty value may be left out, and the time of the update may be
-    another one.
+    A time may be written in another style, an empty value may be left out, a key may be new where it is no
+    departure time, and the time of the update may be another one.
     """
     different = set(_different(written, read, ()))
-    if not different:
-        return None
     if any(path[: len(place)] == place for path in paths for place in different):
         return Surprise.NOT_TAKEN_OVER
-    return Surprise.CHANGED_ELSEWHERE
+    if different or _departures(written) != _departures(read):
+        return Surprise.CHANGED_ELSEWHERE
+    return None
+
+
+def _departures(settings: Mapping[str, Json]) -> list[tuple[tuple[int, ...], time]]:
+    found = departure_times(ChargeSettings.from_json(settings)).departures
+    return [(departure.days, departure.at) for departure in found]
 
 
 def _different(written: object, read: object, path: Path) -> Iterator[Path]:
-    """Yield where two values differ; a value that is missing in one of them is null there."""
+    """Yield where a written value was read as another one; one that is missing was read as null."""
     times = read_time(written), read_time(read)
     if None not in times:
         if times[0] != times[1]:
             yield path
         return
     if isinstance(written, dict) and isinstance(read, dict):
-        for key in written.keys() | read.keys():
-            before, after = written.get(key), read.get(key)
+        for key, before in written.items():
+            after = read.get(key)
             is_update = plain(key) in _OF_THE_ANSWER
             if not (is_update and moment(before) is not None and moment(after) is not None):
                 yield from _different(before, after, (*path, key))

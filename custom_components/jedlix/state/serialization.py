@@ -28,7 +28,9 @@ _STORED_NAMES: Final = {
     "entered_levels": "told_levels",
 }
 _EMPTY: Final[tuple[object, ...]] = (None, {}, (), Ledger(), Link())
-_NOT_STORED: Final = frozenset({"fetched", "chargers", "is_plug_unknown", "is_charging_unknown"})
+_NOT_STORED: Final = frozenset(
+    {"fetched", "chargers", "is_plug_unknown", "is_charging_unknown", "stopped_writes"}
+)
 
 
 def snapshot_as_json(user: UserSnapshot) -> dict[str, Json]:

@@ -14,6 +14,7 @@ from ..api import Charger, ChargeSettings, ChargeStatus, Session, Vehicle
 from .gone import Absence, after_answer, gone
 from .ledger import MAX_UNSEEN, SESSIONS_REMEMBERED, Ledger
 from .link import Link
+from .read_back import Surprise
 
 # A reading or an end that lies further in the future is not believed.
 CLOCK_TOLERANCE: Final = timedelta(minutes=5)
@@ -51,6 +52,8 @@ class VehicleSnapshot:
     `is_plug_unknown`, `is_charging_unknown`: whether the reading is so old that nobody can know any more.
     `estimated_ends`: the ends among them that are estimated, because Jedlix no longer lists the session.
     `ledger`: the figures of all sessions.
+    `stopped_writes`: what is not written any more until the next set-up, by the key of its entity, because
+    Jedlix did something else with it. It is not stored.
     `fetched`: the ended sessions of the last refresh. The comparison reads them; they are not stored.
     """
 
@@ -69,6 +72,7 @@ class VehicleSnapshot:
     is_plug_unknown: bool = False
     is_charging_unknown: bool = False
     ledger: Ledger = field(default_factory=Ledger)
+    stopped_writes: Mapping[str, Surprise] = field(default_factory=dict)
     fetched: tuple[Session, ...] = field(default=(), compare=False)
 
     @property
