@@ -7,6 +7,7 @@ from typing import Final
 import pytest
 
 from custom_components.jedlix.api.agreement import Agreement
+from custom_components.jedlix.api.client import PAGE_SIZE
 from custom_components.jedlix.api.gate import MAX_CALLS, MAX_CALLS_PER_USER, MAX_PAUSE
 from custom_components.jedlix.issues import UNREADABLE_AFTER
 from custom_components.jedlix.push.history import HISTORY_KEPT
@@ -18,6 +19,7 @@ from custom_components.jedlix.state.gone import GONE_AFTER
 from custom_components.jedlix.state.holds import HOLD_TIME
 from custom_components.jedlix.state.knowledge import LATE_AFTER, POLLS_BEFORE_UNKNOWN
 from custom_components.jedlix.state.ledger import SESSIONS_REMEMBERED
+from custom_components.jedlix.state.review import REVIEW_INTERVAL, REVIEW_PAGES
 from custom_components.jedlix.state.schedule import USERS_PER_POLL
 from custom_components.jedlix.state.snapshot import CLOCK_TOLERANCE
 from custom_components.jedlix.store import SAVE_DELAY
@@ -52,6 +54,8 @@ def agreement(needed: Agreement, what: str) -> str:
         f"All calls wait, {WORDS[round(MAX_PAUSE / 3600)]} hour at most",
         f"At most {MAX_CALLS} calls are made at once, and {MAX_CALLS_PER_USER} for the same user",
         f"from up to {HISTORY_KEPT.days} days ago",
+        f"reviewed every {hours(REVIEW_INTERVAL):g} hours: read over {SESSIONS_REMEMBERED.days} days",
+        f"one page of up to {PAGE_SIZE} sessions at each poll, at most {REVIEW_PAGES} pages",
         f"happened more than {minutes(LATE_AFTER):g} minutes before it was published",
         f"only that user's cars become unavailable, after {WORDS[POLLS_BEFORE_UNKNOWN]} poll intervals",
         f"in rotation, {WORDS[USERS_PER_POLL]} cars at each poll",

@@ -269,17 +269,21 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
             sessions = await self._tenant_sessions(self._store.tenant_read_at)
         except JedlixError as err:
             sessions, list_failure = None, err
+        review = await self._fetcher.review.read_on(users, self.now())
+        users |= review.users
         self.known.lists_tenant = sessions is not None
         self.known.wait_after_gaps()
         due = self._schedule.take_due(
             users,
             with_news=users_with_new_sessions(users, sessions or {})
+            | review.corrected.keys()
             | {user_id for user_id in users if self._financials.is_due(users[user_id], self.now())},
             lists_tenant=self._names_all_sessions(),
             minutes=(minutes := self._interval / timedelta(minutes=1)),
             quick_minutes=1 if self.quick_poll.is_wanted else minutes,
+            other_calls=review.calls,
         )
-        failures = await self._refresh_users(due, sessions or {}, named)
+        failures = await self._refresh_users(due, review.corrected | (sessions or {}), named)
         if sessions is not None and self._store.tenant_read_at is not None:
             self._store.tenant_read_at = self.now()
             return None

@@ -20,7 +20,14 @@ from custom_components.jedlix.api import (
     Session,
 )
 from simulator.app import Simulator
-from tests.commanding import mark, poll
+from tests.commanding import (
+    add_session,
+    car_state,
+    delete_session,
+    mark,
+    poll,
+    set_up_with_rare_polls,
+)
 from tests.conftest import StartSimulator
 from tests.coordinator.tools import (
     PLUGGED_IN,
@@ -239,6 +246,35 @@ async def test_in_a_fleet_the_next_poll_finds_a_session_of_any_user(
         sim.unplug(vehicle_id)
     await poll(hass, entry)
     assert recorded.types.count("session_ended") == recorded.types.count("unplugged") == 15
+
+
+@pytest.mark.parametrize("absent", [[], ["user_sessions"]])
+async def test_in_a_fleet_a_correction_of_days_ago_and_a_deletion_are_found_within_a_day(
+    hass: HomeAssistant,
+    start_simulator: StartSimulator,
+    monkeypatch: pytest.MonkeyPatch,
+    absent: list[str],
+) -> None:
+    sim = await start_simulator(users=12, faults={"absent": absent})
+    clock = Clock(monkeypatch, sim)
+    begin = clock.now() - timedelta(days=5)
+    of_car: dict[str, Any] = {"user_id": sim.user_ids[5], "vehicle_id": sim.vehicle_ids[5]}
+    corrected, deleted = (
+        add_session(sim, start, start + timedelta(hours=2), energy_kwh=5.0, **of_car)
+        for start in (begin, begin + timedelta(days=1))
+    )
+    entry = await set_up_with_rare_polls(hass, sim)
+    await poll(hass, entry)
+    total = float(car_state(hass, sim, "sensor.energy_total", 5).state)
+    corrected.energy_kwh = 6.0
+    delete_session(sim, deleted)
+    # Four times a day, with what the poll reads anyway.
+    differences = []
+    for _ in range(3):
+        clock.go_on(timedelta(hours=7))
+        await poll(hass, entry)
+        differences.append(float(car_state(hass, sim, "sensor.energy_total", 5).state) - total)
+    assert (differences[0], differences[-1]) == (pytest.approx(1.0), pytest.approx(1.0 - 5.0))
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

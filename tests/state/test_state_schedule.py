@@ -86,6 +86,7 @@ def take_due(
     lists_tenant: bool = True,
     minutes: float = 5,
     is_quick: bool = False,
+    other_calls: int = 0,
 ) -> dict[str, bool]:
     """Return the users who are due, and whether their sessions are read too."""
     return schedule.take_due(
@@ -94,6 +95,7 @@ def take_due(
         lists_tenant=lists_tenant,
         minutes=minutes,
         quick_minutes=1 if is_quick else minutes,
+        other_calls=other_calls,
     )
 
 
@@ -127,6 +129,12 @@ def test_five_idle_users_are_due_in_turn_and_only_their_cars_where_the_tenant_li
     assert {user_id: polled.count(user_id) for user_id in users} == dict.fromkeys(
         users, USERS_PER_POLL
     )
+
+
+@pytest.mark.parametrize(("count", "due"), [(12, USERS_PER_POLL - 1), (3, 3)])
+def test_other_calls_of_a_poll_take_the_place_of_turns_in_a_fleet(count: int, due: int) -> None:
+    schedule, users = make_schedule(count)
+    assert len(take_due(schedule, users, other_calls=1)) == due
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ from ..api import (
 from ..api.offered import OfferedCalls
 from ..api.shared_call import SharedCall
 from .ledger import SESSIONS_REMEMBERED
+from .review import Review
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -62,6 +63,7 @@ class Fetcher:
         self._offered = offered
         self._tenant_reads: SharedCall[tuple[list[Session], bool]] = SharedCall()
         self.is_tenant_list_cut = False
+        self.review = Review()
 
     async def user(
         self, user_id: str, *, oldest_open: datetime | None, known_until: datetime | None
@@ -101,12 +103,14 @@ class Fetcher:
 
         Returns None where the tenant refuses the list; raises a JedlixError.
         """
+        newest_first = self._client.session_pages()
         try:
-            started, _ = await self._read_tenant(self._client.session_pages(), since, is_known)
+            started, _ = await self._read_tenant(newest_first, since, is_known)
         except (NotFound, Forbidden) as err:
             self._offered.note_refusal("sessions", err)
             return None
         self._offered.note_answer("sessions")
+        self.review.begin(started, newest_first, self._client.clock.now())
         ended: list[Session] = []
         if self._offered.is_offered(_SESSIONS_BY_END):
             pages = self._client.session_pages(ended_from=since - LISTING_DELAY)

@@ -94,6 +94,7 @@ class PollSchedule:
         lists_tenant: bool,
         minutes: float,
         quick_minutes: float,
+        other_calls: int = 0,
     ) -> dict[str, bool]:
         """Return the users to refresh now, with whether to read their sessions too; moves the turns on.
 
@@ -101,7 +102,7 @@ class PollSchedule:
         session, in turn where they are many. For other users whose turn it is, the cars are enough as long as
         the tenant's list names the sessions. It does not name what Jedlix corrected or deleted; in a
         household every sixth turn does. `minutes` is the interval of the poll, `quick_minutes` the time since
-        plugged-in cars were last read.
+        plugged-in cars were last read. In a fleet, `other_calls` of this poll take the place of turns.
         """
         self._polls += 1
         thorough = not lists_tenant or (
@@ -116,7 +117,8 @@ class PollSchedule:
         in_session = [user_id for user_id, user in users.items() if user.has_open_session]
         limit = max(USERS_PER_POLL, round(IN_SESSION_PER_MINUTE * minutes))
         due |= dict.fromkeys(self._thorough_turns.take(in_session, limit), True)
-        for _ in range(min(USERS_PER_POLL, len(self._rotation))):
+        turns = len(self._rotation) if self.is_household else USERS_PER_POLL - other_calls
+        for _ in range(turns):
             due.setdefault(self._rotation[0], thorough)
             self._rotation.rotate(-1)
         limit = round(PLUGGED_IN_PER_MINUTE * quick_minutes)

@@ -355,6 +355,33 @@ class UserSnapshot:
         listed = {session.id for found in by_vehicle.values() for session in found}
         return user._with_absences(self, cars.keys(), listed, complete_since, now)  # noqa: SLF001
 
+    @property
+    def absent_sessions(self) -> list[str]:
+        """Return the ids of the sessions that good answers no longer name."""
+        return [key.removeprefix(_SESSION) for key in self.absences if key.startswith(_SESSION)]
+
+    def after_review(
+        self, listed: Collection[str], since: datetime, until: datetime, now: datetime
+    ) -> Self:
+        """Return this snapshot after the tenant's list named all sessions that began in a period.
+
+        A session that it lacks is absent, as after any other answer.
+        """
+        reviewed = {
+            session_id
+            for car in self.vehicles.values()
+            for session_id, session in car.listed_sessions.items()
+            if session.started_at is not None and since <= session.started_at < until
+        }
+        absences = after_answer(
+            self.absences,
+            named={_SESSION + session_id for session_id in reviewed.intersection(listed)},
+            absent={_SESSION + session_id for session_id in reviewed.difference(listed)},
+            last_seen=self.refreshed_at or now,
+            now=now,
+        )
+        return self if absences == self.absences else replace(self, absences=absences)
+
     def seal(self, now: datetime, zone: tzinfo) -> Self:
         """Return this snapshot with the figures sealed of sessions that are no longer remembered.
 
