@@ -198,6 +198,17 @@ class Dialog:
         """Ask for what is to be shown now, as the browser does once it hears that the flow has changed."""
         return await self._show(await self.flows.async_configure(self.result["flow_id"]))
 
+    @property
+    def external_page(self) -> str:
+        """Return the address of the page that the dialog opens."""
+        assert self.type is FlowResultType.EXTERNAL_STEP, self.result
+        assert self.texts["step"][self.result["step_id"]]["description"]
+        return cast("str", self.result["url"])
+
+    async def come_back(self) -> Self:
+        """Go on after the page has led back to Home Assistant."""
+        return await self._show(await self.flows.async_configure(self.result["flow_id"]))
+
     async def close(self) -> None:
         """Close the dialog with the cross."""
         self.flows.async_abort(self.result["flow_id"])

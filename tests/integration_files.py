@@ -179,14 +179,16 @@ def problems_of(path: str, text: object) -> Iterator[str]:
             yield "a placeholder that nobody fills"
 
 
+SHOWS_A_STEP: Final = ("async_show_form", "async_show_menu", "async_external_step")
+
+
 def steps_of_flows(root: Path) -> Iterator[str]:
-    """Want texts for each step that shows a form or menu and no other, and a description of each field."""
+    """Want texts for each step that shows something and no other, and a description of each field."""
     shown = {
         keyword.value.value
         for path in house(root).rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Call)
-        and getattr(node.func, "attr", "") in ("async_show_form", "async_show_menu")
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in SHOWS_A_STEP
         for keyword in node.keywords
         if keyword.arg == "step_id"
         and isinstance(keyword.value, ast.Constant)

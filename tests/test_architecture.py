@@ -25,8 +25,8 @@ LAYERS: Final = (
     {"state"},
     {"push"},
     {
-        *("store", "devices", "listeners", "errors", "target", "users", "issues", "dashboard"),
-        "weekdays",
+        *("store", "token_file", "devices", "listeners", "errors", "target", "users", "issues"),
+        *("dashboard", "weekdays"),
     },
     {"fleet", "publisher", "known_users"},
     {"refresher", "link_issues", "quick_poll"},

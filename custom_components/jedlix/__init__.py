@@ -15,7 +15,7 @@ from .commands import Commands
 from .const import CONF_EVENT_TYPES, CONF_FIND_EVENT_TYPES, CONF_WEBHOOK_KEY, DOMAIN
 from .coordinator import JedlixCoordinator
 from .dashboard import register_module
-from .data import JedlixConfigEntry, JedlixData, make_client
+from .data import JedlixConfigEntry, JedlixData, is_driver, load_client, make_client
 from .devices import DeviceKey, create_account_device, identifier_of
 from .fleet import FleetMember
 from .link_issues import LinkIssues
@@ -30,6 +30,7 @@ from .session_history import SessionHistory
 from .statistics import StatisticsImport
 from .store import JedlixStore, remove_orphaned_files
 from .subentries import async_entry_updated, follow_new_users, user_subentries
+from .token_file import TokenFile
 from .webhook import JedlixPush
 
 _LOGGER = logging.getLogger(__name__)
@@ -63,13 +64,15 @@ async def async_setup_entry(hass: HomeAssistant, entry: JedlixConfigEntry) -> bo
     """Answer deliveries, fetch what was missed, add the entities, then register at Jedlix."""
     store = JedlixStore(hass, entry.entry_id)
     await store.load()
+    has_push = not is_driver(entry.data)
     # On unload, callbacks run in reverse: these two after the webhook is unregistered.
-    entry.async_on_unload(lambda: _answer_503(hass, entry))
+    if has_push:
+        entry.async_on_unload(lambda: _answer_503(hass, entry))
     entry.async_on_unload(store.close)
-    if handed_over := hass.data.get(HANDED_OVER, {}).pop(entry.data[CONF_WEBHOOK_ID], None):
+    if handed_over := hass.data.get(HANDED_OVER, {}).pop(entry.data.get(CONF_WEBHOOK_ID, ""), None):
         store.push.subscriptions |= handed_over
         await store.save()
-    client = make_client(hass, entry.data)
+    client = await load_client(hass, entry)
     subentry_of = user_subentries(entry)
     health = PushHealth(
         event_types=store.push.subscriptions.keys(),
@@ -79,9 +82,11 @@ async def async_setup_entry(hass: HomeAssistant, entry: JedlixConfigEntry) -> bo
     coordinator = JedlixCoordinator(
         hass, entry, client, store=store, health=health, followed=subentry_of
     )
-    push = JedlixPush(
-        hass, entry, client, record=store.push, health=health, coordinator=coordinator
-    )
+    push: JedlixPush | None = None
+    if has_push:
+        push = JedlixPush(
+            hass, entry, client, record=store.push, health=health, coordinator=coordinator
+        )
     history = SessionHistory(client, coordinator)
     entry.runtime_data = JedlixData(
         client=client,
@@ -112,7 +117,8 @@ async def async_setup_entry(hass: HomeAssistant, entry: JedlixConfigEntry) -> bo
         async_at_started(hass, publish_what_was_found)
 
     entry.async_on_unload(publish_after_unload)
-    entry.async_on_unload(push.register_handler())
+    if push is not None:
+        entry.async_on_unload(push.register_handler())
     entry.async_on_unload(coordinator.user_issues.clear)
     link_issues = LinkIssues(
         hass,
@@ -138,7 +144,8 @@ async def async_setup_entry(hass: HomeAssistant, entry: JedlixConfigEntry) -> bo
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     # Now the event entities exist. Automations run only once Home Assistant has started.
     entry.async_on_unload(async_at_started(hass, publish_what_was_found))
-    push.start()
+    if push is not None:
+        push.start()
     entry.runtime_data.statistics.start()
     return True
 
@@ -170,8 +177,12 @@ async def async_unload_entry(hass: HomeAssistant, entry: JedlixConfigEntry) -> b
 
 
 async def async_remove_entry(hass: HomeAssistant, entry: JedlixConfigEntry) -> None:
-    """Delete the subscriptions at Jedlix, the cloudhook and the file."""
+    """Delete the subscriptions at Jedlix, the cloudhook and the files."""
     store = JedlixStore(hass, entry.entry_id)
+    if is_driver(entry.data):
+        await TokenFile(hass, entry.entry_id).remove()
+        await store.remove()
+        return
     await store.load()
     webhook_id = entry.data[CONF_WEBHOOK_ID]
     try:

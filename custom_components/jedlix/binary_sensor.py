@@ -14,7 +14,13 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .data import JedlixConfigEntry
-from .entity import AccountEntity, FleetEntity, JedlixEntityDescription, add_entities
+from .entity import (
+    FleetEntity,
+    JedlixEntityDescription,
+    PushEntity,
+    add_entities,
+    add_push_entities,
+)
 from .push.health import PushState
 from .state.snapshot import VehicleSnapshot
 
@@ -88,7 +94,7 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Add the binary sensors."""
-    async_add_entities([PushBinarySensor(entry, PUSH)])
+    add_push_entities(entry, async_add_entities, [PUSH], PushBinarySensor)
     add_entities(
         entry, async_add_entities, VehicleSnapshot, VEHICLE_BINARY_SENSORS, VehicleBinarySensor
     )
@@ -106,7 +112,7 @@ class VehicleBinarySensor(FleetEntity[VehicleSnapshot], BinarySensorEntity):
         return self.entity_description.is_on_fn(self._member)
 
 
-class PushBinarySensor(AccountEntity, BinarySensorEntity):
+class PushBinarySensor(PushEntity, BinarySensorEntity):
     """Whether Jedlix can reach us."""
 
     @property

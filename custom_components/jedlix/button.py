@@ -9,7 +9,13 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .data import JedlixConfigEntry
-from .entity import AccountEntity, FleetEntity, JedlixEntityDescription, add_entities
+from .entity import (
+    FleetEntity,
+    JedlixEntityDescription,
+    PushEntity,
+    add_entities,
+    add_push_entities,
+)
 from .state.snapshot import VehicleSnapshot
 
 PARALLEL_UPDATES = 1
@@ -39,7 +45,7 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Add the buttons."""
-    async_add_entities([ResubscribeButton(entry, RESUBSCRIBE)])
+    add_push_entities(entry, async_add_entities, [RESUBSCRIBE], ResubscribeButton)
     add_entities(entry, async_add_entities, VehicleSnapshot, [REFRESH], RefreshButton)
 
 
@@ -54,7 +60,7 @@ class RefreshButton(FleetEntity[VehicleSnapshot], ButtonEntity):
         await self._data.commands.ask_car(self._key)
 
 
-class ResubscribeButton(AccountEntity, ButtonEntity):
+class ResubscribeButton(PushEntity, ButtonEntity):
     """Writes all webhook subscriptions again."""
 
     @override

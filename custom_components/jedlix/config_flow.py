@@ -1,14 +1,16 @@
 """Config flow: the steps account, custom, users, webhook and connect; reauthentication and reconfiguration.
 
-Set-up begins with the menu user. Reconfiguration is a menu of the steps credentials, push and environment.
+Set-up begins with the menu user; the steps of a driver's log-in stand in `flows/driver.py`.
+Reconfiguration is a menu of the steps credentials, push and environment.
 What is left empty stays.
 """
 
 from collections.abc import Mapping
 import logging
-from typing import Any, Final, override
+from typing import Any, override
 
 from homeassistant.config_entries import (
+    SOURCE_REAUTH,
     SOURCE_RECONFIGURE,
     ConfigEntry,
     ConfigEntryState,
@@ -20,7 +22,6 @@ from homeassistant.config_entries import (
 from homeassistant.const import (
     CONF_API_KEY,
     CONF_CLIENT_ID,
-    CONF_CLIENT_SECRET,
     CONF_WEBHOOK_ID,
 )
 from homeassistant.core import callback
@@ -40,7 +41,7 @@ from .const import (
     DOMAIN,
     SUBENTRY_USER,
 )
-from .data import JedlixConfigEntry, make_client
+from .data import JedlixConfigEntry, is_driver, make_client
 from .flows.checks import (
     CREDENTIAL_ERRORS,
     account_id,
@@ -49,10 +50,12 @@ from .flows.checks import (
     other_account_errors,
     users_errors,
 )
+from .flows.driver import DriverSteps
 from .flows.options import JedlixOptionsFlow
 from .flows.push import PushSteps
 from .flows.schemas import (
     CUSTOM,
+    SECRETS,
     account_title,
     addresses_of,
     changed_credentials,
@@ -72,10 +75,8 @@ from .users import TenantUser, find_users, normalize_user_id
 
 _LOGGER = logging.getLogger(__name__)
 
-_SECRETS: Final = frozenset({CONF_CLIENT_SECRET, CONF_API_KEY})
 
-
-class JedlixConfigFlow(PushSteps, domain=DOMAIN):
+class JedlixConfigFlow(PushSteps, DriverSteps, domain=DOMAIN):
     """Set-up, reauthentication and reconfiguration, which share their steps."""
 
     VERSION = 1
@@ -110,7 +111,7 @@ class JedlixConfigFlow(PushSteps, domain=DOMAIN):
     @override
     async def async_step_user(self, _user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Ask by what a person has access to Jedlix."""
-        return self.async_show_menu(step_id="user", menu_options=["account"])
+        return self.async_show_menu(step_id="user", menu_options=["account", "driver"])
 
     async def async_step_account(
         self, user_input: dict[str, Any] | None = None
@@ -128,7 +129,7 @@ class JedlixConfigFlow(PushSteps, domain=DOMAIN):
             step_id="account",
             data_schema=self.add_suggested_values_to_schema(
                 credentials_schema(),
-                {key: value for key, value in self._data.items() if key not in _SECRETS},
+                {key: value for key, value in self._data.items() if key not in SECRETS},
             ),
             errors=errors,
         )
@@ -186,6 +187,37 @@ class JedlixConfigFlow(PushSteps, domain=DOMAIN):
         self._make_webhook()
         self._found = await find_users(make_client(self.hass, self._data))
         return await self.async_step_users()
+
+    # -- a driver's log-in ---------------------------------------------------------------------------------
+
+    @property
+    @override
+    def _known(self) -> Mapping[str, Any]:
+        if self.source == SOURCE_REAUTH:
+            return self._get_reauth_entry().data
+        if self.source == SOURCE_RECONFIGURE:
+            return self._get_reconfigure_entry().data
+        return {}
+
+    @override
+    async def _driver_finish(self) -> ConfigFlowResult:
+        """Create an entry that follows the driver alone, or update the one whose driver has logged in."""
+        if self.source == SOURCE_REAUTH:
+            return self._update(self._get_reauth_entry(), "reauth_successful")
+        entry_id = account_id(self._data)
+        if self.source == SOURCE_RECONFIGURE:
+            entry = self._get_reconfigure_entry()
+            other = self.hass.config_entries.async_entry_for_domain_unique_id(DOMAIN, entry_id)
+            if other not in (None, entry):
+                return await self._log_in_again("account_taken")
+            return self._update(entry, "reconfigure_successful")
+        await self.async_set_unique_id(entry_id, raise_on_progress=False)
+        self._abort_if_unique_id_configured()
+        user_id = self._data[CONF_USER_ID]
+        self._chosen, errors, _ = await users_errors(self.hass, self._data, [user_id], {})
+        if errors:
+            return await self._log_in_again(errors[CONF_USERS], user_id)
+        return await self.async_step_finish()
 
     # -- users ---------------------------------------------------------------------------------------------
 
@@ -291,6 +323,8 @@ class JedlixConfigFlow(PushSteps, domain=DOMAIN):
     async def async_step_reauth(self, entry_data: Mapping[str, Any]) -> ConfigFlowResult:
         """Start with what is known; only the secrets are asked for."""
         self._data = dict(entry_data)
+        if is_driver(entry_data):
+            return await self.async_step_driver_reauth()
         return await self.async_step_reauth_confirm()
 
     async def async_step_reauth_confirm(
@@ -313,8 +347,10 @@ class JedlixConfigFlow(PushSteps, domain=DOMAIN):
     async def async_step_reconfigure(
         self, _user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Offer what can be changed."""
+        """Offer what can be changed; all of a driver's log-in is one form."""
         self._data = dict(self._get_reconfigure_entry().data)
+        if is_driver(self._data):
+            return await self.async_step_driver()
         return self.async_show_menu(
             step_id="reconfigure", menu_options=["credentials", "push", "environment"]
         )

@@ -91,7 +91,10 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         self.now = client.clock.now
         self.offered_listeners = Listeners[()]()
         self.offered = OfferedCalls(
-            store.learned_calls, self.now, decided=self.offered_listeners.call
+            store.learned_calls,
+            self.now,
+            decided=self.offered_listeners.call,
+            of_one_user=client.user_id is not None,
         )
         self.fleet = Fleet(store)
         self.publisher = Publisher(hass, entry.entry_id)

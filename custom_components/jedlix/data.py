@@ -1,12 +1,18 @@
 """Data of a loaded entry, and the API client that an entry's data describe."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from homeassistant.config_entries import ConfigEntry
-from homeassistant.const import CONF_API_KEY, CONF_CLIENT_ID, CONF_CLIENT_SECRET, __version__
+from homeassistant.config_entries import ConfigEntry, ConfigEntryState
+from homeassistant.const import (
+    CONF_API_KEY,
+    CONF_CLIENT_ID,
+    CONF_CLIENT_SECRET,
+    CONF_TOKEN,
+    __version__,
+)
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.util import dt as dt_util
@@ -16,13 +22,17 @@ from .api import JedlixClient, TokenSource
 from .api.clock import JedlixClock
 from .api.gate import CallGate
 from .api.shapes import event_type_name
+from .api.token_address import Auth
+from .api.user_token import UserToken, UserTokenSource
 from .commands import Commands
-from .const import CONF_AUDIENCE, CONF_BASE_URL, CONF_TOKEN_URL
+from .const import CONF_AUDIENCE, CONF_BASE_URL, CONF_TOKEN_URL, CONF_USER_ID
 from .coordinator import JedlixCoordinator
+from .push.health import PushState
 from .session_history import SessionHistory
 from .state.departure_times import departure_times
 from .statistics import StatisticsImport
 from .store import JedlixStore
+from .token_file import TokenFile
 from .webhook import JedlixPush
 
 # How Jedlix may recognise the caller in its traces (header: SDK).
@@ -33,7 +43,7 @@ type JedlixConfigEntry = ConfigEntry[JedlixData]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JedlixData:
-    """The parts of a loaded entry."""
+    """The parts of a loaded entry. A driver's log-in has no push: webhooks are the tenant's."""
 
     client: JedlixClient
     store: JedlixStore
@@ -41,7 +51,7 @@ class JedlixData:
     commands: Commands
     session_history: SessionHistory
     statistics: StatisticsImport
-    push: JedlixPush
+    push: JedlixPush | None
     # the subentry of each followed user
     subentry_of: dict[str, str]
     # the entry's data, options and title in use
@@ -54,7 +64,7 @@ class JedlixData:
         """
         record = self.store.push
         return {
-            "push_state": self.push.state.value,
+            "push_state": (PushState.OFF if self.push is None else self.push.state).value,
             "event_types": {
                 "accepted": [event_type_name(name) for name in record.subscriptions],
                 "refused": {
@@ -74,22 +84,70 @@ class JedlixData:
         )
 
 
-def make_client(hass: HomeAssistant, data: Mapping[str, Any]) -> JedlixClient:
-    """Return a client for the credentials and addresses of an entry's data."""
+def is_driver(data: Mapping[str, Any]) -> bool:
+    """Return whether an entry's data are of a driver's log-in, not of an account of a supplier or fleet."""
+    return CONF_TOKEN in data
+
+
+async def load_client(hass: HomeAssistant, entry: JedlixConfigEntry) -> JedlixClient:
+    """Return the client of an entry that is set up. Only this one renews the tokens of a driver's log-in."""
+    if not is_driver(entry.data):
+        return make_client(hass, entry.data)
+    file = TokenFile(hass, entry.entry_id)
+    token = await file.latest(entry.data[CONF_TOKEN])
+    source = _user_tokens(hass, entry.data, token, file.keep)
+    entry.async_on_unload(source.close)
+    return make_client(hass, entry.data, source)
+
+
+def client_of(hass: HomeAssistant, entry: JedlixConfigEntry) -> JedlixClient:
+    """Return the client with which an entry is loaded, else a new one."""
+    if entry.state is ConfigEntryState.LOADED:
+        return entry.runtime_data.client
+    return make_client(hass, entry.data)
+
+
+def make_client(
+    hass: HomeAssistant, data: Mapping[str, Any], auth: Auth | None = None
+) -> JedlixClient:
+    """Return a client for the credentials and addresses of an entry's data.
+
+    For a driver's log-in it uses the tokens that the log-in gave, and does not renew them.
+    """
     session = async_get_clientsession(hass)
+    if auth is None and is_driver(data):
+        auth = _user_tokens(hass, data, UserToken.from_json(data[CONF_TOKEN]))
     return JedlixClient(
         session,
         base_url=data[CONF_BASE_URL],
-        auth=TokenSource(
+        auth=auth
+        or TokenSource(
             session,
             token_url=data[CONF_TOKEN_URL],
             client_id=data[CONF_CLIENT_ID],
             client_secret=data[CONF_CLIENT_SECRET],
             audience=data[CONF_AUDIENCE],
         ),
+        user_id=data.get(CONF_USER_ID),
         api_key=data.get(CONF_API_KEY),
         client_name=_CLIENT_NAME,
         client_version=__version__,
         clock=JedlixClock(lambda: dt_util.utcnow()),  # noqa: PLW0108  the function may be replaced
         gate=CallGate(clock=lambda: dt_util.utcnow().timestamp()),
+    )
+
+
+def _user_tokens(
+    hass: HomeAssistant,
+    data: Mapping[str, Any],
+    token: UserToken,
+    keep: Callable[[UserToken], Awaitable[None]] | None = None,
+) -> UserTokenSource:
+    return UserTokenSource(
+        async_get_clientsession(hass),
+        token_url=data[CONF_TOKEN_URL],
+        client_id=data[CONF_CLIENT_ID],
+        client_secret=data[CONF_CLIENT_SECRET],
+        token=token,
+        keep=keep,
     )

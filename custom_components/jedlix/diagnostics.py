@@ -11,12 +11,13 @@ from homeassistant.util import dt as dt_util
 
 from .api import Charger, Session
 from .const import CONF_CALLBACK, CONF_ENVIRONMENT, DOMAIN
-from .data import JedlixConfigEntry
+from .data import JedlixConfigEntry, is_driver
 from .devices import identifier_of
 from .push.handler import RecentDelivery
 from .state.departure_times import departure_times, in_words
 from .state.flags import Flag, flag
 from .state.snapshot import VehicleSnapshot
+from .webhook import JedlixPush
 
 _ID_LENGTH: Final = 8
 
@@ -26,34 +27,12 @@ async def async_get_config_entry_diagnostics(
 ) -> dict[str, Any]:
     """Return the state of push, of the poll and of all cars, and the API report."""
     data = entry.runtime_data
-    health, record, coordinator = data.push.health, data.store.push, data.coordinator
+    coordinator = data.coordinator
     return {
         "environment": entry.data[CONF_ENVIRONMENT],
+        "log_in": "driver" if is_driver(entry.data) else "account",
         "options": dict(entry.options),
-        "push": {
-            "wanted": entry.data[CONF_CALLBACK],
-            "callback": data.push.registration.callback.value,
-            "state": data.push.state.value,
-            "registration": health.registration.value,
-            "problem": data.push.registration.problem,
-            "received": health.received,
-            "rejected": health.rejected,
-            "missed_by_push": health.missed_by_push,
-            "last_delivery": health.last_delivery,
-            "last_delay": health.last_delay,
-            "announces_changes": health.reports_changes,
-            "subscriptions": {
-                event_type: {"id_known": held.id is not None}
-                for event_type, held in record.subscriptions.items()
-            },
-            "event_types_wanted": data.push.registration.event_types,
-            "event_types_refused": {
-                event_type: refusal.as_json()
-                for event_type, refusal in record.refused_types.items()
-            },
-            "remembered_deliveries": len(record.inbox),
-            "last_deliveries": [_arrival(arrival) for arrival in data.push.arrivals],
-        },
+        "push": None if data.push is None else _push(data.push, entry),
         "poll": {
             "last_one_succeeded": coordinator.last_update_success,
             "checkpoint": data.store.tenant_read_at,
@@ -89,6 +68,33 @@ async def async_get_device_diagnostics(
         if (DOMAIN, identifier_of(key)) in device.identifiers:
             return _charger(charger)
     return await async_get_config_entry_diagnostics(hass, entry)
+
+
+def _push(push: JedlixPush, entry: JedlixConfigEntry) -> dict[str, Any]:
+    health, record = push.health, entry.runtime_data.store.push
+    return {
+        "wanted": entry.data[CONF_CALLBACK],
+        "callback": push.registration.callback.value,
+        "state": push.state.value,
+        "registration": health.registration.value,
+        "problem": push.registration.problem,
+        "received": health.received,
+        "rejected": health.rejected,
+        "missed_by_push": health.missed_by_push,
+        "last_delivery": health.last_delivery,
+        "last_delay": health.last_delay,
+        "announces_changes": health.reports_changes,
+        "subscriptions": {
+            event_type: {"id_known": held.id is not None}
+            for event_type, held in record.subscriptions.items()
+        },
+        "event_types_wanted": push.registration.event_types,
+        "event_types_refused": {
+            event_type: refusal.as_json() for event_type, refusal in record.refused_types.items()
+        },
+        "remembered_deliveries": len(record.inbox),
+        "last_deliveries": [_arrival(arrival) for arrival in push.arrivals],
+    }
 
 
 def _arrival(arrival: RecentDelivery) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from .coordinator import JedlixCoordinator
 from .data import JedlixConfigEntry, JedlixData
 from .devices import DeviceKey, device_info, identifier_of
 from .fleet import FleetMember
+from .webhook import JedlixPush
 
 # Home Assistant takes 10,000 enabled entities per entry: those of 50 cars and chargers, up to 27 each, and
 # the essential ones of 950 more.
@@ -112,19 +113,30 @@ class FleetEntity[T: FleetMember](JedlixEntity):
 
 
 class AccountEntity(JedlixEntity):
-    """An entity of the account, written when push gives it another state. It is always available."""
+    """An entity of the account. It is always available."""
 
     _attr_should_poll = False
-    _written_state: StateType = None
 
     def __init__(self, entry: JedlixConfigEntry, description: EntityDescription) -> None:
         """Belong to this entry's account."""
         self.entity_description = description
-        self._push = entry.runtime_data.push
-        self._publisher = entry.runtime_data.coordinator.publisher
         self._attr_translation_key = description.key
         self._attr_unique_id = f"{entry.entry_id}_{description.key}"
         self._attr_device_info = DeviceInfo(identifiers={(DOMAIN, entry.entry_id)})
+
+
+class PushEntity(AccountEntity):
+    """An entity about the push of an account, written when push gives it another state."""
+
+    _written_state: StateType = None
+
+    def __init__(
+        self, entry: JedlixConfigEntry, push: JedlixPush, description: EntityDescription
+    ) -> None:
+        """Belong to this entry's account."""
+        super().__init__(entry, description)
+        self._push = push
+        self._publisher = entry.runtime_data.coordinator.publisher
 
     @override
     async def async_added_to_hass(self) -> None:
@@ -142,6 +154,18 @@ class AccountEntity(JedlixEntity):
 
 def _unique_id(key: DeviceKey, description: EntityDescription) -> str:
     return f"{identifier_of(key)}_{description.key}"
+
+
+@callback
+def add_push_entities[D: EntityDescription](
+    entry: JedlixConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+    descriptions: Iterable[D],
+    entity_type: Callable[[JedlixConfigEntry, JedlixPush, D], Entity],
+) -> None:
+    """Add the entities about push to an account that has push; a driver's log-in has none."""
+    if (push := entry.runtime_data.push) is not None:
+        async_add_entities(entity_type(entry, push, description) for description in descriptions)
 
 
 @callback

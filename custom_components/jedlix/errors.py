@@ -5,7 +5,8 @@ from typing import NoReturn
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 
 from .api import AuthError, Conflict, ConnectionFailed, Forbidden, JedlixError, NotFound, Rejected
-from .api.errors import TokenForbidden
+from .api.errors import TokenForbidden, TokenRefused
+from .api.user_token import NoJwt, NoUserClaim
 from .const import DOMAIN
 
 
@@ -49,6 +50,30 @@ def account_form_error(err: JedlixError) -> str:
         case ConnectionFailed():
             return "cannot_connect"
     return "not_jedlix"  # something else answers, or not as Jedlix does
+
+
+def provider_form_error(err: JedlixError) -> str:
+    """Return the form error, a key of the translations, for a log-in that gave no token for Jedlix."""
+    match err:
+        case TokenRefused():
+            return "provider_refused"
+        case ConnectionFailed():
+            return "provider_away"
+        case NoJwt():
+            return "no_jwt"
+        case NoUserClaim():
+            return "no_user_claim"
+    return "no_token_address"
+
+
+def driver_form_error(err: JedlixError) -> str:
+    """Return the form error, a key of the translations, for a driver whose token was tried."""
+    match err:
+        case AuthError():
+            return "token_not_accepted"
+        case Forbidden():
+            return "scope_missing"
+    return user_form_error(err)
 
 
 def user_form_error(err: JedlixError) -> str:

@@ -14,10 +14,17 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .const import DOCUMENTED_EVENT_TYPES
 from .data import JedlixConfigEntry
-from .entity import AccountEntity, FleetEntity, JedlixEntityDescription, add_entities
+from .entity import (
+    FleetEntity,
+    JedlixEntityDescription,
+    PushEntity,
+    add_entities,
+    add_push_entities,
+)
 from .fleet import FleetMember
 from .state.changes import Change, ChangeType
 from .state.snapshot import VehicleSnapshot
+from .webhook import JedlixPush
 
 PARALLEL_UPDATES = 0
 
@@ -72,7 +79,7 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Add the event entities."""
-    async_add_entities([WebhookEvent(entry)])
+    add_push_entities(entry, async_add_entities, [WEBHOOK], WebhookEvent)
     add_entities(entry, async_add_entities, VehicleSnapshot, VEHICLE_EVENTS, VehicleEvent)
 
 
@@ -116,15 +123,17 @@ class VehicleEvent(FleetEntity[VehicleSnapshot], EventEntity):
         self.async_write_ha_state()
 
 
-class WebhookEvent(AccountEntity, EventEntity):
+class WebhookEvent(PushEntity, EventEntity):
     """The deliveries of Jedlix as they came. Event types that are not subscribed are shown as `other`."""
 
     # They differ each time, and the recorder keeps them with the event on the bus.
     _unrecorded_attributes = frozenset({"event_id", "user_id", "occurred_at"})
 
-    def __init__(self, entry: JedlixConfigEntry) -> None:
+    def __init__(
+        self, entry: JedlixConfigEntry, push: JedlixPush, description: EventEntityDescription
+    ) -> None:
         """Show the event types that are subscribed."""
-        super().__init__(entry, WEBHOOK)
+        super().__init__(entry, push, description)
         self._update_event_types()
 
     @override

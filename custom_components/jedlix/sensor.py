@@ -25,7 +25,14 @@ from homeassistant.helpers.typing import StateType
 
 from .api import Charger, ChargeStatus
 from .data import JedlixConfigEntry
-from .entity import AccountEntity, FleetEntity, JedlixEntityDescription, add_entities
+from .entity import (
+    AccountEntity,
+    FleetEntity,
+    JedlixEntityDescription,
+    PushEntity,
+    add_entities,
+    add_push_entities,
+)
 from .fleet import FleetMember
 from .push.callback_url import Callback
 from .push.health import PushState
@@ -46,8 +53,8 @@ class JedlixSensorDescription[T: FleetMember](JedlixEntityDescription[T], Sensor
 
 
 @dataclass(frozen=True, kw_only=True)
-class AccountSensorDescription(SensorEntityDescription):
-    """A sensor of the account."""
+class PushSensorDescription(SensorEntityDescription):
+    """A sensor about push."""
 
     value_fn: Callable[[JedlixPush], StateType | datetime]
 
@@ -180,35 +187,35 @@ CHARGER_SENSORS: tuple[JedlixSensorDescription[Charger], ...] = (
     ),
 )
 
-ACCOUNT_SENSORS = (
-    AccountSensorDescription(
+PUSH_SENSORS = (
+    PushSensorDescription(
         key="push_state",
         device_class=SensorDeviceClass.ENUM,
         options=[state.value for state in PushState],
         value_fn=lambda push: push.state.value,
     ),
-    AccountSensorDescription(
+    PushSensorDescription(
         key="callback",
         device_class=SensorDeviceClass.ENUM,
         options=[way.value for way in Callback if way is not Callback.AUTO],
         value_fn=lambda push: push.registration.callback.value,
     ),
-    AccountSensorDescription(
+    PushSensorDescription(
         key="last_webhook",
         device_class=SensorDeviceClass.TIMESTAMP,
         value_fn=lambda push: push.health.last_delivery,
     ),
-    AccountSensorDescription(
+    PushSensorDescription(
         key="webhooks_received",
         state_class=SensorStateClass.TOTAL_INCREASING,
         value_fn=lambda push: push.health.received,
     ),
-    AccountSensorDescription(
+    PushSensorDescription(
         key="webhooks_rejected",
         state_class=SensorStateClass.TOTAL_INCREASING,
         value_fn=lambda push: push.health.rejected,
     ),
-    AccountSensorDescription(
+    PushSensorDescription(
         key="delivery_delay",
         device_class=SensorDeviceClass.DURATION,
         native_unit_of_measurement=UnitOfTime.SECONDS,
@@ -217,7 +224,7 @@ ACCOUNT_SENSORS = (
         entity_registry_enabled_default=False,
         value_fn=lambda push: push.health.last_delay,
     ),
-    AccountSensorDescription(
+    PushSensorDescription(
         key="missed_by_push",
         state_class=SensorStateClass.TOTAL_INCREASING,
         value_fn=lambda push: push.health.missed_by_push,
@@ -246,7 +253,7 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Add the sensors."""
-    async_add_entities(AccountSensor(entry, item) for item in ACCOUNT_SENSORS)
+    add_push_entities(entry, async_add_entities, PUSH_SENSORS, PushSensor)
     async_add_entities([NotOfferedSensor(entry, NOT_OFFERED)])
     add_entities(entry, async_add_entities, VehicleSnapshot, VEHICLE_SENSORS, JedlixSensor)
     add_entities(entry, async_add_entities, VehicleSnapshot, TOTALS, TotalSensor)
@@ -272,10 +279,10 @@ class JedlixSensor[T: FleetMember](FleetEntity[T], SensorEntity):
         return self.entity_description.attributes_fn(self._member)
 
 
-class AccountSensor(AccountEntity, SensorEntity):
-    """A sensor of the account."""
+class PushSensor(PushEntity, SensorEntity):
+    """A sensor about push."""
 
-    entity_description: AccountSensorDescription
+    entity_description: PushSensorDescription
     _attr_entity_category = EntityCategory.DIAGNOSTIC
 
     @property

@@ -232,8 +232,11 @@ async def _catch_up(call: ServiceCall) -> None:
 
 
 async def _resubscribe(call: ServiceCall) -> None:
-    for entry in _accounts(call):
-        entry.runtime_data.push.resubscribe()
+    pushes = [entry.runtime_data.push for entry in _accounts(call)]
+    if not any(pushes):
+        refuse("no_push")
+    for push in filter(None, pushes):
+        push.resubscribe()
 
 
 async def _get_api_report(call: ServiceCall) -> ServiceResponse:

@@ -4,12 +4,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from homeassistant.components.system_health import SystemHealthRegistration
-from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant, callback
 
 from .api import JedlixClient, JedlixError
 from .const import DOMAIN
-from .data import JedlixConfigEntry, make_client
+from .data import JedlixConfigEntry, client_of
 
 
 @callback
@@ -24,13 +23,11 @@ async def system_health_info(hass: HomeAssistant) -> dict[str, Any]:
     The API is asked for an account that is not loaded, too. It has no push to show.
     """
     clients = [
-        entry.runtime_data.client
-        if entry.state is ConfigEntryState.LOADED
-        else make_client(hass, entry.data)
+        client_of(hass, entry)
         for entry in hass.config_entries.async_entries(DOMAIN, include_disabled=False)
     ]
     entries: list[JedlixConfigEntry] = hass.config_entries.async_loaded_entries(DOMAIN)
-    pushes = [entry.runtime_data.push for entry in entries]
+    pushes = [push for entry in entries if (push := entry.runtime_data.push) is not None]
     deliveries = [at for push in pushes if (at := push.health.last_delivery) is not None]
     return {
         "api_reachable": _reach(clients),

@@ -297,6 +297,28 @@ async def test_a_refused_token_is_not_used_again_while_the_provider_is_away(
     assert await log_in.source.token() == "access-2"
 
 
+async def test_a_source_that_stores_nothing_renews_nothing(
+    http: aiohttp.ClientSession, cloud: Cloud
+) -> None:
+    """In a dialog, what Jedlix refuses is the token that the log-in has just given."""
+    clock = Clock()
+    source = UserTokenSource(
+        http,
+        token_url=cloud.url + TOKEN_PATH,
+        client_id="client",
+        client_secret=None,
+        token=tokens(),
+        clock=clock,
+    )
+    cloud.otherwise = Reply(401)
+    with pytest.raises(AuthError):
+        await make_client(http, cloud.url, auth=source).vehicles("anna")
+    clock.now += HOUR
+    with pytest.raises(ConnectionFailed, match="not loaded"):
+        await source.token()
+    assert cloud.logins == []
+
+
 async def test_a_clock_that_was_set_back_holds_nothing_up(log_in: LogIn, cloud: Cloud) -> None:
     cloud.say_at_login(Reply(503), answer(2))
     log_in.clock.now += HOUR - 100

@@ -179,9 +179,11 @@ class UserTokenSource:
     def refuse(self, token: str) -> None:
         """Have a token renewed that the API no longer accepts.
 
-        One that was renewed within the last minute stays: another would not be accepted either.
+        One that was renewed within the last minute stays: another would not be accepted either. So does one
+        that is not renewed here.
         """
-        if token == self._token.access_token and not self._is_recent(self._renewed_at):
+        is_last = token == self._token.access_token
+        if is_last and self._keep is not None and not self._is_recent(self._renewed_at):
             self._refused = token
 
     async def close(self) -> None:

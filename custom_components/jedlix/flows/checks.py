@@ -13,9 +13,9 @@ from homeassistant.core import HomeAssistant
 from yarl import URL
 
 from ..api import Forbidden, JedlixError, NotFound
-from ..const import CONF_BASE_URL, CONF_TOKEN_URL, CONF_USERS, DOMAIN
-from ..data import make_client
-from ..errors import account_form_error, user_form_error
+from ..const import CONF_BASE_URL, CONF_TOKEN_URL, CONF_USER_ID, CONF_USERS, DOMAIN
+from ..data import is_driver, make_client
+from ..errors import account_form_error, driver_form_error, user_form_error
 from ..push.callback_url import is_private_host, is_valid_url
 from ..subentries import followed_users, user_subentries
 from ..users import TenantUser, cars_of_users
@@ -27,7 +27,9 @@ CREDENTIAL_ERRORS: Final = frozenset({"invalid_auth", "forbidden", "users_not_se
 
 
 def account_id(data: Mapping[str, Any]) -> str:
-    """Return the unique id of an entry: one per host and client id."""
+    """Return the unique id of an entry: one per host and client id, or per host and driver."""
+    if is_driver(data):
+        return f"{URL(data[CONF_BASE_URL]).authority}/user/{data[CONF_USER_ID]}"
     return f"{URL(data[CONF_BASE_URL]).authority}/{data[CONF_CLIENT_ID]}"
 
 
@@ -36,17 +38,20 @@ async def credentials_errors(hass: HomeAssistant, data: Mapping[str, Any]) -> di
     try:
         await make_client(hass, data).check_access()
     except JedlixError as err:
-        return {"base": account_form_error(err)}
+        form_error = driver_form_error if is_driver(data) else account_form_error
+        return {"base": form_error(err)}
     except Exception:
         _LOGGER.exception("Unexpected error while trying the Jedlix credentials")
         return {"base": "unknown"}
     return {}
 
 
-def address_errors(data: Mapping[str, Any]) -> dict[str, str]:
-    """Return the errors of custom addresses: plain http is allowed for private hosts only."""
+def address_errors(
+    data: Mapping[str, Any], fields: Iterable[str] = (CONF_BASE_URL, CONF_TOKEN_URL)
+) -> dict[str, str]:
+    """Return the errors of addresses that were entered: plain http is allowed for private hosts only."""
     errors: dict[str, str] = {}
-    for field in (CONF_BASE_URL, CONF_TOKEN_URL):
+    for field in fields:
         if not is_valid_url(data[field], allow_http=True):
             errors[field] = "invalid_url"
         elif not is_valid_url(data[field], allow_http=is_private_host(URL(data[field]).host)):

@@ -7,11 +7,12 @@ from typing import Any, Final
 from homeassistant.config_entries import ConfigEntryState, ConfigFlowResult, OptionsFlow
 
 from ..const import CONF_EVENT_TYPES, CONF_FIND_EVENT_TYPES, CONF_POLL_MINUTES
-from ..data import JedlixConfigEntry
+from ..data import JedlixConfigEntry, is_driver
 from ..push.event_types import DEFAULT_EVENT_TYPES
 from ..push.health import PushState
+from ..push.registration import Registration
 from .event_types import by_name, group_states
-from .schemas import ADVANCED, GROUPS, found_schema, options_schema
+from .schemas import ADVANCED, GROUPS, driver_options_schema, found_schema, options_schema
 
 # How long the search takes at least, in seconds: the frontend misses the end of a progress that ends at once.
 MIN_DURATION: Final = 1.0
@@ -21,11 +22,14 @@ class JedlixOptionsFlow(OptionsFlow):
     """The options of one entry."""
 
     _options: dict[str, Any]
+    _registration: Registration
     _search: asyncio.Task[None] | None = None
     _problem: str | None = None
 
     async def async_step_init(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Ask for the options; the entry's update listener reloads."""
+        if is_driver(self.config_entry.data):
+            return await self.async_step_driver()
         options, errors = dict(self.config_entry.options), {}
         chosen = list(options.get(CONF_EVENT_TYPES, DEFAULT_EVENT_TYPES))
         if user_input is not None:
@@ -43,7 +47,8 @@ class JedlixOptionsFlow(OptionsFlow):
                 self._options[CONF_EVENT_TYPES] = chosen
             if not is_wanted:
                 return self.async_create_entry(data=self._options)
-            if self._can_search(chosen):
+            if chosen and (registration := self._find_registration()) is not None:
+                self._registration = registration
                 return await self.async_step_find()
             errors[CONF_FIND_EVENT_TYPES] = "push_off"
             options = self._options
@@ -54,6 +59,18 @@ class JedlixOptionsFlow(OptionsFlow):
             ),
             errors=errors,
             description_placeholders=self._names(chosen),
+        )
+
+    async def async_step_driver(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Ask for the options of a driver's log-in, which has no push."""
+        if user_input is not None:
+            minutes = int(user_input[CONF_POLL_MINUTES])
+            return self.async_create_entry(data=user_input | {CONF_POLL_MINUTES: minutes})
+        return self.async_show_form(
+            step_id="driver",
+            data_schema=self.add_suggested_values_to_schema(
+                driver_options_schema(), self.config_entry.options
+            ),
         )
 
     async def async_step_find(self, _user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
@@ -82,18 +99,16 @@ class JedlixOptionsFlow(OptionsFlow):
         return list(self._options.get(CONF_EVENT_TYPES, DEFAULT_EVENT_TYPES))
 
     async def _find(self) -> None:
-        entry: JedlixConfigEntry = self.config_entry
         self._problem, _ = await asyncio.gather(
-            entry.runtime_data.push.registration.find_event_types(self._chosen),
+            self._registration.find_event_types(self._chosen),
             asyncio.sleep(MIN_DURATION),
         )
 
-    def _can_search(self, chosen: list[str]) -> bool:
-        """Return whether there is a push whose event types can be tried."""
-        entry = self.config_entry
-        if entry.state is not ConfigEntryState.LOADED or not chosen:
-            return False
-        return entry.runtime_data.push.state is not PushState.OFF
+    def _find_registration(self) -> Registration | None:
+        """Return what can try event types, None while there is no push."""
+        entry: JedlixConfigEntry = self.config_entry
+        push = entry.runtime_data.push if entry.state is ConfigEntryState.LOADED else None
+        return None if push is None or push.state is PushState.OFF else push.registration
 
     def _group_states(self, chosen: list[str]) -> Mapping[str, str]:
         if self.config_entry.state is not ConfigEntryState.LOADED:

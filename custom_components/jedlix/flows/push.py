@@ -31,6 +31,7 @@ class PushSteps(ConfigFlow):
 
     def __init__(self) -> None:
         """Start with nothing entered."""
+        super().__init__()
         self._data: dict[str, Any] = {}
         self._url: ChosenUrl  # the step before `connect` chooses it
         self._test: ConnectionTest | None = None
@@ -121,7 +122,8 @@ class PushSteps(ConfigFlow):
         entry: JedlixConfigEntry = self._get_reconfigure_entry()
         if entry.state is not ConfigEntryState.LOADED:
             return None
-        return entry.runtime_data.push.registration
+        push = entry.runtime_data.push
+        return None if push is None else push.registration
 
     def _hand_over(self) -> None:
         """Leave the tested webhook to the entry, and the cloudhook where it uses one."""

@@ -24,6 +24,7 @@ from yarl import URL
 from ..api import Vehicle
 from ..const import (
     CONF_AUDIENCE,
+    CONF_AUTHORIZE_URL,
     CONF_BASE_URL,
     CONF_CALLBACK,
     CONF_CALLBACK_URL,
@@ -33,6 +34,7 @@ from ..const import (
     CONF_FOLLOW_NEW_USERS,
     CONF_IMPORT_ENERGY,
     CONF_POLL_MINUTES,
+    CONF_SCOPE,
     CONF_TOKEN_URL,
     CONF_USER_ID,
     CONF_USERS,
@@ -59,12 +61,28 @@ ENVIRONMENTS: Final = {
 TOKEN_URL: Final = "https://jedlix-b2e.eu.auth0.com/oauth/token"  # noqa: S105  an address, no secret
 
 CONF_VEHICLE: Final = "vehicle"
+
+# What the eight scope names of the SDKs allow: reading, linking the car, and staying logged in (OAuth2).
+DEFAULT_SCOPE: Final = (
+    "offline_access read:vehicle read:charginglocations read:charger "
+    "create:connectsession read:connectsession"
+)
+
+# What no form shows.
+SECRETS: Final = frozenset({CONF_CLIENT_SECRET, CONF_API_KEY})
+
 _REMOVE_API_KEY: Final = "remove_api_key"
 
 _TEXT = TextSelector()
 _URL = TextSelector(TextSelectorConfig(type=TextSelectorType.URL))
 _SECRET = TextSelector(
     TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="current-password")
+)
+
+_MINUTES = NumberSelector(
+    NumberSelectorConfig(
+        min=1, max=60, step=1, unit_of_measurement="min", mode=NumberSelectorMode.BOX
+    )
 )
 
 
@@ -97,6 +115,41 @@ def credentials_schema() -> vol.Schema:
             vol.Optional(CONF_API_KEY): _SECRET,
         }
     )
+
+
+def driver_schema() -> vol.Schema:
+    """Return the schema of the step `driver`. What may be empty stays as it is when it is reconfigured."""
+    return vol.Schema(
+        {
+            vol.Required(CONF_ENVIRONMENT, default=PRODUCTION): _ENVIRONMENT,
+            vol.Optional(CONF_BASE_URL): _URL,
+            vol.Required(CONF_AUTHORIZE_URL): _URL,
+            vol.Required(CONF_TOKEN_URL): _URL,
+            vol.Required(CONF_CLIENT_ID): _TEXT,
+            vol.Optional(CONF_CLIENT_SECRET): _SECRET,
+            vol.Optional(CONF_SCOPE): _TEXT,
+            vol.Optional(CONF_AUDIENCE): _TEXT,
+            vol.Optional(CONF_API_KEY): _SECRET,
+        }
+    )
+
+
+def driver_data(known: Mapping[str, Any], user_input: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was entered in that form as an entry's data have it; `known` has the secrets that stay."""
+    entered = {key: value for key, value in stripped(user_input).items() if value}
+    environment = entered[CONF_ENVIRONMENT]
+    return {
+        CONF_ENVIRONMENT: environment,
+        CONF_BASE_URL: ENVIRONMENTS.get(environment, entered.get(CONF_BASE_URL, "")).rstrip("/"),
+        CONF_AUTHORIZE_URL: entered[CONF_AUTHORIZE_URL],
+        CONF_TOKEN_URL: entered[CONF_TOKEN_URL],
+        CONF_CLIENT_ID: entered[CONF_CLIENT_ID],
+        CONF_CLIENT_SECRET: entered.get(CONF_CLIENT_SECRET) or known.get(CONF_CLIENT_SECRET),
+        CONF_SCOPE: entered.get(CONF_SCOPE),
+        CONF_AUDIENCE: entered.get(CONF_AUDIENCE),
+        CONF_API_KEY: entered.get(CONF_API_KEY) or known.get(CONF_API_KEY),
+        CONF_CALLBACK: Callback.NONE.value,
+    }
 
 
 def environment_schema() -> vol.Schema:
@@ -204,15 +257,7 @@ def options_schema(event_types: Iterable[str], states: Mapping[str, str]) -> vol
     )
     return vol.Schema(
         {
-            vol.Required(CONF_POLL_MINUTES, default=DEFAULT_POLL_MINUTES): NumberSelector(
-                NumberSelectorConfig(
-                    min=1,
-                    max=60,
-                    step=1,
-                    unit_of_measurement="min",
-                    mode=NumberSelectorMode.BOX,
-                )
-            ),
+            vol.Required(CONF_POLL_MINUTES, default=DEFAULT_POLL_MINUTES): _MINUTES,
             vol.Required(CONF_FOLLOW_NEW_USERS, default=False): BooleanSelector(),
             vol.Required(CONF_IMPORT_ENERGY, default=True): BooleanSelector(),
             vol.Required(CONF_FIND_EVENT_TYPES, default=False): BooleanSelector(),
@@ -221,6 +266,16 @@ def options_schema(event_types: Iterable[str], states: Mapping[str, str]) -> vol
                 vol.Schema({vol.Optional(CONF_EVENT_TYPES, default=list(event_types)): chosen}),
                 SectionConfig(collapsed=True),
             ),
+        }
+    )
+
+
+def driver_options_schema() -> vol.Schema:
+    """Return the schema of the options of a driver's log-in."""
+    return vol.Schema(
+        {
+            vol.Required(CONF_POLL_MINUTES, default=DEFAULT_POLL_MINUTES): _MINUTES,
+            vol.Required(CONF_IMPORT_ENERGY, default=True): BooleanSelector(),
         }
     )
 

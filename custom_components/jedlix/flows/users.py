@@ -11,7 +11,7 @@ from homeassistant.config_entries import (
 
 from ..api import JedlixError
 from ..const import CONF_USER_ID
-from ..data import make_client
+from ..data import JedlixConfigEntry, client_of, is_driver
 from ..errors import user_form_error
 from ..subentries import followed_users
 from ..users import TenantUser, cars_of_users, normalize_user_id
@@ -25,14 +25,15 @@ class UserSubentryFlow(
     """Add one user, or link a user's car."""
 
     async def async_step_user(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
-        """Ask for the id and check it."""
+        """Ask for the id and check it. A driver's log-in sees its own user alone, so nothing is asked."""
         entry = self._get_entry()
+        user_input = user_input or _own_user(entry)
         errors: dict[str, str] = {}
         if user_input is not None:
             user_id = normalize_user_id(user_input[CONF_USER_ID])
             if any(item.unique_id == user_id for item in entry.subentries.values()):
                 return self.async_abort(reason="already_configured")
-            cars = (await cars_of_users(make_client(self.hass, entry.data), [user_id]))[user_id]
+            cars = (await cars_of_users(client_of(self.hass, entry), [user_id]))[user_id]
             if isinstance(cars, JedlixError):
                 errors[CONF_USER_ID] = user_form_error(cars)
             elif user_id in followed_users(self.hass):
@@ -75,3 +76,8 @@ class UserSubentryFlow(
     def _end_linked(self) -> SubentryFlowResult:
         """End: the car is linked, and nothing of the subentry changes."""
         return self.async_abort(reason="linked")
+
+
+def _own_user(entry: JedlixConfigEntry) -> dict[str, Any] | None:
+    """Return the answer of the form for a driver's log-in, None for an account."""
+    return {CONF_USER_ID: entry.data[CONF_USER_ID]} if is_driver(entry.data) else None

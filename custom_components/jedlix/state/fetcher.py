@@ -101,8 +101,10 @@ class Fetcher:
     ) -> list[Session] | None:
         """Return the tenant's sessions, newest first, until nothing is unknown well before a moment.
 
-        Returns None where the tenant refuses the list; raises a JedlixError.
+        Returns None where the tenant refuses the list, or may not be asked; raises a JedlixError.
         """
+        if not self._offered.is_offered("sessions"):
+            return None
         newest_first = self._client.session_pages()
         try:
             started, _ = await self._read_tenant(newest_first, since, is_known)
@@ -176,6 +178,8 @@ class Fetcher:
                     self._offered.note_answer("user_sessions")
                 if self._offered.has_answered("user_sessions"):
                     return own, since if is_whole else None
+        if not self._offered.is_offered("sessions"):
+            return self._no_list(refusal)
         start = (known_until - LISTING_DELAY).replace(minute=0, second=0, microsecond=0)
         pages_of = self._client.session_pages
         try:
@@ -184,15 +188,19 @@ class Fetcher:
             )
         except (NotFound, Forbidden) as err:
             self._offered.note_refusal("sessions", err)
-            if self._offered.has_answered("user_sessions") and refusal is not None:
-                raise refusal from err
-            return [], None  # this tenant lists no sessions at all
+            return self._no_list(refusal)
         self._offered.note_answer("sessions")
         of_user = [item for item in found if item.user_id == user_id]
         if own is not None and of_user:
             # A list without any session of a user who has one is something else.
             self._offered.note_refusal("user_sessions", BadAnswer("it lacks the user's sessions"))
         return of_user, start if is_whole else None
+
+    def _no_list(self, refusal: JedlixError | None) -> tuple[list[Session], None]:
+        """Return no sessions, as nothing lists them; raises the refusal of a list that answered before."""
+        if refusal is not None and self._offered.has_answered("user_sessions"):
+            raise refusal
+        return [], None
 
     async def _read_tenant(
         self,

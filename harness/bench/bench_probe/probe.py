@@ -195,6 +195,7 @@ class Probe:
         entry = self._entry(entry_id)
         while (  # noqa: ASYNC110  there is no event for it
             entry.state is not ConfigEntryState.LOADED
+            or entry.runtime_data.push is None  # an account has one
             or entry.runtime_data.push.state is PushState.CONNECTING
             or entry.runtime_data.coordinator.known.never_refreshed
         ):
