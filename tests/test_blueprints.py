@@ -462,6 +462,96 @@ async def test_a_car_that_is_not_charged_in_time_or_is_out_of_reach_notifies(
     assert {call.data["title"] for call in sent} == {car_device(hass, entry, sim).name}
 
 
+# -- not_ready_by ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("is_plugged_in", "level", "inputs", "message"),
+    [
+        (True, 40, {"enough": 90}, "It gets to about 70 % by {time}. 80 % are needed."),
+        (True, 40, {"enough": 69}, None),
+        (True, 40, {"enough": 90, "speed": 20}, None),
+        (
+            False,
+            40,
+            {},
+            "It is not plugged in and has 40 %. 60 % are needed by {time}.",
+        ),
+        (
+            False,
+            20,
+            {},
+            "It is not plugged in and has 20 %. 60 % are needed by {time}. {then}",
+        ),
+        (False, 60, {}, None),
+        (
+            False,
+            20,
+            {"only_if": [{"condition": "template", "value_template": "{{ false }}"}]},
+            None,
+        ),
+    ],
+)
+@pytest.mark.usefixtures("home")
+async def test_the_evening_warns_of_a_level_that_is_out_of_reach(
+    hass: HomeAssistant,
+    use: Use,
+    sim: Simulator,
+    sent: list[ServiceCall],
+    *,
+    is_plugged_in: bool,
+    level: int,
+    inputs: dict[str, Any],
+    message: str | None,
+) -> None:
+    """The departure is three hours ahead, whatever the time is now."""
+    await hass.config.async_set_time_zone("UTC")  # where no clock is changed
+    departure = dt_util.now() + timedelta(hours=3, seconds=30)
+    departs = {"assumedByTheSimulator": {"time": f"{departure:%H:%M}"}}
+    car = sim.vehicle_ids[0]
+    sim.change_settings(car, departureTimes=departs, timeZone="UTC")
+    sim.telemetry(car, battery_level=level)
+    if is_plugged_in:
+        sim.plug(car)
+        sim.telemetry(car, battery_level=level, charge_state="stopped")
+    entry = make_entry(sim, None)
+    await set_up(hass, entry)
+    await use("not_ready_by", car=car_device(hass, entry, sim).id, **inputs)
+    await wait_for_time(hass, 21)
+    assert [call.data for call in sent] == [
+        {
+            "title": "Tesla Model 3 will not be ready",
+            "message": text.format(
+                time=f"{departure:%H:%M}", then="Plugged in now, it gets to about 50 %."
+            ),
+        }
+        for text in filter(None, [message])
+    ]
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize("hours", [3, -1])
+async def test_without_a_ready_by_the_usual_departure_counts(
+    hass: HomeAssistant,
+    use: Use,
+    start_simulator: StartSimulator,
+    sent: list[ServiceCall],
+    hours: int,
+) -> None:
+    await hass.config.async_set_time_zone("UTC")
+    sim = await start_simulator(departure_times="none")
+    entry = make_entry(sim, None)
+    await set_up(hass, entry)
+    usual = f"{dt_util.now() + timedelta(hours=hours):%H:%M}"
+    await use("not_ready_by", car=car_device(hass, entry, sim).id, speed=2, ready_by=f"{usual}:00")
+    await wait_for_time(hass, 21)
+    [call] = sent
+    reachable = {3: 18, -1: 58}[hours]
+    assert call.data["message"].endswith(
+        f"60 % are needed by {usual}. Plugged in now, it gets to about {reachable} %."
+    )
+
+
 # -- pause_for_calendar ------------------------------------------------------------------------------------
 
 

@@ -93,7 +93,7 @@ def _car(device: Device, entities: Sequence[Entity], hours: float) -> dict[str, 
         entity
         for entity in sorted(entities, key=place)
         if entity.domain not in {"event", "calendar"}
-        and entity.category is None
+        and (entity.category is None or entity.domain == "time")
         and entity.key not in _HIDDEN
     ]
     plotted = [_row(entity) for key in _PLOTTED if (entity := find(shown, "sensor", key))]

@@ -29,7 +29,9 @@ const entitiesByDevice = (hass) => {
     for (const { entity_id: id, device_id: deviceId, platform, translation_key: key } of Object.values(hass.entities)) {
       if (platform !== DOMAIN || !deviceId || !key) continue;
       const ids = index.get(deviceId) ?? {};
-      index.set(deviceId, Object.assign(ids, { [`${id.split(".")[0]}.${key}`]: id }));
+      const name = `${id.split(".")[0]}.${key}`;
+      ids[name in ids ? `${name} ${id}` : name] = id; // several times may have one name: that of some days
+      index.set(deviceId, ids);
     }
     indexes.set(hass.entities, index);
   }
