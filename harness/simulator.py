@@ -149,6 +149,15 @@ class Simulator:
         body = {"connected": connected, "reason": reason}
         await self._ask("POST", f"vehicles/{vehicle_id}/link", body)
 
+    async def log_in_pages(self, pages: int) -> None:
+        """Have the makers' log-in take so many pages from now on."""
+        await self._ask("POST", "linking", {"pages": pages})
+
+    async def connect_sessions(self) -> list[dict[str, Any]]:
+        """Return the attempts to link a car, oldest first."""
+        attempts: list[dict[str, Any]] = (await self._ask("GET", "linking"))["connect_sessions"]
+        return attempts
+
     async def impossible(self, vehicle_id: str) -> None:
         """Let Jedlix find that the car's session cannot reach the desired level."""
         await self._ask("POST", f"vehicles/{vehicle_id}/impossible", {})

@@ -71,6 +71,7 @@ async def test_each_device_has_diagnostics_of_its_own(
     }
     assert of["Tesla Model 3"]["charge_state"] == "disconnected"
     assert of["Tesla Model 3"]["is_connectable"] is True
+    assert of["Tesla Model 3"]["link"]["is_connected"] is True
     assert of["Tesla Model 3"]["id"] == sim.vehicle_ids[0][:8]
     assert of["Easee Home"]["id"] == sim.world.users[sim.user_ids[0]].chargers[0].id[:8]
     assert of["Jedlix"]["push"]["state"] == "waiting"

@@ -112,6 +112,12 @@ def _vehicle(car: VehicleSnapshot) -> dict[str, Any]:
         "is_connected": vehicle.is_connected,
         "is_connectable": vehicle.is_connectable,
         "connection_status": vehicle.connection_status,
+        "link": {
+            "is_connected": car.link.is_connected,
+            "reason": car.link.reason,
+            "lost_at": car.link.lost_at,
+            "is_ready": car.link.is_ready,
+        },
         "capabilities": sorted(vehicle.capabilities),
         "charge_state": vehicle.charge_state.status.value,
         "last_known_status": car.status.value,

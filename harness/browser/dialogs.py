@@ -1,6 +1,6 @@
 """Dialog of a flow: set-up, options, a subentry, a repair."""
 
-from playwright.async_api import Locator, TimeoutError as PlaywrightTimeout, expect
+from playwright.async_api import Locator, Page, TimeoutError as PlaywrightTimeout, expect
 
 from .frontend import Frontend
 
@@ -20,6 +20,8 @@ class FlowDialog:
         self.progress = self._dialog.locator("step-flow-progress")
         self.end = self._dialog.locator("step-flow-create-entry")
         """The last page, which reports success."""
+        self.abort = self._dialog.locator("step-flow-abort")
+        """The last page of a dialog that made nothing new, with its reason."""
 
     async def shows(self, title: str) -> None:
         """Wait until the step called `title` is shown."""
@@ -62,6 +64,20 @@ class FlowDialog:
     def switch(self, label: str) -> Locator:
         """Return the switch called `label`."""
         return self.form.locator("ha-selector-boolean", has_text=label).locator("ha-switch")
+
+    async def open_page(self) -> Page:
+        """Open the page to which the progress links; returns its tab."""
+        async with self._tab.page.context.expect_page() as opened:
+            await self.progress.get_by_role("link").click()
+        page = await opened.value
+        await page.wait_for_load_state()
+        return page
+
+    async def close(self) -> None:
+        """Close the dialog with its cross, and wait until other pages can be opened again."""
+        name = await self._tab.core_text("common.close")
+        await self._tab.button(name, self._dialog).first.click()
+        await self._tab.dialog_is_gone(_DIALOG)
 
     async def submit(self) -> None:
         """Press the main button, whatever its name is on this page."""

@@ -30,6 +30,11 @@ _NAVIGATE = """path => {
   history.pushState(null, '', path);
   window.dispatchEvent(new CustomEvent('location-changed', {detail: {replace: false}}));
 }"""
+_SUSPEND = f"""() => {{
+  const connection = {_HASS}.connection;
+  connection.suspendReconnectUntil(new Promise(resolve => {{ window.wakeUp = resolve; }}));
+  connection.suspend();
+}}"""
 _VISIBLE_TEXTS = """() => {
   const texts = [], range = document.createRange();
   const isSeen = text => {  // checkVisibility() does not see what is in a slot
@@ -140,6 +145,16 @@ class Frontend:
     async def dialog_is_gone(self, dialog: str) -> None:
         """Wait until `dialog` is gone from the browser's history; before that, navigation fails."""
         await self.page.wait_for_function("d => history.state?.dialog !== d", arg=dialog)
+
+    async def suspend(self) -> None:
+        """Close the websocket, as the frontend does when its page was hidden for five minutes."""
+        await self.page.evaluate(_SUSPEND)
+        await self.page.wait_for_function(f"!{_HASS}.connected")
+
+    async def wake_up(self) -> None:
+        """Open the websocket again, as the frontend does when its page is shown."""
+        await self.page.evaluate("window.wakeUp()")
+        await self.page.wait_for_function(f"{_HASS}.connected")
 
     # Content
 

@@ -59,6 +59,20 @@ class IntegrationPage:
         await self._tab.button(name).first.click()
         return FlowDialog(self._tab)
 
+    async def link_car(self, user: str) -> FlowDialog:
+        """Press the gear of the user whose row contains this text."""
+        name = self._tab.text("config_subentries.user.initiate_flow.reconfigure")
+        await self._tab.button(name, self.users.filter(has_text=user)).click()
+        return FlowDialog(self._tab)
+
+    async def reconfigure(self) -> FlowDialog:
+        """Open "Reconfigure" of the account."""
+        menu = await self._tab.core_text("common.menu")
+        await self._tab.button(menu, self.account).first.click()
+        name = await self._tab.core_text(f"{_INTEGRATION_TEXTS}.config_entry.reconfigure")
+        await self.account.get_by_role("menuitem", name=name).click()
+        return FlowDialog(self._tab)
+
     async def download_diagnostics(self) -> dict[str, Any]:
         """Download the diagnostics of the account, and read them."""
         menu = await self._tab.core_text("common.menu")

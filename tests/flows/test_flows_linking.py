@@ -144,10 +144,14 @@ async def test_of_several_cars_one_is_chosen(
     dialog = await Linking.link(hass, entry, sim.user_ids[0])
     assert dialog.step == "reconfigure"
     assert list(dialog.labels("vehicle")) == sim.vehicle_ids
+    left_open = await Linking.link(hass, entry, sim.user_ids[0])
     await dialog.send(vehicle=sim.vehicle_ids[1])
     await dialog.send()
     assert attempt(sim).reconnects == sim.vehicle_ids[1]
     await dialog.close()
+    await hass.config_entries.async_remove(entry.entry_id)
+    await left_open.send(vehicle=sim.vehicle_ids[1])
+    assert left_open.reason == "user_removed"
 
 
 @pytest.mark.parametrize("repair", ["vehicle_link_lost", "link_ready_to_continue"])

@@ -54,7 +54,10 @@ class UserSubentryFlow(
         self, user_input: dict[str, Any] | None = None
     ) -> SubentryFlowResult:
         """Link the user's car; where there are several, ask which."""
-        entry, subentry = self._get_entry(), self._get_reconfigure_subentry()
+        entry = self.hass.config_entries.async_get_entry(self._entry_id)
+        subentry = None if entry is None else entry.subentries.get(self._reconfigure_subentry_id)
+        if entry is None or subentry is None:  # removed while the choice of a car was shown
+            return self.async_abort(reason="user_removed")
         user_id = subentry.data[CONF_USER_ID]
         if entry.state is not ConfigEntryState.LOADED:
             return self.async_abort(reason="not_loaded")
@@ -65,7 +68,11 @@ class UserSubentryFlow(
         }
         chosen = (user_input or {}).get(CONF_VEHICLE)
         if chosen is None and len(cars) > 1:
-            return self.async_show_form(step_id="reconfigure", data_schema=vehicle_schema(cars))
+            return self.async_show_form(
+                step_id="reconfigure",
+                data_schema=vehicle_schema(cars),
+                description_placeholders={"user": subentry.title},
+            )
         vehicle_id = chosen or next(iter(cars), None)
         if vehicle_id in cars and cars[vehicle_id].is_connectable is False:
             return self.async_abort(reason="not_connectable")

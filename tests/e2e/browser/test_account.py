@@ -6,6 +6,7 @@ from playwright.async_api import expect
 import pytest
 
 from custom_components.jedlix.push.refused_types import Reason
+from harness.browser.dialogs import FlowDialog
 from harness.browser.frontend import Frontend
 from harness.browser.pages import IntegrationPage
 from tests.e2e.browser.conftest import Installation
@@ -85,3 +86,44 @@ async def test_diagnostics_hold_no_secret(installation: Installation, tab: Front
         info["base_url"],
     )
     assert [secret for secret in secrets if secret in written] == []
+
+
+@pytest.mark.parametrize("language", ["en"])
+async def test_the_menu_of_reconfigure_keeps_what_is_left_empty(
+    installation: Installation, tab: Frontend
+) -> None:
+    page, text, step = IntegrationPage(tab), tab.text, "config.step"
+    options = f"{step}.reconfigure.menu_options"
+    done = text("config.abort.reconfigure_successful")
+
+    async def open_and_take(option: str, title: str) -> FlowDialog:
+        await page.open()
+        flow = await page.reconfigure()
+        await flow.take(text(f"{options}.{option}"))
+        await flow.shows(text(f"{step}.{title}.title"))
+        assert not await tab.raw_texts()
+        return flow
+
+    flow = await open_and_take("credentials", "credentials")
+    await flow.fill(client_secret="a guess")
+    await flow.submit()
+    await expect(flow.error).to_contain_text(text("config.error.invalid_auth"))
+    await flow.fill(client_secret="")
+    await flow.submit()
+    await expect(flow.abort).to_contain_text(done)
+    await flow.close()
+
+    flow = await open_and_take("push", "webhook")
+    await flow.submit()
+    await expect(flow.progress).to_contain_text(text("config.progress.connect"))
+    await expect(flow.abort).to_contain_text(done)
+    await flow.close()
+
+    flow = await open_and_take("environment", "environment")
+    await flow.submit()
+    await flow.shows(text(f"{step}.custom.title"))
+    assert not await tab.raw_texts()
+    await flow.submit()
+    await expect(flow.abort).to_contain_text(done)
+    assert not await tab.raw_texts()
+    await flow.close()
