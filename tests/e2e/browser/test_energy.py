@@ -1,4 +1,8 @@
-"""The Energy dashboard, set up as docs/energy.md says: a day's bars are what the simulator charged, once."""
+"""The Energy dashboard, set up as docs/energy.md says, with the history and with the sensor.
+
+The bars of a day are what the simulator charged, once. Those of the sensor come as the hours pass. That its
+statistics count each kWh once is tried in tests/test_histories.py.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -50,6 +54,21 @@ async def test_the_bars_of_a_day_are_what_the_car_charged(
         await asyncio.sleep(0.5)
         bars = await energy.bars(card)
     assert bars == {name: pytest.approx(wanted, abs=0.01)}
+
+
+@pytest.mark.parametrize("language", ["en"], indirect=True)
+async def test_the_sensor_is_found_by_the_car_and_suits_the_dashboard(
+    installation: Installation, energy: EnergyPages, tab: Frontend
+) -> None:
+    """Until five minutes of statistics are over, the settings say that there are none yet."""
+    await energy.add_device(f"{installation.car['brand']} {installation.car['model']}")
+    await energy.choose(tab.text("entity.sensor.energy_total.name"))
+    async with await installation.home.api.websocket() as socket:
+        (device,) = (await socket.call("energy/get_prefs"))["device_consumption"]
+        (problems,) = (await socket.call("energy/validate"))["device_consumption"]
+    assert device["stat_consumption"].startswith("sensor.")
+    assert device["stat_consumption"].endswith("_energy_total")
+    assert {problem["type"] for problem in problems} <= {"statistics_not_defined"}
 
 
 async def until_imported(installation: Installation, name: str) -> None:
