@@ -17,7 +17,7 @@ from custom_components.jedlix.state.departure_times import (
     DepartureTimes,
     Refusal,
     departure_times,
-    read_time,
+    in_words,
     with_times,
 )
 
@@ -59,7 +59,7 @@ RECOGNIZED: Final[tuple[tuple[object, dict[tuple[int, ...], str]], ...]] = (
     ({"DepartureTime": "07:30:00"}, {ALL_DAYS: "07:30:00"}),
     ({"ready_by": "07:30:00.0000000"}, {ALL_DAYS: "07:30:00"}),
     ({"default": "07:30"}, {ALL_DAYS: "07:30:00"}),
-    ({"everyDay": "07:30"}, {ALL_DAYS: "07:30:00"}),
+    ({"everyDay": "07:30", "notes": ["a"]}, {ALL_DAYS: "07:30:00"}),
     ({"hour": 7, "minute": 30}, {ALL_DAYS: "07:30:00"}),
     ({"time": {"hours": 7, "minutes": 30, "seconds": 0}}, {ALL_DAYS: "07:30:00"}),
     ({"schedule": {"hour": 0, "minute": 0}}, {ALL_DAYS: "00:00:00"}),
@@ -76,6 +76,7 @@ RECOGNIZED: Final[tuple[tuple[object, dict[tuple[int, ...], str]], ...]] = (
     ({"friday": {"hour": 7, "minute": 30}}, {FR: "07:30:00"}),
     ({"friday": {"departureTime": {"hour": 7, "minute": 30}, "smart": True}}, {FR: "07:30:00"}),
     ({"home": {"monday": "07:30", "tuesday": "08:00"}}, {MO: "07:30:00", TU: "08:00:00"}),
+    ({"monday": "07:30", "id": 12}, {MO: "07:30:00"}),
     ({"departureTimes": {"monday": "07:30"}, "version": 3}, {MO: "07:30:00"}),
     ({"weekdays": {"monday": "07:30"}}, {MO: "07:30:00"}),
     ({"time": {"monday": "07:30"}}, {MO: "07:30:00"}),
@@ -167,6 +168,9 @@ REFUSED: Final[tuple[object, ...]] = (
     [{"daysOfWeek": [], "time": "07:30"}],
     [{"daysOfWeek": "monday,tuesday", "time": "07:30"}],
     [{"daysOfWeek": None, "time": "07:30"}],
+    [{"day": "monday", "hour": 7, "minute": 30}],
+    {"time": "07:30", "weekend": None},
+    {"week": {"time": "07:30"}, "others": [{"holidays": []}]},
     [{"time": "07:30"}],
     [{"day": "monday", "days": ["monday"], "time": "07:30"}],
     {"2026-01-01": {"time": "07:30"}},
@@ -322,6 +326,20 @@ def test_the_zone_of_the_departure_times_comes_before_that_of_the_settings() -> 
     assert departure_times(settings).zones == ("Europe/Paris", "Europe/Amsterdam")
 
 
+@pytest.mark.parametrize(
+    ("days", "text"),
+    [
+        ((0,), "monday"),
+        ((5, 6), "saturday_sunday"),
+        ((0, 1, 2, 3, 4), "monday_to_friday"),
+        ((0, 2, 3, 4, 6), "monday_wednesday_to_friday_sunday"),
+        (ALL_DAYS, "monday_to_sunday"),
+    ],
+)
+def test_weekdays_in_words(days: tuple[int, ...], text: str) -> None:
+    assert in_words(days) == text
+
+
 # -- the next departure ------------------------------------------------------------------------------------
 
 ZONE: Final = ZoneInfo("Europe/Amsterdam")
@@ -396,7 +414,18 @@ def test_the_next_departure_is_the_first_minute_that_shows_one(
 # -- anything ----------------------------------------------------------------------------------------------
 
 KEYS: Final = st.sampled_from(
-    [*WEEKDAYS, "mon", "time", "day", "days", "daysOfWeek", "enabled", "departureTime", "zone", "x"]
+    [
+        *WEEKDAYS,
+        "mon",
+        "time",
+        "day",
+        "daysOfWeek",
+        "enabled",
+        "departureTime",
+        "x",
+        "hour",
+        "minute",
+    ]
 )
 VALUES: Final = st.recursive(
     st.none()
@@ -419,9 +448,12 @@ def test_whatever_comes_every_time_is_explained_and_written_alone(value: Any) ->
     before = dict(leaves(settings.raw))
     if found.departures:
         like = {path for path, leaf in before.items() if isinstance(leaf, str) and ":" in leaf}
-        assert like == {item.path for item in found.departures}
+        numbers = {path for path in before if path[-1] in {"hour", "minute"}}
+        written = {item.path for item in found.departures}
+        assert like | {path[:-1] for path in numbers} == written
     for departure in found.departures:
         after = dict(leaves(with_times(settings, {departure.path: time(5, 5)})))
-        assert {path for path in before if after[path] != before[path]} == {departure.path}
-        assert read_time(after[departure.path]) == time(5, 5)
+        assert after.keys() == before.keys()
+        changed = {path for path in before if after[path] != before[path]}
+        assert {path[: len(departure.path)] for path in changed} <= {departure.path}
         assert isinstance(departure, Departure)

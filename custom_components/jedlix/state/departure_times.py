@@ -76,12 +76,14 @@ class Departure:
     """One time in the settings: its weekdays, in order, and where it stands.
 
     `is_active`: no flag beside it says that it is switched off.
+    `names_days`: the settings name its weekdays. Else it is the only time, for all days.
     """
 
     days: tuple[int, ...]
     path: Path
     at: time
     is_active: bool = True
+    names_days: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,8 @@ def departure_times(settings: ChargeSettings | None) -> DepartureTimes:
     try:
         departures = tuple(_departures(data, (key,)))
         _explain_all(data, key, (key,), {item.path for item in departures})
+        if not all(item.names_days for item in departures):
+            _check_no_days(data)
     except _NotRecognizedError:
         return DepartureTimes(refusal=Refusal.NOT_RECOGNIZED)
     if not departures:
@@ -228,36 +232,32 @@ def _departures(data: object, path: Path) -> Sequence[Departure]:
     if len(shapes) != 1:
         raise _NotRecognizedError
     [(key, found)] = shapes.items()
-    if _has_other_meaning(key, is_of_all=any(item.days == ALL_DAYS for item in found)):
+    if not _OTHER_MEANING.isdisjoint(words_of(key)):
         raise _NotRecognizedError
     return _inactive_where_off(found, data)
-
-
-def _has_other_meaning(key: str, *, is_of_all: bool) -> bool:
-    """Return whether the key of times says that they are no departures, or not those of all days."""
-    name = plain(key)
-    return not _OTHER_MEANING.isdisjoint(words_of(key)) or (
-        is_of_all
-        and name not in _ALL_DAYS_KEYS
-        and (name.isdigit() or "day" in name or "weekend" in name)
-    )
 
 
 def _of_shape(data: object, path: Path) -> Sequence[Departure] | None:
     """Return the departures of one of the shapes, None where it is none of them."""
     if (at := read_time(data)) is not None:
-        return [Departure(ALL_DAYS, path, at)]
-    if isinstance(data, list):
-        is_by_day = any(isinstance(item, dict) and _keys_in(item, _DAY_KEYS) for item in data)
-        return [*_of_items(data, path)] if is_by_day else None
-    if not isinstance(data, dict):
-        return None
+        return [Departure(ALL_DAYS, path, at, names_days=False)]
+    if isinstance(data, dict):
+        return _of_object(data, path)
+    if isinstance(data, list) and any(
+        isinstance(item, dict) and _keys_in(item, _DAY_KEYS) for item in data
+    ):
+        return [*_of_items(data, path)]
+    return None
+
+
+def _of_object(data: dict[str, Any], path: Path) -> Sequence[Departure] | None:
     times = [key for key in _keys_in(data, _TIME_KEYS) if read_time(data[key]) is not None]
     if times and _keys_in(data, _DAY_KEYS):
         return [*_of_group(data, path)]
     days = {key: day for key in data if (day := _weekday(key)) is not None}
     if not days:
-        return [*_of_item(data, path, ALL_DAYS)] if times else None
+        found = [*_of_item(data, path, ALL_DAYS)] if times else None
+        return found and [replace(item, names_days=False) for item in found]
     if len(set(days.values())) < len(days):
         raise _NotRecognizedError
     found = [
@@ -291,6 +291,8 @@ def _of_items(items: Sequence[object], path: Path) -> Iterator[Departure]:
 
 def _of_group(item: dict[str, object], path: Path) -> Iterator[Departure]:
     rest = {key: value for key, value in item.items() if plain(key) not in _DAY_KEYS}
+    if read_time(rest) is not None:
+        raise _NotRecognizedError  # hour and minute beside the days: not seen, and no value of its own
     yield from _of_item(rest, path, _days_of(item))
 
 
@@ -332,19 +334,30 @@ def _explain_all(value: object, key: str, path: Path, explained: set[Path]) -> N
         return
     if _LIKE_A_TIME.search(key):
         raise _NotRecognizedError
-    match value:
-        case dict():
-            for name, item in value.items():
-                _explain_all(item, name, (*path, name), explained)
-        case list():
-            for index, item in enumerate(value):
-                _explain_all(item, key, (*path, index), explained)
-        case str() if _LIKE_A_TIME.search(value):
-            raise _NotRecognizedError
-        case bool():
-            return
-        case int() | float() if _KEY_OF_A_TIME.search(plain(key)):
-            raise _NotRecognizedError
+    if isinstance(value, dict):
+        for name, item in value.items():
+            _explain_all(item, name, (*path, name), explained)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            _explain_all(item, key, (*path, index), explained)
+    elif (isinstance(value, str) and _LIKE_A_TIME.search(value)) or (
+        type(value) in {int, float} and _KEY_OF_A_TIME.search(plain(key))
+    ):
+        raise _NotRecognizedError
+
+
+def _check_no_days(data: object) -> None:
+    """Check that no key beside a time for all days says something of days."""
+    if isinstance(data, list):
+        for item in data:
+            _check_no_days(item)
+    elif isinstance(data, dict):
+        for key, value in data.items():
+            name = plain(key)
+            is_of_days = name.isdigit() or "day" in name or "weekend" in name
+            if is_of_days and name not in _ALL_DAYS_KEYS:
+                raise _NotRecognizedError
+            _check_no_days(value)
 
 
 def _is_off(data: object) -> bool:
