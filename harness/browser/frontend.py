@@ -113,6 +113,8 @@ class Frontend:
         context.set_default_timeout(PATIENCE * 1000)
         # Home Assistant would fetch the pictures of all other brands from the internet.
         await context.route("**/api/brands/**", _brand)
+        # So would the picker of cards, for its examples.
+        await context.route("**/stub_config/**", _brand)
         return cls(api, context, await context.new_page(), language)
 
     async def close(self) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..command_line import FAILURES
 from ..config_entries import add_jedlix, entries, remove_all, set_options
-from ..entities import find, our_devices, our_entities
+from ..entities import find, our_entities
 from ..flows import FlowFailed
 from ..home import Home, log_errors
 from ..home_api import PASSWORD, USERNAME
@@ -199,8 +199,9 @@ class Demo:
         _, car, _ = _choose(await simulator.truth())
         if simulator.is_ours:  # so that there is something to charge
             await simulator.telemetry(car["id"], battery_level=LEVEL_AFTERWARDS)
-        devices, entities = await our_devices(socket), await our_entities(socket)
-        await make_dashboard(socket, devices, entities, first=car["id"], simulator=simulator.url)
+        await make_dashboard(socket)
+        first_page = {"default_panel": URL_PATH}
+        await socket.call("frontend/set_system_data", key="core", value=first_page)
         minutes = self._options.minutes
         until = "Ctrl-C stops everything." if minutes is None else f"Stops after {minutes:g} min."
         self._screen.heading("It stays open for you")

@@ -7,6 +7,7 @@ from typing import Any
 
 from playwright.async_api import Browser, ViewportSize, expect
 
+from ..browser.dashboards import add_dashboard, car_card
 from ..browser.frontend import VIEWPORT, Frontend, tokens
 from ..browser.pages import (
     AutomationEditor,
@@ -36,7 +37,8 @@ GRAPH_HOURS = 0.03
 PATIENCE = 120.0
 REFRESH_TIME = 2.0
 """Seconds in which Home Assistant refreshes the car."""
-TWO_COLUMNS: ViewportSize = {"width": 1000, "height": 1080}
+WIDE: ViewportSize = {"width": 1500, "height": 980}
+PHONE: ViewportSize = {"width": 390, "height": 844}
 
 
 class Album:
@@ -163,25 +165,26 @@ class Album:
         await picture(tab.page, self._path("energy"), await pages.show_yesterday())
 
     async def _car(self, tab: Frontend, socket: WebSocket, car: dict[str, Any]) -> None:
-        devices, entities = await our_devices(socket), await our_entities(socket)
-        await make_dashboard(
-            socket,
-            devices,
-            entities,
-            first=car["id"],
-            simulator=self._simulator.url,
-            hours=GRAPH_HOURS,
-        )
-        device = next(device for device in devices if device.is_for(car["id"]))
+        """Show the page of the car, and the three clicks to the dashboard with what they make."""
+        device = next(it for it in await our_devices(socket) if it.is_for(car["id"]))
+
+        async def offered() -> None:
+            await picture(tab.page, self._path("dashboard-add"))
+
+        await add_dashboard(tab, offered)
+        # The evening took a minute only.
+        await make_dashboard(socket, hours=GRAPH_HOURS)
         for dark in (False, True):
             await tab.page.emulate_media(color_scheme="dark" if dark else "light")
             page = await open_device(tab, device.device_id)
             await expect(page).to_contain_text(tab.text("entity.sensor.session.state.smart"))
             await picture(tab.page, self._path("device", dark=dark))
-            await tab.page.set_viewport_size(TWO_COLUMNS)
-            await tab.go(f"/{URL_PATH}")
-            await tab.page.locator("hui-tile-card").first.wait_for()
-            await picture(tab.page, self._path("dashboard", dark=dark))
+            for name, viewport in (("dashboard", WIDE), ("dashboard-phone", PHONE)):
+                await tab.page.set_viewport_size(viewport)
+                await tab.go(f"/{URL_PATH}")
+                await car_card(tab).wait_for()
+                await tab.page.locator("jedlix-sessions-card li").first.wait_for()
+                await picture(tab.page, self._path(name, dark=dark))
             await tab.page.set_viewport_size(VIEWPORT)
         await tab.page.emulate_media(color_scheme="light")
 

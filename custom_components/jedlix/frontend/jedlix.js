@@ -520,7 +520,7 @@ class JedlixCarCard extends JedlixCard {
     if (!id || !this.hass.states[id]) return undefined;
     const state = this.known(`switch.${key}`);
     return html`<button class="toggle ${key === "boost" ? "boost" : "smart"}" type="button" data-toggle="${id}"
-      aria-pressed="${state?.state === "on"}" aria-disabled="${!state}" title="${state ? label : reason}">
+      aria-pressed="${String(state?.state === "on")}" aria-disabled="${String(!state)}" title="${state ? label : reason}">
       <ha-icon icon="${icon}"></ha-icon><span>${label}</span></button>`;
   }
 
@@ -579,7 +579,7 @@ class JedlixCarCard extends JedlixCard {
     ].filter(Boolean);
     const boost = this.toggle("boost", "mdi:rocket-launch", t("boost"), t("boost_needs_session"));
     const smart = this.toggle("smart_charging", paused ? "mdi:leaf-off" : "mdi:leaf", t("smart_charging"), t("unreachable"));
-    return html`<ha-card class="car" data-mood="${mood}" data-charging="${charging}">
+    return html`<ha-card class="car" data-mood="${mood}" data-charging="${String(charging)}">
       <div class="glow"></div>
       <div class="top"><h2>${config.name || nameOf(device)}</h2>
         ${mood !== "trouble" && chip && html`<span class="chip"><ha-icon icon="${chip[1]}"></ha-icon>${t(`chip_${chip[0]}`)}</span>`}</div>
