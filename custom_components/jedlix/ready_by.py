@@ -16,7 +16,7 @@ from homeassistant.util import dt as dt_util
 
 from .entity import FleetEntity, JedlixEntityDescription
 from .fleet import FleetMember
-from .state.departure_times import READY_BY, departure_times
+from .state.departure_times import READY_BY, DepartureTimes, departure_times
 from .state.snapshot import VehicleSnapshot
 
 
@@ -53,6 +53,7 @@ class ReadyBySensor(FleetEntity[VehicleSnapshot], SensorEntity):
     _next: datetime | None = None
     _zone: tzinfo | None = None
     _zones: tuple[str, ...] = ()
+    _times = DepartureTimes()
     _timer: CALLBACK_TYPE | None = None
 
     @property
@@ -72,8 +73,12 @@ class ReadyBySensor(FleetEntity[VehicleSnapshot], SensorEntity):
     @callback
     def _member_changed(self, member: FleetMember | None) -> None:
         super()._member_changed(member)
-        # Reading a time zone may wait for the disk.
-        self.async_schedule_update_ha_state(force_refresh=True)
+        times = departure_times(self._member.settings)
+        if times.zones != self._zones:
+            # Reading a time zone may wait for the disk.
+            self.async_schedule_update_ha_state(force_refresh=True)
+        elif times != self._times:
+            self._go_on()
 
     async def async_update(self) -> None:
         """Read the time zone that the settings name, else that of Home Assistant, and compute the moment."""
@@ -85,15 +90,14 @@ class ReadyBySensor(FleetEntity[VehicleSnapshot], SensorEntity):
     @callback
     def _compute(self) -> None:
         self._stop_timer()
-        times = departure_times(self._member.settings)
+        self._times = departure_times(self._member.settings)
         zone = self._zone or dt_util.get_default_time_zone()
-        self._next = times.next_after(dt_util.utcnow(), zone)
+        self._next = self._times.next_after(dt_util.utcnow(), zone)
         if self._next is not None:
-            self._timer = async_track_point_in_utc_time(self.hass, self._passed, self._next)
+            self._timer = async_track_point_in_utc_time(self.hass, self._go_on, self._next)
 
     @callback
-    def _passed(self, _now: datetime) -> None:
-        self._timer = None
+    def _go_on(self, _now: datetime | None = None) -> None:
         self._compute()
         self.async_write_ha_state()
 

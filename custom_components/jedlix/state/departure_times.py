@@ -10,8 +10,11 @@ import copy
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta, tzinfo
 from enum import StrEnum
+from functools import lru_cache
 import re
 from typing import Any, Final
+
+import orjson
 
 from ..api import ChargeSettings
 from ..api.reading import Fields, Json, plain, words_of
@@ -129,8 +132,15 @@ def departure_times(settings: ChargeSettings | None) -> DepartureTimes:
     """
     if settings is None:
         return DepartureTimes(refusal=Refusal.ABSENT)
-    key = Fields(dict(settings.raw)).key_of("departuretimes")
-    if key is None or (data := settings.raw[key]) is None:
+    return _of_settings(orjson.dumps(settings.raw))
+
+
+# Entities ask with each change of a car, and settings change rarely.
+@lru_cache(maxsize=2048)
+def _of_settings(written: bytes) -> DepartureTimes:
+    raw = orjson.loads(written)
+    key = Fields(raw).key_of("departuretimes")
+    if key is None or (data := raw[key]) is None:
         return DepartureTimes(refusal=Refusal.ABSENT)
     if data in ({}, []):
         return DepartureTimes(refusal=Refusal.EMPTY)
@@ -143,10 +153,7 @@ def departure_times(settings: ChargeSettings | None) -> DepartureTimes:
         return DepartureTimes(refusal=Refusal.NOT_RECOGNIZED)
     if not departures:
         return DepartureTimes(refusal=Refusal.EMPTY)
-    zones = [
-        *_zones(data),
-        *(name for other, value in settings.raw.items() for name in _zone(other, value)),
-    ]
+    zones = [*_zones(data), *(name for other in raw for name in _zone(other, raw[other]))]
     return DepartureTimes(departures, tuple(dict.fromkeys(zones)))
 
 

@@ -6,6 +6,7 @@ A flag is offered where exactly one boolean of the settings says so.
 
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import lru_cache
 import re
 from typing import Final
 
@@ -75,5 +76,6 @@ def with_flag(settings: ChargeSettings, which: Flag, *, enabled: bool) -> dict[s
     return dict(raw) if key is None else {**raw, key: enabled}
 
 
-def _meanings(key: str) -> set[Flag]:
-    return {flag for flag, meaning in _MEANING.items() if meaning.search(plain(key))}
+@lru_cache(maxsize=512)
+def _meanings(key: str) -> frozenset[Flag]:
+    return frozenset(flag for flag, meaning in _MEANING.items() if meaning.search(plain(key)))
