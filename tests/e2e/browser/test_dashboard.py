@@ -136,17 +136,21 @@ SHOW: Final = """([states, card]) => {
   element.setConfig({device_id: card ?? deviceId, show_month: false});
   document.body.append(element);
   element.hass = shown;
-  return new Promise(resolve => setTimeout(() => {
-    const root = element.shadowRoot;
-    const text = part => root.querySelector(part)?.textContent.trim() ?? null;
-    resolve({
-      mood: root.querySelector('ha-card').dataset.mood ?? null,
-      sentence: text('.sentence'), chip: text('.chip'), level: text('.level'), notes: text('.notes'),
-      meter: root.querySelector('[role=img]')?.ariaLabel ?? null,
-      buttons: [...root.querySelectorAll('button.toggle')].map(b => [b.ariaPressed, b.ariaDisabled].join()),
-    });
-    element.remove();
-  }, 50));
+  return new Promise(resolve => {
+    const timer = setInterval(() => {
+      const root = element.shadowRoot;
+      if (!root.querySelector('.sentence')) return;  // its texts come first
+      const text = part => root.querySelector(part)?.textContent.trim() ?? null;
+      resolve({
+        mood: root.querySelector('ha-card').dataset.mood ?? null,
+        sentence: text('.sentence'), chip: text('.chip'), level: text('.level'), notes: text('.notes'),
+        meter: root.querySelector('[role=img]')?.ariaLabel ?? null,
+        buttons: [...root.querySelectorAll('button.toggle')].map(b => [b.ariaPressed, b.ariaDisabled].join()),
+      });
+      element.remove();
+      clearInterval(timer);
+    }, 20);
+  });
 }"""
 CHARGING: Final = {
     "sensor.charge_state": "charging",
