@@ -51,6 +51,8 @@ _LOGGER = logging.getLogger(__name__)
 
 # How long set-up waits for the first refresh of all users, in seconds. The rest goes on in the background.
 FIRST_REFRESH_TIMEOUT: Final = 10.0
+# The financials of a user are read after the cars and the sessions.
+_CALLS_PER_FINANCIALS: Final = 3
 # When a poll that failed is tried again, in seconds.
 _RETRY_INTERVAL: Final = 60.0
 # How often is polled while the credentials are refused, in seconds.
@@ -276,15 +278,17 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         users |= review.users
         self.known.lists_tenant = sessions is not None
         self.known.wait_after_gaps()
+        reviewed = self._financials.take_review(users, self.now())
         due = self._schedule.take_due(
             users,
             with_news=users_with_new_sessions(users, sessions or {})
             | review.corrected.keys()
+            | reviewed
             | {user_id for user_id in users if self._financials.is_due(users[user_id], self.now())},
             lists_tenant=self._names_all_sessions(),
             minutes=(minutes := self._interval / timedelta(minutes=1)),
             quick_minutes=1 if self.quick_poll.is_wanted else minutes,
-            other_calls=review.calls,
+            other_calls=review.calls + _CALLS_PER_FINANCIALS * len(reviewed),
         )
         failures = await self._refresh_users(due, review.corrected | (sessions or {}), named)
         if sessions is not None and self._store.tenant_read_at is not None:

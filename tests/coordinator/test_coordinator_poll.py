@@ -277,6 +277,28 @@ async def test_in_a_fleet_a_correction_of_days_ago_and_a_deletion_are_found_with
     assert (differences[0], differences[-1]) == (pytest.approx(1.0), pytest.approx(1.0 - 5.0))
 
 
+async def test_a_correction_in_the_financials_is_found_within_a_day(
+    hass: HomeAssistant, start_simulator: StartSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sim = await start_simulator(faults={"kind": "figures_only_in_financials"})
+    clock = Clock(monkeypatch, sim)
+    begin = clock.now() - timedelta(days=1)
+    session = add_session(sim, begin, begin + timedelta(hours=2), energy_kwh=5.0)
+    entry = await set_up_with_rare_polls(hass, sim)
+    for _ in range(2):
+        await poll(hass, entry)
+    total = float(car_state(hass, sim, "sensor.energy_total").state)
+    session.energy_kwh = 6.0
+    clock.go_on(timedelta(hours=21))
+    calls = mark(sim)
+    await poll(hass, entry)
+    assert float(car_state(hass, sim, "sensor.energy_total").state) == pytest.approx(total + 1.0)
+    assert len([path for path in calls() if "financials" in path]) == 1
+    calls = mark(sim)
+    await poll(hass, entry)
+    assert not [path for path in calls() if "financials" in path]
+
+
 @pytest.mark.parametrize("seed", [1, 2, 3])
 async def test_each_session_is_published_once_through_all_the_noise(
     hass: HomeAssistant, start_simulator: StartSimulator, callback_url: str, seed: int

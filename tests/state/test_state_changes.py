@@ -316,6 +316,9 @@ def test_sessions_from_before_anything_was_known_settle_in_silence() -> None:
     answers = (Answer(0, [car()], [old]), Answer(2, [car()], [corrected]))
     (settled,) = changes_of_last(*answers)
     assert (settled.type.value, settled.details["corrected"]) == ("session_settled", True)
+    for less in (replace(old, energy_kwh=None), old):
+        answers = (Answer(0, [car()], [less]), Answer(2, [car()], [replace(old, cost=1.0)]))
+        assert changes_of_last(*answers) == []
 
 
 def test_a_deleted_session_settles_at_zero_and_again_when_it_comes_back() -> None:

@@ -1,5 +1,6 @@
 """Financials: asked for when a session has ended, and again until its figures are there, ever more rarely."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any, Final, cast
@@ -127,6 +128,55 @@ async def test_a_session_without_a_start_is_asked_for_over_two_days(client: Clie
     assert client.asked == [(at(1) - SETTLES_WITHIN, at(1))]
 
 
+def learned_from(client: Client, *answer: Session) -> Financials:
+    """Return the financials of a tenant that gives this answer."""
+    client.answer = answer
+    return financials_of(client, {"financials": Experience(answered_at=NOON)})
+
+
+async def test_what_they_corrected_is_seen_within_a_day(client: Client) -> None:
+    listed = session(energy_kwh=5.0)
+    financials = learned_from(client, Session(id="s", cost=1.0, savings=0.5))
+    user = await financials.complete(user_with(listed), at(1))
+    client.answer = (Session(id="s", cost=1.5),)
+    for hours, is_due in ((19, False), (21, True), (22, False)):
+        now = at(60 * hours)
+        assert financials.take_review({"user": user, "other": user_with()}, now) == (
+            {"user"} if is_due else set()
+        )
+        user = await financials.complete(user, now)
+    (car,) = user.vehicles.values()
+    assert car.ledger.sessions["s"] == replace(listed, cost=1.5, savings=0.5)
+    assert client.asked == [(at(-60), at(1)), (at(-60), at(60 * 21))]
+
+
+async def test_one_user_is_reviewed_at_each_poll_who_was_asked_longest_ago(client: Client) -> None:
+    financials = learned_from(client, Session(id="s", cost=1.0, savings=0.5))
+    users = {}
+    for minute in range(3):
+        user = replace(user_with(session(energy_kwh=5.0)), user_id=f"u{minute}")
+        users[user.user_id] = await financials.complete(user, at(minute))
+    reviewed = []
+    for minute in range(4):
+        due = financials.take_review(users, at(60 * 21 + minute))
+        reviewed.append(due)
+        for user in users.values():
+            await financials.complete(user, at(60 * 21 + minute))
+    assert reviewed == [{"u0"}, {"u1"}, {"u2"}, set()]
+
+
+async def test_sessions_of_before_the_set_up_are_completed_by_a_review(client: Client) -> None:
+    days = 60 * 24
+    users = {"user": user_with(session(end=-4 * days, start=-5 * days, energy_kwh=5.0))}
+    financials = learned_from(client, Session(id="s", cost=1.0, savings=0.5))
+    assert not financials.is_due(users["user"], at(1))
+    assert financials.take_review(users, at(1)) == {"user"}
+    user = await financials.complete(users["user"], at(1))
+    assert client.asked == [(at(-5 * days), at(1))]
+    assert user.vehicles["car"].ledger.sessions["s"].cost == 1.0
+    assert financials_of(client).take_review(users, at(1)) == set()  # it has never answered
+
+
 @pytest.mark.parametrize(
     ("error", "refusals"), [(ConnectionFailed("away"), 0), (NotFound("no such call"), 1)]
 )
@@ -150,3 +200,4 @@ async def test_a_tenant_that_does_not_offer_them_is_not_asked(client: Client) ->
     )
     financials = financials_of(client, {"financials": for_good})
     assert not financials.is_due(user_with(session()), at(1))
+    assert financials.take_review({"user": user_with(session())}, at(1)) == set()

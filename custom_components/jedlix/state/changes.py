@@ -218,23 +218,22 @@ def _session_changes(
 def _settled_changes(old: VehicleSnapshot, new: VehicleSnapshot, now: datetime) -> Iterator[Change]:
     """Yield that figures of an ended session became known, were corrected, or went with the session.
 
-    Those of a session that ended before anything was known of the car, or of its figures, are not published.
+    Of a session that ended before anything was known of the car, or of its figures, only a correction is.
     """
     if old.ledger.has_same_sessions(new.ledger):
         return
     for session_id, session in new.ledger.sessions.items():
         before, figures = old.ledger.session(session_id), Figures.of(session)
-        if (ended_at := session.ended_at) is None or figures.is_empty:
-            continue
-        if before is None and (old.ledger.watched_since is None or ended_at <= old.known_since):
+        if (ended_at := session.ended_at) is None:
             continue
         had_ended = before is not None and before.ended_at is not None
-        known = Figures.of(before) if before is not None and had_ended else Figures()
-        if figures == known:
+        known = Figures() if before is None or not had_ended else Figures.of(before)
+        is_from_before = old.ledger.watched_since is None or ended_at <= old.known_since
+        corrected = figures.contradicts(known)
+        if figures in (known, Figures()) or (is_from_before and not corrected):
             continue
         at = None if had_ended else ended_at
         change = _session_change(ChangeType.SESSION_SETTLED, new, session, now, at)
-        corrected = figures.contradicts(known)
         yield replace(change, details={**change.details, "corrected": corrected})
     for session in old.ledger.deleted_in(new.ledger):
         if not Figures.of(session).is_empty:

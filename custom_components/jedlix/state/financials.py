@@ -1,12 +1,13 @@
 """Financials: when Jedlix is asked for the figures that its list of sessions leaves out, and how.
 
 They are documented for costs and savings; path and shape are assumed (A7). They are asked for when a session
-has ended, and again until they have all of its figures, ever more rarely, for two days.
+has ended, and again until they have all of its figures, ever more rarely, for two days. While the session is
+remembered, they are asked once a day whether they have been corrected.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 import logging
 from typing import Final
 
@@ -25,6 +26,9 @@ _SHORTEST: Final = timedelta(minutes=2)
 _LONGEST: Final = timedelta(hours=6)
 # How often they are asked for while a session runs, where the tenant has answered before.
 _RUNNING: Final = timedelta(minutes=15)
+# How long what they have is not asked for again.
+_REVIEW_INTERVAL: Final = timedelta(hours=20)
+_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 
 class Financials:
@@ -35,6 +39,7 @@ class Financials:
         self._client = client
         self._offered = offered
         self._asked_at: dict[str, datetime] = {}
+        self._reviewed: str | None = None
 
     def is_due(self, user: UserSnapshot, now: datetime) -> bool:
         """Return whether to ask for a user's financials now."""
@@ -45,13 +50,29 @@ class Financials:
         asked_at = self._asked_at.get(user.user_id)
         return interval is not None and (asked_at is None or now - asked_at >= interval)
 
+    def take_review(self, users: Mapping[str, UserSnapshot], now: datetime) -> set[str]:
+        """Return the user whose financials to read again, at most one: who was asked longest ago."""
+        self._reviewed = None
+        if not self._offered.is_offered(_CALL) or not self._offered.has_answered(_CALL):
+            return set()
+        asked_at = {
+            user_id: self._asked_at.get(user_id, _LONG_AGO)
+            for user_id, user in users.items()
+            if any(_listed_without_figures(user))
+        }
+        first = min(asked_at, key=asked_at.__getitem__, default=None)
+        if first is None or now - asked_at[first] < _REVIEW_INTERVAL:
+            return set()
+        self._reviewed = first
+        return {first}
+
     async def complete(self, user: UserSnapshot, now: datetime) -> UserSnapshot:
         """Return a user with the figures that the financials have, where it is time to ask for them."""
-        if not self.is_due(user, now):
+        if user.user_id != self._reviewed and not self.is_due(user, now):
             return user
         self._asked_at[user.user_id] = now
         starts = [
-            item.started_at for item in self._lacking(user, now) if item.started_at is not None
+            item.started_at for item in _listed_without_figures(user) if item.started_at is not None
         ]
         try:
             sessions = await self._client.financials(
@@ -83,6 +104,16 @@ class Financials:
                 )
                 if may_settle and not Figures.of(session).is_complete:
                     yield session
+
+
+def _listed_without_figures(user: UserSnapshot) -> Iterator[Session]:
+    """Yield the remembered sessions whose figures Jedlix's list leaves out."""
+    return (
+        session
+        for car in user.vehicles.values()
+        for session in car.ledger.listed.values()
+        if None in (session.energy_kwh, session.cost, session.savings)
+    )
 
 
 def _interval(session: Session, now: datetime) -> timedelta:
