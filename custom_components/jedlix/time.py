@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import time
-from functools import partial
+from functools import cache, partial
 from typing import Final, override
 
 from homeassistant.components.time import TimeEntity, TimeEntityDescription
@@ -44,15 +44,19 @@ ON_DAYS: Final = replace(ON_ALL_DAYS, key="ready_by_days")
 def _descriptions_of(car: VehicleSnapshot) -> Iterator[ReadyByDescription]:
     """Yield one description for each time that the car's settings hold."""
     for departure in departure_times(car.settings).departures:
-        days = departure.days
-        kind = ON_ALL_DAYS if days == ALL_DAYS else ON_DAYS
-        yield replace(
-            kind,
-            translation_key=kind.key,
-            key=READY_BY if days == ALL_DAYS else f"{READY_BY}_{in_words(days)}",
-            days=days,
-            exists_fn=lambda car, days=days: _departure(car, days) is not None,  # type: ignore[misc]
-        )
+        yield _description(departure.days)
+
+
+@cache
+def _description(days: tuple[int, ...]) -> ReadyByDescription:
+    kind = ON_ALL_DAYS if days == ALL_DAYS else ON_DAYS
+    return replace(
+        kind,
+        translation_key=kind.key,
+        key=READY_BY if days == ALL_DAYS else f"{READY_BY}_{in_words(days)}",
+        days=days,
+        exists_fn=lambda car: _departure(car, days) is not None,
+    )
 
 
 async def async_setup_entry(

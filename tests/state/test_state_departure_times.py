@@ -308,6 +308,7 @@ def test_a_time_loses_its_seconds_and_fraction_only_as_digits() -> None:
         ({"items": [{"day": "monday", "time": "07:30", "active": False}]}, set()),
         ({"time": "07:30", "enabled": False}, set()),
         ({"time": "07:30", "enabled": None, "smart": False}, {ALL_DAYS}),
+        ({"week": {"hour": 7, "minute": 30}}, {ALL_DAYS}),
     ],
 )
 def test_a_time_that_is_switched_off_is_no_departure(
