@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 import json
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
-CONFIGURATION = """\
+TIME_ZONE = ZoneInfo("Europe/Amsterdam")
+CONFIGURATION = f"""\
 # Written by harness/config_folder.py for one run.
 homeassistant:
   name: Home
@@ -14,7 +16,7 @@ homeassistant:
   latitude: 52.0907
   longitude: 5.1214
   elevation: 5
-  time_zone: Europe/Amsterdam
+  time_zone: {TIME_ZONE}
   unit_system: metric
 
 history:

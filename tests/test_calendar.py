@@ -207,23 +207,24 @@ async def test_the_end_of_a_running_session_moves_on_until_it_ends(
 async def test_the_recorder_keeps_no_address(
     hass: HomeAssistant, sim: Simulator, clock: Clock
 ) -> None:
-    """The state has the address of the running session once the calendar was looked at."""
+    """The calendar shows the address of the running session, its state the name of the place."""
     (home,) = sim.world.users[sim.user_ids[0]].locations
     entry = make_entry(sim, None)
     await set_up(hass, entry)
+    changes = async_capture_events(hass, EVENT_STATE_CHANGED)
     sim.plug(sim.vehicle_ids[0])
     await entry.runtime_data.coordinator.async_refresh()
-    changes = async_capture_events(hass, EVENT_STATE_CHANGED)
-    await events(hass, clock.now() - DAY, clock.now() + DAY)
+    now = clock.now()
+    (event,) = await events(hass, now - timedelta(minutes=1), now + timedelta(minutes=1))
+    assert event["location"] == f"{home.street} {home.house_number}, {home.city}"
     await async_update_entity(hass, CALENDAR)
     state = hass.states.get(CALENDAR)
     assert state is not None
-    assert state.attributes["location"] == f"{home.street} {home.house_number}, {home.city}"
-    (change,) = [event for event in changes if event.data["entity_id"] == CALENDAR]
-    recorded = StateAttributes.shared_attrs_bytes_from_event(change, None).decode()
-    assert "message" in recorded
-    assert "location" not in recorded
-    assert home.street not in recorded
+    assert state.attributes["location"] == home.city
+    for change in changes:
+        recorded = StateAttributes.shared_attrs_bytes_from_event(change, None).decode()
+        assert home.street not in recorded
+    assert CALENDAR in [change.data["entity_id"] for change in changes]
 
 
 def end_shown(hass: HomeAssistant) -> datetime:

@@ -1,6 +1,7 @@
 """The chaos run's judgement: what it promises, what it calls wrong, and how it is put to the proof."""
 
 from dataclasses import replace
+from datetime import datetime
 import json
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,16 @@ from harness.chaos.contents import Contents, starts_of
 from harness.chaos.deliveries import compare_deliveries
 from harness.chaos.falsifications import FALSIFICATIONS, SHORT
 from harness.chaos.falsify import AnchorGone, Falsification, Prepend, Replace, falsify
+from harness.chaos.final_states import expected_of_location
 from harness.chaos.promise import Promises
 from harness.chaos.provenance import Provenance, out_of_order
 from harness.chaos.recording import Line, Published
 from harness.chaos.timeline import RECOVERY, Life, Timeline, Trouble
 from harness.chaos.truth import Happened, Report, Sent, Session, Truth, seconds
 from harness.chaos.verdict import MUST_BE_0, Verdict
+from harness.config_folder import TIME_ZONE
 from harness.paths import INTEGRATION
+from simulator.tariffs import TARIFFS
 
 USER, CAR, SESSION, DEVICE, ENTRY = "u", "c", "s", "device", "entry"
 OTHER_FIGURES = {"push_delay_ms", "loop_blocked_ms", "tasks", "memory_growth_mb", "polls"}
@@ -410,3 +414,20 @@ def test_each_edit_finds_its_place(falsification: Falsification, tmp_path: Path)
 def test_an_edit_without_its_place_fails_loudly(edit: Prepend | Replace, tmp_path: Path) -> None:
     with pytest.raises(AnchorGone, match="a name: "):
         falsify(INTEGRATION, tmp_path, [Falsification(name="a name", edits=(edit,), figures=())])
+
+
+def test_the_price_that_a_location_must_show_is_read_out_of_its_tariffs() -> None:
+    night = datetime(
+        2026, 10, 25, 2, 40, tzinfo=TIME_ZONE
+    )  # a Sunday; clocks go back in 20 minutes
+    shown = {
+        name: [want.state for want in expected_of_location(tariff, night).values()]
+        for name, tariff in TARIFFS.items()
+        if tariff is not None and name in ("single", "high_low", "three_rates", "dynamic")
+    }
+    assert shown == {
+        "single": [0.3012, "standard", None],
+        "high_low": [0.3242, "off_peak", "2026-10-25T06:00:00+00:00"],
+        "three_rates": [0.3242, "off_peak", "2026-10-25T01:00:00+00:00"],
+        "dynamic": [None, "dynamic", None],
+    }

@@ -31,9 +31,10 @@ LEVEL: Final = "number.desired_battery_level"
 
 
 def device_names(hass: HomeAssistant, entry: MockConfigEntry) -> list[str]:
-    """Return the names of the devices, without that of the account."""
+    """Return the names of cars and chargers."""
     devices = dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
-    return sorted(device.name or "" for device in devices if device.name != entry.title)
+    names = (device.name or "" for device in devices)
+    return sorted(name for name in names if not name.startswith("Jedlix"))
 
 
 def charger_state(hass: HomeAssistant, sim: Simulator, key: str) -> str:

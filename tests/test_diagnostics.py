@@ -25,6 +25,7 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.jedlix.const import DOMAIN
 from simulator.app import Simulator
+from simulator.tariffs import TARIFFS
 from tests.deliveries import Home, deliver
 from tests.tools import WEBHOOK_ID, WEBHOOK_KEY, until
 
@@ -42,6 +43,8 @@ async def test_diagnostics_have_the_state_and_no_secret_person_or_place(
     assert whole["push"]["received"] >= 1
     assert [car["brand"] for car in whole["vehicles"]] == ["Tesla"]
     assert [charger["brand"] for charger in whole["chargers"]] == ["Easee"]
+    (priced,) = whole["priced_locations"]
+    assert (priced["tariff_types"], priced["intervals"]) == (["peak", "off_peak"], 3)
     written = json.dumps(whole)
     location = sim.world.users[sim.user_ids[0]].locations[0]
     for hidden in (
@@ -53,6 +56,7 @@ async def test_diagnostics_have_the_state_and_no_secret_person_or_place(
         sim.vehicle_ids[0],
         location.id,
         location.street,
+        location.city,
         str(location.latitude),
     ):
         assert hidden not in written
@@ -74,7 +78,15 @@ async def test_each_device_has_diagnostics_of_its_own(
     assert of["Tesla Model 3"]["link"]["is_connected"] is True
     assert of["Tesla Model 3"]["id"] == sim.vehicle_ids[0][:8]
     assert of["Easee Home"]["id"] == sim.world.users[sim.user_ids[0]].chargers[0].id[:8]
+    assert of["Jedlix Rotterdam"]["id"] == sim.world.users[sim.user_ids[0]].locations[0].id[:8]
+    assert of["Jedlix Rotterdam"]["unclear"] is None
     assert of["Jedlix"]["push"]["state"] == "waiting"
+    (location,) = sim.world.users[sim.user_ids[0]].locations
+    sim.set_tariff(location.id, TARIFFS["missing_day"])
+    await entry.runtime_data.coordinator.refresh_locations(sim.user_ids[0])
+    device = next(device for device in devices if device.name == "Jedlix Rotterdam")
+    unclear: Any = await get_diagnostics_for_device(hass, hass_client, entry, device)
+    assert unclear["unclear"] == "sunday is not whole"
 
 
 async def test_diagnostics_have_the_last_fifty_deliveries_with_their_verdicts(

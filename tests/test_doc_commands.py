@@ -36,7 +36,7 @@ PAGES: Final = {
 
 # -- the commands ------------------------------------------------------------------------------------------
 
-NO_COMMANDS: Final = {"json", "python", "text", "yaml"}
+NO_COMMANDS: Final = {"json", "python", "text", "yaml", "yml"}
 """Languages of code blocks; every other block holds commands."""
 BLOCK_OR_SPAN: Final = re.compile(
     r"^ *```([^`\n]*)\n(.*?)^ *```|`([^`\n]+)`", re.MULTILINE | re.DOTALL

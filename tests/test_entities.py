@@ -334,7 +334,7 @@ async def test_a_car_or_charger_without_a_name_has_a_translated_one(
     entry = make_entry(sim, None)
     await set_up(hass, entry)
     devices = dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
-    assert {device.name for device in devices} == {entry.title, car, charger}
+    assert {device.name for device in devices} == {entry.title, car, charger, "Jedlix Rotterdam"}
 
 
 # -- the account -------------------------------------------------------------------------------------------

@@ -68,6 +68,8 @@ async def test_an_entry_has_an_account_and_a_device_for_each_car(
         ("Tesla Model 3", "Tesla", "Model 3", "Long Range", None),
         ("Renault Zoe", "Renault", "Zoe", "R110", None),
         ("Easee Home", "Easee", "Home", None, None),
+        ("Jedlix Rotterdam", "Jedlix", None, None, None),
+        ("Jedlix Utrecht", "Jedlix", None, None, None),
     }
     for number, user_id in enumerate(sim.user_ids):
         device = car_device(hass, entry, sim, number)

@@ -15,17 +15,21 @@ from custom_components.jedlix.binary_sensor import VEHICLE_BINARY_SENSORS
 from custom_components.jedlix.button import REFRESH
 from custom_components.jedlix.calendar import SESSIONS
 from custom_components.jedlix.const import DOMAIN
-from custom_components.jedlix.entity import JedlixEntityDescription
+from custom_components.jedlix.entity import MAX_USERS_WITH_ALL_ENTITIES, JedlixEntityDescription
 from custom_components.jedlix.event import VEHICLE_EVENTS
 from custom_components.jedlix.number import VEHICLE_NUMBERS
+from custom_components.jedlix.price_sensors import PRICES
+from custom_components.jedlix.ready_by import NEXT_DEPARTURE
 from custom_components.jedlix.sensor import CHARGER_SENSORS, VEHICLE_SENSORS
 from custom_components.jedlix.switch import VEHICLE_SWITCHES
+from custom_components.jedlix.time import ON_DAYS
+from custom_components.jedlix.totals import TOTALS
 from tests.conftest import StartSimulator
 from tests.tools import make_entry, set_up
 
 pytestmark = pytest.mark.usefixtures("home")
 
-SMALL = 50
+SMALL = MAX_USERS_WITH_ALL_ENTITIES
 LARGE = 1000
 OF_A_CAR: tuple[JedlixEntityDescription[Any], ...] = (
     *VEHICLE_SENSORS,
@@ -34,10 +38,14 @@ OF_A_CAR: tuple[JedlixEntityDescription[Any], ...] = (
     *VEHICLE_NUMBERS,
     *VEHICLE_SWITCHES,
     *CHARGER_SENSORS,
+    *PRICES,
+    *TOTALS,
+    *NEXT_DEPARTURE,
+    *[ON_DAYS] * 7,
     REFRESH,
     SESSIONS,
 )
-"""All that a car and its charger can have."""
+"""All that a car, its charger and its charging location can have."""
 
 
 async def enabled_of_each_user(

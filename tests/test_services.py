@@ -23,10 +23,10 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 import voluptuous as vol
 
-from custom_components.jedlix.api import JedlixClient, Rejected, Session
+from custom_components.jedlix.answers import costs_as_json, session_as_json
+from custom_components.jedlix.api import ChargingLocation, JedlixClient, Rejected, Session
 from custom_components.jedlix.const import DOMAIN
 from custom_components.jedlix.periods import Period
-from custom_components.jedlix.services import costs_as_json, session_as_json
 from custom_components.jedlix.state.hours import flow_of
 from simulator.app import Simulator
 from tests.commanding import (
@@ -47,7 +47,7 @@ pytestmark = pytest.mark.usefixtures("home", "no_second_try")
 SOON: Final = "2126-01-01T00:00:00+00:00"
 LONG_AGO: Final = "2020-01-01T00:00:00+00:00"
 
-# The data of each action besides its target; the first seven are for cars.
+# The data of each action besides its target; the first eight are for cars, the next one for locations.
 ACTIONS: Final[dict[str, dict[str, Any]]] = {
     "boost": {},
     "pause_smart_charging": {},
@@ -57,6 +57,7 @@ ACTIONS: Final[dict[str, dict[str, Any]]] = {
     "get_sessions": {"period": "last_365_days"},
     "get_costs": {"period": "last_365_days"},
     "import_history": {"start": "2026-01-01"},
+    "get_prices": {},
     "catch_up": {},
     "resubscribe": {},
     "get_api_report": {},
@@ -64,7 +65,7 @@ ACTIONS: Final[dict[str, dict[str, Any]]] = {
 _TIMES: Final = {"period", "start", "duration", "end"}
 SERVICES: Final = Path(__file__).parents[1] / "custom_components/jedlix/services.yaml"
 CAR_ACTIONS: Final = list(ACTIONS)[:8]
-ACCOUNT_ACTIONS: Final = list(ACTIONS)[8:]
+ACCOUNT_ACTIONS: Final = list(ACTIONS)[9:]
 
 
 @pytest.fixture
@@ -317,6 +318,7 @@ async def test_a_session_is_returned_in_local_time(hass: HomeAssistant) -> None:
         "vehicle_id": "car",
         "is_managed": True,
         "charging_location_id": "home",
+        "charging_location": None,
         "started_at": "2026-07-01T20:00:00+02:00",
         "ended_at": "2026-07-02T08:30:00+02:00",
         "energy_kwh": 20.25,
@@ -324,6 +326,8 @@ async def test_a_session_is_returned_in_local_time(hass: HomeAssistant) -> None:
         "savings": 1.234,
         "currency": "EUR",
     }
+    home = ChargingLocation(id="home", street="Kerkstraat", city="Utrecht")
+    assert session_as_json(FULL, home) == session_as_json(FULL) | {"charging_location": "Utrecht"}
     assert session_as_json(Session(id="2")) == dict.fromkeys(session_as_json(FULL)) | {
         "session_id": "2"
     }
@@ -525,6 +529,12 @@ _YESTERDAY: Final = timedelta(days=-1)
         ("get_sessions", {"period": "today", "duration": 60}, "one_period"),
         ("get_sessions", {"start": LONG_AGO, "duration": 60}, "one_period"),
         ("get_sessions", {"period": "today", "end": SOON}, "one_period"),
+        ("get_prices", {"start": SOON, "end": LONG_AGO}, "end_before_start"),
+        ("get_prices", {"duration": 0}, "end_before_start"),
+        ("get_prices", {"period": "today", "end": SOON}, "one_price_period"),
+        ("get_prices", {"start": LONG_AGO, "duration": 60, "end": SOON}, "one_price_period"),
+        ("get_prices", {"start": LONG_AGO, "end": SOON}, "period_too_long"),
+        ("get_prices", {"start": timedelta(0), "duration": 367 * 86400}, "period_too_long"),
         ("catch_up", {"since": timedelta(minutes=1)}, "time_in_the_future"),
         ("catch_up", {"since": timedelta(days=-7, minutes=-1)}, "too_long_ago"),
     ],

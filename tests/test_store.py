@@ -19,7 +19,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
 
 from custom_components.jedlix import async_setup
-from custom_components.jedlix.api import Session, Vehicle
+from custom_components.jedlix.api import ChargingLocation, Session, Vehicle
 from custom_components.jedlix.api.offered import Experience
 from custom_components.jedlix.const import DOMAIN
 from custom_components.jedlix.push.refused_types import Reason, Refusal
@@ -504,9 +504,20 @@ async def test_cars_sessions_and_subscriptions_survive_a_restart(
     assert await hass.config_entries.async_unload(entry.entry_id)
     again = JedlixStore(hass, entry.entry_id)
     await again.load()
-    assert again.users == {  # chargers are read again
-        user_id: replace(user, chargers=None) for user_id, user in before.users.items()
+    assert again.users == {  # chargers are read again, and addresses
+        user_id: replace(
+            user,
+            chargers=None,
+            locations={
+                key: ChargingLocation(
+                    id=key, user_id=user_id, city=item.city, tariff_details=item.tariff_details
+                )
+                for key, item in (user.locations or {}).items()
+            },
+        )
+        for user_id, user in before.users.items()
     }
+    assert again.users[sim.user_ids[0]].priced_locations
     assert again.users[sim.user_ids[0]].has_open_session
     assert again.push.subscriptions == before.push.subscriptions
     assert again.tenant_read_at == before.tenant_read_at

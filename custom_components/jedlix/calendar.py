@@ -14,7 +14,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.translation import async_get_cached_translations
 from homeassistant.util import dt as dt_util
 
-from .api import JedlixError, Session
+from .api import ChargingLocation, JedlixError, Session
 from .const import DOMAIN
 from .data import JedlixConfigEntry
 from .entity import FleetEntity, JedlixEntityDescription, add_entities
@@ -51,17 +51,19 @@ class SessionsCalendar(FleetEntity[VehicleSnapshot], CalendarEntity):
     now. At that moment the calendar writes its state again by itself, and the end moves on.
     """
 
-    # The address of a person.
-    _unrecorded_attributes = frozenset({"location"})
-
     entity_description: VehicleCalendarDescription
 
     @property
     @override
     def event(self) -> CalendarEvent | None:
-        """Return the running session; future ones are not known."""
-        session = self._member.session
-        return None if session is None else self._as_event(session)
+        """Return the running session; future ones are not known.
+
+        The recorder keeps it, so it names the location without the address.
+        """
+        if (session := self._member.session) is None:
+            return None
+        location = self._location_of(session)
+        return self._as_event(session, None if location is None else location.name)
 
     @override
     async def async_get_events(
@@ -70,15 +72,21 @@ class SessionsCalendar(FleetEntity[VehicleSnapshot], CalendarEntity):
         """Return the sessions that overlap a period."""
         try:
             sessions = await self._data.session_history.between(self._key, start_date, end_date)
-            if any(session.charging_location_id for session in sessions):
-                await self._data.session_history.read_places(self._key[0])
         except TooManySessions as err:
             raise failure("too_many_sessions") from err
         except JedlixError as err:
             raise failure("sessions_failed", error=str(err)) from err
-        return [event for event in map(self._as_event, sessions) if event is not None]
+        locations = [self._location_of(session) for session in sessions]
+        events = [
+            self._as_event(session, None if location is None else location.label or location.name)
+            for session, location in zip(sessions, locations, strict=True)
+        ]
+        return [event for event in events if event is not None]
 
-    def _as_event(self, session: Session) -> CalendarEvent | None:
+    def _location_of(self, session: Session) -> ChargingLocation | None:
+        return self.coordinator.fleet.location(self._key[0], session.charging_location_id)
+
+    def _as_event(self, session: Session, place: str | None) -> CalendarEvent | None:
         """Return a session as an event, in the language of the server; None where its start is not known."""
         if session.started_at is None:
             return None
@@ -95,7 +103,7 @@ class SessionsCalendar(FleetEntity[VehicleSnapshot], CalendarEntity):
             end=max(start, dt_util.as_local(end)),
             summary=texts.summary(session),
             description=texts.description(session) or None,
-            location=self._data.session_history.places.get(session.charging_location_id or ""),
+            location=place,
             uid=session.id,
         )
 

@@ -8,6 +8,7 @@ snapshot.
 import asyncio
 from collections.abc import Collection, Coroutine, Iterable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 import logging
 from typing import Any, Final, override
 
@@ -46,6 +47,7 @@ from .state.refresh_queue import RefreshQueue
 from .state.reports import change_of_report
 from .state.schedule import PollSchedule, is_known, users_with_new_sessions
 from .store import JedlixStore
+from .zones import zone_of
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -116,7 +118,7 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
             now=self.now,
             is_start=entry.entry_id not in hass.data.get(READ_SINCE_START, ()),
         )
-        self._details = DetailReader(self._fetcher, self.offered)
+        self._details = DetailReader(self._fetcher, self.offered, zone_of=partial(zone_of, hass))
         self._financials = Financials(client, self.offered)
         self.refresher = Refresher(
             store=store,
@@ -415,6 +417,11 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
             return []
         done, _ = await asyncio.wait(refreshes, timeout=FIRST_REFRESH_TIMEOUT)
         return [refresh.result() for refresh in done]
+
+    async def refresh_locations(self, user_id: str) -> None:
+        """Read the charging locations of a user now; what cannot be read is read later."""
+        self._details.schedule.request_locations(user_id)
+        await self.refresher.refresh(user_id, Source.POLL, thorough=False)
 
     # -- commands ------------------------------------------------------------------------------------------
 

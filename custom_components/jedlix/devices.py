@@ -1,39 +1,45 @@
-"""Devices: their identifiers and names, and which of them are removed."""
+"""Devices: their identifiers and names."""
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.device_registry import DeviceInfo
 
-from .api import Charger
+from .api import Charger, ChargingLocation
 from .const import DOMAIN, MANUFACTURER
 from .state.snapshot import VehicleSnapshot
 
-# A car or a charger: the user's id and its own.
+# A car, a charger or a charging location: the user's id and its own.
 type DeviceKey = tuple[str, str]
 
 
 def identifier_of(key: DeviceKey) -> str:
-    """Return the identifier of a car or charger, with the user in it: under two users it is two devices."""
+    """Return the identifier of a device, with the user in it: a car under two users is two devices."""
     user_id, own_id = key
     return f"{user_id}_{own_id}"
 
 
-def device_info(key: DeviceKey, member: VehicleSnapshot | Charger) -> DeviceInfo:
-    """Return the device of a car or charger; without a name it is called *Car* or *Charger*, translated."""
-    thing = member.vehicle if isinstance(member, VehicleSnapshot) else member
-    word = "vehicle" if isinstance(member, VehicleSnapshot) else "charger"
-    info = DeviceInfo(
-        identifiers={(DOMAIN, identifier_of(key))},
-        manufacturer=thing.brand or MANUFACTURER,
-        model=thing.model,
-    )
-    if isinstance(member, VehicleSnapshot):
-        info["hw_version"] = member.vehicle.version
-    if thing.name is None:
+def device_info(key: DeviceKey, member: VehicleSnapshot | Charger | ChargingLocation) -> DeviceInfo:
+    """Return the device of a car, charger or charging location; without a name it has a translated one.
+
+    A location is named after its zone or its city: the recorder keeps the name of a device with each state,
+    and must not keep an address.
+    """
+    info = DeviceInfo(identifiers={(DOMAIN, identifier_of(key))}, manufacturer=MANUFACTURER)
+    if isinstance(member, ChargingLocation):
+        word, name = "charging_location", None if member.name is None else f"Jedlix {member.name}"
+    elif isinstance(member, Charger):
+        word, name = "charger", member.name
+        info["manufacturer"], info["model"] = member.brand or MANUFACTURER, member.model
+    else:
+        car = member.vehicle
+        word, name = "vehicle", car.name
+        info["manufacturer"], info["model"] = car.brand or MANUFACTURER, car.model
+        info["hw_version"] = car.version
+    if name is None:
         info["translation_key"] = word
     else:
-        info["name"] = thing.name
+        info["name"] = name
     return info
 
 

@@ -9,7 +9,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.device_registry import DeviceEntry
 from homeassistant.util import dt as dt_util
 
-from .api import Charger, Session
+from .api import Charger, ChargingLocation, Session, TariffDetails
 from .const import CONF_CALLBACK, CONF_ENVIRONMENT, DOMAIN
 from .data import JedlixConfigEntry, is_driver
 from .devices import identifier_of
@@ -17,6 +17,7 @@ from .push.handler import RecentDelivery
 from .state.departure_times import departure_times, in_words
 from .state.flags import Flag, flag
 from .state.snapshot import VehicleSnapshot
+from .state.tariff import Tariff, UnclearTariff
 from .webhook import JedlixPush
 
 _ID_LENGTH: Final = 8
@@ -53,13 +54,16 @@ async def async_get_config_entry_diagnostics(
         },
         "vehicles": [_vehicle(car) for car in coordinator.fleet.vehicles.values()],
         "chargers": [_charger(charger) for charger in coordinator.fleet.chargers.values()],
+        "priced_locations": [
+            _location(location) for location in coordinator.fleet.priced_locations.values()
+        ],
     }
 
 
 async def async_get_device_diagnostics(
     hass: HomeAssistant, entry: JedlixConfigEntry, device: DeviceEntry
 ) -> dict[str, Any]:
-    """Return the data of one car or charger, and all data for the account's device."""
+    """Return the data of one car, charger or location, and all data for the account's device."""
     fleet = entry.runtime_data.coordinator.fleet
     for key, car in fleet.vehicles.items():
         if (DOMAIN, identifier_of(key)) in device.identifiers:
@@ -67,6 +71,9 @@ async def async_get_device_diagnostics(
     for key, charger in fleet.chargers.items():
         if (DOMAIN, identifier_of(key)) in device.identifiers:
             return _charger(charger)
+    for key, location in fleet.priced_locations.items():
+        if (DOMAIN, identifier_of(key)) in device.identifiers:
+            return _location(location)
     return await async_get_config_entry_diagnostics(hass, entry)
 
 
@@ -161,6 +168,23 @@ def _charger(charger: Charger) -> dict[str, Any]:
         "charge_state": charger.status.value,
         "power_kw": charger.power_kw,
         "updated_at": charger.updated_at,
+    }
+
+
+def _location(location: ChargingLocation) -> dict[str, Any]:
+    """Return the kind of the tariffs of a location, and why they are not shown; neither place nor prices."""
+    details, unclear = location.tariff_details or TariffDetails(tariffs=()), None
+    try:
+        Tariff.recognize(details)
+    except UnclearTariff as err:
+        unclear = str(err)
+    return {
+        "id": location.id[:_ID_LENGTH],
+        "in_a_zone": location.zone is not None,
+        "tariff_types": [tariff.type for tariff in details.tariffs],
+        "intervals": len(details.tariff_intervals),
+        "has_currency": any(tariff.currency for tariff in details.tariffs),
+        "unclear": unclear,
     }
 
 

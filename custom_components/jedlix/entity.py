@@ -22,9 +22,9 @@ from .devices import DeviceKey, device_info, identifier_of
 from .fleet import FleetMember
 from .webhook import JedlixPush
 
-# Home Assistant takes 10,000 enabled entities per entry: those of 50 cars and chargers, up to 27 each, and
-# the essential ones of 950 more.
-MAX_USERS_WITH_ALL_ENTITIES: Final = 50
+# Home Assistant takes 10,000 enabled entities per entry: those of 20 cars with chargers and locations, up to
+# 50 each, and the essential ones of 980 more.
+MAX_USERS_WITH_ALL_ENTITIES: Final = 20
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Fleet: the known cars and chargers, and who listens when one of them changes.
+"""Fleet: the known cars, chargers and priced locations, and who listens when one of them changes.
 
 The entities of a car listen to that car alone, so one change never touches another car.
 """
@@ -8,17 +8,17 @@ from collections.abc import Callable, Mapping
 
 from homeassistant.core import CALLBACK_TYPE, callback
 
-from .api import Charger, WebhookMessage
+from .api import Charger, ChargingLocation, WebhookMessage
 from .devices import DeviceKey
 from .listeners import Listeners
 from .state.snapshot import UserSnapshot, VehicleSnapshot
 from .store import JedlixStore
 
-type FleetMember = VehicleSnapshot | Charger
+type FleetMember = VehicleSnapshot | Charger | ChargingLocation
 
 
 class Fleet:
-    """All cars and chargers of the followed users of one entry."""
+    """All cars, chargers, and charging locations with tariffs, of the followed users of one entry."""
 
     def __init__(self, store: JedlixStore) -> None:
         """Start with what is stored, and without a listener."""
@@ -36,8 +36,7 @@ class Fleet:
         return None if user is None else user.vehicles.get(vehicle_id)
 
     def _members_of(self, user: UserSnapshot) -> dict[DeviceKey, FleetMember]:
-        members: dict[str, FleetMember] = {**user.vehicles, **(user.chargers or {})}
-        return {(user.user_id, own_id): member for own_id, member in members.items()}
+        return {(user.user_id, own_id): member for own_id, member in _members(user).items()}
 
     @property
     def vehicles(self) -> dict[DeviceKey, VehicleSnapshot]:
@@ -64,9 +63,23 @@ class Fleet:
         }
 
     @property
+    def priced_locations(self) -> dict[DeviceKey, ChargingLocation]:
+        """Return all known charging locations that have tariffs."""
+        return {
+            (user_id, location_id): location
+            for user_id, user in self._store.users.items()
+            for location_id, location in user.priced_locations.items()
+        }
+
+    def location(self, user_id: str, location_id: str | None) -> ChargingLocation | None:
+        """Return a charging location of a user, with tariffs or without; None where it is not known."""
+        user = self._store.users.get(user_id)
+        return None if user is None else (user.locations or {}).get(location_id or "")
+
+    @property
     def members(self) -> dict[DeviceKey, FleetMember]:
-        """Return all known cars and chargers."""
-        return {**self.vehicles, **self.chargers}
+        """Return all known cars, chargers and priced locations."""
+        return {**self.vehicles, **self.chargers, **self.priced_locations}
 
     def owner(self, message: WebhookMessage) -> str | None:
         """Return the user whose car or session a delivery without a user names."""
@@ -79,7 +92,7 @@ class Fleet:
         return None
 
     def is_available(self, key: DeviceKey) -> bool:
-        """Return whether a car or charger was read lately."""
+        """Return whether a car, charger or location was read lately."""
         return key in self._available
 
     @callback
@@ -98,7 +111,7 @@ class Fleet:
     def listen_to(
         self, key: DeviceKey, listener: Callable[[FleetMember | None], None]
     ) -> CALLBACK_TYPE:
-        """Call the listener with this car or charger when it changed, with None when it is gone.
+        """Call the listener with this car, charger or location when it changed, with None when it is gone.
 
         Returns what ends it.
         """
@@ -106,7 +119,7 @@ class Fleet:
 
     @callback
     def listen(self, listener: Callable[[DeviceKey, FleetMember | None], None]) -> CALLBACK_TYPE:
-        """Call the listener with each car or charger that is new or changed, with None for one that is gone.
+        """Call the listener with each member that is new or changed, with None for one that is gone.
 
         Returns what ends it.
         """
@@ -117,16 +130,17 @@ class Fleet:
         """Replace a user's snapshot, and call the listeners of what differs."""
         self._store.users[after.user_id] = after
         self._store.schedule_save()
-        self._call_listeners(after.user_id, before.vehicles, after.vehicles)
-        self._call_listeners(after.user_id, before.chargers or {}, after.chargers or {})
+        self._call_listeners(after.user_id, _members(before), _members(after))
+        if before.locations != after.locations:  # cars name the location of their session
+            for vehicle_id, car in after.vehicles.items():
+                self._listeners_of[after.user_id, vehicle_id].call(car)
 
     @callback
     def drop(self, user_id: str) -> None:
         """Forget a user with all cars and chargers."""
         if (user := self._store.users.pop(user_id, None)) is not None:
             self._store.schedule_save()
-            self._call_listeners(user_id, user.vehicles, {})
-            self._call_listeners(user_id, user.chargers or {}, {})
+            self._call_listeners(user_id, _members(user), {})
 
     def _call_listeners(
         self,
@@ -141,3 +155,8 @@ class Fleet:
             if before.get(own_id) != member:
                 self._listeners_of[user_id, own_id].call(member)
                 self._listeners.call((user_id, own_id), member)
+
+
+def _members(user: UserSnapshot) -> dict[str, FleetMember]:
+    """Return the cars, chargers and priced locations of a user by their own ids."""
+    return {**user.vehicles, **(user.chargers or {}), **user.priced_locations}

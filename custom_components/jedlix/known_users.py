@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 import logging
+from typing import Final
 
 from .devices import DeviceKey
 from .state.knowledge import Gap, known_until, max_age
@@ -15,6 +16,9 @@ from .state.snapshot import UserSnapshot
 from .store import JedlixStore
 
 _LOGGER = logging.getLogger(__name__)
+
+# How long the tariffs of a location count after they were read: they are read daily.
+TARIFFS_COUNT_FOR: Final = timedelta(days=3)
 
 
 class KnownUsers:
@@ -78,13 +82,20 @@ class KnownUsers:
         return Gap(begin=begin, end=now) if is_after_stop or now - begin > self._max_age else None
 
     def is_available(self, key: DeviceKey) -> bool:
-        """Return whether a car or charger was read lately."""
+        """Return whether a car or charger was read lately, or the tariffs of a location.
+
+        Tariffs hold for months and are read daily: they count while Jedlix is away.
+        """
         user, until, now = self._store.users.get(key[0]), self.known_until(key[0]), self._now()
-        if user is None or until is None:
+        if user is None:
             return False
-        if (absent_since := user.absent_since(key[1])) is not None:
-            until = min(until, absent_since)
-        return now - until <= self._max_age
+        limit = self._max_age
+        absent_since = user.absent_since(key[1])
+        if absent_since is None and key[1] in user.priced_locations:
+            until, limit = user.locations_read_at, TARIFFS_COUNT_FOR
+        if until is None:
+            return False
+        return now - min(until, absent_since or until) <= limit
 
     def wait_after_gaps(self) -> None:
         """Have the users wait for a thorough refresh whom nobody read for too long."""

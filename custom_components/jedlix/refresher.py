@@ -239,7 +239,7 @@ class Refresher:
     async def _refresh_details(
         self, user_id: str, changes: Collection[Change], wanted: _Wanted, gap: Gap | None
     ) -> None:
-        """Read settings, chargers and financials where they are due. A read that fails is made later."""
+        """Read the details that are due, and the financials. A read that fails is made later."""
         if user_id not in self._schedule.followed or self._store.is_closed:
             return
         details, user, now = self._details, self._store.users[user_id], self._now()
@@ -257,6 +257,9 @@ class Refresher:
         polled = source is Source.POLL and thorough
         if details.schedule.take_chargers_due(user, changes, now, polled=polled):
             read = await details.with_chargers(user, self._now)
+            user = self._put_detail(user, read, source, gap)
+        if details.schedule.take_locations_due(user, now, polled=polled):
+            read = await details.with_locations(user, self._now)
             user = self._put_detail(user, read, source, gap)
         completed = await self._financials.complete(user, self._now())
         self._put_detail(user, completed, source, gap)

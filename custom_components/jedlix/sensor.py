@@ -1,4 +1,4 @@
-"""Sensors of cars, chargers and the account."""
+"""Sensors of cars, chargers, charging locations and the account."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from homeassistant.helpers.entity import EntityDescription
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.typing import StateType
 
-from .api import Charger, ChargeStatus
+from .api import Charger, ChargeStatus, ChargingLocation, Session
 from .data import JedlixConfigEntry
 from .entity import (
     AccountEntity,
@@ -34,6 +34,7 @@ from .entity import (
     add_push_entities,
 )
 from .fleet import FleetMember
+from .price_sensors import PRICES, PriceSensor
 from .push.callback_url import Callback
 from .push.health import PushState
 from .ready_by import NEXT_DEPARTURE, ReadyBySensor
@@ -46,10 +47,11 @@ PARALLEL_UPDATES = 0
 
 @dataclass(frozen=True, kw_only=True)
 class JedlixSensorDescription[T: FleetMember](JedlixEntityDescription[T], SensorEntityDescription):
-    """A sensor of a car or charger."""
+    """A sensor of a car or charger; `location_fn` returns the id of the location that an attribute names."""
 
     value_fn: Callable[[T], StateType | datetime]
-    attributes_fn: Callable[[T], dict[str, Any] | None] = lambda _: None
+    attributes_fn: Callable[[T], dict[str, Any]] = lambda _: {}
+    location_fn: Callable[[T], str | None] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +100,10 @@ def _last_session(car: VehicleSnapshot) -> dict[str, Any]:
     }
 
 
+def _location_of(session: Session | None) -> str | None:
+    return None if session is None else session.charging_location_id
+
+
 VEHICLE_SENSORS: tuple[JedlixSensorDescription[VehicleSnapshot], ...] = (
     JedlixSensorDescription(
         key="charge_state",
@@ -130,6 +136,7 @@ VEHICLE_SENSORS: tuple[JedlixSensorDescription[VehicleSnapshot], ...] = (
         device_class=SensorDeviceClass.ENUM,
         options=["none", "smart", "unmanaged"],
         value_fn=_session_kind,
+        location_fn=lambda car: _location_of(car.session),
     ),
     JedlixSensorDescription(
         key="session_started",
@@ -144,6 +151,7 @@ VEHICLE_SENSORS: tuple[JedlixSensorDescription[VehicleSnapshot], ...] = (
         exists_fn=lambda car: car.ledger.last_session is not None,
         value_fn=_last_end,
         attributes_fn=_last_session,
+        location_fn=lambda car: _location_of(car.ledger.last_session),
     ),
     JedlixSensorDescription(
         key="smart_charging_resumes_at",
@@ -259,6 +267,7 @@ async def async_setup_entry(
     add_entities(entry, async_add_entities, VehicleSnapshot, TOTALS, TotalSensor)
     add_entities(entry, async_add_entities, VehicleSnapshot, NEXT_DEPARTURE, ReadyBySensor)
     add_entities(entry, async_add_entities, Charger, CHARGER_SENSORS, JedlixSensor)
+    add_entities(entry, async_add_entities, ChargingLocation, PRICES, PriceSensor)
 
 
 class JedlixSensor[T: FleetMember](FleetEntity[T], SensorEntity):
@@ -274,9 +283,16 @@ class JedlixSensor[T: FleetMember](FleetEntity[T], SensorEntity):
 
     @property
     @override
-    def extra_state_attributes(self) -> dict[str, Any] | None:
-        """Return the attributes."""
-        return self.entity_description.attributes_fn(self._member)
+    def extra_state_attributes(self) -> dict[str, Any]:
+        """Return the attributes; a location is named without its address, which no recorder must keep."""
+        description = self.entity_description
+        attributes = description.attributes_fn(self._member)
+        if description.location_fn is not None:
+            location = self.coordinator.fleet.location(
+                self._key[0], description.location_fn(self._member)
+            )
+            attributes["location_name"] = None if location is None else location.name
+        return attributes
 
 
 class PushSensor(PushEntity, SensorEntity):

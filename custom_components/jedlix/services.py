@@ -1,8 +1,7 @@
 """Actions of cars and of accounts, and what they answer."""
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -20,17 +19,18 @@ from homeassistant.util import dt as dt_util
 from homeassistant.util.json import JsonObjectType
 import voluptuous as vol
 
-from .api import JedlixError, Session
+from .answers import costs_as_json, session_as_json
+from .api import ChargingLocation, JedlixError, Session
 from .api.gate import wanted_by_person
 from .const import DOMAIN
 from .data import JedlixConfigEntry
 from .devices import DeviceKey, identifier_of
 from .errors import failure_of, refuse
-from .periods import PERIODS, Period, named_period
+from .periods import PERIODS, PRICE_PERIODS, Period, named_period, price_period
+from .prices import prices_as_json
 from .push.history import HISTORY_KEPT
 from .session_history import TooManySessions
 from .state.departure_times import WEEKDAYS
-from .state.hours import Flow, share
 from .statistics import Imported
 from .target import devices_of
 
@@ -47,6 +47,8 @@ _SINCE: Final = "since"
 
 _TARGET: Final = cv.TARGET_SERVICE_FIELDS
 _TARGET_KEYS: Final = frozenset(str(key) for key in _TARGET)
+# Nobody plans for longer, and the answer stays small.
+_LONGEST_PRICES: Final = timedelta(days=366)
 _PERIOD_FIELDS: Final = {
     vol.Optional(_PERIOD): vol.In(PERIODS),
     vol.Optional(_START): cv.datetime,
@@ -80,6 +82,12 @@ def async_setup_services(hass: HomeAssistant) -> None:
         ),
         ("get_sessions", _get_sessions, _PERIOD_FIELDS, answers),
         ("get_costs", _get_costs, _PERIOD_FIELDS, answers),
+        (
+            "get_prices",
+            _get_prices,
+            {**_PERIOD_FIELDS, vol.Optional(_PERIOD): vol.In(PRICE_PERIODS)},
+            answers,
+        ),
         (
             "import_history",
             _import_history,
@@ -161,9 +169,17 @@ async def _command(
 async def _get_sessions(call: ServiceCall) -> ServiceResponse:
     return {
         device_id: {
-            "sessions": [session_as_json(session) for session in await _between(car, period)]
+            "sessions": [
+                session_as_json(
+                    session,
+                    entry.runtime_data.coordinator.fleet.location(
+                        key[0], session.charging_location_id
+                    ),
+                )
+                for session in await _between((entry, key), period)
+            ]
         }
-        for device_id, car, period in _cars_and_periods(call)
+        for device_id, (entry, key), period in _cars_and_periods(call)
     }
 
 
@@ -177,6 +193,17 @@ async def _get_costs(call: ServiceCall) -> ServiceResponse:
         ]
         answer[device_id] = {"costs": [*costs_as_json(sessions, period)]}
     return answer
+
+
+async def _get_prices(call: ServiceCall) -> ServiceResponse:
+    period = _price_period(call)
+    answer = {
+        device_id: prices_as_json(location, entry.runtime_data.coordinator.fleet, period)
+        for device_id, (entry, location) in _locations(call).items()
+    }
+    if not any(of_location["prices"] for of_location in answer.values()):
+        refuse("no_prices")
+    return {**answer}
 
 
 async def _import_history(call: ServiceCall) -> ServiceResponse:
@@ -243,64 +270,6 @@ async def _get_api_report(call: ServiceCall) -> ServiceResponse:
     return {entry.entry_id: entry.runtime_data.api_report() for entry in _accounts(call)}
 
 
-# -- answers -----------------------------------------------------------------------------------------------
-
-
-def session_as_json(session: Session) -> JsonObjectType:
-    """Return a session as `get_sessions` answers it: local times, kWh, null for what Jedlix leaves out."""
-    return {
-        "session_id": session.id,
-        "vehicle_id": session.vehicle_id,
-        "is_managed": session.is_managed,
-        "charging_location_id": session.charging_location_id,
-        "started_at": _local(session.started_at),
-        "ended_at": _local(session.ended_at),
-        "energy_kwh": session.energy_kwh,
-        "cost": session.cost,
-        "savings": session.savings,
-        "currency": session.currency,
-    }
-
-
-def costs_as_json(sessions: Iterable[tuple[Session, Flow]], period: Period) -> list[JsonObjectType]:
-    """Return totals by currency as `get_costs` answers them: energy in kWh, null where no figure is known.
-
-    `sessions` come with when their energy flowed. By that their amounts are split at the bounds of the
-    period. The numbers of sessions are of those that began in it. So the totals of months add up to that of
-    the year.
-    """
-    by_currency: defaultdict[str | None, list[tuple[Session, float]]] = defaultdict(list)
-    for session, flow in sessions:
-        by_currency[session.currency].append((session, share(flow, *period)))
-    return [
-        {
-            "currency": currency,
-            "sessions": len(began),
-            "smart_sessions": sum(session.is_managed is True for session in began),
-            "unmanaged_sessions": sum(session.is_managed is False for session in began),
-            "energy_kwh": _total(((item.energy_kwh, part) for item, part in parts), 3),
-            "cost": _total(((item.cost, part) for item, part in parts), 2),
-            "savings": _total(((item.savings, part) for item, part in parts), 2),
-        }
-        for currency, parts in by_currency.items()
-        for began in [[item for item, _ in parts if _began_in(item, period)]]
-        if began or any(part for _, part in parts)
-    ]
-
-
-def _local(moment: datetime | None) -> str | None:
-    return None if moment is None else dt_util.as_local(moment).isoformat()
-
-
-def _began_in(session: Session, period: Period) -> bool:
-    return session.started_at is not None and period.start <= session.started_at < period.end
-
-
-def _total(figures: Iterable[tuple[float | None, float]], digits: int) -> float | None:
-    known = [figure * part for figure, part in figures if figure is not None]
-    return round(sum(known), digits) if known else None
-
-
 # -- data and target of a call -------------------------------------------------------------------------------
 
 
@@ -334,6 +303,25 @@ def _period(call: ServiceCall, now: datetime) -> Period:
     if end <= start:
         refuse("end_before_start")
     return Period(start, end)
+
+
+def _price_period(call: ServiceCall) -> Period:
+    """Return the period of prices that a call means, by the clock of Home Assistant."""
+    period = price_period(
+        dt_util.now(),
+        name=call.data.get(_PERIOD),
+        start=_moment(call, _START),
+        duration=call.data.get(_DURATION),
+        end=_moment(call, _END),
+    )
+    if period is None:
+        refuse("one_price_period")
+    period = Period(*map(dt_util.as_utc, period))
+    if period.end <= period.start:
+        refuse("end_before_start")
+    if period.end - period.start > _LONGEST_PRICES:
+        refuse("period_too_long", days=str(_LONGEST_PRICES.days))
+    return period
 
 
 def _named_ids(call: ServiceCall) -> list[str]:
@@ -392,6 +380,37 @@ def _cars(call: ServiceCall) -> Mapping[str, tuple[JedlixConfigEntry, DeviceKey]
     if not cars:
         refuse("no_vehicle")
     return cars
+
+
+def _locations(call: ServiceCall) -> dict[str, tuple[JedlixConfigEntry, ChargingLocation]]:
+    """Return the charging locations with tariffs of the target by device id; without one it is an error.
+
+    A car or charger stands for all locations of its user.
+    """
+    registry = dr.async_get(call.hass)
+    locations: dict[str, tuple[JedlixConfigEntry, ChargingLocation]] = {}
+    targeted = _named(call)
+    for entry in {entry.entry_id: entry for entry, _ in targeted.values()}.values():
+        fleet = entry.runtime_data.coordinator.fleet
+        keys = {(DOMAIN, identifier_of(key)): key for key in fleet.members}
+        meant = {
+            keys[identifier]
+            for owner, device in targeted.values()
+            if owner is entry
+            for identifier in device.identifiers & keys.keys()
+        }
+        priced = fleet.priced_locations
+        users = {user_id for user_id, _ in meant - priced.keys()}
+        for key, location in priced.items():
+            if key in meant or key[0] in users:
+                device = registry.async_get_device_by_identifier(
+                    (DOMAIN, identifier_of(key)), entry.entry_id
+                )
+                if device is not None:
+                    locations[device.id] = (entry, location)
+    if not locations:
+        refuse("no_location")
+    return locations
 
 
 def _accounts(call: ServiceCall) -> list[JedlixConfigEntry]:

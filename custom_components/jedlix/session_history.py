@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import chain
-import logging
 from typing import Final
 
 from .api import (
@@ -27,8 +26,6 @@ from .coordinator import JedlixCoordinator
 from .devices import DeviceKey
 from .state.hours import Flow
 from .state.ledger import Ledger, completed
-
-_LOGGER = logging.getLogger(__name__)
 
 # How long before a period a session may have begun that reaches into it: some cars stay plugged in for weeks.
 MAX_SESSION_LENGTH: Final = timedelta(days=92)
@@ -61,7 +58,7 @@ class _SettledPeriod:
 
 
 class SessionHistory:
-    """The past sessions of the cars of one entry; `places` are the addresses of locations by id.
+    """The past sessions of the cars of one entry.
 
     Every session that is returned has a start. A session without one belongs to no period.
     """
@@ -74,8 +71,6 @@ class SessionHistory:
         self._offered = coordinator.offered
         self._locks: defaultdict[DeviceKey, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._settled: dict[DeviceKey, _SettledPeriod] = {}
-        self._places_read_at: dict[str, datetime] = {}
-        self.places: dict[str, str] = {}
 
     async def between(self, key: DeviceKey, start: datetime, end: datetime) -> list[Session]:
         """Return a car's sessions that overlap a period, oldest first, a running one included.
@@ -113,25 +108,6 @@ class SessionHistory:
     def remembered(self, key: DeviceKey) -> list[Session]:
         """Return the sessions of a car that are remembered without a call, oldest first."""
         return sorted(self._with_what_is_known(key, {}), key=_start_of)
-
-    async def read_places(self, user_id: str) -> None:
-        """Read the addresses of a user's charging locations (SDK), as far as the tenant offers them."""
-        now = self._now()
-        read_at = self._places_read_at.get(user_id)
-        if read_at is not None and now - read_at <= _KEPT_FOR:
-            return
-        if not self._offered.is_offered("user_locations"):
-            return
-        try:
-            locations = await self._client.user_locations(user_id)
-        except REFUSALS as err:
-            self._offered.note_refusal("user_locations", err)
-        except JedlixError as err:
-            _LOGGER.debug("The locations of Jedlix user %s are read later: %s", user_id, err)
-        else:
-            self._offered.note_list("user_locations", locations)
-            self._places_read_at[user_id] = now
-            self.places |= {place.id: place.label for place in locations if place.label}
 
     def _with_what_is_known(
         self, key: DeviceKey, found: Mapping[str, Session]

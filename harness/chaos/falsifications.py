@@ -345,6 +345,9 @@ FALSIFICATIONS: Sequence[Falsification] = (
         edits=(Replace("PushHealth.note_delivery", "self.received += 1", "pass"),),
         figures=("wrong_state",),
     ),
+    _replaced(
+        "prices are wrong", "PRICES", "tariff.slot_at(now, zone).price", "0.5", "wrong_state"
+    ),
     # commands
     _returns("boosts are not sent", "JedlixClient.boost", "None", "invented", "commands_failed"),
     _returns(
@@ -360,9 +363,9 @@ FALSIFICATIONS: Sequence[Falsification] = (
     ),
     _replaced(
         "the recorder keeps addresses",
-        "SessionsCalendar",
-        'frozenset({"location"})',
-        "frozenset()",
+        "SessionsCalendar.event",
+        "location.name",
+        "location.label",
         "secrets_found",
     ),
     Falsification(

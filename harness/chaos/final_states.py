@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 import math
+import re
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from ..config_folder import TIME_ZONE
 from ..entities import Entity, our_devices, our_entities
 from ..home import Home
 from .truth import Session, Truth, moment
@@ -95,6 +97,19 @@ async def wrong_states(
                 for line in _differing(of_charger, expected, states, truth)
                 if "state_updated" not in line
             ]
+        for place in user["locations"]:
+            device_id = device_of.get(f"{user['id']}_{place['id']}")
+            of_location = [entity for entity in entities if device_id == entity.device_id]
+            known |= {entity.entity_id for entity in of_location}
+            if (tariff := place["tariff_details"]) is None:
+                wrong += [
+                    f"{place['id']} has no tariffs, but {entity.key}" for entity in of_location
+                ]
+                continue
+            expected = expected_of_location(tariff, datetime.now(TIME_ZONE))
+            wrong += [
+                f"{place['id']} {line}" for line in _differing(of_location, expected, states, truth)
+            ]
     others = [entity for entity in entities if entity.entity_id not in known]
     wrong += _wrong_of_account(others, states, account, is_strict=truth.is_strict)
     return wrong
@@ -150,6 +165,44 @@ def _next(at: time, zone: ZoneInfo) -> datetime:
     now = datetime.now(zone)
     today = datetime.combine(now, at, zone)
     return today if today > now else datetime.combine(now + timedelta(days=1), at, zone)
+
+
+def expected_of_location(tariff: Mapping[str, Any], now: datetime) -> dict[Key, Shown]:
+    """Return what the entities of a charging location must show at a local time: minute by minute."""
+    prices = {item["type"]: item["price"] for item in tariff["tariffs"]}
+    alone = next((kind for kind in ("standard", "dynamic") if kind in prices), None)
+
+    def kind_at(moment: datetime) -> str:
+        day, clock = f"{moment:%A}".lower(), f"{moment:%H:%M}"
+        return alone or next(
+            item["tariffType"]
+            for item in tariff["tariffIntervals"]
+            if day in item["daysOfWeek"] and item["startTime"] <= clock < item["endTime"]
+        )
+
+    kind = kind_at(now)
+    minutes = (
+        now.replace(second=0, microsecond=0).astimezone(UTC) + timedelta(minutes=number)
+        for number in range(1, 0 if alone else 8 * 24 * 60)
+    )
+    change = next(
+        (
+            minute
+            for minute in minutes
+            if prices[kind_at(minute.astimezone(now.tzinfo))] != prices[kind]
+        ),
+        None,
+    )
+    price = (
+        Shown(None)
+        if alone == "dynamic"
+        else Shown(prices[kind], {"unit_of_measurement": "EUR/kWh"})
+    )
+    return {
+        ("sensor", "price"): price,
+        ("sensor", "tariff_type"): Shown(re.sub("([A-Z])", r"_\1", kind).lower()),
+        ("sensor", "next_price_change"): Shown(None if change is None else change.isoformat()),
+    }
 
 
 def _totals(sessions: Sequence[Session]) -> Iterator[tuple[Key, Shown]]:

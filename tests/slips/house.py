@@ -383,7 +383,13 @@ class House:
         users = [self.sim.world.users[user_id] for user_id in self.followed]
         cars = {f"{car.user_id}_{car.id}" for car in self.cars}
         chargers = {f"{user.id}_{charger.id}" for user in users for charger in user.chargers}
-        return {self.entry.entry_id} | cars | chargers
+        locations = {
+            f"{user.id}_{place.id}"
+            for user in users
+            for place in user.locations
+            if place.tariff is not None
+        }
+        return {self.entry.entry_id} | cars | chargers | locations
 
     def _wrong_devices(self) -> list[str]:
         """Return the devices that were removed although their cars and chargers are there."""

@@ -1,4 +1,4 @@
-"""Details: when the charge settings of a user's cars, and the chargers, are read again, and how."""
+"""Details: when settings of a user's cars, chargers and charging locations are read again, and how."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 import logging
 from typing import Final
 
-from ..api import JedlixError
+from ..api import ChargingLocation, JedlixError
 from ..api.offered import OfferedCalls
 from .changes import Change, ChangeType
 from .fetcher import Fetcher
+from .locations import has_other_tariffs, with_locations
 from .snapshot import UserSnapshot, VehicleSnapshot
 
 _LOGGER = logging.getLogger(__name__)
@@ -45,17 +46,19 @@ _HINTS_AT_SETTINGS: Final = frozenset(
 
 
 class DetailSchedule:
-    """When the charge settings of a user's cars, and the chargers, are read again.
+    """When the charge settings of a user's cars, the chargers and the charging locations are read again.
 
-    Both are read at the first refresh after a start and then daily; settings more often in a session, and
+    All are read at the first refresh after a start and then daily; settings more often in a session, and
     when a delivery names them; chargers when the car is plugged in or charges, and at each poll in a
-    session. A refresh that only reads the cars counts for neither.
+    session. Locations are read at the next poll as well after one went or its tariffs changed. A refresh that
+    only reads the cars counts for none.
     """
 
     def __init__(self) -> None:
         """Start with nothing read."""
         self._settings_read_at: dict[str, datetime] = {}
         self._chargers_read_at: dict[str, datetime] = {}
+        self._locations_read_at: dict[str, datetime] = {}
 
     def request_settings(self, user_id: str) -> None:
         """Have the settings of a user's cars read at the next refresh."""
@@ -64,6 +67,10 @@ class DetailSchedule:
     def request_chargers(self, user_id: str) -> None:
         """Have a user's chargers read at the next refresh."""
         self._chargers_read_at.pop(user_id, None)
+
+    def request_locations(self, user_id: str) -> None:
+        """Have a user's charging locations read at the next refresh."""
+        self._locations_read_at.pop(user_id, None)
 
     def is_requested(self, user_id: str) -> bool:
         """Return whether settings or chargers of a user wait to be read at the next refresh."""
@@ -105,6 +112,16 @@ class DetailSchedule:
             and (is_moved or (polled and (user.has_open_session or user.has_absent_charger))),
         )
 
+    def take_locations_due(self, user: UserSnapshot, now: datetime, *, polled: bool) -> bool:
+        """Return whether to read a user's charging locations now; counts them as read if so."""
+        return _take_due(
+            self._locations_read_at,
+            user,
+            now,
+            _READ_DAILY,
+            now_anyway=user.locations is None or (polled and user.has_absent_location),
+        )
+
 
 def _take_due(
     read_at: dict[str, datetime],
@@ -129,10 +146,17 @@ def _has_resumed(car: VehicleSnapshot, now: datetime) -> bool:
 
 
 class DetailReader:
-    """Reads the settings and chargers of a user. What cannot be read is requested again."""
+    """Reads the settings, chargers and locations of a user. What cannot be read is requested again."""
 
-    def __init__(self, fetcher: Fetcher, offered: OfferedCalls) -> None:
-        """Start with nothing read."""
+    def __init__(
+        self,
+        fetcher: Fetcher,
+        offered: OfferedCalls,
+        *,
+        zone_of: Callable[[ChargingLocation], str | None],
+    ) -> None:
+        """Start with nothing read; `zone_of` returns the name that Home Assistant has for a location."""
+        self._zone_of = zone_of
         self._fetcher = fetcher
         self._offered = offered
         self.schedule = DetailSchedule()
@@ -166,3 +190,21 @@ class DetailReader:
         if chargers is None:
             return replace(user, chargers=user.chargers or {})
         return user.with_chargers(chargers, now())
+
+    async def with_locations(self, user: UserSnapshot, now: Callable[[], datetime]) -> UserSnapshot:
+        """Return a user with the charging locations, where they can be read; `now` is Jedlix's time."""
+        try:
+            async with asyncio.timeout(DETAIL_TIMEOUT):
+                locations = await self._fetcher.locations(user.user_id)
+        except (JedlixError, TimeoutError) as err:
+            _LOGGER.debug("The locations of Jedlix user %s are read later: %r", user.user_id, err)
+            self.schedule.request_locations(user.user_id)
+            return user
+        if locations is None:
+            return replace(user, locations=user.locations or {})
+        after = with_locations(
+            user, [replace(item, zone=self._zone_of(item)) for item in locations], now()
+        )
+        if has_other_tariffs(user, after):
+            self.schedule.request_locations(user.user_id)
+        return after

@@ -17,6 +17,7 @@ from ..api import (
     Charger,
     ChargeSettings,
     ChargeStatus,
+    ChargingLocation,
     Forbidden,
     JedlixClient,
     JedlixError,
@@ -139,6 +140,10 @@ class Fetcher:
     async def chargers(self, user_id: str) -> tuple[Charger, ...] | None:
         """Return a user's chargers, None where the tenant does not list them; raises a JedlixError."""
         return await self._where_offered("chargers", self._client.chargers, user_id)
+
+    async def locations(self, user_id: str) -> tuple[ChargingLocation, ...] | None:
+        """Return a user's charging locations, None where they are not offered; raises a JedlixError."""
+        return await self._where_offered("user_locations", self._client.user_locations, user_id)
 
     async def _where_offered[*Args, T](
         self, name: str, call: Callable[[*Args], Awaitable[T]], *args: *Args

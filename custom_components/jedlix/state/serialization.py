@@ -10,7 +10,7 @@ from enum import StrEnum
 import logging
 from typing import Final
 
-from ..api import BadAnswer, ChargeSettings, Session, Vehicle
+from ..api import BadAnswer, ChargeSettings, ChargingLocation, Session, Vehicle
 from ..api.models import read_status
 from ..api.reading import Fields, Json, boolean, integer, moment, number, percent, text
 from .gone import Absence
@@ -29,7 +29,11 @@ _STORED_NAMES: Final = {
 }
 _EMPTY: Final[tuple[object, ...]] = (None, {}, (), Ledger(), Link())
 _NOT_STORED: Final = frozenset(
-    {"fetched", "chargers", "is_plug_unknown", "is_charging_unknown", "stopped_writes"}
+    {
+        *("fetched", "chargers", "is_plug_unknown", "is_charging_unknown"),
+        "stopped_writes",
+        *("street", "house_number", "latitude", "longitude"),  # where somebody lives
+    }
 )
 
 
@@ -49,6 +53,8 @@ def snapshot_from_json(data: object) -> UserSnapshot:
         failing_since=moment(user.get("failingsince")),
         absences=dict(_absences(user)),
         former_ledgers={key: _ledger(data, key) for key, data in _items(user, "formerledgers")},
+        locations=_locations(user),
+        locations_read_at=moment(user.get("locationsreadat")),
         vehicles={
             key: _vehicle_from_json(value, user_id) for key, value in _items(user, "vehicles")
         },
@@ -94,6 +100,20 @@ def _vehicle_from_json(data: object, user_id: str) -> VehicleSnapshot:
             if (level := percent(value)) is not None
         },
     )
+
+
+def _locations(user: Fields) -> dict[str, ChargingLocation] | None:
+    """Return the stored charging locations that can be read, None where none were stored."""
+    locations = {}
+    for key, value in _items(user, "locations"):
+        try:
+            location, stored = ChargingLocation.from_json(value), Fields(value)
+        except BadAnswer:
+            continue  # it is read again
+        # The API has the city in the address only, and no zone.
+        city, zone = text(stored.get("city")), text(stored.get("zone"))
+        locations[key] = replace(location, city=city, zone=zone)
+    return locations or None
 
 
 def _link(car: Fields, stored: object) -> Link:

@@ -10,7 +10,7 @@ import math
 from types import MappingProxyType
 from typing import Final, Self
 
-from ..api import Charger, ChargeSettings, ChargeStatus, Session, Vehicle
+from ..api import Charger, ChargeSettings, ChargeStatus, ChargingLocation, Session, Vehicle
 from .gone import Absence, after_answer, gone
 from .ledger import MAX_UNSEEN, SESSIONS_REMEMBERED, Ledger
 from .link import Link
@@ -251,13 +251,15 @@ class VehicleSnapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserSnapshot:
-    """All cars and chargers of one followed user. Times are Jedlix's.
+    """All cars, chargers and charging locations of one followed user. Times are Jedlix's.
 
-    `chargers` is None until they were read.
+    `chargers` and `locations` are None until they were read.
+    `locations_read_at` is when the locations were read last.
     `first_refresh` is when the first refresh began, None once it is done.
     `refreshed_at` is until when cars and sessions are known.
     `failing_since` is since when this user cannot be read, None while they can.
-    `absences` are the cars, chargers and open sessions that good answers no longer name, by kind and id.
+    `absences` are the cars, chargers, locations and open sessions that good answers no longer name, by kind
+    and id.
     `former_ledgers` are those of the cars that are gone, by vehicle id. A car may come back: after a new link
     to its maker, say.
     """
@@ -265,6 +267,8 @@ class UserSnapshot:
     user_id: str
     vehicles: Mapping[str, VehicleSnapshot]
     chargers: Mapping[str, Charger] | None = None
+    locations: Mapping[str, ChargingLocation] | None = None
+    locations_read_at: datetime | None = None
     first_refresh: datetime | None = None
     refreshed_at: datetime | None = None
     failing_since: datetime | None = None
@@ -478,7 +482,7 @@ class UserSnapshot:
             absences={
                 key: absence
                 for key, absence in absences.items()
-                if key in kept or key.startswith(_CHARGER)
+                if key in kept or key.startswith((_CHARGER, LOCATION))
             },
             former_ledgers=former_ledgers,
         )
@@ -510,9 +514,20 @@ class UserSnapshot:
         """Return whether good answers no longer name one of the chargers."""
         return any(key.startswith(_CHARGER) for key in self.absences)
 
+    @property
+    def has_absent_location(self) -> bool:
+        """Return whether good answers no longer name one of the locations, or its tariffs."""
+        return any(key.startswith(LOCATION) for key in self.absences)
+
+    @property
+    def priced_locations(self) -> dict[str, ChargingLocation]:
+        """Return the charging locations that have tariffs, by id."""
+        locations = self.locations or {}
+        return {key: item for key, item in locations.items() if item.tariff_details is not None}
+
     def absent_since(self, own_id: str) -> datetime | None:
-        """Return since when good answers no longer name a car or charger, None while they do."""
-        for kind in (_VEHICLE, _CHARGER):
+        """Return since when good answers no longer name a car, charger or location, None while they do."""
+        for kind in (_VEHICLE, _CHARGER, LOCATION):
             if (absence := self.absences.get(kind + own_id)) is not None:
                 return absence.since
         return None
@@ -568,6 +583,7 @@ def _without_future_end(session: Session, now: datetime) -> Session:
 
 _VEHICLE: Final = "vehicle "
 _CHARGER: Final = "charger "
+LOCATION: Final = "location "
 _SESSION: Final = "session "
 
 
