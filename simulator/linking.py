@@ -43,7 +43,6 @@ class Linking:
             self.sessions[connect.id] = replace(connect, page=connect.page + 1)
             return
         vehicle = self._car_of(connect, now)
-        vehicle.connection_status = None
         self._world.set_link(vehicle, now, connected=True)
         self.sessions[connect.id] = replace(connect, vehicle_id=vehicle.id)
 

@@ -210,8 +210,11 @@ class World:
     ) -> None:
         """Lose or restore the link to the car's maker; without it there is no telemetry (4.9).
 
-        The reason is `disconnected` or `credentials`; which of them Jedlix reports when is assumed.
+        The reason is `disconnected` or `credentials`; which of them Jedlix reports when is assumed. Assumed
+        is also that a car that is connected waits for nothing.
         """
+        if connected:
+            vehicle.connection_status = None
         if vehicle.is_connected == connected:
             return
         vehicle.is_connected = connected

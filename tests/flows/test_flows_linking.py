@@ -195,7 +195,6 @@ async def test_a_repair_stays_while_jedlix_does_not_report_the_car_as_linked(
     assert await dialog.end() == "linked_unseen"
     assert repairs_of(hass) == ["link_ready_to_continue"]
     sim.link(car.id, connected=True)
-    car.connection_status = None
     await refresh(entry, sim)
     assert repairs_of(hass) == []
 
@@ -205,36 +204,36 @@ async def test_a_repair_stays_while_jedlix_does_not_report_the_car_as_linked(
 CALL: Final = "reconnect_vehicle"
 
 
-@pytest.mark.parametrize(
-    ("fault", "shown"),
-    [
-        ({"kind": "status", "status": 409}, "link_conflict"),
-        ({"kind": "status", "status": 403}, "link_not_offered"),
-        ({"kind": "status", "status": 400}, "link_refused"),
-        ({"kind": "status", "status": 503}, "cannot_connect"),
-        ({"kind": "status", "status": 401}, "invalid_auth"),
-        ({"kind": "html", "status": 200}, "not_jedlix"),
-    ],
-)
+# What Jedlix answers, and the reason that is shown. In a form it can be tried again.
+REFUSALS: Final[dict[str, dict[str, Any]]] = {
+    "link_conflict": {"kind": "status", "status": 409},
+    "link_not_offered": {"kind": "status", "status": 403},
+    "link_refused": {"kind": "status", "status": 400},
+    "cannot_connect": {"kind": "status", "status": 503},
+    "invalid_auth": {"kind": "status", "status": 401},
+    "not_jedlix": {"kind": "html", "status": 200},
+}
+
+
 async def test_jedlix_does_not_begin(
-    hass: HomeAssistant,
-    sim: Simulator,
-    entry: MockConfigEntry,
-    fault: dict[str, Any],
-    shown: str,
+    hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry
 ) -> None:
-    """An error that may pass leaves the form open, and the next try may succeed."""
-    numbers = sim.strike({"endpoints": [CALL], **fault})
-    dialog = await Linking.begin(hass, entry, sim)
-    if dialog.type is FlowResultType.FORM:
-        assert dialog.errors == {"base": shown}
+    tried_again = []
+    for shown, fault in REFUSALS.items():
+        numbers = sim.strike({"endpoints": [CALL], **fault})
+        dialog = await Linking.begin(hass, entry, sim)
         sim.strike({"remove": numbers})
+        assert sim.linking.sessions == {}
+        if dialog.type is FlowResultType.ABORT:
+            assert dialog.reason == shown
+            continue
+        assert dialog.errors == {"base": shown}
         await dialog.send()
-    if dialog.type is FlowResultType.ABORT:
-        assert dialog.reason == shown
-    else:
         assert dialog.page
         await dialog.close()
+        sim.linking.sessions.clear()
+        tried_again.append(shown)
+    assert tried_again == ["link_refused", "cannot_connect", "invalid_auth", "not_jedlix"]
 
 
 async def test_a_tenant_that_links_no_cars(
@@ -309,19 +308,20 @@ async def test_an_outage_is_said_and_the_dialog_goes_on(
     assert await dialog.end() == "linked"
 
 
-@pytest.mark.parametrize("status", [403, 404])
 async def test_an_attempt_is_forgotten_only_if_jedlix_says_so_three_times(
-    hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry, status: int
+    hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry
 ) -> None:
-    dialog = await Linking.begin(hass, entry, sim)
-    fault = {"kind": "status", "status": status, "endpoints": ["connect_session"]}
-    sim.strike(fault | {"times": 2})
-    await until(hass, lambda: not list(sim.aimed))
-    await asyncio.sleep(0.1)
-    await dialog.ask()
-    assert dialog.words == "log_in"
-    sim.strike(fault)
-    assert await dialog.end() == "link_lost"
+    for status in (403, 404):
+        dialog = await Linking.begin(hass, entry, sim)
+        fault = {"kind": "status", "status": status, "endpoints": ["connect_session"]}
+        sim.strike(fault | {"times": 2})
+        await until(hass, lambda: not list(sim.aimed))
+        await asyncio.sleep(0.1)
+        await dialog.ask()
+        assert dialog.words == "log_in"
+        numbers = sim.strike(fault)
+        assert await dialog.end() == "link_lost"
+        sim.strike({"remove": numbers})
 
 
 async def test_a_404_of_something_in_between_is_an_outage(
@@ -344,6 +344,7 @@ async def test_after_a_while_the_dialog_asks_whether_to_go_on(
     calls = mark(sim)
     await asyncio.sleep(0.1)
     assert calls() == []
+    monkeypatch.setattr(linking, "PATIENCE", 900.0)
     await dialog.send()
     assert dialog.page == page
     sim.log_in(attempt(sim).id)

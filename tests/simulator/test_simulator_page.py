@@ -112,3 +112,33 @@ async def test_each_fault_of_the_whole_cloud_is_there_with_its_sentence(
         await expect(page.locator("#actions")).to_contain_text(sentence)
         await page.get_by_role("button", name=name.replace("_", " ")).click()
     assert (await api.call("GET", "/api/v1/charging-locations"))[0] == 401
+
+
+async def test_a_link_is_lost_and_made_again_on_the_pages(api: Api, page: Page) -> None:
+    car = api.sim.vehicle(api.sim.vehicle_ids[0])
+    await page.goto(api.sim.url)
+    card = page.locator(f"article[data-vehicle='{car.id}']")
+    await page.get_by_label("Log-in pages").select_option("2")
+    for button, words in (
+        ("Lose link (app only)", "link lost"),
+        ("Maker takes hours", "waits for its maker"),
+        ("Ready to continue", "link lost"),
+    ):
+        await card.get_by_role("button", name=button).click()
+        await expect(card).to_contain_text(words)
+    assert (car.is_connected, car.is_connectable) == (False, False)
+    assert car.connection_status == "readyToContinue"
+    url = f"/api/v1/users/{car.user_id}/vehicles/{car.id}/connect-sessions"
+    _, connect = await api.call("POST", url, {})
+    for number in (1, 2):
+        connect = await api.get(f"/api/v1/users/{car.user_id}/connect-sessions/{connect['id']}")
+        await page.goto(connect["startUrl"])
+        await expect(page.get_by_text("This is the Jedlix simulator")).to_be_visible()
+        await expect(page.locator("main")).to_contain_text(f"Page {number} of 2")
+        await page.get_by_role("button", name="Log in", exact=True).click()
+        await page.wait_for_url("**/web/end")
+    assert (car.is_connected, car.connection_status) == (True, None)
+    await page.goto(api.sim.url)
+    await page.get_by_label("only in an app").check()
+    await expect(page.get_by_label("only in an app")).to_be_checked()
+    assert api.sim.linking.needs_app
