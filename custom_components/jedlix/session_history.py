@@ -89,6 +89,11 @@ class SessionHistory:
         overlapping = [session for session in sessions if _overlaps(session, start, end, now)]
         return sorted(overlapping, key=_start_of)
 
+    @property
+    def is_listed(self) -> bool:
+        """Return whether Jedlix lists sessions, as far as is known: a driver may see no list at all."""
+        return any(map(self._offered.is_offered, ("user_sessions", "sessions")))
+
     def flow(self, key: DeviceKey, session: Session) -> Flow:
         """Return when energy flowed in a session, up to now in a running one."""
         car = self._fleet.vehicle(key)

@@ -194,8 +194,9 @@ class StatisticsImport:
 
     def _may_have_figures(self, car: VehicleSnapshot) -> bool:
         """Return whether Jedlix has reported a figure of a session, or may do so in the financials (A7)."""
-        return self._coordinator.offered.is_offered("financials") or any(
-            not Figures.of(session).is_empty for session in car.ledger.sessions.values()
+        return self._history.is_listed and (
+            self._coordinator.offered.is_offered("financials")
+            or any(not Figures.of(session).is_empty for session in car.ledger.sessions.values())
         )
 
     async def import_since(self, key: DeviceKey, since: datetime) -> Imported:

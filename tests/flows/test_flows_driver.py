@@ -24,7 +24,7 @@ from custom_components.jedlix.diagnostics import async_get_config_entry_diagnost
 from simulator.app import Simulator
 from tests.conftest import StartSimulator
 from tests.dialogs import Dialog, label_of, to_users
-from tests.drivers import choose
+from tests.drivers import answers, choose
 from tests.push.tools import poll_after
 from tests.servers import closed_port
 from tests.tools import Clock, state_of, until
@@ -61,20 +61,6 @@ async def sim(start_simulator: StartSimulator) -> Simulator:
     return await start_simulator(users=2)
 
 
-def answers(sim: Simulator, **more: Any) -> dict[str, Any]:
-    """Return the answers of the form for the simulator."""
-    return {
-        "environment": "custom",
-        "base_url": sim.url,
-        "authorize_url": f"{sim.url}/provider/authorize",
-        "token_url": f"{sim.url}/provider/token",
-        "client_id": "app",
-        "audience": sim.url,
-        "api_key": "key",
-        **more,
-    }
-
-
 async def to_driver(hass: HomeAssistant) -> Dialog:
     """Open the dialog and choose the log-in of a driver."""
     return await (await Dialog.set_up(hass)).choose("driver")
@@ -82,7 +68,7 @@ async def to_driver(hass: HomeAssistant) -> Dialog:
 
 async def add_driver(hass: HomeAssistant, sim: Simulator, log_in: LogIn) -> ConfigEntry:
     """Add the log-in of the first driver."""
-    return (await log_in(await (await to_driver(hass)).send(**answers(sim)))).entry
+    return (await log_in(await (await to_driver(hass)).send(**answers(sim.url)))).entry
 
 
 def calls(sim: Simulator) -> set[str]:
@@ -99,7 +85,9 @@ async def test_a_driver_logs_in_and_sees_the_car(
     dialog = await to_driver(hass)
     assert dialog.placeholders["redirect"] == MY_AUTH_CALLBACK_PATH
     assert "offline_access read:vehicle" in dialog.shown["scope"]
-    await dialog.send(**answers(sim, client_secret=" secret "))
+    await dialog.send(
+        **answers(sim.url, client_secret=" secret ") | {"scope": dialog.shown["scope"]}
+    )
     asked = URL(dialog.external_page).query
     assert (asked["client_id"], asked["audience"], asked["scope"]) == (
         "app",
@@ -194,13 +182,12 @@ async def test_a_log_in_that_comes_to_nothing_is_explained_in_the_form(
         ({"token_url": f"{sim.url}/web/end"}, {}, "no_token_address"),
         ({"base_url": closed_port()}, {}, "cannot_connect"),
     ):
-        scope = "offline_access read:vehicle read:charger"
-        await dialog.send(**answers(sim, scope=scope) | sent)
+        await dialog.send(**answers(sim.url) | sent)
         await log_in(dialog, **done)
         assert (dialog.step, dialog.errors) == ("driver", {"base": error})
         assert "client_secret" not in dialog.shown
     sim.strike({"kind": "status", "endpoints": ["vehicles"], "status": 404, "times": 1})
-    await dialog.send(**answers(sim))
+    await dialog.send(**answers(sim.url))
     await log_in(dialog)
     assert dialog.errors == {"base": "unknown_user"}
     assert dialog.placeholders["user"] == sim.user_ids[0]
@@ -220,9 +207,9 @@ async def test_addresses_are_checked_before_a_page_is_opened(
     hass: HomeAssistant, sim: Simulator, changes: dict[str, str], errors: dict[str, str]
 ) -> None:
     dialog = await to_driver(hass)
-    await dialog.submit(**answers(sim) | changes)
+    await dialog.submit(**answers(sim.url) | changes)
     assert (dialog.step, dialog.errors) == ("driver", errors)
-    await dialog.send(**answers(sim))
+    await dialog.send(**answers(sim.url))
     assert dialog.external_page
 
 
@@ -232,7 +219,7 @@ async def test_a_documented_environment_needs_no_address_of_the_api(
     environments = "custom_components.jedlix.flows.schemas.ENVIRONMENTS"
     monkeypatch.setattr(environments, {"demo": sim.url, "production": "https://jedlix.invalid"})
     dialog = await to_driver(hass)
-    await dialog.send(**answers(sim, environment="demo", base_url=""))
+    await dialog.send(**answers(sim.url, environment="demo", base_url=""))
     entry = (await log_in(dialog)).entry
     assert (entry.title, entry.data["base_url"]) == ("Jedlix demo", sim.url)
 
@@ -251,10 +238,10 @@ async def test_the_address_to_come_back_to(
         patched.setattr("custom_components.jedlix.flows.driver.get_url", no_url)
         dialog = await to_driver(hass)
         assert dialog.errors == {"base": "no_redirect"}
-        await dialog.submit(**answers(sim))
+        await dialog.submit(**answers(sim.url))
         assert dialog.errors == {"base": "no_redirect"}
     await hass.config.async_update(external_url="https://home.example")
-    await dialog.send(**answers(sim))
+    await dialog.send(**answers(sim.url))
     assert (
         URL(dialog.external_page).query["redirect_uri"]
         == "https://home.example/auth/external/callback"
@@ -267,11 +254,11 @@ async def test_the_address_to_come_back_to(
 
 async def test_nobody_is_followed_twice(hass: HomeAssistant, sim: Simulator, log_in: LogIn) -> None:
     first = await add_driver(hass, sim, log_in)
-    again = await log_in(await (await to_driver(hass)).send(**answers(sim)))
+    again = await log_in(await (await to_driver(hass)).send(**answers(sim.url)))
     assert again.reason == "already_configured"
     account = await (await to_users(hass, sim)).submit(users=sim.user_ids[1:])
     await account.submit(callback="none")
-    other = await (await to_driver(hass)).send(**answers(sim))
+    other = await (await to_driver(hass)).send(**answers(sim.url))
     await log_in(other, user=1)
     assert other.errors == {"base": "followed_elsewhere"}
     assert other.placeholders["user"] == sim.user_ids[1]
@@ -300,7 +287,7 @@ async def test_a_dialog_whose_tab_slept_goes_on(
     """A tab that missed the event is asked again, until it goes on."""
     monkeypatch.setattr("custom_components.jedlix.flows.reminder.SHORTEST_PAUSE", 0.01)
     reminders: list[Event[Any]] = []
-    dialog = await (await to_driver(hass)).send(**answers(sim))
+    dialog = await (await to_driver(hass)).send(**answers(sim.url))
     back = await choose(dialog.external_page, user=sim.user_ids[0])
     await home.get("/auth/external/callback", params=back.query)
     hass.bus.async_listen(EVENT_DATA_ENTRY_FLOW_PROGRESSED, reminders.append)
@@ -409,7 +396,7 @@ async def test_a_file_that_says_nothing_leaves_the_tokens_of_the_log_in(
 async def test_all_of_a_log_in_can_be_changed_but_the_driver(
     hass: HomeAssistant, sim: Simulator, log_in: LogIn
 ) -> None:
-    dialog = await (await to_driver(hass)).send(**answers(sim, client_secret="secret"))
+    dialog = await (await to_driver(hass)).send(**answers(sim.url, client_secret="secret"))
     entry = (await log_in(dialog)).entry
     dialog = await Dialog.reconfigure(hass, entry)
     assert dialog.step == "driver"
@@ -440,6 +427,6 @@ async def test_a_log_in_that_is_moved_may_not_become_that_of_another_entry(
     elsewhere = await start_simulator(users=2)
     assert elsewhere.user_ids == sim.user_ids
     moved = await add_driver(hass, elsewhere, log_in)
-    dialog = await (await Dialog.reconfigure(hass, moved)).send(**answers(sim))
+    dialog = await (await Dialog.reconfigure(hass, moved)).send(**answers(sim.url))
     await log_in(dialog)
     assert dialog.errors == {"base": "account_taken"}

@@ -1,9 +1,8 @@
 """Identity provider: log-in with PKCE, renewal with rotation, and what a driver's token is good for."""
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256
 import json
 from typing import Any
 
@@ -13,12 +12,12 @@ from yarl import URL
 from simulator.api.scopes import SCOPES
 from simulator.api.table import TABLE
 from simulator.provider import Denied, LogIn
-from tests.drivers import choose
+from tests.drivers import challenge_of, choose
 from tests.simulator.conftest import Start
 from tests.simulator.tools import Api
 
 VERIFIER = "v" * 43
-CHALLENGE = urlsafe_b64encode(sha256(VERIFIER.encode()).digest()).decode().rstrip("=")
+CHALLENGE = challenge_of(VERIFIER)
 BACK = "https://home.example/auth/external/callback"
 SCOPE = "offline_access read:vehicle read:charger"
 
