@@ -19,7 +19,9 @@ POLL = timedelta(minutes=5)
 
 
 @pytest.fixture
-async def driver(hass: HomeAssistant, sim: Simulator, home: None, clock: Clock) -> MockConfigEntry:
+async def driver(
+    hass: HomeAssistant, sim: Simulator, home: None, clock: Clock, no_second_try: None
+) -> MockConfigEntry:
     """Return the entry of a driver's log-in that is set up."""
     entry = make_driver_entry(sim)
     await set_up(hass, entry)

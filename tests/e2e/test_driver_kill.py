@@ -1,4 +1,4 @@
-"""A driver's log-in in a real Home Assistant: a kill right after its tokens were renewed, no secret logged."""
+"""A driver in a real Home Assistant: a kill right after the tokens were renewed, and no secret in the log."""
 
 import asyncio
 from pathlib import Path
