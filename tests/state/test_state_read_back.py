@@ -10,7 +10,10 @@ WRITTEN: Final[dict[str, Any]] = {
     "departureTimes": {"monday": "07:30", "tuesday": {"hour": 8, "minute": 0}},
     "desiredBatteryLevel": 80,
     "useSolarProduction": True,
+    "enableSmartChargingAt": "2026-01-01T00:00:00Z",
+    "modifiedAt": "soon",
     "list": [1, {"a": None}],
+    "text": "ab",
     "updatedAt": "2026-01-01T00:00:00Z",
 }
 PATHS: Final = (("departureTimes", "monday"), ("departureTimes", "tuesday"))
@@ -64,6 +67,12 @@ def test_a_value_that_was_not_taken_over(departures: object) -> None:
         {"list": [1]},
         {"list": [2, {}]},
         {"updatedAt": "soon"},
+        {"enableSmartChargingAt": "2026-01-02T00:00:00Z"},
+        {"modifiedAt": "2026-01-02T00:00:00Z"},
+        {"list": {"0": 1}},
+        {"list": "ab"},
+        {"text": [1, {}]},
+        {"text": {}},
         {"departureTimes": WRITTEN["departureTimes"] | {"friday": "07:30"}},
     ],
 )
