@@ -11,6 +11,7 @@ from homeassistant.helpers import issue_registry as ir
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.jedlix import link_issues
 from custom_components.jedlix.const import DOMAIN
 from custom_components.jedlix.issues import (
     ISSUE_NO_USERS,
@@ -277,3 +278,6 @@ def test_each_repair_links_to_its_section_in_the_docs() -> None:
     for repair in (ISSUE_USER_UNREADABLE, ISSUE_NO_USERS):
         assert repair.replace("_", "-") in anchors
         assert "description" in TEXTS["issues"][repair]
+    for link_repair, section in link_issues.SECTION_OF.items():
+        assert section in anchors
+        assert link_repair in TEXTS["issues"]

@@ -22,7 +22,8 @@ ISSUE_VEHICLE: Final = "vehicle_id"
 ISSUE_CAR: Final = "car"
 
 _REVIEW_INTERVAL: Final = timedelta(minutes=1)
-_SECTION_OF: Final = {
+# The section of the docs about each.
+SECTION_OF: Final = {
     LinkRepair.LOST: "vehicle-link-lost",
     LinkRepair.LOST_IN_APP: "vehicle-link-lost",
     LinkRepair.READY: "link-ready-to-continue",
@@ -101,7 +102,7 @@ class LinkIssues:
                 ISSUE_CAR: name,
             },
             is_fixable=repair is not LinkRepair.LOST_IN_APP,
-            learn_more_url=f"{documentation}{_PAGE}{_SECTION_OF[repair]}",
+            learn_more_url=f"{documentation}{_PAGE}{SECTION_OF[repair]}",
             severity=ir.IssueSeverity.WARNING,
             translation_key=repair.value,
             translation_placeholders={"account": self._entry.title, "car": name},
