@@ -739,7 +739,7 @@ const heading = (text, icon) => ({ type: "heading", heading: text, icon, heading
 
 /** A section, or nothing where it would have no card. @param {...any} cards */
 const section = (...cards) => {
-  const shown = cards.flat().filter(Boolean);
+  const shown = cards.flat(2).filter(Boolean);
   return shown.some(({ type }) => type !== "heading") ? { type: "grid", cards: shown } : undefined;
 };
 
