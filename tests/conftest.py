@@ -47,6 +47,12 @@ def no_waiting_for_the_frontend(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("custom_components.jedlix.push.connection_test.MIN_DURATION", 0.0)
 
 
+@pytest.fixture(autouse=True)
+def no_hurry_at_a_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let set-up wait for the first poll, however busy this machine is."""
+    monkeypatch.setattr("custom_components.jedlix.coordinator.STORED_USERS_TIMEOUT", 10.0)
+
+
 @pytest.fixture
 def no_second_try(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a call fail at once, without another try."""

@@ -129,7 +129,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: JedlixConfigEntry) -> bo
     )
     entry.async_on_unload(link_issues.follow())
     entry.async_on_unload(coordinator.quick_poll.stop)
-    await coordinator.async_config_entry_first_refresh()
+    await coordinator.first_poll()
     # The coordinator polls only while somebody listens, and an account may have no car yet.
     entry.async_on_unload(coordinator.async_add_listener(lambda: None))
     _remove_devices_of_the_gone(hass, entry)

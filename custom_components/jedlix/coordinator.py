@@ -55,6 +55,8 @@ _LOGGER = logging.getLogger(__name__)
 FIRST_REFRESH_TIMEOUT: Final = 10.0
 # The financials of a user are read after the cars and the sessions.
 _CALLS_PER_FINANCIALS: Final = 3
+# How long set-up waits for the first poll where the store has every user, in seconds.
+STORED_USERS_TIMEOUT: Final = 0.5
 # When a poll that failed is tried again, in seconds.
 _RETRY_INTERVAL: Final = 60.0
 # How often is polled while the credentials are refused, in seconds.
@@ -232,6 +234,22 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
 
     # -- the poll ------------------------------------------------------------------------------------------
 
+    async def first_poll(self) -> None:
+        """Poll for the first time; raises ConfigEntryNotReady.
+
+        Where the store has every user, set-up waits for a moment only: the entities can show what is stored.
+        """
+        if not self.followed or self.known.never_refreshed:
+            await self.async_config_entry_first_refresh()
+            return
+        poll = self._in_background(self.async_config_entry_first_refresh(), "jedlix first poll")
+        done, _ = await asyncio.wait([poll], timeout=STORED_USERS_TIMEOUT)
+        if done:
+            poll.result()
+            return
+        poll.add_done_callback(_log_failure)
+        self.fleet.update_availability(self.known.is_available)
+
     @override
     async def _async_update_data(self) -> None:
         """Poll, and note whether the credentials were accepted."""
@@ -279,6 +297,10 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         review = await self._fetcher.review.read_on(users, self.now())
         users |= review.users
         self.known.lists_tenant = sessions is not None
+        trusted: Collection[str] = ()
+        if self._names_all_sessions() and not self._schedule.is_household:
+            trusted = self.known.trust_store()
+            self._details.schedule.spread(trusted, self.now())
         self.known.wait_after_gaps()
         reviewed = self._financials.take_review(users, self.now())
         due = self._schedule.take_due(
@@ -286,12 +308,15 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
             with_news=users_with_new_sessions(users, sessions or {})
             | review.corrected.keys()
             | reviewed
+            | set(named)
             | {user_id for user_id in users if self._financials.is_due(users[user_id], self.now())},
             lists_tenant=self._names_all_sessions(),
             minutes=(minutes := self._interval / timedelta(minutes=1)),
             quick_minutes=1 if self.quick_poll.is_wanted else minutes,
             other_calls=review.calls + _CALLS_PER_FINANCIALS * len(reviewed),
         )
+        if not self._history.is_read:  # then it has not named whose car did something else
+            due = dict.fromkeys(trusted, False) | due
         failures = await self._refresh_users(due, review.corrected | (sessions or {}), named)
         if sessions is not None and self._store.tenant_read_at is not None:
             self._store.tenant_read_at = self.now()
@@ -349,7 +374,7 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
     async def _publish_missed_deliveries(self) -> Collection[str]:
         """Publish the missed deliveries of the history; returns the users they are about.
 
-        What takes longer than set-up can wait goes on in the background: everybody is refreshed anyway.
+        What takes longer than set-up can wait goes on in the background.
         """
         publishing = self._in_background(
             self._history.publish_missed(self.now()), "jedlix webhook history"
@@ -445,3 +470,9 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
 
     def _in_background[T](self, work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
         return self.config_entry.async_create_background_task(self.hass, work, name)
+
+
+def _log_failure(poll: asyncio.Task[None]) -> None:
+    """Log why the first poll failed that set-up did not wait for."""
+    if not poll.cancelled() and (err := poll.exception()) is not None:
+        _LOGGER.warning("Jedlix cannot be read since the start: %s", err.__cause__ or err)

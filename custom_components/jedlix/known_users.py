@@ -75,11 +75,12 @@ class KnownUsers:
 
     def gap(self, user_id: str) -> Gap | None:
         """Return the time in which nobody read a user, None where it is too short to miss anything."""
-        now = self._now()
         if (begin := self.known_until(user_id)) is None:
             return None
-        is_after_stop = self._is_start and self._schedule.is_waiting(user_id)
-        return Gap(begin=begin, end=now) if is_after_stop or now - begin > self._max_age else None
+        is_after_stop = self._is_start and self._schedule.is_unread(user_id)
+        if not is_after_stop and not self._is_behind(user_id):
+            return None
+        return Gap(begin=begin, end=self._now())
 
     def is_available(self, key: DeviceKey) -> bool:
         """Return whether a car or charger was read lately, or the tariffs of a location.
@@ -100,8 +101,27 @@ class KnownUsers:
     def wait_after_gaps(self) -> None:
         """Have the users wait for a thorough refresh whom nobody read for too long."""
         for user_id in self._schedule.followed:
-            if self.gap(user_id) is not None and not self._schedule.is_waiting(user_id):
+            if self._is_behind(user_id) and not self._schedule.is_waiting(user_id):
                 self._wait_for_refresh(user_id, self._now())
+
+    def trust_store(self) -> list[str]:
+        """Let nobody wait who was known until a poll interval ago, after set-up; returns who waits no more.
+
+        The tenant's list has named what began or ended meanwhile. Who is not known completely, or could not
+        be read, is refreshed all the same.
+        """
+        now = self._now()
+        trusted = [
+            user_id
+            for user_id, user in self._store.users.items()
+            if self._schedule.is_waiting(user_id)
+            and user.is_complete
+            and (until := self.known_until(user_id)) is not None
+            and now - until <= self._poll_interval
+        ]
+        for user_id in trusted:
+            self._schedule.trust(user_id)
+        return trusted
 
     def note_failed(self, user_id: str) -> None:
         """Note since when a user cannot be read, and until when they are known."""
@@ -126,6 +146,11 @@ class KnownUsers:
         for user_id in self._logged - failing:
             _LOGGER.info("The Jedlix user %s can be read again", user_id)
         self._logged = set(failing)
+
+    def _is_behind(self, user_id: str) -> bool:
+        """Return whether nobody read a user for too long."""
+        until = self.known_until(user_id)
+        return until is not None and self._now() - until > self._max_age
 
     @property
     def _max_age(self) -> timedelta:

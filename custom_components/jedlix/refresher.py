@@ -263,7 +263,7 @@ class Refresher:
             user = self._put_detail(user, read, source, gap)
         completed = await self._financials.complete(user, self._now())
         self._put_detail(user, completed, source, gap)
-        if gap is not None and details.schedule.is_requested(user_id):
+        if gap is not None and details.schedule.is_unread(user_id):
             self._gaps_of_details[user_id] = gap
 
     @callback

@@ -10,6 +10,7 @@ import pytest
 
 from custom_components.jedlix.api import (
     BadAnswer,
+    Charger,
     ChargeSettings,
     ChargeState,
     ChargeStatus,
@@ -120,9 +121,21 @@ CARS: Final = st.builds(
     ledger=LEDGERS,
     fetched=st.lists(SESSIONS, max_size=1).map(tuple),
 )
+CHARGERS: Final = st.builds(
+    Charger,
+    id=IDS,
+    user_id=st.just("user"),
+    charging_location_id=TEXTS,
+    brand=TEXTS,
+    model=TEXTS,
+    status=st.sampled_from(ChargeStatus),
+    power_kw=AMOUNTS,
+    updated_at=st.none() | TIMES,
+)
 USERS: Final = st.builds(
     UserSnapshot,
     user_id=IDS,
+    chargers=st.none() | st.dictionaries(IDS, CHARGERS, max_size=2),
     vehicles=st.dictionaries(IDS, CARS, max_size=2),
     first_refresh=st.none() | TIMES,
     refreshed_at=st.none() | TIMES,
@@ -144,6 +157,8 @@ def test_a_user_comes_out_of_the_store_as_stored(user: UserSnapshot) -> None:
             key: replace(item, vehicle=replace(item.vehicle, user_id=user.user_id))
             for key, item in user.vehicles.items()
         },
+        chargers=user.chargers
+        and {key: replace(item, user_id=user.user_id) for key, item in user.chargers.items()},
     )
     assert snapshot_from_json(json.loads(json.dumps(snapshot_as_json(user)))) == user
 
@@ -164,6 +179,7 @@ def test_the_file_has_the_names_of_the_first_version_and_no_empty_field() -> Non
     written["vehicles"]["car"].pop("vehicle")
     assert written == {
         "user_id": "user",
+        "chargers": {},  # known to have none
         "first_look": noon,
         "vehicles": {
             "car": {

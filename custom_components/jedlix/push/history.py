@@ -29,6 +29,7 @@ class WebhookHistory:
     """Reads the history since the moment from which deliveries may be missing; a restart does not forget it.
 
     `publish` gets each delivery that was missed, and returns the followed users whom it is about.
+    `is_read` says whether the last reading succeeded, of a history that has named a delivery before.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class WebhookHistory:
         self._record = record
         self._publish = publish
         self._one_at_a_time = asyncio.Lock()
+        self.is_read = False
 
     def note_missed(self, since: datetime | None) -> None:
         """Note that deliveries may have been missed since a moment."""
@@ -91,6 +93,7 @@ class WebhookHistory:
         """Return the deliveries of a period that were not seen; none where the call is not offered."""
         missed: list[WebhookMessage] = []
         listed: list[str] = []
+        self.is_read = False
         if not self._offered.is_offered(_CALL):
             return missed
         try:
@@ -103,6 +106,7 @@ class WebhookHistory:
             self._offered.note_refusal(_CALL, err)
         else:
             self._offered.note_list(_CALL, listed)
+            self.is_read = self._offered.has_answered(_CALL)
         return missed
 
 

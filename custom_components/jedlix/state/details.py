@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 import logging
+import random
 from typing import Final
 
 from ..api import ChargingLocation, JedlixError
@@ -48,7 +49,7 @@ _HINTS_AT_SETTINGS: Final = frozenset(
 class DetailSchedule:
     """When the charge settings of a user's cars, the chargers and the charging locations are read again.
 
-    All are read at the first refresh after a start and then daily; settings more often in a session, and
+    All are read at the first refresh and then daily; settings more often in a session, and
     when a delivery names them; chargers when the car is plugged in or charges, and at each poll in a
     session. Locations are read at the next poll as well after one went or its tariffs changed. A refresh that
     only reads the cars counts for none.
@@ -59,6 +60,16 @@ class DetailSchedule:
         self._settings_read_at: dict[str, datetime] = {}
         self._chargers_read_at: dict[str, datetime] = {}
         self._locations_read_at: dict[str, datetime] = {}
+        # users whose details were read before the start, and not since
+        self._stored: set[str] = set()
+
+    def spread(self, user_ids: Iterable[str], now: datetime) -> None:
+        """Have users whose details are stored read at any time of a day, not all at the start."""
+        for user_id in user_ids:
+            read_at = now - random.random() * _READ_DAILY  # noqa: S311
+            self._settings_read_at[user_id] = read_at
+            self._chargers_read_at[user_id] = self._locations_read_at[user_id] = read_at
+            self._stored.add(user_id)
 
     def request_settings(self, user_id: str) -> None:
         """Have the settings of a user's cars read at the next refresh."""
@@ -72,9 +83,11 @@ class DetailSchedule:
         """Have a user's charging locations read at the next refresh."""
         self._locations_read_at.pop(user_id, None)
 
-    def is_requested(self, user_id: str) -> bool:
-        """Return whether settings or chargers of a user wait to be read at the next refresh."""
-        return not (user_id in self._settings_read_at and user_id in self._chargers_read_at)
+    def is_unread(self, user_id: str) -> bool:
+        """Return whether settings or chargers of a user wait to be read, after a request or the start."""
+        return user_id in self._stored or not (
+            user_id in self._settings_read_at and user_id in self._chargers_read_at
+        )
 
     def take_settings_due(
         self,
@@ -89,7 +102,7 @@ class DetailSchedule:
         interval = _READ_AT_HOME if is_household else _READ_DAILY
         if user.has_open_session and thorough:
             interval = _READ_IN_SESSION
-        return _take_due(
+        is_due = _take_due(
             self._settings_read_at,
             user,
             now,
@@ -97,6 +110,9 @@ class DetailSchedule:
             now_anyway=any(change.type in _HINTS_AT_SETTINGS for change in changes)
             or any(_has_resumed(car, now) for car in user.vehicles.values()),
         )
+        if is_due:
+            self._stored.discard(user.user_id)
+        return is_due
 
     def take_chargers_due(
         self, user: UserSnapshot, changes: Iterable[Change], now: datetime, *, polled: bool

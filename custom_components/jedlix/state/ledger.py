@@ -281,8 +281,10 @@ class Ledger:
 
     def _part_since(self, session: Session, now: datetime, since: datetime | None) -> float:
         """Return which part of a session's figures belongs to the time since a moment, from 0 to 1."""
-        if since is None:
+        if since is None or (session.started_at or session.ended_at or now) >= since:
             return 1.0
+        if session.ended_at is not None and session.ended_at <= since:
+            return 0.0
         flow = self.flow(session, now)
         return share(flow, since, max(since, flow[-1].end) + timedelta(days=1))
 

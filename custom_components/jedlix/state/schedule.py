@@ -47,6 +47,7 @@ class PollSchedule:
         self._rotation = deque(followed)
         self.followed = frozenset(self._rotation)
         self._waiting = dict.fromkeys(self._rotation)
+        self._trusted: set[str] = set()
         self._polls = 0
         self._thorough_turns = _Turns()
         self._quick_turns = _Turns()
@@ -61,13 +62,23 @@ class PollSchedule:
         """Remove a user."""
         self.followed -= {user_id}
         self._rotation.remove(user_id)
-        self._waiting.pop(user_id, None)
+        self.note_refreshed(user_id)
         self._thorough_turns.forget(user_id)
         self._quick_turns.forget(user_id)
 
     def is_waiting(self, user_id: str) -> bool:
         """Return whether a user waits for a thorough refresh, after the start or a gap."""
         return user_id in self._waiting
+
+    def is_unread(self, user_id: str) -> bool:
+        """Return whether a user was not refreshed since the start or a gap."""
+        return user_id in self._waiting or user_id in self._trusted
+
+    def trust(self, user_id: str) -> None:
+        """Have a user wait no more, although nobody has read them."""
+        if user_id in self._waiting:
+            del self._waiting[user_id]
+            self._trusted.add(user_id)
 
     def wait(self, user_id: str) -> None:
         """Have a user wait for a thorough refresh."""
@@ -76,6 +87,7 @@ class PollSchedule:
     def note_refreshed(self, user_id: str) -> None:
         """Note a good refresh."""
         self._waiting.pop(user_id, None)
+        self._trusted.discard(user_id)
 
     def polls_per_turn(self, *, lists_tenant: bool) -> int:
         """Return after how many polls every user was read, by their own list or by the tenant's."""

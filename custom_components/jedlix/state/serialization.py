@@ -10,7 +10,7 @@ from enum import StrEnum
 import logging
 from typing import Final
 
-from ..api import BadAnswer, ChargeSettings, ChargingLocation, Session, Vehicle
+from ..api import BadAnswer, Charger, ChargeSettings, ChargingLocation, Session, Vehicle
 from ..api.models import read_status
 from ..api.reading import Fields, Json, boolean, integer, moment, number, percent, text
 from .gone import Absence
@@ -30,7 +30,7 @@ _STORED_NAMES: Final = {
 _EMPTY: Final[tuple[object, ...]] = (None, {}, (), Ledger(), Link())
 _NOT_STORED: Final = frozenset(
     {
-        *("fetched", "chargers", "is_plug_unknown", "is_charging_unknown"),
+        *("fetched", "is_plug_unknown", "is_charging_unknown"),
         "stopped_writes",
         *("street", "house_number", "latitude", "longitude"),  # where somebody lives
     }
@@ -39,15 +39,22 @@ _NOT_STORED: Final = frozenset(
 
 def snapshot_as_json(user: UserSnapshot) -> dict[str, Json]:
     """Return a user as JSON. Empty fields are left out, so that the file stays small."""
-    return _as_json(user)  # type: ignore[return-value]
+    data: dict[str, Json] = _as_json(user)  # type: ignore[assignment]
+    if user.chargers == {}:  # known to have none
+        data["chargers"] = {}
+    return data
 
 
 def snapshot_from_json(data: object) -> UserSnapshot:
     """Return a user from JSON; raises BadAnswer when it is not one."""
     user = Fields(data)
     user_id = user.required_id("userid")
+    chargers = None
+    if user.get("chargers") is not None:
+        chargers = {key: _charger(value, user_id) for key, value in _items(user, "chargers")}
     return UserSnapshot(
         user_id=user_id,
+        chargers=chargers,
         first_refresh=moment(user.get("firstlook")),
         refreshed_at=moment(user.get("refreshedat")),
         failing_since=moment(user.get("failingsince")),
@@ -114,6 +121,20 @@ def _locations(user: Fields) -> dict[str, ChargingLocation] | None:
         city, zone = text(stored.get("city")), text(stored.get("zone"))
         locations[key] = replace(location, city=city, zone=zone)
     return locations or None
+
+
+def _charger(data: object, user_id: str) -> Charger:
+    charger = Fields(data)
+    return Charger(
+        id=charger.required_id("id"),
+        user_id=user_id,
+        charging_location_id=text(charger.get("charginglocationid")),
+        brand=text(charger.get("brand")),
+        model=text(charger.get("model")),
+        status=read_status(charger.get("status")),
+        power_kw=number(charger.get("powerkw")),
+        updated_at=moment(charger.get("updatedat")),
+    )
 
 
 def _link(car: Fields, stored: object) -> Link:

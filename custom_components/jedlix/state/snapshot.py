@@ -296,6 +296,17 @@ class UserSnapshot:
         """Return whether a car was stored before there were ledgers: then all of its sessions are read."""
         return any(car.ledger.watched_since is None for car in self.vehicles.values())
 
+    @property
+    def is_complete(self) -> bool:
+        """Return whether all of the user was read, and the last good answers agree with what is known."""
+        return (
+            self.chargers is not None
+            and self.first_refresh is None
+            and self.failing_since is None
+            and not self.absences
+            and not self.lacks_ledger
+        )
+
     def needs_sessions(self, vehicles: Iterable[Vehicle]) -> bool:
         """Return whether a car is new, or its charge state changed: then its sessions are read as well."""
         return self.lacks_ledger or any(

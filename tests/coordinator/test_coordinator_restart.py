@@ -1,0 +1,185 @@
+"""A start with a store that knows every car: what is read again, and what the entities show meanwhile."""
+
+from datetime import timedelta
+
+from homeassistant.config_entries import ConfigEntryState
+from homeassistant.const import STATE_UNAVAILABLE
+from homeassistant.core import HomeAssistant
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.jedlix import coordinator
+from custom_components.jedlix.push.health import PushState
+from simulator.app import Simulator
+from tests.commanding import poll
+from tests.conftest import StartSimulator
+from tests.coordinator.test_coordinator_gaps import restart, stop
+from tests.coordinator.tools import set_up_without_push
+from tests.push.tools import push_of
+from tests.tools import Clock, make_entry, record_events, set_up, state_of, until
+
+USERS = 20
+SHORT, LONG = timedelta(minutes=4), timedelta(minutes=6)
+"""Shorter and longer than the poll interval."""
+
+
+@pytest.fixture
+async def fleet(start_simulator: StartSimulator, clock: Clock) -> Simulator:
+    sim = await start_simulator(users=USERS)
+    sim.clock = clock.now
+    return sim
+
+
+def users_read(sim: Simulator, before: int) -> set[str]:
+    """Return the users whose cars were read since a moment in the log."""
+    paths = [request.path for request in list(sim.requests)[before:]]
+    return {user for user in sim.user_ids if f"/api/v1/users/{user}/vehicles" in paths}
+
+
+def calls_about(sim: Simulator, user_id: str, before: int) -> int:
+    """Return how many calls were made about a user since a moment in the log."""
+    return sum(f"/users/{user_id}/" in request.path for request in list(sim.requests)[before:])
+
+
+async def test_a_short_stop_of_a_fleet_reads_the_lists_and_whom_they_name(
+    hass: HomeAssistant, fleet: Simulator, clock: Clock, callback_url: str
+) -> None:
+    entry = make_entry(fleet, callback_url)
+    await set_up(hass, entry)
+    await until(hass, lambda: push_of(entry).state is PushState.WAITING)
+    recorded = record_events(hass)
+    fleet.plug(fleet.vehicle_ids[0])
+    await until(hass, lambda: "charging_started" in recorded.types)
+    before = len(fleet.requests)
+    await restart(hass, entry, clock, SHORT, lambda: fleet.plug(fleet.vehicle_ids[-1]))
+    assert fleet.user_ids[-1] in users_read(fleet, before)
+    assert len(users_read(fleet, before)) <= 2 + 5  # in a session, and whose turn it is
+    assert recorded.types.count("session_started") == 2
+    ids = [
+        entity_id for entity_id in hass.states.async_entity_ids() if "_charge_state" in entity_id
+    ]
+    assert len(ids) >= USERS
+    assert not [entity_id for entity_id in ids if hass.states.is_state(entity_id, "unavailable")]
+
+
+@pytest.mark.usefixtures("no_second_try")
+@pytest.mark.parametrize(
+    ("slip", "calls_of_a_user"),
+    [
+        ({"kind": "status", "status": 503, "endpoints": ["sessions"]}, 4),
+        ({"absent": ["webhook_history"]}, 1),
+        ({"kind": "slow", "delay_seconds": 0.5, "endpoints": ["webhook_history"]}, 1),
+    ],
+    ids=["no sessions", "no history", "a slow history"],
+)
+async def test_where_no_list_names_what_happened_everybody_is_read(
+    hass: HomeAssistant,
+    fleet: Simulator,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    slip: dict[str, object],
+    calls_of_a_user: int,
+) -> None:
+    """Without the history each car is read once; without the list of sessions, all of each user."""
+    entry = await set_up_without_push(hass, fleet)
+    await stop(hass, entry)
+    clock.go_on(SHORT)
+    fleet.strike(slip)
+    before = len(fleet.requests)
+    if slip.get("kind") == "slow":
+        monkeypatch.setattr(coordinator, "FIRST_REFRESH_TIMEOUT", 0.1)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await until(hass, lambda: users_read(fleet, before) == set(fleet.user_ids))
+    assert calls_about(fleet, fleet.user_ids[10], before) == calls_of_a_user
+
+
+async def test_a_setting_changed_during_a_short_stop_of_a_fleet_is_late(
+    hass: HomeAssistant, fleet: Simulator, clock: Clock
+) -> None:
+    """When it was changed is not known, and no delivery and no list names it."""
+    entry = await set_up_without_push(hass, fleet)
+    recorded = record_events(hass)
+    await restart(
+        hass,
+        entry,
+        clock,
+        SHORT,
+        lambda: fleet.change_settings(fleet.vehicle_ids[3], isSmartChargingEnabled=False),
+    )
+    for _ in range(10 * USERS):
+        clock.go_on(timedelta(minutes=5))
+        await poll(hass, entry)
+        if recorded.changes:
+            break
+    assert [(it["type"], it["late"]) for it in recorded.changes] == [
+        ("smart_charging_disabled", True)
+    ]
+
+
+async def test_after_a_stop_longer_than_a_poll_interval_everybody_is_read(
+    hass: HomeAssistant, fleet: Simulator, clock: Clock
+) -> None:
+    entry = await set_up_without_push(hass, fleet)
+    before = len(fleet.requests)
+    await restart(hass, entry, clock, LONG)
+    assert users_read(fleet, before) == set(fleet.user_ids)
+
+
+async def test_who_could_not_be_read_before_a_short_stop_is_read_after_it(
+    hass: HomeAssistant, fleet: Simulator, clock: Clock
+) -> None:
+    entry = await set_up_without_push(hass, fleet)
+    fleet.strike({"kind": "status", "status": 503, "users": [7]})
+    for _ in range(USERS // 5):
+        await poll(hass, entry)
+    failing = set(entry.runtime_data.coordinator.known.failing)
+    assert failing == {fleet.user_ids[6]}
+    before = len(fleet.requests)
+    await restart(hass, entry, clock, SHORT)
+    assert failing <= users_read(fleet, before)
+
+
+@pytest.fixture
+def stored_users_wait_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("custom_components.jedlix.coordinator.STORED_USERS_TIMEOUT", 0.0)
+
+
+@pytest.mark.usefixtures("stored_users_wait_a_moment")
+async def test_an_api_that_hangs_at_a_start_holds_nothing_up(
+    hass: HomeAssistant, sim: Simulator, polled: MockConfigEntry, clock: Clock
+) -> None:
+    sim.plug(sim.vehicle_ids[0])
+    await poll(hass, polled)
+    (number,) = sim.strike({"kind": "hang"})
+    await restart(hass, polled, clock, SHORT)
+    assert polled.state is ConfigEntryState.LOADED
+    assert state_of(hass, "_smart_session") == "on"
+    recorded = record_events(hass)
+    sim.strike({"remove": [number]})
+    sim.unplug(sim.vehicle_ids[0])
+    await poll(hass, polled)
+    assert recorded.types.count("session_ended") == 1
+    assert state_of(hass, "_smart_session") == "off"
+
+
+@pytest.mark.usefixtures("stored_users_wait_a_moment")
+async def test_what_was_stored_too_long_ago_is_not_shown_meanwhile(
+    hass: HomeAssistant, sim: Simulator, polled: MockConfigEntry, clock: Clock
+) -> None:
+    sim.strike({"kind": "hang"})
+    await restart(hass, polled, clock, timedelta(hours=2))
+    assert polled.state is ConfigEntryState.LOADED
+    assert state_of(hass, "_smart_session") == STATE_UNAVAILABLE
+
+
+@pytest.mark.usefixtures("stored_users_wait_a_moment", "no_second_try")
+async def test_why_a_poll_failed_that_set_up_did_not_wait_for_is_in_the_log(
+    hass: HomeAssistant,
+    sim: Simulator,
+    polled: MockConfigEntry,
+    clock: Clock,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    sim.strike({"kind": "status", "status": 503})
+    await restart(hass, polled, clock, SHORT)
+    await until(hass, lambda: "Jedlix cannot be read since the start: " in caplog.text)
