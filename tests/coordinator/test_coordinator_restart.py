@@ -64,11 +64,11 @@ async def test_a_short_stop_of_a_fleet_reads_the_lists_and_whom_they_name(
 
 @pytest.mark.usefixtures("no_second_try")
 @pytest.mark.parametrize(
-    ("slip", "calls_of_a_user"),
+    ("slip", "is_thorough"),
     [
-        ({"kind": "status", "status": 503, "endpoints": ["sessions"]}, 4),
-        ({"absent": ["webhook_history"]}, 1),
-        ({"kind": "slow", "delay_seconds": 0.5, "endpoints": ["webhook_history"]}, 1),
+        ({"kind": "status", "status": 503, "endpoints": ["sessions"]}, True),
+        ({"absent": ["webhook_history"]}, False),
+        ({"kind": "slow", "delay_seconds": 0.5, "endpoints": ["webhook_history"]}, False),
     ],
     ids=["no sessions", "no history", "a slow history"],
 )
@@ -78,7 +78,7 @@ async def test_where_no_list_names_what_happened_everybody_is_read(
     clock: Clock,
     monkeypatch: pytest.MonkeyPatch,
     slip: dict[str, object],
-    calls_of_a_user: int,
+    is_thorough: bool,
 ) -> None:
     """Without the history each car is read once; without the list of sessions, all of each user."""
     entry = await set_up_without_push(hass, fleet)
@@ -90,7 +90,7 @@ async def test_where_no_list_names_what_happened_everybody_is_read(
         monkeypatch.setattr(coordinator, "FIRST_REFRESH_TIMEOUT", 0.1)
     assert await hass.config_entries.async_setup(entry.entry_id)
     await until(hass, lambda: users_read(fleet, before) == set(fleet.user_ids))
-    assert calls_about(fleet, fleet.user_ids[10], before) == calls_of_a_user
+    assert (calls_about(fleet, fleet.user_ids[10], before) > 1) is is_thorough
 
 
 async def test_a_setting_changed_during_a_short_stop_of_a_fleet_is_late(
