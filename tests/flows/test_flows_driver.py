@@ -21,6 +21,8 @@ from yarl import URL
 
 from custom_components.jedlix.const import DOMAIN
 from custom_components.jedlix.diagnostics import async_get_config_entry_diagnostics
+from custom_components.jedlix.flows import linking
+from custom_components.jedlix.flows.schemas import DEFAULT_SCOPE
 from simulator.app import Simulator
 from tests.conftest import StartSimulator
 from tests.dialogs import Dialog, label_of, to_users
@@ -133,6 +135,28 @@ async def test_a_driver_logs_in_and_sees_the_car(
     asked_of_jedlix = {path for path in calls(sim) if path.startswith("/api/")}
     assert all(path.startswith(f"/api/v1/users/{user_id}/") for path in asked_of_jedlix)
     assert {request.status for request in sim.requests} == {200}
+
+
+async def test_a_driver_links_the_car_again_with_the_gear(
+    hass: HomeAssistant, sim: Simulator, log_in: LogIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(linking, "LOOK_INTERVAL", 0.01)
+    dialog = await (await to_driver(hass)).send(**answers(sim.url, scope=DEFAULT_SCOPE))
+    entry = (await log_in(dialog)).entry
+    user = sim.world.users[sim.user_ids[0]]
+    assert user.vehicle is not None
+    sim.link(user.vehicle.id, connected=False)
+    await entry.runtime_data.coordinator.async_refresh()
+    assert state_of(hass, f"{user.vehicle.id}_vehicle_link") == "off"
+    dialog = await (await Dialog.link(hass, entry, user.id)).send()
+    (attempt,) = sim.linking.sessions
+    sim.log_in(attempt)
+    async with asyncio.timeout(10):
+        while dialog.type is FlowResultType.SHOW_PROGRESS:
+            await asyncio.sleep(0.01)
+            await dialog.ask()
+    assert dialog.reason == "linked"
+    assert state_of(hass, f"{user.vehicle.id}_vehicle_link") == "on"
 
 
 async def test_an_entry_of_a_driver_has_no_push_and_shows_none(
