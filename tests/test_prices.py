@@ -20,8 +20,10 @@ from pytest_homeassistant_custom_component.common import (
     async_fire_time_changed,
 )
 
+from custom_components.jedlix.api import ChargingLocation as Location
 from custom_components.jedlix.const import DOMAIN
 from custom_components.jedlix.known_users import TARIFFS_COUNT_FOR
+from custom_components.jedlix.prices import tariff_of
 from simulator.app import Simulator
 from simulator.model import ChargingLocation
 from simulator.tariffs import TARIFFS
@@ -179,7 +181,7 @@ async def test_a_location_is_named_without_its_address(
     homes = [home_of(sim, number) for number in range(3)]
     hass.config.latitude, hass.config.longitude = homes[0].latitude, homes[0].longitude
     assert await async_setup_component(hass, "zone", {})
-    sim.world.users[sim.user_ids[2]].locations[0] = replace(homes[2], city="")
+    sim.world.users[sim.user_ids[2]].locations[0] = replace(homes[2], city="", latitude=None)  # type: ignore[arg-type]
     entry = make_entry(sim, None)
     await set_up(hass, entry)
     zone = hass.states.get("zone.home")
@@ -232,6 +234,10 @@ async def test_where_the_sessions_were_is_named(
 
 
 # -- when they come and go ---------------------------------------------------------------------------------
+
+
+def test_a_location_without_tariffs_has_no_tariff() -> None:
+    assert tariff_of(Location(id="home")) is None
 
 
 @pytest.mark.parametrize("has_call", [True, False])
