@@ -1,12 +1,13 @@
 """Ready by, and the flags of the charge settings: shown, and written as they were found, or not at all."""
 
+import asyncio
 from copy import deepcopy
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any, Final
 
 from homeassistant.const import STATE_OFF, STATE_ON, STATE_UNAVAILABLE
 from homeassistant.core import HomeAssistant
-from homeassistant.exceptions import ServiceValidationError
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import entity_registry as er
 from homeassistant.util import dt as dt_util
 import pytest
@@ -211,6 +212,21 @@ async def test_a_surprise_is_said_and_nothing_more_is_written_until_a_reload(
     await command(hass, sim, key, service, **data | ({"time": "05:00"} if key == TIME else {}))
     assert settings_of(sim) != before
     assert car_state(hass, sim, key).state != STATE_UNAVAILABLE
+
+
+async def test_of_two_commands_at_once_the_second_is_not_written_after_a_surprise(
+    hass: HomeAssistant, sim: Simulator
+) -> None:
+    entry = await set_up_with_rare_polls(hass, sim)
+    sim.strike({"kind": "settings_not_as_written", "how": "ignored"})
+    calls, commands = mark(sim), entry.runtime_data.commands
+    key = (sim.user_ids[0], sim.vehicle_ids[0])
+    results = await asyncio.gather(
+        *(commands.set_ready_by(key, time(hour)) for hour in (5, 6)), return_exceptions=True
+    )
+    errors = [result for result in results if isinstance(result, HomeAssistantError)]
+    assert [error.translation_key for error in errors] == ["not_taken_over", "write_stopped"]
+    assert sum(call.startswith("PATCH") for call in calls()) == 1
 
 
 async def test_one_answer_from_before_the_write_is_no_surprise_and_no_answer_is_none(

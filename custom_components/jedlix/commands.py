@@ -261,6 +261,11 @@ class Commands:
         if not self._coordinator.offered.is_offered(call):
             refuse("not_offered")
 
+    def _check_writes(self, key: DeviceKey, name: str) -> None:
+        """Refuse what is not written any more until the next set-up."""
+        if name in self._car(key).stopped_writes:
+            refuse("write_stopped", account=self._entry.title)
+
     def _session(self, key: DeviceKey) -> Session | None:
         return self._car(key).session
 
@@ -304,9 +309,9 @@ class Commands:
         Where Jedlix did not take it over, or changed something else, `name` is not written any more until the
         next set-up.
         """
-        if name in self._car(key).stopped_writes:
-            refuse("write_stopped", account=self._entry.title)
+        self._check_writes(key, name)
         async with self._settings(key) as settings:
+            self._check_writes(key, name)  # a command before this one may have stopped them
             try:
                 change, paths = plan(settings)
             except ServiceValidationError:
