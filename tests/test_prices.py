@@ -3,6 +3,8 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 import json
+from pathlib import Path
+import re
 from typing import Any, Final
 
 from homeassistant.components.energy.validate import ENERGY_PRICE_UNITS
@@ -234,6 +236,13 @@ async def test_where_the_sessions_were_is_named(
 
 
 # -- when they come and go ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", ["entities.md", "prices.md"])
+def test_the_pages_say_how_long_a_tariff_counts(page: str) -> None:
+    text = " ".join((Path(__file__).parents[1] / "docs" / page).read_text().split())
+    days = {3: "three"}[TARIFFS_COUNT_FOR.days]
+    assert re.search(rf"up to {days} days after (its|the) tariffs were read last", text)
 
 
 def test_a_location_without_tariffs_has_no_tariff() -> None:

@@ -9,6 +9,7 @@ import pytest
 from harness.browser.chromium import chromium, find_chromium
 from simulator.faults import general
 from simulator.faults.kinds import KINDS
+from simulator.tariffs import TARIFFS
 from tests.simulator.conftest import Start
 from tests.simulator.tools import Api
 
@@ -36,6 +37,18 @@ async def page() -> AsyncIterator[Page]:
 @pytest.fixture
 async def api(start: Start) -> Api:
     return await start(users=2, ticking=True)
+
+
+async def test_the_tariff_of_a_home_can_be_chosen(api: Api, page: Page) -> None:
+    await page.goto(api.sim.url)
+    choice = page.get_by_label("Tariff at home").first
+    await expect(choice).to_have_value("high_low")
+    await choice.select_option("weekend")
+    await expect(choice).to_have_value("weekend")
+    location = api.sim.world.users[api.sim.user_ids[0]].locations[0]
+    api.sim.set_tariff(location.id, {"tariffs": []})
+    await expect(choice).to_have_value("other")
+    assert location.tariff == TARIFFS["weekend"]
 
 
 async def test_each_kind_of_fault_can_be_set_and_ended(api: Api, page: Page) -> None:
