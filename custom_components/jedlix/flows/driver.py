@@ -97,7 +97,7 @@ class DriverLogIn(LocalOAuth2ImplementationWithPkce):
 
 
 class DriverSteps(ConfigFlow):
-    """The steps `driver`, `driver_reauth`, `auth` and `log_in`; `driver_finish` follows them.
+    """The steps `driver`, `driver_reauth`, `auth` and `log_in`; `_driver_finish` follows them.
 
     `_data` is what was entered so far, with the user and the tokens at the end.
     """
