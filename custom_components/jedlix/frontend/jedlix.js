@@ -867,9 +867,10 @@ class Dashboard {
     );
   }
 
-  /** The prices of the charging locations, where they are known. */
+  /** The prices of the charging locations, where they are known and a few. */
   prices() {
     const places = [...entitiesByDevice(this.hass).values()].filter((ids) => ids["sensor.price"]);
+    if (places.length > MAX_CARDS) return undefined;
     const name = places.length > 1 ? { name: [{ type: "device" }, { type: "entity" }] } : {};
     const trend = { features: [{ type: "trend-graph", hours_to_show: 24 }], features_position: "bottom", ...WIDE, ...name };
     return section(

@@ -255,9 +255,11 @@ MAKE: Final = """async cars => {
       entities[id] = {entity_id: id, device_id: `d${i}`, platform: 'jedlix', translation_key: key};
     }
   }
-  for (const key of cars === 1 ? ['price', 'next_price_change'] : []) {
-    const id = `sensor.home_${key}`;
-    entities[id] = {entity_id: id, device_id: 'home', platform: 'jedlix', translation_key: key};
+  for (let i = 0; i < cars; i++) {
+    for (const key of cars === 2 ? [] : ['price', 'next_price_change']) {
+      const id = `sensor.home_${i}_${key}`;
+      entities[id] = {entity_id: id, device_id: `home${i}`, platform: 'jedlix', translation_key: key};
+    }
   }
   const strategy = customElements.get('ll-strategy-dashboard-jedlix');
   return strategy.generate({}, {...hass, devices, entities});
@@ -291,13 +293,13 @@ async def test_no_car_one_two_and_many_have_their_own_layout(tab: Frontend) -> N
         assert first["subview"]
         assert tiles[0]["tap_action"]["navigation_path"].endswith(f"/{first['path']}")
     assert "And 40 more cars." in str(made[100][0])
-    # A price is shown where there is one, and a place has no car.
+    # A price is shown where there is one, and not those of a fleet.
     shown = [card.get("entity") for section in made[1][0]["sections"] for card in section["cards"]]
     assert [entity for entity in shown if entity and "home" in entity] == [
-        "sensor.home_price",
-        "sensor.home_next_price_change",
+        "sensor.home_0_price",
+        "sensor.home_0_next_price_change",
     ]
-    assert "sensor.home" not in str(made[2])
+    assert "sensor.home" not in str([made[2], made[30]])
     # Without statistics there is no money, but a way to it.
     assert "statistics-graph" not in types_of(made[1][0])
     assert "dashboard.md#cost-and-savings" in str(made[1][0])
