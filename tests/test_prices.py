@@ -264,6 +264,27 @@ async def test_a_tenant_without_tariffs_has_nothing_of_it(
     ]
 
 
+@pytest.mark.parametrize(("times", "calls_made", "price"), [(1, 2, "0.3012"), (None, 3, None)])
+async def test_one_refusal_is_asked_again_and_three_mean_that_it_is_not_offered(
+    hass: HomeAssistant,
+    sim: Simulator,
+    clock: Clock,
+    times: int | None,
+    calls_made: int,
+    price: str | None,
+) -> None:
+    sim.set_tariff(home_of(sim).id, TARIFFS["single"])
+    fault = {"kind": "status", "status": 404, "endpoints": ["user_locations"]}
+    sim.strike(fault | ({} if times is None else {"times": times}))
+    entry = make_entry(sim, None)
+    calls = mark(sim)
+    await set_up(hass, entry)
+    assert _present(hass) == []
+    await poll_after(hass, clock, entry, *[timedelta(minutes=6)] * 5)
+    assert reads(calls()) == calls_made
+    assert _present(hass) == ([] if price is None else [price])
+
+
 @pytest.mark.parametrize("what", ["tariffs", "location"])
 async def test_what_is_gone_is_removed_by_evidence_and_comes_back(
     hass: HomeAssistant, sim: Simulator, clock: Clock, what: str, caplog: pytest.LogCaptureFixture

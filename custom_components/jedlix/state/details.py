@@ -217,6 +217,8 @@ class DetailReader:
             self.schedule.request_locations(user.user_id)
             return user
         if locations is None:
+            if self._offered.is_offered("user_locations"):
+                self.schedule.request_locations(user.user_id)  # it may have been a slip of Jedlix
             return replace(user, locations=user.locations or {})
         after = with_locations(
             user, [replace(item, zone=self._zone_of(item)) for item in locations], now()
