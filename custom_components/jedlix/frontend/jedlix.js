@@ -188,6 +188,7 @@ class JedlixCard extends HTMLElement {
   /** @type {any[]} */ asked = [];
   /** What was asked for last; undefined until there is an answer. @type {any} */ answer;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ retry;
+  failures = 0;
   language = "";
 
   constructor() {
@@ -218,8 +219,12 @@ class JedlixCard extends HTMLElement {
   /** @param {Hass} hass */
   async loadTexts(hass) {
     this.language = hass.language;
-    const localize = await hass.loadBackendTranslation("common", DOMAIN);
+    const localize = await hass.loadBackendTranslation("common", DOMAIN).catch(() => undefined);
     if (this.language !== hass.language) return; // another one was chosen meanwhile
+    if (!localize) {
+      this.language = ""; // with the next state it is tried again
+      return;
+    }
     this.t = texts(localize);
     this.hasTexts = true;
     this.update(true);
@@ -256,7 +261,9 @@ class JedlixCard extends HTMLElement {
     const answer = await this.ask();
     if (asked !== this.asked) return; // something else is asked for by now
     this.answer = answer;
-    if (answer.failed) this.retry = setTimeout(() => this.load(), RETRY_AFTER);
+    this.failures = answer.failed ? this.failures + 1 : 0;
+    // After 1, 2, 4 ... minutes: each time may cost many calls to Jedlix.
+    if (answer.failed) this.retry = setTimeout(() => this.load(), RETRY_AFTER * Math.min(2 ** (this.failures - 1), 60));
     this.update();
   }
 
@@ -526,7 +533,7 @@ class JedlixCarCard extends JedlixCard {
 
   /** What the sessions of this month cost by Jedlix's own list. */
   async ask() {
-    if (this.config.show_month === false) return {};
+    if (this.config.show_month === false || !this.known("sensor.energy_this_month")) return {};
     const { found, failed } = await this.askForCars("get_costs", { period: "this_month" });
     return { costs: found.flatMap(([, { costs }]) => costs), failed };
   }
@@ -715,7 +722,7 @@ class JedlixActivityCard extends JedlixCard {
       const several = this.deviceIds.length > 1;
       return row(`mdi:${ICONS[type] ?? "calendar-clock"}`, several ? [nameOf(device), when, what] : [what, when]);
     });
-    return list(rows, this.answer && !rows.length && t("no_activity", { days: ACTIVITY_DAYS }));
+    return list(rows, this.answer && !this.answer.failed && !rows.length && t("no_activity", { days: ACTIVITY_DAYS }));
   }
 }
 
