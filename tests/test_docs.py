@@ -148,12 +148,68 @@ def test_links_work(page: str) -> None:
         assert not anchor or anchor in anchors_of(target), link
 
 
+ORDER: Final = re.findall(r"^- \[(.+?)\]\(([\w-]+\.md)\)", PAGES["docs/README.md"], re.MULTILINE)
+"""Title and file of each page, in the order of the index."""
+
+
+def test_the_index_has_every_page_once_by_its_title() -> None:
+    titles = {
+        path.name: PAGES[f"docs/{path.name}"].splitlines()[0].removeprefix("# ")
+        for path in (ROOT / "docs").glob("*.md")
+        if path.name != "README.md"
+    }
+    assert sorted(ORDER) == sorted((title, file) for file, title in titles.items())
+
+
+@pytest.mark.parametrize("place", range(len(ORDER)), ids=[file for _, file in ORDER])
+def test_a_page_ends_with_the_way_to_its_neighbours(place: int) -> None:
+    way = ["[All pages](README.md)"]
+    if place > 0:
+        way.insert(0, "[← {}]({})".format(*ORDER[place - 1]))
+    if place + 1 < len(ORDER):
+        way.append("[{} →]({})".format(*ORDER[place + 1]))
+    page = PAGES[f"docs/{ORDER[place][1]}"]
+    assert page.splitlines()[-3:] == ["---", "", " · ".join(way)]
+
+
+@pytest.mark.parametrize("folder", THINGS)
+def test_a_page_of_a_folder_ends_with_the_way_back(folder: str) -> None:
+    way = f"[← All {folder}](../automations.md#{folder}) · [All pages](../README.md)"
+    for key in THINGS[folder][1]:
+        assert PAGES[f"docs/{folder}/{key}.md"].splitlines()[-3:] == ["---", "", way], key
+
+
 def test_the_links_of_the_issue_forms_work() -> None:
     links = re.findall(
         rf"{REPOSITORY}/blob/main/(\S+)", (ROOT / ".github/ISSUE_TEMPLATE/config.yml").read_text()
     )
     assert links
     assert set(links) <= PAGES.keys()
+
+
+# -- names -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_entities_that_a_page_names_exist(page: str) -> None:
+    listed = set(re.findall(r"^\| (\w+) \| `(\w+)`", PAGES["docs/entities.md"], re.MULTILINE))
+    named = re.findall(
+        r"\b(\w+)\.(?:tesla_model_3|renault_zoe|jedlix_rotterdam)_(\w+)", PAGES[page]
+    )
+    assert set(named) <= listed | {
+        ("time", "ready_by_monday"),
+        ("time", "ready_by_monday_to_friday"),
+    }
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_blueprints_that_a_page_names_exist(page: str) -> None:
+    rows = rows_of("docs/automations.md", "## Blueprints")
+    titles = {re.split(r"[\[\]]", row[0])[1] for row in rows}
+    assert len(titles) == len(rows)
+    text = " ".join(PAGES[page].split())
+    for names in re.findall(r"blueprints? (\*[^*]+\*(?: and \*[^*]+\*)?)", text):
+        assert set(re.findall(r"\*([^*]+)\*", names)) <= titles
 
 
 # -- automations -------------------------------------------------------------------------------------------

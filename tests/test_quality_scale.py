@@ -210,7 +210,9 @@ CHECKS: Final[dict[str, Callable[[], bool]]] = {
         and not list(files_with(r"hass\.data\[DOMAIN\]"))
     ),
     "test-before-setup": lambda: (
-        "async_config_entry_first_refresh()" in function(INIT, "async_setup_entry")
+        "await coordinator.first_poll()" in function(INIT, "async_setup_entry")
+        and "await self.async_config_entry_first_refresh()"
+        in function(tree_of("coordinator.py"), "first_poll")
     ),
     "unique-config-entry": lambda: "_abort_if_unique_id_configured(" in ast.unparse(FLOW),
     "action-exceptions": lambda: actions_without_a_failing_test() == set(),
