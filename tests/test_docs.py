@@ -112,6 +112,12 @@ def test_the_page_on_set_up_says_what_the_forms_say() -> None:
     assert sorted(menu) == sorted(ENGLISH["config"]["step"]["reconfigure"]["menu_options"].values())
 
 
+def test_the_minimum_version_is_that_of_the_package() -> None:
+    minimum = json.loads((ROOT / "hacs.json").read_text())["homeassistant"]
+    for page in ("README.md", "docs/set-up.md"):
+        assert re.findall(r"([\d.]+\d) or newer", PAGES[page]) == [minimum], page
+
+
 def test_every_blueprint_can_be_imported_from_the_page() -> None:
     offered = [
         parse_qs(urlsplit(link).query)["blueprint_url"][0]
