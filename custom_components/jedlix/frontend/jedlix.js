@@ -383,7 +383,7 @@ const STYLE = `
   .boost { --on: var(--orange-color); }
   .smart { --on: var(--success-color); }
   .month { display: grid; grid-template-columns: repeat(3, 1fr); gap: 8px; border-top: 1px solid var(--divider-color); padding-top: 12px; }
-  .month div { min-width: 0; }
+  .month div { min-width: 0; display: flex; flex-direction: column; justify-content: space-between; }
   dt { font-size: 12px; line-height: 1.3; color: var(--quiet); }
   dd { margin-top: 2px; font-size: 17px; font-weight: 500; white-space: nowrap; }
   @container (max-width: 300px) { dd { font-size: 15px; } .toggle { flex-direction: column; gap: 2px; font-size: 12px; } }
@@ -776,8 +776,8 @@ const carCard = (deviceId) => ({ type: `custom:${CAR_CARD}`, device_id: deviceId
 /** @param {string | undefined} entity @param {object} [more] */
 const tile = (entity, more) => entity && { type: "tile", entity, ...OWN_NAME, ...HALF, ...more };
 
-/** The card of a car, and what can be set. @param {Car} car @param {number} hours */
-const carSection = ({ id, ids }, hours) => {
+/** The card of a car, and what can be set. @param {Car} car @param {number} hours @param {any[]} prices */
+const carSection = ({ id, ids }, hours, prices) => {
   const slider = { features: [{ type: "numeric-input", style: "slider" }], features_position: "bottom" };
   const graph = [ids["sensor.battery_level"], ids["sensor.charge_state"]].filter(Boolean).map((entity) => ({ entity, ...OWN_NAME }));
   const readyBy = Object.keys(ids).filter((key) => key.startsWith("time.ready_by"));
@@ -788,6 +788,7 @@ const carSection = ({ id, ids }, hours) => {
     ids["sensor.battery_level"] ? undefined : tile(ids["number.current_battery_level"], slider),
     readyBy.sort().map((key) => tile(ids[key])),
     graph.length && { type: "history-graph", entities: graph, hours_to_show: hours, ...WIDE },
+    prices,
   );
 };
 
@@ -816,7 +817,7 @@ class Dashboard {
 
   /** @param {Car} car @param {object} [more] */
   carView(car, more) {
-    const sections = [carSection(car, this.hours), this.money([car]), this.sessions([car]), this.prices()];
+    const sections = [carSection(car, this.hours, this.prices()), this.money([car]), this.sessions([car])];
     return this.view(sections, { title: car.name, path: `car-${car.id}`, ...more });
   }
 
@@ -826,12 +827,12 @@ class Dashboard {
     const frame = { title: t("overview"), path: "cars", icon: "mdi:view-dashboard" };
     if (cars.length > MAX_CARDS) {
       const more = cars.length > MAX_TILES && { type: "markdown", content: t("more_cars", { count: cars.length - MAX_TILES }), ...WIDE };
-      return this.view([...this.groups(), this.prices(), section(more)], frame);
+      return this.view([...this.groups(), section(this.prices()), section(more)], frame);
     }
     const height = cars.length > 4 ? 3 : 2;
     const columns = Array.from({ length: Math.ceil(cars.length / height) }, (_, i) => cars.slice(i * height, (i + 1) * height));
-    const cards = columns.map((column) => section(column.map(({ id }) => carCard(id))));
-    return this.view([...cards, this.money(cars), this.sessions(cars), this.prices()], frame);
+    const cards = columns.map((column, i) => section(column.map(({ id }) => carCard(id)), i === columns.length - 1 && this.prices()));
+    return this.view([...cards, this.money(cars), this.sessions(cars)], frame);
   }
 
   /** Cost and savings by month, and energy by day: of one car, or of several on top of each other. @param {Car[]} cars */
@@ -874,16 +875,14 @@ class Dashboard {
     );
   }
 
-  /** The prices of the charging locations, where they are known and a few. */
+  /** The cards of the prices of the charging locations, where they are known and a few. */
   prices() {
-    const places = [...entitiesByDevice(this.hass).values()].filter((ids) => ids["sensor.price"]);
-    if (places.length > MAX_CARDS) return undefined;
+    const places = [...entitiesByDevice(this.hass).values()].filter((ids) => knownState(this.hass, ids["sensor.price"]));
+    if (!places.length || places.length > MAX_CARDS) return [];
     const name = places.length > 1 ? { name: [{ type: "device" }, { type: "entity" }] } : {};
     const trend = { features: [{ type: "trend-graph", hours_to_show: 24 }], features_position: "bottom", ...WIDE, ...name };
-    return section(
-      heading(this.t("price"), "mdi:transmission-tower"),
-      places.map((ids) => [tile(ids["sensor.price"], trend), tile(ids["sensor.tariff_type"]), tile(ids["sensor.next_price_change"])]),
-    );
+    const tiles = places.flatMap((ids) => [tile(ids["sensor.price"], trend), tile(ids["sensor.tariff_type"]), tile(ids["sensor.next_price_change"])]);
+    return [heading(this.t("price"), "mdi:transmission-tower"), ...tiles];
   }
 
   /** Many cars: a group for each charge state. A tile is seen where its car is, and leads to the view of the car. */

@@ -246,7 +246,8 @@ async def test_each_state_of_a_car_has_its_sentence_its_colour_and_its_buttons(
 # -- how many cars -----------------------------------------------------------------------------------------
 
 MAKE: Final = """async cars => {
-  const hass = document.querySelector('home-assistant').hass, devices = {}, entities = {};
+  const hass = document.querySelector('home-assistant').hass;
+  const devices = {}, entities = {}, states = {...hass.states};
   const kinds = [['binary_sensor', 'plugged_in'], ['sensor', 'charge_state'], ['event', 'session']];
   for (let i = 0; i < cars; i++) {
     devices[`d${i}`] = {id: `d${i}`, name: `Car ${i % 7}`, identifiers: [['jedlix', `user_${i}`]]};
@@ -259,10 +260,11 @@ MAKE: Final = """async cars => {
     for (const key of cars === 2 ? [] : ['price', 'next_price_change']) {
       const id = `sensor.home_${i}_${key}`;
       entities[id] = {entity_id: id, device_id: `home${i}`, platform: 'jedlix', translation_key: key};
+      states[id] = {entity_id: id, state: '0.3', attributes: {}};
     }
   }
   const strategy = customElements.get('ll-strategy-dashboard-jedlix');
-  return strategy.generate({}, {...hass, devices, entities});
+  return strategy.generate({}, {...hass, devices, entities, states});
 }"""
 
 
