@@ -112,6 +112,31 @@ def test_the_page_on_set_up_says_what_the_forms_say() -> None:
     assert sorted(menu) == sorted(ENGLISH["config"]["step"]["reconfigure"]["menu_options"].values())
 
 
+def texts_in(node: object) -> Iterator[str]:
+    """Yield all texts of a translation."""
+    if isinstance(node, dict):
+        for item in node.values():
+            yield from texts_in(item)
+    else:
+        yield str(node)
+
+
+SHOWN: Final = "\n".join(
+    [*texts_in(ENGLISH), *(path.read_text() for path in HOUSE.rglob("*.py")), "Configure"]
+)
+"""What a person may see: texts, and the lines of the log. The last word is Home Assistant's own."""
+
+
+@pytest.mark.parametrize("page", ["troubleshooting", "linking", "driver"])
+def test_a_page_on_trouble_quotes_what_is_shown(page: str) -> None:
+    rows = re.findall(r"^\| (.*?) \|", PAGES[f"docs/{page}.md"], re.MULTILINE)
+    quotes = [quote for row in rows for quote in re.findall(r"\*([^*]+)\*", row)]
+    assert len(quotes) > 5
+    assert [
+        quote for quote in quotes if not all(part in SHOWN for part in re.split(r" ?… ?", quote))
+    ] == []
+
+
 def test_the_minimum_version_is_that_of_the_package() -> None:
     minimum = json.loads((ROOT / "hacs.json").read_text())["homeassistant"]
     for page in ("README.md", "docs/set-up.md"):
