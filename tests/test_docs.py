@@ -86,7 +86,7 @@ def test_a_page_says_what_the_editor_says(folder: str, key: str) -> None:
     title, name = PAGES[page].split("\n\n")[:2]
     assert title == f"# {words[key]['name']}"
     assert name == f"`{DOMAIN}.{key}`"
-    assert f"]({folder}/{key}.md)" in PAGES["docs/automations.md"]
+    assert f"[{words[key]['name']}]({folder}/{key}.md) |" in PAGES["docs/automations.md"]
     fields = {row[0] for row in rows_of(page, "## Fields")}
     expected = {*items[key].get("fields", ()), *({"target"} & items[key].keys())}
     assert fields == {f"`{field}`" for field in expected}
@@ -237,10 +237,15 @@ def test_entities_that_a_page_names_exist(page: str) -> None:
 def test_blueprints_that_a_page_names_exist(page: str) -> None:
     rows = rows_of("docs/automations.md", "## Blueprints")
     titles = {re.split(r"[\[\]]", row[0])[1] for row in rows}
-    assert len(titles) == len(rows)
+    names = re.findall(
+        r'^  name: "Jedlix: (.*)"$',
+        "\n".join(path.read_text() for path in (ROOT / "blueprints").rglob("*.yaml")),
+        re.MULTILINE,
+    )
+    assert sorted(title.lower() for title in titles) == sorted(name.lower() for name in names)
     text = " ".join(PAGES[page].split())
-    for names in re.findall(r"blueprints? (\*[^*]+\*(?: and \*[^*]+\*)?)", text):
-        assert set(re.findall(r"\*([^*]+)\*", names)) <= titles
+    for named in re.findall(r"blueprints? (\*[^*]+\*(?: and \*[^*]+\*)?)", text):
+        assert set(re.findall(r"\*([^*]+)\*", named)) <= titles
 
 
 # -- automations -------------------------------------------------------------------------------------------
