@@ -329,10 +329,10 @@ async def test_a_first_silence_renews_the_subscriptions_and_a_second_shows_a_rep
     await until(hass, lambda: state_of(hass, "_push_state") == "waiting")
     assert updates == []
     await change_without_delivery()
-    puts = [
-        request for request in sim.requests if request.method == "PUT" and "/sub" in request.path
+    renewed = [
+        request for request in sim.requests if request.method == "DELETE" and "/sub" in request.path
     ]
-    assert len(puts) == len(sim.webhooks.subscriptions)
+    assert len(renewed) == len(sim.webhooks.subscriptions)
     await reaches(hass, entry, PushState.SILENT)
     # A pass that only checks the subscriptions does not end the second silence.
     before = len(sim.requests)

@@ -420,3 +420,27 @@ async def test_push_that_is_no_longer_wanted_is_unsubscribed_as_soon_as_jedlix_a
     assert len(tries) == 4
     assert state_of(hass, "_push_state") == "off"
     assert state_of(hass, "_callback") == "none"
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "token_refused", "status": 403},
+        {"kind": "status", "status": 401, "endpoints": ["subscriptions"]},
+        {"kind": "status", "status": 503},
+    ],
+    ids=["token", "401", "503"],
+)
+@pytest.mark.usefixtures("waits", "home")
+async def test_an_entry_without_push_has_no_problem_with_it(
+    hass: HomeAssistant, sim: Simulator, fault: dict[str, object]
+) -> None:
+    """A pass only deletes what an earlier one left at Jedlix."""
+    entry = make_entry(sim, None)
+    await set_up(hass, entry)
+    push = push_of(entry)
+    sim.strike({"token_expiry": True})
+    sim.strike(fault)
+    await push.registration._register()
+    assert push.state is PushState.OFF
+    assert push.registration.problem is None

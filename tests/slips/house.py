@@ -76,9 +76,9 @@ class House:
         await self.hass.config_entries.async_setup(self.entry.entry_id)
         await self.hass.async_block_till_done()
         self.followed = set(users)
-        if callback_url is not None:
-            push = self.entry.runtime_data.push
-            await until(self.hass, lambda: push.state == "waiting")
+        push = self.entry.runtime_data.push
+        state = "off" if callback_url is None else "waiting"
+        await until(self.hass, lambda: push.state == state)
         self._from_here()
 
     def _from_here(self) -> None:

@@ -17,6 +17,7 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.util import dt as dt_util
 
 from ..api import AuthError, ConnectionFailed, JedlixClient, JedlixError
+from ..api.errors import TokenRefused
 from ..api.gate import wanted_by_person
 from ..api.offered import OfferedCalls
 from ..const import CONF_CALLBACK, CONF_EVENT_TYPES, CONF_WEBHOOK_KEY
@@ -79,7 +80,8 @@ class Registration:
         self._logged_refusal: str | None = None
         self.callback = Callback.NONE
         self.problem: str | None = None
-        if entry.data[CONF_CALLBACK] != Callback.NONE:
+        self._is_wanted = entry.data[CONF_CALLBACK] != Callback.NONE
+        if self._is_wanted:
             health.registration = RegistrationState.PENDING
 
     @property
@@ -203,8 +205,8 @@ class Registration:
             _LOGGER.debug("Registering the webhook at Jedlix is tried again: %s", err)
             self._conclude(RegistrationState.PENDING)
             return False
-        except AuthError:
-            if not await self._has_access():
+        except AuthError as err:
+            if isinstance(err, TokenRefused) or not await self._has_access():
                 # Whether new credentials are needed is a matter of the poll.
                 self._conclude(RegistrationState.PENDING)
                 return False
@@ -231,6 +233,8 @@ class Registration:
 
     @callback
     def _conclude(self, registration: RegistrationState, problem: str | None = None) -> None:
+        if not self._is_wanted:  # then it only deletes what was left at Jedlix
+            registration, problem = RegistrationState.OFF, None
         self._health.registration, self.problem = registration, problem
         if registration is RegistrationState.DONE:
             self._logged_refusal = None
