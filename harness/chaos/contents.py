@@ -184,13 +184,18 @@ class Contents:
     def _reason(self, change: Published, line: Happened) -> Iterator[str]:
         """Check why a link was lost: a delivery that was accepted before says it, nothing else does."""
         reason, given = line.details["reason"], change.data.get("reason", "nothing")
-        is_explained = any(
-            item.user_id == line.user_id
-            and item.event_type in LINK_LOST
-            and item.status == 200
-            and line.known_at <= item.at <= change.at - SAME_REFRESH
-            and self.timeline.was_calm(item.at, change.at, line.user_id)
+        accepted = [
+            item
             for item in self.truth.sent
+            if item.user_id == line.user_id
+            and item.status == 200
+            and line.known_at - EXACT <= item.at <= change.at
+            and self.timeline.was_calm(item.at, change.at, line.user_id)
+        ]
+        explaining = [item for item in accepted if item.event_type in LINK_LOST]
+        # Another delivery just before may have requested the refresh that found it.
+        is_explained = any(item.at <= change.at - SAME_REFRESH for item in explaining) or (
+            accepted == explaining != [] and change.data.get("source") == "webhook"
         )
         if given != reason and (is_explained or given is not None):
             yield f"reason: {given!r}, not {reason!r}"
