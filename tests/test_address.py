@@ -16,7 +16,7 @@ MANIFEST: Final = "custom_components/jedlix/manifest.json"
 IN_A_LINK: Final = re.compile(r"github\.com/([\w-]+/[\w.-]*\w)")
 IN_A_BADGE: Final = re.compile(r"owner=([\w-]+)&repository=([\w.-]*\w)")
 # Tools and projects that are not ours.
-OTHER_OWNERS: Final = {"hacs", "home-assistant"}
+OTHER_OWNERS: Final = {"hacs", "home-assistant", "RomRider"}
 SKIPPED: Final = {"requirements", "dist", "__pycache__"}
 HIDDEN_FOLDERS: Final = {".ci", ".devcontainer", ".github"}
 PICTURES: Final = {".png"}
