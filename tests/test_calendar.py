@@ -105,10 +105,10 @@ async def test_an_event_shows_energy_money_and_place(
     smart, unmanaged = await events(hass, now - 10 * DAY, now)
     assert moments(smart) == (now - 9 * DAY, now - 8 * DAY)
     assert datetime.fromisoformat(smart["start"]).tzinfo is not None
-    assert smart["summary"] == "Smart charging, 1023.5 kWh"
+    assert smart["summary"] == "1023.5 kWh, Smart charging"
     assert smart["description"] == "Energy: 1023.5 kWh\nCost: 4.10 EUR\nSavings: -0.25 EUR"
     assert smart["location"] == f"{home.street} {home.house_number}, {home.city}"
-    assert unmanaged["summary"] == "Unmanaged charging, 0.0 kWh"
+    assert unmanaged["summary"] == "0.0 kWh, Unmanaged charging"
     assert "location" not in unmanaged  # Jedlix does not know the place (documented)
     for event in (smart, unmanaged):
         assert str(home.latitude) not in str(event)
@@ -117,10 +117,10 @@ async def test_an_event_shows_energy_money_and_place(
 @pytest.mark.parametrize(
     ("language", "summary", "description"),
     [
-        ("nl", "Slim laden, 12,3 kWh", "Energie: 12,3 kWh\nKosten: 4,10 EUR\nBesparing: "),
-        ("de", "Intelligentes Laden, 12,3 kWh", "Energie: 12,3 kWh\nKosten: 4,10 EUR\n"),
-        ("fr", "Charge intelligente, 12,3 kWh", "Énergie : 12,3 kWh\nCoût : 4,10 EUR"),
-        ("sv", "Smart charging, 12.3 kWh", "Energy: 12.3 kWh\nCost: 4.10 EUR\nSavings: "),
+        ("nl", "12,3 kWh, Slim laden", "Energie: 12,3 kWh\nKosten: 4,10 EUR\nBesparing: "),
+        ("de", "12,3 kWh, Intelligentes Laden", "Energie: 12,3 kWh\nKosten: 4,10 EUR\n"),
+        ("fr", "12,3 kWh, Charge intelligente", "Énergie : 12,3 kWh\nCoût : 4,10 EUR"),
+        ("sv", "12.3 kWh, Smart charging", "Energy: 12.3 kWh\nCost: 4.10 EUR\nSavings: "),
     ],
 )
 async def test_an_event_is_in_the_language_of_the_server(

@@ -8,6 +8,7 @@ from pathlib import Path
 import re
 from typing import Any, Final
 
+from homeassistant.components import binary_sensor
 from homeassistant.const import CONF_OPTIONS
 from homeassistant.helpers.entity import EntityDescription
 from homeassistant.util.yaml import parse_yaml
@@ -20,6 +21,8 @@ from custom_components.jedlix.trigger import TRIGGERS
 
 ROOT: Final = Path(__file__).parents[1]
 INTEGRATION: Final = ROOT / "custom_components/jedlix"
+# "Charge bidirectionnelle"; in characters
+LONGEST_NAME: Final = 23
 LANGUAGES: Final = sorted(path.stem for path in (INTEGRATION / "translations").glob("*.json"))
 
 
@@ -81,6 +84,25 @@ def test_every_entity_has_a_name_and_every_name_an_entity() -> None:
         if words["name"]
     }
     assert described == named
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_name_of_an_entity_fits_a_tile_of_a_phone_and_is_none_of_its_states(
+    language: str,
+) -> None:
+    """States that a device class names are Home Assistant's."""
+    entities = read(f"translations/{language}.json")["entity"]
+    for domain, item in DESCRIPTIONS:
+        words = entities[domain][item.key]
+        name = words["name"].replace("{days}", "").replace("()", "").strip()
+        assert len(name) <= LONGEST_NAME, name
+        states = set(words.get("state", {}).values())
+        if domain == "binary_sensor" and item.device_class is not None:
+            platform = Path(binary_sensor.__file__).parent / f"translations/{language}.json"
+            classes = json.loads(platform.read_text())["entity_component"]
+            states = set(classes[item.device_class]["state"].values())
+            assert states, item.device_class
+        assert name not in states
 
 
 def values_of(domain: str, item: Any) -> set[str] | None:

@@ -122,12 +122,12 @@ class _EventTexts:
         return f"{value:.{digits}f}".replace(".", self._text("decimal_mark"))
 
     def summary(self, session: Session) -> str:
-        """Return whether the session was smart, and how much energy an ended session charged."""
+        """Return the energy of an ended session, first since a month's view cuts the text, and its kind."""
         kinds = {True: "smart_session", False: "unmanaged_session", None: "session"}
         summary = self._text(kinds[session.is_managed])
         if session.ended_at is None or session.energy_kwh is None:
             return summary
-        return f"{summary}, {self._number(session.energy_kwh, 1)} kWh"
+        return f"{self._number(session.energy_kwh, 1)} kWh, {summary}"
 
     def description(self, session: Session) -> str:
         """Return energy, cost and savings, a line each, as far as they are known."""
