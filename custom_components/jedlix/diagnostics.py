@@ -14,7 +14,8 @@ from .const import CONF_CALLBACK, CONF_ENVIRONMENT, DOMAIN
 from .data import JedlixConfigEntry, is_driver
 from .devices import identifier_of
 from .push.handler import RecentDelivery
-from .state.departure_times import departure_times, in_words
+from .state.days import in_words
+from .state.departure_times import departure_times
 from .state.flags import Flag, flag
 from .state.snapshot import VehicleSnapshot
 from .state.tariff import Tariff, UnclearTariff

@@ -30,7 +30,7 @@ from .periods import PERIODS, PRICE_PERIODS, Period, named_period, price_period
 from .prices import prices_as_json
 from .push.history import HISTORY_KEPT
 from .session_history import TooManySessions
-from .state.departure_times import WEEKDAYS
+from .state.days import WEEKDAYS
 from .statistics import Imported
 from .target import devices_of
 

@@ -14,7 +14,8 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from .data import JedlixConfigEntry, JedlixData
 from .devices import DeviceKey
 from .entity import FleetEntity, JedlixEntityDescription, add_entities
-from .state.departure_times import ALL_DAYS, READY_BY, Departure, departure_times, in_words
+from .state.days import ALL_DAYS, in_words
+from .state.departure_times import READY_BY, Departure, departure_times
 from .state.snapshot import VehicleSnapshot
 from .weekdays import weekday_texts
 

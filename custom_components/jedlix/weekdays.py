@@ -7,7 +7,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.translation import async_get_translations
 
 from .const import DOMAIN
-from .state.departure_times import WEEKDAYS, in_words
+from .state.days import WEEKDAYS, in_words
 
 
 async def weekday_texts(hass: HomeAssistant) -> Callable[[Sequence[int]], str]:

@@ -10,14 +10,12 @@ from hypothesis import given, strategies as st
 import pytest
 
 from custom_components.jedlix.api import ChargeSettings
+from custom_components.jedlix.state.days import ALL_DAYS, WEEKDAYS, in_words
 from custom_components.jedlix.state.departure_times import (
-    ALL_DAYS,
-    WEEKDAYS,
     Departure,
     DepartureTimes,
     Refusal,
     departure_times,
-    in_words,
     with_times,
 )
 
@@ -77,6 +75,11 @@ RECOGNIZED: Final[tuple[tuple[object, dict[tuple[int, ...], str]], ...]] = (
     ({"friday": {"departureTime": {"hour": 7, "minute": 30}, "smart": True}}, {FR: "07:30:00"}),
     ({"home": {"monday": "07:30", "tuesday": "08:00"}}, {MO: "07:30:00", TU: "08:00:00"}),
     ({"monday": "07:30", "id": 12}, {MO: "07:30:00"}),
+    ({"monday": "07:30", "locationId": "1234", "departureId": 7}, {MO: "07:30:00"}),
+    ({"monday": {"time": "07:30", "levelAtDeparture": 80}}, {MO: "07:30:00"}),
+    ({"monday": "07:30", "updatedAt": "2026-01-01T07:30:00Z"}, {MO: "07:30:00"}),
+    ({"time": "07:30", "last_modified": "2026-01-01T07:30:00.123"}, {ALL_DAYS: "07:30:00"}),
+    ({"time": "07:30", "mode": "everyDay", "repeat": "daily", "note": "Every day"}, {ALL_DAYS: "07:30:00"}),
     ({"departureTimes": {"monday": "07:30"}, "version": 3}, {MO: "07:30:00"}),
     ({"weekdays": {"monday": "07:30"}}, {MO: "07:30:00"}),
     ({"time": {"monday": "07:30"}}, {MO: "07:30:00"}),
@@ -170,6 +173,9 @@ REFUSED: Final[tuple[object, ...]] = (
     [{"daysOfWeek": None, "time": "07:30"}],
     [{"day": "monday", "hour": 7, "minute": 30}],
     {"time": "07:30", "weekend": None},
+    {"time": "07:30", "mode": "weekdays"},
+    {"time": "07:30", "repeat": ["mon", "tue"]},
+    {"schedule": {"time": "07:30"}, "rule": "FREQ=WEEKLY;BYDAY=MO,TU"},
     {"week": {"time": "07:30"}, "others": [{"holidays": []}]},
     [{"time": "07:30"}],
     [{"day": "monday", "days": ["monday"], "time": "07:30"}],
@@ -198,7 +204,9 @@ REFUSED: Final[tuple[object, ...]] = (
     {"nextDeparture": "06:00"},
     {"arrival": {"monday": "18:00"}},
     {"lastUpdated": "07:30"},
-    {"monday": "07:30", "updatedAt": "2026-01-01T07:30:00Z"},
+    {"monday": "07:30", "updatedAt": "07:30"},
+    {"monday": "07:30", "id": "07:30"},
+    {"monday": "07:30", "nextId": 7, "next": "2026-01-01T07:30:00Z"},
     {"monday": "07:30", "validUntil": "2026-01-01"},
     {"monday": "07:30", "duration": "PT1H"},
     {"time": "07:30", "flexMinutes": 30},

@@ -8,6 +8,7 @@ from custom_components.jedlix.state.read_back import Surprise, surprise
 
 WRITTEN: Final[dict[str, Any]] = {
     "departureTimes": {"monday": "07:30", "tuesday": {"hour": 8, "minute": 0}},
+    "inside": {"last_modified": "2026-01-01T00:00:00"},
     "desiredBatteryLevel": 80,
     "useSolarProduction": True,
     "enableSmartChargingAt": "2026-01-01T00:00:00Z",
@@ -27,6 +28,7 @@ FLAG: Final = (("useSolarProduction",),)
         {"departureTimes": {"monday": "7:30:00", "tuesday": {"hour": 8, "minute": 0}}},
         {"departureTimes": {"monday": "07:30", "tuesday": "08:00:00"}},
         {"updatedAt": "2026-01-02T00:00:00Z"},
+        {"inside": {"last_modified": "2026-01-02T00:00:00"}},
         {"desiredBatteryLevel": 80.0},
         {"list": [1, {}]},
         {"nothing": None},

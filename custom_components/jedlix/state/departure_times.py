@@ -17,16 +17,12 @@ from typing import Any, Final
 import orjson
 
 from ..api import ChargeSettings
-from ..api.reading import Fields, Json, plain, words_of
+from ..api.reading import Fields, Json, moment, plain, words_of
+from .days import ALL_DAYS, WEEKDAYS, weekday
+from .time_of_day import in_style_of, read_time
 
-WEEKDAYS: Final = (*("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"),)
-"""The weekdays by their number: Monday is 0."""
 READY_BY: Final = "ready_by"
 """What is written where a departure time is: the key of its entity."""
-ALL_DAYS: Final = tuple(range(len(WEEKDAYS)))
-
-_TIME: Final = re.compile(r"(\d{1,2}):(\d\d)(:\d\d(\.0+)?)?", re.ASCII)
-_TIME_OF_DAY: Final = (frozenset({"hour", "minute"}), frozenset({"hour", "minute", "second"}))
 _TIME_KEYS: Final = frozenset(
     {"time", "departuretime", "departure", "readyby", "localtime", "value"}
 )
@@ -40,6 +36,10 @@ _LIKE_A_TIME: Final = re.compile(
     re.ASCII,
 )
 _KEY_OF_A_TIME: Final = re.compile("time|hour|minute|second|duration|offset|departure|ready")
+# A number is none of a time below a key of these words.
+_KEY_OF_ANOTHER_NUMBER: Final = re.compile("level|percent")
+# A date and time below a key of these words says when the settings were written.
+_KEY_OF_CHANGE: Final = re.compile("changed|created|modified|updated")
 _ZONE_NAME: Final = re.compile(r"[A-Za-z][\w+-]*(/[\w+-]+)*", re.ASCII)
 # A key of these words gives the times below it another meaning.
 _OTHER_MEANING: Final = frozenset(
@@ -60,7 +60,7 @@ _OTHER_MEANING: Final = frozenset(
         *("once", "today", "tomorrow", "tonight", "trip", "until", "updated"),
     }
 )
-_ALL_DAYS_KEYS: Final = frozenset({"everyday", "eachday", "alldays"})
+_ALL_DAYS: Final = frozenset({"everyday", "eachday", "alldays"})
 
 type Path = tuple[str | int, ...]
 """The keys and indexes that lead from the charge settings to a value."""
@@ -157,24 +157,6 @@ def _of_settings(written: bytes) -> DepartureTimes:
     return DepartureTimes(departures, tuple(dict.fromkeys(zones)))
 
 
-def in_words(
-    days: Sequence[int], names: Sequence[str] = WEEKDAYS, *, to: str = "_to_", and_: str = "_"
-) -> str:
-    """Return weekdays, in order, as a text: three or more in a row are one span."""
-    spans: list[list[int]] = []
-    for day in days:
-        if spans and spans[-1][-1] == day - 1:
-            spans[-1].append(day)
-        else:
-            spans.append([day])
-    return and_.join(
-        f"{names[span[0]]}{to}{names[span[-1]]}"
-        if len(span) > 2  # noqa: PLR2004  two are shorter one by one
-        else and_.join(names[day] for day in span)
-        for span in spans
-    )
-
-
 def with_times(settings: ChargeSettings, times: Mapping[Path, time]) -> dict[str, Json]:
     """Return the whole settings, with the times at these paths in the style that each had."""
     raw: dict[str, Any] = copy.deepcopy(dict(settings.raw))
@@ -183,45 +165,13 @@ def with_times(settings: ChargeSettings, times: Mapping[Path, time]) -> dict[str
         holder: Any = raw
         for key in above:
             holder = holder[key]
-        holder[last] = _in_style_of(holder[last], at)
+        holder[last] = in_style_of(holder[last], at)
     return raw
 
 
-def read_time(value: object) -> time | None:
-    """Return a time of day written as 7:30, 07:30, 07:30:00 or hour and minute; None for anything else.
-
-    A time with a zone, and 24:00, is none.
-    """
-    if isinstance(value, dict):
-        parts = {_singular(key): part for key, part in value.items()}
-        if len(parts) < len(value) or frozenset(parts) not in _TIME_OF_DAY:
-            return None
-        numbers = [parts["hour"], parts["minute"], parts.get("second", 0)]
-        if not all(type(number) is int for number in numbers):
-            return None
-        hour, minute, second = numbers
-    elif isinstance(value, str) and (found := _TIME.fullmatch(value)) is not None:
-        hour, minute = int(found[1]), int(found[2])
-        second = int(found[3][1:3]) if found[3] else 0
-    else:
-        return None
-    try:
-        return time(hour, minute, second)
-    except ValueError:
-        return None
-
-
-def _in_style_of(old: object, at: time) -> Json:
-    """Return a time, to the minute, written as the one that it replaces."""
-    if isinstance(old, dict):
-        values = {"hour": at.hour, "minute": at.minute, "second": 0}
-        return {key: values[_singular(key)] for key in old}
-    found = _TIME.fullmatch(str(old))
-    if found is None:
-        raise ValueError("not a time")
-    hour = f"{at.hour:02d}" if len(found[1]) > 1 else str(at.hour)
-    seconds = f":00{found[4] or ''}" if found[3] else ""
-    return f"{hour}:{at.minute:02d}{seconds}"
+def is_time_of_change(key: str, value: object) -> bool:
+    """Return whether a value is the date and time at which the settings were written last, or first."""
+    return moment(value) is not None and _KEY_OF_CHANGE.search(plain(key)) is not None
 
 
 def _departures(data: object, path: Path) -> Sequence[Departure]:
@@ -261,7 +211,7 @@ def _of_object(data: dict[str, Any], path: Path) -> Sequence[Departure] | None:
     times = [key for key in _keys_in(data, _TIME_KEYS) if read_time(data[key]) is not None]
     if times and _keys_in(data, _DAY_KEYS):
         return [*_of_group(data, path)]
-    days = {key: day for key in data if (day := _weekday(key)) is not None}
+    days = {key: day for key in data if (day := weekday(key)) is not None}
     if not days:
         found = [*_of_item(data, path, ALL_DAYS)] if times else None
         return found and [replace(item, names_days=False) for item in found]
@@ -308,7 +258,7 @@ def _days_of(item: dict[str, object]) -> tuple[int, ...]:
     if len(keys := _keys_in(item, _DAY_KEYS)) != 1:
         raise _NotRecognizedError
     named = item[keys[0]]
-    days = [_weekday(name) for name in (named if isinstance(named, list) else [named])]
+    days = [weekday(name) for name in (named if isinstance(named, list) else [named])]
     known = sorted({day for day in days if day is not None})
     if not known or len(known) < len(days):
         raise _NotRecognizedError
@@ -347,24 +297,39 @@ def _explain_all(value: object, key: str, path: Path, explained: set[Path]) -> N
     elif isinstance(value, list):
         for index, item in enumerate(value):
             _explain_all(item, key, (*path, index), explained)
-    elif (isinstance(value, str) and _LIKE_A_TIME.search(value)) or (
-        type(value) in {int, float} and _KEY_OF_A_TIME.search(plain(key))
-    ):
+    elif _may_be_a_time(key, value):
         raise _NotRecognizedError
 
 
+def _may_be_a_time(key: str, value: object) -> bool:
+    """Return whether a text or a number may be a time, a date or a duration of unknown meaning."""
+    name = plain(key)
+    is_id = words_of(key)[-1:] == ["id"]
+    if isinstance(value, str):
+        is_explained = is_time_of_change(key, value) or (is_id and value.isdigit())
+        return not is_explained and _LIKE_A_TIME.search(value) is not None
+    is_explained = is_id or _KEY_OF_ANOTHER_NUMBER.search(name) is not None
+    is_number = type(value) in {int, float}
+    return is_number and not is_explained and _KEY_OF_A_TIME.search(name) is not None
+
+
 def _check_no_days(data: object) -> None:
-    """Check that no key beside a time for all days says something of days."""
+    """Check that no key or text beside a time for all days says something of days."""
     if isinstance(data, list):
         for item in data:
             _check_no_days(item)
+            if weekday(item) is not None:
+                raise _NotRecognizedError
     elif isinstance(data, dict):
         for key, value in data.items():
-            name = plain(key)
-            is_of_days = name.isdigit() or "day" in name or "weekend" in name
-            if is_of_days and name not in _ALL_DAYS_KEYS:
+            if plain(key).isdigit():
                 raise _NotRecognizedError
+            _check_no_days(key)
             _check_no_days(value)
+    elif isinstance(data, str):
+        text = plain(data).replace(" ", "")
+        if ("day" in text or "weekend" in text) and text not in _ALL_DAYS:
+            raise _NotRecognizedError
 
 
 def _is_off(data: object) -> bool:
@@ -391,21 +356,3 @@ def _zone(key: str, value: object) -> Iterator[str]:
 
 def _keys_in(data: Mapping[str, object], names: frozenset[str]) -> list[str]:
     return [key for key in data if plain(key) in names]
-
-
-def _weekday(name: object) -> int | None:
-    """Return the number of an English weekday, written whole or with its first two or three letters.
-
-    A number is none: 0 may be Sunday or Monday.
-    """
-    if not isinstance(name, str):
-        return None
-    word = name.lower()
-    return next(
-        (day for day in ALL_DAYS if word in {WEEKDAYS[day][:length] for length in (2, 3, None)}),
-        None,
-    )
-
-
-def _singular(key: str) -> str:
-    return plain(key).removesuffix("s")

@@ -3,13 +3,11 @@
 from collections.abc import Collection, Iterator, Mapping
 from datetime import time
 from enum import StrEnum
-from typing import Final
 
 from ..api import ChargeSettings
-from ..api.reading import Json, moment, plain
-from .departure_times import Path, departure_times, read_time
-
-_OF_THE_ANSWER: Final = frozenset({"updatedat", "modifiedat", "changedat", "lastupdated"})
+from ..api.reading import Json
+from .departure_times import Path, departure_times, is_time_of_change
+from .time_of_day import read_time
 
 
 class Surprise(StrEnum):
@@ -50,8 +48,7 @@ def _different(written: object, read: object, path: Path) -> Iterator[Path]:
     if isinstance(written, dict) and isinstance(read, dict):
         for key, before in written.items():
             after = read.get(key)
-            is_update = plain(key) in _OF_THE_ANSWER
-            if not (is_update and moment(before) is not None and moment(after) is not None):
+            if not (is_time_of_change(key, before) and is_time_of_change(key, after)):
                 yield from _different(before, after, (*path, key))
     elif isinstance(written, list) and isinstance(read, list) and len(written) == len(read):
         for index, (before, after) in enumerate(zip(written, read, strict=True)):

@@ -10,8 +10,8 @@ from datetime import UTC, datetime, time, timedelta, tzinfo
 from typing import Final, NamedTuple, Self
 
 from ..api import TariffDetails, TariffInterval, TariffType
+from .days import WEEKDAYS
 
-_DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _WHOLE_DAY: Final = 24 * 60
 # Every price of a week comes within this time, also where a clock is put back.
 _WEEK_AND_A_DAY: Final = timedelta(days=8)
@@ -147,7 +147,7 @@ def _week(intervals: Iterable[TariffInterval]) -> tuple[tuple[Hours, ...], ...]:
     An interval without days is read as one of every day, one without a time as one from or up to midnight:
     only so it can be part of whole days, and that is checked.
     """
-    week: dict[str, list[Hours]] = {day: [] for day in _DAYS}
+    week: dict[str, list[Hours]] = {day: [] for day in WEEKDAYS}
     for interval in intervals:
         if (kind := interval.tariff_type) is None:
             raise UnclearTariff("an interval has no type")
@@ -156,7 +156,7 @@ def _week(intervals: Iterable[TariffInterval]) -> tuple[tuple[Hours, ...], ...]:
         last = last or _WHOLE_DAY
         if first >= last:
             raise UnclearTariff("an interval ends before it starts")
-        for day in interval.days_of_week or _DAYS:
+        for day in interval.days_of_week or WEEKDAYS:
             if day not in week:
                 raise UnclearTariff("a day of the week is not known")
             week[day].append(Hours(first, last, kind))
@@ -165,7 +165,7 @@ def _week(intervals: Iterable[TariffInterval]) -> tuple[tuple[Hours, ...], ...]:
 
 def _every_day(kind: TariffType) -> tuple[tuple[Hours, ...], ...]:
     """Return the hours of Monday to Sunday of a type that stands alone."""
-    return ((Hours(0, _WHOLE_DAY, kind),),) * len(_DAYS)
+    return ((Hours(0, _WHOLE_DAY, kind),),) * len(WEEKDAYS)
 
 
 def _whole_day(day: str, hours: list[Hours]) -> tuple[Hours, ...]:
