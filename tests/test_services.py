@@ -40,7 +40,7 @@ from tests.commanding import (
     troubles,
 )
 from tests.conftest import StartSimulator
-from tests.tools import Clock, make_entry, record_events, set_up, until
+from tests.tools import Clock, make_entry, record_events, set_up, state_of, until
 
 pytestmark = pytest.mark.usefixtures("home", "no_second_try")
 
@@ -281,6 +281,9 @@ async def test_the_costs_of_months_add_up_to_those_of_the_year_and_agree_with_th
     assert await costs("last_month") == (1, 6.0, 1.5)
     assert await costs("this_month") == (1, 7.0, 1.5)
     assert await costs("this_year") == (2, 13.0, 3.0)
+    # The sensors of a car that was just added begin with the sessions of the whole month.
+    assert float(state_of(hass, "_energy_this_month")) == 7.0
+    assert float(state_of(hass, "_cost_this_month")) == 1.5
 
 
 async def test_a_period_without_sessions_returns_none(

@@ -36,7 +36,7 @@ from simulator.model import JsonObject
 from simulator.sessions import Filter
 from tests.commanding import add_session, delete_session, sessions_between
 from tests.conftest import StartSimulator
-from tests.tools import Clock, make_entry, set_up
+from tests.tools import Clock, make_entry, set_up, until
 
 pytestmark = pytest.mark.usefixtures("home", "no_second_try")
 
@@ -91,6 +91,8 @@ def start_car(hass: HomeAssistant, start_simulator: StartSimulator) -> StartCar:
         sim = await start_simulator(**({"history_days": 200} | settings))
         entry = make_entry(sim, None, users=sim.user_ids[:1])
         await set_up(hass, entry)
+        # The last call of the set-up looks for subscriptions that were left.
+        await until(hass, lambda: any("subscriptions" in item.path for item in sim.requests))
         data = entry.runtime_data
         return Car(sim, data.session_history, data.coordinator)
 

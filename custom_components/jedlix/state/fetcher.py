@@ -38,6 +38,8 @@ MAX_PAGES: Final = 30
 # The filter by end is inferred. Where it is ignored, the answer is longer than needed. Where it is refused,
 # the open sessions report their end.
 _SESSIONS_BY_END: Final = "sessions by their end"
+# The totals of a car begin with these, so that those of its first month are complete.
+_FIRST_READ: Final = timedelta(days=32)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,14 +74,17 @@ class Fetcher:
         """Return the cars and sessions of a user, read side by side.
 
         A user's own list is read over all remembered days, and from `known_until` and the start of the
-        oldest open session on. The tenant's list is read from well before `known_until` on. Raises a
-        JedlixError when the cars cannot be read, or no list of sessions can.
+        oldest open session on; at first, it is read over the days of a month. The tenant's list is read from
+        well before `known_until` on. Raises a JedlixError when the cars cannot be read, or no list of
+        sessions can.
         """
-        since = self._client.clock.now() - SESSIONS_REMEMBERED
-        since = min(filter(None, (since, oldest_open, known_until)))
+        now = self._client.clock.now()
+        remembered = now - SESSIONS_REMEMBERED
+        since = known_until or now - _FIRST_READ
+        since = min(filter(None, (since, remembered, oldest_open)))
         vehicles, answer = await asyncio.gather(
             self.vehicles(user_id),
-            self._sessions(user_id, since, known_until or since),
+            self._sessions(user_id, since, known_until or remembered),
             return_exceptions=True,
         )
         if isinstance(vehicles, BaseException):
