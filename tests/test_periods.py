@@ -108,6 +108,9 @@ def test_whole_days_weeks_months_and_years_end_where_the_next_begin(
         period = PRICE_PERIODS[name](now)
         length = period.end.astimezone(UTC) - period.start.astimezone(UTC)
         assert length == timedelta(hours=hours)
+    from_now = price_period(now, duration=timedelta(hours=12))
+    assert from_now is not None
+    assert from_now.end.astimezone(UTC) - now.astimezone(UTC) == timedelta(hours=12)
 
 
 def test_a_period_of_prices_has_at_most_two_bounds() -> None:

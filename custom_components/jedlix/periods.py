@@ -105,7 +105,8 @@ def price_period(
     if len(given) > 2:  # noqa: PLR2004
         return None
     if start is None:
-        start = now if duration is None or end is None else end - duration
+        # In UTC, so that a duration is as long in the nights in which the clock changes.
+        start = now.astimezone(UTC) if duration is None or end is None else end - duration
     if end is None:
         end = start + (_PRICES_AHEAD if duration is None else duration)
     return Period(start, end)

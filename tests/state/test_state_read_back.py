@@ -27,6 +27,7 @@ FLAG: Final = (("useSolarProduction",),)
         {},
         {"departureTimes": {"monday": "7:30:00", "tuesday": {"hour": 8, "minute": 0}}},
         {"departureTimes": {"monday": "07:30", "tuesday": "08:00:00"}},
+        {"departureTimes": {"tuesday": {"minute": 0, "hour": 8}, "monday": "07:30"}},
         {"updatedAt": "2026-01-02T00:00:00Z"},
         {"inside": {"last_modified": "2026-01-02T00:00:00"}},
         {"desiredBatteryLevel": 80.0},

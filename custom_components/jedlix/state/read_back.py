@@ -33,9 +33,9 @@ def surprise(
     return None
 
 
-def _departures(settings: Mapping[str, Json]) -> list[tuple[tuple[int, ...], time]]:
+def _departures(settings: Mapping[str, Json]) -> dict[tuple[int, ...], time]:
     found = departure_times(ChargeSettings.from_json(settings)).departures
-    return [(departure.days, departure.at) for departure in found]
+    return {departure.days: departure.at for departure in found}
 
 
 def _different(written: object, read: object, path: Path) -> Iterator[Path]:
