@@ -29,6 +29,12 @@ TEXTS: Final[dict[str, Any]] = json.loads(
     (Path(__file__).parents[1] / "custom_components/jedlix/translations/en.json").read_text()
 )
 _SECRETS: Final = ("client_secret", "api_key")
+# Fields that not every form of a step has.
+_SHOWN_AT_TIMES: Final = {
+    "account": {"remove_api_key"},
+    "user": {"users", "all_users"},
+    "users": {"all_users"},
+}
 
 
 @dataclass(kw_only=True)
@@ -237,7 +243,9 @@ class Dialog:
         texts = self.texts["step"][self.step]
         sections = {name for name, item in self.fields.items() if item.get("type") == "expandable"}
         data = set(texts.get("data", ()))
-        assert set(self.fields) - sections == data == set(texts.get("data_description", ()))
+        shown = set(self.fields) - sections
+        assert shown <= data == set(texts.get("data_description", ()))
+        assert data - shown <= _SHOWN_AT_TIMES.get(self.step, set())
         for name in sections:
             section = texts["sections"][name]
             shown = {item["name"] for item in self.fields[name]["schema"]}

@@ -19,11 +19,7 @@ from homeassistant.config_entries import (
     ConfigSubentryFlow,
     OptionsFlow,
 )
-from homeassistant.const import (
-    CONF_API_KEY,
-    CONF_CLIENT_ID,
-    CONF_WEBHOOK_ID,
-)
+from homeassistant.const import CONF_CLIENT_ID, CONF_CLIENT_SECRET, CONF_WEBHOOK_ID
 from homeassistant.core import callback
 from yarl import URL
 
@@ -33,6 +29,7 @@ from .const import (
     CONF_BASE_URL,
     CONF_CALLBACK,
     CONF_ENVIRONMENT,
+    CONF_FOLLOW_NEW_USERS,
     CONF_POLL_MINUTES,
     CONF_TOKEN_URL,
     CONF_USER_ID,
@@ -54,6 +51,7 @@ from .flows.driver import DriverSteps
 from .flows.options import JedlixOptionsFlow
 from .flows.push import PushSteps
 from .flows.schemas import (
+    CONF_ALL_USERS,
     CUSTOM,
     SECRETS,
     account_title,
@@ -87,6 +85,7 @@ class JedlixConfigFlow(PushSteps, DriverSteps, domain=DOMAIN):
         super().__init__()
         self._found: dict[str, TenantUser] = {}
         self._chosen: dict[str, str] = {}
+        self._are_all_followed = False
         self._credential_errors: dict[str, str] = {}
         self._unseen = ""
 
@@ -119,7 +118,7 @@ class JedlixConfigFlow(PushSteps, DriverSteps, domain=DOMAIN):
         """Ask for the environment and the credentials, and try them."""
         errors, self._credential_errors = self._credential_errors, {}
         if user_input is not None:
-            self._data |= {CONF_API_KEY: None} | stripped(user_input)
+            self._data |= changed_credentials(self._data, user_input)
             if user_input[CONF_ENVIRONMENT] == CUSTOM:
                 return await self.async_step_custom()
             self._data |= addresses_of(user_input[CONF_ENVIRONMENT])
@@ -128,7 +127,7 @@ class JedlixConfigFlow(PushSteps, DriverSteps, domain=DOMAIN):
         return self.async_show_form(
             step_id="account",
             data_schema=self.add_suggested_values_to_schema(
-                credentials_schema(),
+                credentials_schema(has_secret=CONF_CLIENT_SECRET in self._data),
                 {key: value for key, value in self._data.items() if key not in SECRETS},
             ),
             errors=errors,
@@ -214,7 +213,9 @@ class JedlixConfigFlow(PushSteps, DriverSteps, domain=DOMAIN):
         await self.async_set_unique_id(entry_id, raise_on_progress=False)
         self._abort_if_unique_id_configured()
         user_id = self._data[CONF_USER_ID]
-        self._chosen, errors, _ = await users_errors(self.hass, self._data, [user_id], {})
+        self._chosen, errors, _ = await users_errors(
+            self.hass, make_client(self.hass, self._data), [user_id], {}
+        )
         if errors:
             return await self._log_in_again(errors[CONF_USERS], user_id)
         return await self.async_step_finish()
@@ -226,12 +227,17 @@ class JedlixConfigFlow(PushSteps, DriverSteps, domain=DOMAIN):
         errors: dict[str, str] = {}
         placeholders = {"user": "", "found": str(len(self._found))}
         if user_input is not None:
+            self._are_all_followed = user_input.get(CONF_ALL_USERS, False)
             wanted = dict.fromkeys(
                 user_id if user_id in self._found else normalize_user_id(user_id)
                 for user_id in user_input[CONF_USERS]
             )
             self._chosen, errors, placeholders["user"] = await users_errors(
-                self.hass, self._data, filter(None, wanted), self._found
+                self.hass,
+                make_client(self.hass, self._data),
+                filter(None, wanted),
+                self._found,
+                are_all_wanted=self._are_all_followed,
             )
             if not errors:
                 return await self.async_step_webhook()
@@ -263,7 +269,8 @@ class JedlixConfigFlow(PushSteps, DriverSteps, domain=DOMAIN):
             title=account_title(self._data),
             description="with_push" if has_push else "without_push",
             data=self._data,
-            options={CONF_POLL_MINUTES: DEFAULT_POLL_MINUTES},
+            options={CONF_POLL_MINUTES: DEFAULT_POLL_MINUTES}
+            | ({CONF_FOLLOW_NEW_USERS: True} if self._are_all_followed else {}),
             subentries=[
                 ConfigSubentryData(
                     subentry_type=SUBENTRY_USER,

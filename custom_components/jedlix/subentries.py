@@ -31,6 +31,18 @@ def followed_users(hass: HomeAssistant) -> set[str]:
     }
 
 
+@callback
+def follow_user(hass: HomeAssistant, entry: JedlixConfigEntry, user_id: str, title: str) -> None:
+    """Follow one more user, from now on."""
+    subentry = ConfigSubentry(
+        data=MappingProxyType({CONF_USER_ID: user_id}),
+        subentry_type=SUBENTRY_USER,
+        title=title,
+        unique_id=user_id,
+    )
+    hass.config_entries.async_add_subentry(entry, subentry)
+
+
 async def async_entry_updated(hass: HomeAssistant, entry: JedlixConfigEntry) -> None:
     """Reload after a change of data, options or title; follow or unfollow where only the users changed."""
     data = entry.runtime_data
@@ -55,13 +67,7 @@ def follow_new_users(hass: HomeAssistant, entry: JedlixConfigEntry) -> CALLBACK_
         user_id = event.data["user_id"]
         if user_id in followed_users(hass):
             return
-        subentry = ConfigSubentry(
-            data=MappingProxyType({CONF_USER_ID: user_id}),
-            subentry_type=SUBENTRY_USER,
-            title=TenantUser(user_id).label,
-            unique_id=user_id,
-        )
-        hass.config_entries.async_add_subentry(entry, subentry)
+        follow_user(hass, entry, user_id, TenantUser(user_id).label)
 
     @callback
     def is_ours(data: Mapping[str, Any]) -> bool:

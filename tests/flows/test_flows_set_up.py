@@ -31,6 +31,10 @@ from tests.servers import closed_port, listening
 from tests.tools import state_of, until
 
 
+async def _page(_request: web.Request) -> web.Response:
+    return web.Response(text="<html>It works!</html>")
+
+
 async def finish(dialog: Dialog) -> None:
     """Go on with the only user, who is chosen already, to an entry without push."""
     assert dialog.step == "users", dialog.result
@@ -90,17 +94,26 @@ async def test_a_documented_environment_needs_no_addresses(
     environment: str,
     title: str,
 ) -> None:
+    token_url = "custom_components.jedlix.flows.schemas.TOKEN_URL"
     monkeypatch.setitem(ENVIRONMENTS, environment, sim.url)
-    monkeypatch.setattr(
-        "custom_components.jedlix.flows.schemas.TOKEN_URL", f"{sim.url}/oauth/token"
-    )
+    monkeypatch.setattr(token_url, f"{sim.url}/oauth/token")
     dialog = await to_account(hass)
     assert dialog.shown == {"environment": "production"}
     right = {"environment": environment, "client_id": " client ", "client_secret": " secret\n"}
     await dialog.submit(**right | {"client_secret": "no"})
     assert (dialog.step, dialog.errors) == ("account", {"base": "invalid_auth"})
-    assert dialog.shown == {"environment": environment, "client_id": "client"}
+    kept = {"environment": environment, "client_id": "client", "remove_api_key": False}
+    assert dialog.shown == kept
+    monkeypatch.setattr(token_url, closed_port())
     await dialog.submit(**right)
+    assert (dialog.step, dialog.errors) == ("account", {"base": "jedlix_unreachable"})
+    assert dialog.shown == kept
+    async with listening(_page) as elsewhere:
+        monkeypatch.setattr(token_url, elsewhere)
+        await dialog.submit()
+        assert (dialog.step, dialog.errors) == ("account", {"base": "jedlix_unclear"})
+    monkeypatch.setattr(token_url, f"{sim.url}/oauth/token")
+    await dialog.submit()
     await dialog.submit()
     await dialog.submit(callback="custom", callback_url=callback_url)
     assert dialog.entry.title == title
@@ -168,13 +181,15 @@ async def test_refused_credentials_are_corrected_in_the_form_where_they_were_ent
     error: str,
 ) -> None:
     sim.strike(faults)
+    right = credentials()
     dialog = await to_account(hass)
     await dialog.submit(**credentials(**entered))
     await dialog.submit(**addresses(sim))
     assert (dialog.step, dialog.errors) == ("account", {"base": error})
-    assert dialog.shown == {"environment": "custom", "client_id": "client"}
+    kept = {"environment": "custom", "client_id": "client", "remove_api_key": False}
+    assert dialog.shown == kept
     sim.faults.clear()
-    await dialog.submit(client_secret="secret", api_key="key")
+    await dialog.submit(**{key: right[key] for key in entered})  # only what was wrong
     assert (dialog.step, dialog.errors) == ("custom", {})
     assert dialog.shown == addresses(sim)
     await finish(await dialog.submit())
@@ -187,11 +202,12 @@ async def test_a_wrong_audience_is_forbidden_until_it_is_corrected(
     dialog = await to_custom(hass)
     await dialog.submit(**addresses(sim), audience="https://elsewhere/")
     assert (dialog.step, dialog.errors) == ("account", {"base": "forbidden"})
-    await dialog.submit(client_secret="secret", api_key="key")
+    await dialog.submit(remove_api_key=True)
     assert dialog.shown == {**addresses(sim), "audience": "https://elsewhere/"}
     await dialog.submit(audience=" https://audience/ ")
     await finish(dialog)
     assert dialog.entry.data["audience"] == "https://audience/"
+    assert dialog.entry.data["api_key"] is None
 
 
 async def test_an_audience_that_was_not_entered_follows_the_corrected_address(

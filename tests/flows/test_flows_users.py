@@ -10,6 +10,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.jedlix.const import CONF_USER_ID
+from custom_components.jedlix.subentries import followed_users
 from simulator.app import Simulator
 from tests.conftest import StartSimulator
 from tests.dialogs import Dialog, addresses, label_of, to_custom, to_users
@@ -95,6 +96,23 @@ async def test_blanks_repetitions_and_capitals_in_ids_are_corrected(
     ]
 
 
+async def test_all_users_are_followed_and_those_who_come_later(
+    hass: HomeAssistant, start_simulator: StartSimulator
+) -> None:
+    sim = await start_simulator(users=3)
+    elsewhere, *others = sim.user_ids
+    add_another_account(hass, sim, elsewhere)
+    dialog = await to_users(hass, sim)
+    await dialog.submit(all_users=True, users=[elsewhere])
+    assert (dialog.step, dialog.errors) == ("users", {"users": "followed_elsewhere"})
+    await dialog.submit(users=[])
+    entry = (await dialog.submit(callback="none")).entry
+    assert {item.unique_id: item.title for item in entry.subentries.values()} == {
+        user_id: label_of(sim, user_id) for user_id in others
+    }
+    assert entry.options["follow_new_users"] is True
+
+
 async def test_a_user_whom_the_credentials_may_not_see(hass: HomeAssistant, sim: Simulator) -> None:
     sim.strike({"forbidden": ["vehicles"]})
     dialog = await (await to_users(hass, sim)).submit()
@@ -125,11 +143,11 @@ async def test_a_user_is_added_and_the_car_appears(
     user = sim.add_user()
     assert user.vehicle is not None
     dialog = await Dialog.add_user(hass, entry)
-    assert dialog.shown == {}
+    assert dialog.shown == {"users": []}
     await dialog.submit(user_id=f" {user.id.upper()} ")
     (added,) = [item for item in entry.subentries.values() if item.unique_id == user.id]
     assert added.data == {CONF_USER_ID: user.id}
-    assert added.title == f"{user.vehicle.brand} {user.vehicle.model} · {user.id[:8]}"
+    assert added.title == label_of(sim, user.id)
     assert entry.state is ConfigEntryState.LOADED
     car = (user.id, user.vehicle.id)
     await until(hass, lambda: entry.runtime_data.coordinator.fleet.vehicle(car))
@@ -159,7 +177,40 @@ async def test_a_user_of_another_account_is_not_added(
     await dialog.close()
 
 
-@pytest.mark.parametrize("nobody", ["nobody", "   ", "../vehicles", "."])
+async def test_add_user_lists_who_is_not_followed_and_takes_all_of_them(
+    hass: HomeAssistant, start_simulator: StartSimulator
+) -> None:
+    sim = await start_simulator(users=5)
+    followed, elsewhere, *others = sim.user_ids
+    entry = make_entry(sim, None, users=[followed])
+    entry.add_to_hass(hass)
+    add_another_account(hass, sim, elsewhere)
+    labels = {user_id: label_of(sim, user_id) for user_id in others}
+    dialog = await Dialog.add_user(hass, entry)
+    assert dialog.labels("users") == labels
+    assert dialog.shown == {"users": [], "all_users": False}
+    await dialog.submit()
+    assert (dialog.step, dialog.errors) == ("user", {"user_id": "no_users"})
+    await dialog.submit(users=others[:1], user_id="nobody")
+    assert dialog.errors == {"user_id": "unknown_user"}
+    sim.strike({"forbidden": ["vehicles"]})
+    await dialog.submit(user_id="")
+    assert dialog.errors == {"users": "forbidden"}
+    sim.faults.clear()
+    await dialog.submit(users=others[:2])
+    assert set(followed_users(hass)) == {followed, elsewhere, *others[:2]}
+    dialog = await Dialog.add_user(hass, entry)
+    assert dialog.shown == {"users": []}  # one is left: "all" says no more
+    await dialog.close()
+    sim.add_user()
+    dialog = await Dialog.add_user(hass, entry)
+    await dialog.submit(all_users=True)
+    titles = {item.unique_id: item.title for item in entry.subentries.values()}
+    assert titles.keys() == set(sim.user_ids) - {elsewhere}
+    assert titles.items() >= labels.items()
+
+
+@pytest.mark.parametrize("nobody", ["nobody", "../vehicles", "."])
 async def test_a_user_who_does_not_exist_is_not_added(
     hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry, nobody: str
 ) -> None:
@@ -167,7 +218,7 @@ async def test_a_user_who_does_not_exist_is_not_added(
     dialog = await Dialog.add_user(hass, entry)
     await dialog.submit(user_id=nobody)
     assert (dialog.step, dialog.errors) == ("user", {"user_id": "unknown_user"})
-    assert dialog.shown == {"user_id": nobody}
+    assert dialog.shown == {"users": [], "user_id": nobody}
     await dialog.submit(user_id=user.id)
     assert len(entry.subentries) == 2
 

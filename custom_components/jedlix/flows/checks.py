@@ -12,18 +12,32 @@ from homeassistant.const import CONF_CLIENT_ID
 from homeassistant.core import HomeAssistant
 from yarl import URL
 
-from ..api import Forbidden, JedlixError, NotFound
-from ..const import CONF_BASE_URL, CONF_TOKEN_URL, CONF_USER_ID, CONF_USERS, DOMAIN
+from ..api import Forbidden, JedlixClient, JedlixError, NotFound
+from ..const import (
+    CONF_BASE_URL,
+    CONF_ENVIRONMENT,
+    CONF_TOKEN_URL,
+    CONF_USER_ID,
+    CONF_USERS,
+    DOMAIN,
+)
 from ..data import is_driver, make_client
 from ..errors import account_form_error, driver_form_error, user_form_error
 from ..push.callback_url import is_private_host, is_valid_url
 from ..subentries import followed_users, user_subentries
 from ..users import TenantUser, cars_of_users
+from .schemas import ENVIRONMENTS
 
 _LOGGER = logging.getLogger(__name__)
 
 # Errors that the form with the credentials shows, also when an address was entered last.
 CREDENTIAL_ERRORS: Final = frozenset({"invalid_auth", "forbidden", "users_not_seen"})
+
+# Errors that speak of an address, in words for an environment whose address nobody entered.
+_WITHOUT_ADDRESS: Final = {
+    "cannot_connect": "jedlix_unreachable",
+    "not_jedlix": "jedlix_unclear",
+}
 
 
 def account_id(data: Mapping[str, Any]) -> str:
@@ -39,7 +53,9 @@ async def credentials_errors(hass: HomeAssistant, data: Mapping[str, Any]) -> di
         await make_client(hass, data).check_access()
     except JedlixError as err:
         form_error = driver_form_error if is_driver(data) else account_form_error
-        return {"base": form_error(err)}
+        error = form_error(err)
+        is_documented = data[CONF_ENVIRONMENT] in ENVIRONMENTS
+        return {"base": _WITHOUT_ADDRESS.get(error, error) if is_documented else error}
     except Exception:
         _LOGGER.exception("Unexpected error while trying the Jedlix credentials")
         return {"base": "unknown"}
@@ -61,20 +77,28 @@ def address_errors(
 
 async def users_errors(
     hass: HomeAssistant,
-    data: Mapping[str, Any],
+    client: JedlixClient,
     wanted: Iterable[str],
     found: Mapping[str, TenantUser],
+    *,
+    are_all_wanted: bool = False,
 ) -> tuple[dict[str, str], dict[str, str], str]:
-    """Check users who are to be followed.
+    """Check users who are to be followed; all that were found need no check, where these are wanted.
 
     Returns their titles, the errors of the form, and the id or ids that these are about.
     """
-    if not (wanted := list(wanted)):
-        return {}, {CONF_USERS: "no_users"}, ""
-    if followed := followed_users(hass).intersection(wanted):
+    followed = followed_users(hass)
+    titles = (
+        {user_id: user.label for user_id, user in found.items() if user_id not in followed}
+        if are_all_wanted
+        else {}
+    )
+    wanted = [user_id for user_id in wanted if user_id not in titles]
+    if not wanted:
+        return titles, {} if titles else {CONF_USERS: "no_users"}, ""
+    if followed := followed.intersection(wanted):
         return {}, {CONF_USERS: "followed_elsewhere"}, ", ".join(sorted(followed))
-    titles: dict[str, str] = {}
-    for user_id, cars in (await cars_of_users(make_client(hass, data), wanted)).items():
+    for user_id, cars in (await cars_of_users(client, wanted)).items():
         if isinstance(cars, JedlixError):
             return {}, {CONF_USERS: user_form_error(cars)}, user_id
         place = found[user_id].place if user_id in found else None

@@ -61,6 +61,7 @@ ENVIRONMENTS: Final = {
 TOKEN_URL: Final = "https://jedlix-b2e.eu.auth0.com/oauth/token"  # noqa: S105  an address, no secret
 
 CONF_VEHICLE: Final = "vehicle"
+CONF_ALL_USERS: Final = "all_users"
 
 # What the eight scope names of the SDKs allow: reading, linking the car, and staying logged in (OAuth2).
 DEFAULT_SCOPE: Final = (
@@ -105,8 +106,10 @@ def addresses_of(environment: str) -> dict[str, str]:
     return {CONF_BASE_URL: base_url, CONF_TOKEN_URL: TOKEN_URL, CONF_AUDIENCE: base_url}
 
 
-def credentials_schema() -> vol.Schema:
-    """Return the schema of the step `account`."""
+def credentials_schema(*, has_secret: bool) -> vol.Schema:
+    """Return the schema of the step `account`; once a secret was entered, what is left empty stays."""
+    if has_secret:
+        return environment_schema().extend(changed_credentials_schema().schema)
     return vol.Schema(
         {
             vol.Required(CONF_ENVIRONMENT, default=PRODUCTION): _ENVIRONMENT,
@@ -170,22 +173,36 @@ def custom_schema() -> vol.Schema:
 
 def users_schema(found: Mapping[str, TenantUser]) -> vol.Schema:
     """Return the schema of the step `users`: the users that were found, and any other by id."""
+    return vol.Schema(_users_fields(found, takes_ids=True))
+
+
+def user_schema(found: Mapping[str, TenantUser]) -> vol.Schema:
+    """Return the schema of "Add user": the users that were found, where there are any, and one by id."""
+    if not found:
+        return vol.Schema({vol.Required(CONF_USER_ID): _TEXT})
+    return vol.Schema({**_users_fields(found), vol.Optional(CONF_USER_ID): _TEXT})
+
+
+def _users_fields(
+    found: Mapping[str, TenantUser], *, takes_ids: bool = False
+) -> dict[vol.Marker, Any]:
+    """Return the list of users, and the choice of all where there are several."""
     options = [
         SelectOptionDict(value=user.user_id, label=user.label)
         for user in sorted(found.values(), key=lambda user: user.label)
     ]
-    return vol.Schema(
-        {
-            vol.Required(CONF_USERS, default=[]): SelectSelector(
-                SelectSelectorConfig(
-                    options=options,
-                    multiple=True,
-                    custom_value=True,
-                    mode=SelectSelectorMode.DROPDOWN,
-                )
-            )
-        }
+    users = SelectSelector(
+        SelectSelectorConfig(
+            options=options,
+            multiple=True,
+            custom_value=takes_ids,
+            mode=SelectSelectorMode.DROPDOWN,
+        )
     )
+    fields: dict[vol.Marker, Any] = {vol.Required(CONF_USERS, default=[]): users}
+    if len(found) > 1:
+        fields[vol.Required(CONF_ALL_USERS, default=False)] = BooleanSelector()
+    return fields
 
 
 def webhook_schema() -> vol.Schema:
@@ -225,7 +242,7 @@ def changed_credentials_schema() -> vol.Schema:
 def changed_credentials(
     known: Mapping[str, Any], user_input: Mapping[str, Any]
 ) -> dict[str, str | None]:
-    """Return the known credentials, with what was entered in one of these two forms in their place."""
+    """Return the known credentials, with what was entered in a form in their place."""
     entered = {key: value for key, value in stripped(user_input).items() if value}
     credentials = {
         key: known.get(key) for key in (CONF_CLIENT_ID, CONF_CLIENT_SECRET, CONF_API_KEY)
@@ -235,13 +252,8 @@ def changed_credentials(
     return credentials | entered
 
 
-def user_schema() -> vol.Schema:
-    """Return the schema of the step that adds one user."""
-    return vol.Schema({vol.Required(CONF_USER_ID): _TEXT})
-
-
 def options_schema(event_types: Iterable[str], states: Mapping[str, str]) -> vol.Schema:
-    """Return the schema of the options.
+    """Return the schema of the options, in the order of use.
 
     Event types can be chosen from those that are known, and any other by name; `states` is what Jedlix said
     of each group of them. With a default of its own, the frontend would not show the defaults in a section.
@@ -257,9 +269,9 @@ def options_schema(event_types: Iterable[str], states: Mapping[str, str]) -> vol
     )
     return vol.Schema(
         {
-            vol.Required(CONF_POLL_MINUTES, default=DEFAULT_POLL_MINUTES): _MINUTES,
-            vol.Required(CONF_FOLLOW_NEW_USERS, default=False): BooleanSelector(),
             vol.Required(CONF_IMPORT_ENERGY, default=True): BooleanSelector(),
+            vol.Required(CONF_FOLLOW_NEW_USERS, default=False): BooleanSelector(),
+            vol.Required(CONF_POLL_MINUTES, default=DEFAULT_POLL_MINUTES): _MINUTES,
             vol.Required(CONF_FIND_EVENT_TYPES, default=False): BooleanSelector(),
             vol.Optional(GROUPS): section(groups_schema(states)),
             vol.Optional(ADVANCED): section(
@@ -274,8 +286,8 @@ def driver_options_schema() -> vol.Schema:
     """Return the schema of the options of a driver's log-in."""
     return vol.Schema(
         {
-            vol.Required(CONF_POLL_MINUTES, default=DEFAULT_POLL_MINUTES): _MINUTES,
             vol.Required(CONF_IMPORT_ENERGY, default=True): BooleanSelector(),
+            vol.Required(CONF_POLL_MINUTES, default=DEFAULT_POLL_MINUTES): _MINUTES,
         }
     )
 

@@ -1,5 +1,6 @@
-"""Subentry flow: follow one more user of the account, and link the car of a followed one."""
+"""Subentry flow: follow more users of the account, and link the car of a followed one."""
 
+from collections.abc import Mapping
 from typing import Any, override
 
 from homeassistant.config_entries import (
@@ -9,46 +10,62 @@ from homeassistant.config_entries import (
     SubentryFlowResult,
 )
 
-from ..api import JedlixError
-from ..const import CONF_USER_ID
+from ..const import CONF_USER_ID, CONF_USERS
 from ..data import JedlixConfigEntry, client_of, is_driver
-from ..errors import user_form_error
-from ..subentries import followed_users
-from ..users import TenantUser, cars_of_users, normalize_user_id
+from ..subentries import follow_user, followed_users
+from ..users import TenantUser, find_users, normalize_user_id
+from .checks import users_errors
 from .linking import LinkingSteps
-from .schemas import CONF_VEHICLE, user_schema, vehicle_schema
+from .schemas import CONF_ALL_USERS, CONF_VEHICLE, user_schema, vehicle_schema
 
 
 class UserSubentryFlow(
     LinkingSteps[SubentryFlowContext, SubentryFlowResult, tuple[str, str]], ConfigSubentryFlow
 ):
-    """Add one user, or link a user's car."""
+    """Add users, or link a user's car."""
+
+    _found: Mapping[str, TenantUser] | None = None
 
     async def async_step_user(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
-        """Ask for the id and check it. A driver's log-in sees its own user alone, so nothing is asked."""
+        """Ask which users to add, and check them.
+
+        A driver's log-in sees its own user alone, so nothing is asked.
+        """
         entry = self._get_entry()
         user_input = user_input or _own_user(entry)
+        client = client_of(self.hass, entry)
+        if self._found is None:
+            followed = followed_users(self.hass)
+            listed = {} if is_driver(entry.data) else await find_users(client)
+            self._found = {key: user for key, user in listed.items() if key not in followed}
         errors: dict[str, str] = {}
         if user_input is not None:
-            user_id = normalize_user_id(user_input[CONF_USER_ID])
-            if any(item.unique_id == user_id for item in entry.subentries.values()):
+            user_id = normalize_user_id(user_input.get(CONF_USER_ID, ""))
+            if user_id and any(item.unique_id == user_id for item in entry.subentries.values()):
                 return self.async_abort(reason="already_configured")
-            cars = (await cars_of_users(client_of(self.hass, entry), [user_id]))[user_id]
-            if isinstance(cars, JedlixError):
-                errors[CONF_USER_ID] = user_form_error(cars)
-            elif user_id in followed_users(self.hass):
-                errors[CONF_USER_ID] = "followed_elsewhere"
-            else:
-                return self.async_create_entry(
-                    title=TenantUser(user_id, None, cars).label,
-                    data={CONF_USER_ID: user_id},
-                    unique_id=user_id,
-                )
+            titles, failed, about = await users_errors(
+                self.hass,
+                client,
+                filter(None, dict.fromkeys([*user_input.get(CONF_USERS, ()), user_id])),
+                self._found,
+                are_all_wanted=user_input.get(CONF_ALL_USERS, False),
+            )
+            if not failed:
+                return self._add(entry, titles)
+            of_list = CONF_USERS if self._found and about != user_id else CONF_USER_ID
+            errors[of_list] = failed[CONF_USERS]
         return self.async_show_form(
             step_id="user",
-            data_schema=self.add_suggested_values_to_schema(user_schema(), user_input),
+            data_schema=self.add_suggested_values_to_schema(user_schema(self._found), user_input),
             errors=errors,
         )
+
+    def _add(self, entry: JedlixConfigEntry, titles: dict[str, str]) -> SubentryFlowResult:
+        """Follow these users: the last is the one that the dialog adds."""
+        user_id, title = titles.popitem()
+        for other_id, other_title in titles.items():
+            follow_user(self.hass, entry, other_id, other_title)
+        return self.async_create_entry(title=title, data={CONF_USER_ID: user_id}, unique_id=user_id)
 
     async def async_step_reconfigure(
         self, user_input: dict[str, Any] | None = None
