@@ -12,6 +12,7 @@ from homeassistant.core import HomeAssistant, ServiceResponse
 from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import (
     area_registry as ar,
+    config_validation as cv,
     device_registry as dr,
     entity_registry as er,
     floor_registry as fr,
@@ -23,6 +24,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 import voluptuous as vol
 
+from custom_components.jedlix import services
 from custom_components.jedlix.answers import costs_as_json, session_as_json
 from custom_components.jedlix.api import ChargingLocation, JedlixClient, Rejected, Session
 from custom_components.jedlix.const import DOMAIN
@@ -119,7 +121,7 @@ async def test_boost_is_switched_on_unless_the_call_says_off(
     assert not session.boost
 
 
-async def test_smart_charging_is_paused_until_a_local_time_and_resumed(
+async def test_smart_charging_is_paused_until_a_local_time_or_for_a_while_and_resumed(
     hass: HomeAssistant, fleet: Simulator, loaded: MockConfigEntry
 ) -> None:
     await hass.config.async_set_time_zone("Europe/Amsterdam")
@@ -130,6 +132,14 @@ async def test_smart_charging_is_paused_until_a_local_time_and_resumed(
     assert car.settings["isSmartChargingEnabled"] is False
     resumes_at = car_state(hass, fleet, "sensor.smart_charging_resumes_at").state
     assert dt_util.parse_datetime(resumes_at) == datetime(2126, 7, 1, 6, tzinfo=UTC)
+    await call_action(hass, "pause_smart_charging", device_id=device_id, duration={"hours": 8})
+    end = dt_util.parse_datetime(car_state(hass, fleet, "sensor.smart_charging_resumes_at").state)
+    assert end is not None
+    now = loaded.runtime_data.coordinator.now()
+    assert abs(end - now - timedelta(hours=8)) < timedelta(minutes=1)
+    both = {"duration": {"hours": 8}, "until": "2126-07-01 08:00:00"}
+    call = call_action(hass, "pause_smart_charging", device_id=device_id, **both)
+    await fails(hass, call, "one_end", ServiceValidationError)
     await call_action(hass, "resume_smart_charging", device_id=device_id)
     assert car.settings["isSmartChargingEnabled"] is True
     assert car.settings["enableSmartChargingAt"] is None
@@ -417,6 +427,31 @@ async def test_a_target_means_a_car_by_device_area_floor_label_or_entity(
     paused = [not fleet.vehicle(vehicle_id).smart_charging for vehicle_id in fleet.vehicle_ids]
     assert paused == [True, False, False]
     assert car_state(hass, fleet, "switch.smart_charging").state == STATE_OFF
+
+
+@pytest.mark.parametrize("by", ["device_id", "entity_id"])
+async def test_a_car_that_the_target_excludes_is_left_alone_also_where_it_is_named(
+    hass: HomeAssistant,
+    fleet: Simulator,
+    loaded: MockConfigEntry,
+    monkeypatch: pytest.MonkeyPatch,
+    by: str,
+) -> None:
+    """An entity stands for its car. Home Assistant takes excludes from 2026.11 on."""
+    fields = {**cv.TARGET_SERVICE_FIELDS, vol.Optional("exclude"): dict}
+    monkeypatch.setattr("custom_components.jedlix.services._TARGET", fields)
+    monkeypatch.setattr(
+        "custom_components.jedlix.services._TARGET_KEYS", frozenset(str(key) for key in fields)
+    )
+    services.async_setup_services(hass)
+    cars = [device_of(hass, loaded, fleet, number).id for number in range(3)]
+    out = cars[1] if by == "device_id" else entity_of(hass, fleet, "sensor.charge_state", 1)
+    await call_action(hass, "pause_smart_charging", device_id=cars, exclude={by: [out]})
+    paused = [not fleet.vehicle(vehicle_id).smart_charging for vehicle_id in fleet.vehicle_ids]
+    assert paused == [True, False, True]
+    excluded = {"device_id": [cars[1]]}
+    call = call_action(hass, "boost", device_id=[cars[1]], exclude=excluded)
+    await fails(hass, call, "no_vehicle", ServiceValidationError)
 
 
 @pytest.mark.parametrize(

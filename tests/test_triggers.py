@@ -19,8 +19,9 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 import voluptuous as vol
 
 from custom_components.jedlix.const import EVENT_CHANGE, EVENT_WEBHOOK
+from custom_components.jedlix.target import TargetDevices
 from simulator.app import Simulator
-from tests.commanding import device_of
+from tests.commanding import device_of, entity_of
 from tests.tools import state_of, until
 
 
@@ -250,6 +251,29 @@ async def test_a_car_is_offered_our_triggers_and_conditions_though_their_entitie
     assert await async_get_conditions_for_target(hass, target, expand_group=True) >= {
         "jedlix.is_plugged_in"
     }
+
+
+async def test_triggers_and_conditions_leave_out_a_car_that_the_target_excludes_by_one_entity(
+    hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry
+) -> None:
+    """Home Assistant takes excludes from 2026.11 on; they are put into a validated target here."""
+    sim.plug(sim.vehicle_ids[0])
+    await entry.runtime_data.coordinator.async_refresh()
+    device_id = device_of(hass, entry, sim).id
+    entity_id = entity_of(hass, sim, "sensor.charge_state")
+    for exclude, is_meant in (({}, True), ({"entity_id": [entity_id]}, False)):
+        target = {"device_id": [device_id], "exclude": exclude}
+        assert (device_id in TargetDevices(hass, target)) is is_meant
+        config = await async_validate_condition_config(
+            hass,
+            {
+                "condition": "jedlix.is_plugged_in",
+                "target": {"device_id": device_id},
+                "options": {"behavior": "any"},
+            },
+        )
+        test = await condition_from_config(hass, config | {"target": target})
+        assert test.async_check() is is_meant
 
 
 async def test_all_of_nothing_is_false(hass: HomeAssistant, entry: MockConfigEntry) -> None:

@@ -9,6 +9,7 @@ from homeassistant.helpers.automation import DomainSpec
 from homeassistant.helpers.condition import Condition, EntityStateConditionBase
 
 from .const import DOMAIN
+from .target import excluded_devices_of
 
 
 class BinarySensorCondition(EntityStateConditionBase):
@@ -31,7 +32,7 @@ class BinarySensorCondition(EntityStateConditionBase):
             if (entity := registry.async_get(entity_id)) is not None
             and entity.platform == DOMAIN
             and entity.device_id is not None
-        }
+        } - excluded_devices_of(self._hass, self._target or {})
         return super().entity_filter(
             {
                 entity.entity_id

@@ -32,7 +32,7 @@ from .push.history import HISTORY_KEPT
 from .session_history import TooManySessions
 from .state.days import WEEKDAYS
 from .statistics import Imported
-from .target import devices_of
+from .target import devices_of, excluded_devices_of
 
 _ENABLED: Final = "enabled"
 _UNTIL: Final = "until"
@@ -63,7 +63,12 @@ def async_setup_services(hass: HomeAssistant) -> None:
     answers = SupportsResponse.ONLY
     for name, handler, fields, response in (
         ("boost", _boost, {vol.Optional(_ENABLED, default=True): cv.boolean}, None),
-        ("pause_smart_charging", _pause, {vol.Optional(_UNTIL): cv.datetime}, None),
+        (
+            "pause_smart_charging",
+            _pause,
+            {vol.Optional(_UNTIL): cv.datetime, vol.Optional(_DURATION): cv.time_period},
+            None,
+        ),
         ("resume_smart_charging", _resume, {}, None),
         (
             "set_current_battery_level",
@@ -118,13 +123,16 @@ async def _boost(call: ServiceCall) -> None:
 
 
 async def _pause(call: ServiceCall) -> None:
-    until = _moment(call, _UNTIL)
-    await _command(
-        call,
-        lambda entry, key: entry.runtime_data.commands.set_smart_charging(
-            key, enabled=False, until=until
-        ),
-    )
+    until, duration = _moment(call, _UNTIL), call.data.get(_DURATION)
+    if until is not None and duration is not None:
+        refuse("one_end")
+
+    async def pause(entry: JedlixConfigEntry, key: DeviceKey) -> None:
+        now = entry.runtime_data.coordinator.now()
+        end = until if duration is None else now + duration
+        await entry.runtime_data.commands.set_smart_charging(key, enabled=False, until=end)
+
+    await _command(call, pause)
 
 
 async def _resume(call: ServiceCall) -> None:
@@ -325,9 +333,10 @@ def _price_period(call: ServiceCall) -> Period:
 
 
 def _named_ids(call: ServiceCall) -> list[str]:
-    """Return the ids of the devices that the target names. A target may also say "none"."""
+    """Return the ids of the devices that the target names and does not exclude. It may also say "none"."""
     named: list[str] | str = call.data.get(ATTR_DEVICE_ID, ENTITY_MATCH_NONE)
-    return named if isinstance(named, list) else []
+    excluded = excluded_devices_of(call.hass, call.data)
+    return [it for it in named if it not in excluded] if isinstance(named, list) else []
 
 
 def _named(call: ServiceCall) -> dict[str, tuple[JedlixConfigEntry, dr.AnyDeviceEntry]]:
@@ -387,7 +396,7 @@ def _locations(call: ServiceCall) -> dict[str, tuple[JedlixConfigEntry, Charging
 
     A car or charger stands for all locations of its user.
     """
-    registry = dr.async_get(call.hass)
+    registry, excluded = dr.async_get(call.hass), excluded_devices_of(call.hass, call.data)
     locations: dict[str, tuple[JedlixConfigEntry, ChargingLocation]] = {}
     targeted = _named(call)
     for entry in {entry.entry_id: entry for entry, _ in targeted.values()}.values():
@@ -406,7 +415,7 @@ def _locations(call: ServiceCall) -> dict[str, tuple[JedlixConfigEntry, Charging
                 device = registry.async_get_device_by_identifier(
                     (DOMAIN, identifier_of(key)), entry.entry_id
                 )
-                if device is not None:
+                if device is not None and device.id not in excluded:
                     locations[device.id] = (entry, location)
     if not locations:
         refuse("no_location")

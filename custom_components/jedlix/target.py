@@ -5,7 +5,7 @@ devices are kept until a registry changes.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er
@@ -15,6 +15,8 @@ from homeassistant.helpers.entity_registry import EVENT_ENTITY_REGISTRY_UPDATED
 from homeassistant.helpers.target import TargetSelection, async_extract_referenced_entity_ids
 
 from .const import DOMAIN
+
+_EXCLUDE: Final = "exclude"
 
 
 class TargetDevices:
@@ -56,7 +58,21 @@ class TargetDevices:
 
 
 def devices_of(hass: HomeAssistant, target: Mapping[str, Any]) -> frozenset[str]:
-    """Return the ids of the devices that a validated target means."""
+    """Return the ids of the devices that a validated target means, without those that it excludes."""
+    included = {key: value for key, value in target.items() if key != _EXCLUDE}
+    return _referenced(hass, included) - excluded_devices_of(hass, target)
+
+
+def excluded_devices_of(hass: HomeAssistant, target: Mapping[str, Any]) -> frozenset[str]:
+    """Return the ids of the devices that a target excludes (from Home Assistant 2026.11 on).
+
+    As for what a target includes, an entity of ours stands for its device.
+    """
+    excluded = target.get(_EXCLUDE)
+    return _referenced(hass, excluded) if excluded else frozenset()
+
+
+def _referenced(hass: HomeAssistant, target: Mapping[str, Any]) -> frozenset[str]:
     found = async_extract_referenced_entity_ids(
         hass, TargetSelection(dict(target)), primary_entities_only=False
     )
