@@ -5,11 +5,12 @@ from typing import Any
 
 from homeassistant.core import Event, HomeAssistant
 from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers.translation import async_load_integrations
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.jedlix import logbook
-from custom_components.jedlix.const import EVENT_CHANGE
+from custom_components.jedlix.const import DOMAIN, EVENT_CHANGE
 from custom_components.jedlix.state.changes import ChangeType
 
 type Describe = Callable[[Event[Any]], dict[str, str]]
@@ -23,17 +24,32 @@ def get_describe(hass: HomeAssistant) -> Describe:
 
 
 @pytest.mark.parametrize(
-    ("data", "message"),
+    ("language", "data", "message", "icon"),
     [
-        ({"type": "plugged_in"}, "was plugged in"),
-        ({"type": "session_ended", "late": True}, "ended a charging session (reported late)"),
-        ({"type": "something else"}, "changed"),
-        ({}, "changed"),
+        ("en", {"type": "plugged_in"}, "was plugged in", "mdi:power-plug"),
+        ("nl", {"type": "plugged_in"}, "is aangesloten", "mdi:power-plug"),
+        ("sv", {"type": "plugged_in"}, "was plugged in", "mdi:power-plug"),
+        (
+            "de",
+            {"type": "session_ended", "late": True},
+            "beendete eine Ladesitzung (nachträglich gemeldet)",
+            "mdi:calendar-end",
+        ),
+        ("fr", {"type": "something else"}, "a changé", "mdi:ev-station"),
+        ("en", {"type": ["no name"]}, "changed", "mdi:ev-station"),
+        ("en", {}, "changed", "mdi:ev-station"),
     ],
 )
-async def test_a_change_is_described_under_the_name_of_its_car(
-    hass: HomeAssistant, entry: MockConfigEntry, data: dict[str, Any], message: str
+async def test_a_change_is_described_under_the_name_of_its_car_in_the_language_of_the_server(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    language: str,
+    data: dict[str, Any],
+    message: str,
+    icon: str,
 ) -> None:
+    hass.config.language = language
+    await async_load_integrations(hass, {DOMAIN})
     describe = get_describe(hass)
     (car,) = (
         device
@@ -41,11 +57,20 @@ async def test_a_change_is_described_under_the_name_of_its_car(
         if device.name == "Tesla Model 3"
     )
     of_car = describe(Event(EVENT_CHANGE, data | {"device_id": car.id}))
-    assert of_car == {"name": "Tesla Model 3", "message": message}
-    assert describe(Event(EVENT_CHANGE, data)) == {"name": "Jedlix", "message": message}
+    assert of_car == {"name": "Tesla Model 3", "message": message, "icon": icon}
+    assert describe(Event(EVENT_CHANGE, data)) == of_car | {"name": "Jedlix"}
 
 
-async def test_each_type_of_change_has_a_text_of_its_own(hass: HomeAssistant) -> None:
-    describe = get_describe(hass)
-    texts = {describe(Event(EVENT_CHANGE, {"type": kind.value}))["message"] for kind in ChangeType}
-    assert len(texts - {"changed"}) == len(ChangeType)
+async def test_each_type_of_change_has_a_text_of_its_own_and_an_icon(
+    hass: HomeAssistant, entry: MockConfigEntry
+) -> None:
+    described = [
+        get_describe(hass)(Event(EVENT_CHANGE, {"type": kind.value})) for kind in ChangeType
+    ]
+    assert len({line["message"] for line in described} - {"changed"}) == len(ChangeType)
+    assert "mdi:ev-station" not in {line["icon"] for line in described}
+
+
+async def test_a_change_has_words_also_where_no_text_is_loaded(hass: HomeAssistant) -> None:
+    change = Event(EVENT_CHANGE, {"type": "plugged_in", "late": True})
+    assert get_describe(hass)(change)["message"] == "plugged in"
