@@ -71,6 +71,9 @@ async def test_each_type_of_change_has_a_text_of_its_own_and_an_icon(
     assert "mdi:ev-station" not in {line["icon"] for line in described}
 
 
-async def test_a_change_has_words_also_where_no_text_is_loaded(hass: HomeAssistant) -> None:
+async def test_a_change_has_words_also_where_no_text_is_loaded(
+    hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logbook, "async_get_cached_translations", lambda *_: {})
     change = Event(EVENT_CHANGE, {"type": "plugged_in", "late": True})
     assert get_describe(hass)(change)["message"] == "plugged in"
