@@ -3,11 +3,12 @@
 from datetime import timedelta
 
 from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntryState
-from homeassistant.core import HomeAssistant
+from homeassistant.const import EVENT_HOMEASSISTANT_STOP
+from homeassistant.core import Event, HomeAssistant
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.jedlix.api import AuthError
+from custom_components.jedlix.api import AuthError, JedlixError
 from custom_components.jedlix.const import DOMAIN
 from custom_components.jedlix.system_health import system_health_info
 from simulator.app import Simulator
@@ -113,3 +114,21 @@ async def test_an_entry_that_is_not_loaded_uses_up_no_refresh_token(
     assert not [request for request in sim.requests if request.path == "/provider/token"]
     assert await hass.config_entries.async_setup(driver.entry_id)
     assert driver.runtime_data.coordinator.last_update_success
+
+
+async def test_while_home_assistant_stops_no_token_is_renewed(
+    hass: HomeAssistant, sim: Simulator, driver: MockConfigEntry
+) -> None:
+    """A file is then written at the very end only, and a kill before would lose the refresh token."""
+    client, refused = driver.runtime_data.client, []
+
+    async def ask(_event: Event) -> None:
+        sim.strike({"token_expiry": True})
+        with pytest.raises(JedlixError) as error:
+            await client.check_access()
+        refused.append(error.type)
+
+    hass.bus.async_listen_once(EVENT_HOMEASSISTANT_STOP, ask)
+    await hass.async_stop(force=True)
+    assert len(refused) == 1
+    assert not [request for request in sim.requests if request.path == "/provider/token"]

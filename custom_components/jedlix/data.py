@@ -13,7 +13,7 @@ from homeassistant.const import (
     CONF_TOKEN,
     __version__,
 )
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HassJob, HomeAssistant
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.util import dt as dt_util
 from homeassistant.util.json import JsonObjectType
@@ -97,6 +97,8 @@ async def load_client(hass: HomeAssistant, entry: JedlixConfigEntry) -> JedlixCl
     token = await file.latest(entry.data[CONF_TOKEN])
     source = _user_tokens(hass, entry.data, token, file.keep)
     entry.async_on_unload(source.close)
+    # While Home Assistant stops, it writes files at the very end only: a kill before would lose new tokens.
+    entry.async_on_unload(hass.async_add_shutdown_job(HassJob(source.close)))
     return make_client(hass, entry.data, source)
 
 
