@@ -28,7 +28,7 @@ LAYERS: Final = (
         *("store", "token_file", "devices", "listeners", "errors", "target", "users", "issues"),
         *("dashboard", "weekdays", "zones", "answers"),
     },
-    {"fleet", "publisher", "known_users"},
+    {"fleet", "publisher", "known_users", "entity_ids"},
     {"refresher", "link_issues", "quick_poll"},
     {"coordinator"},
     {"webhook", "commands", "session_history", "prices"},

@@ -1,5 +1,6 @@
 """Entities of cars and of the account: their names, their states, and when they are added."""
 
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -310,9 +311,53 @@ async def test_a_car_under_two_followed_users_is_two_devices(
     first, second = sim.world.users.values()
     second.vehicles = first.vehicles
     await set_up(hass, make_entry(sim, None))
-    assert {"sensor.tesla_model_3_charge_state", "sensor.tesla_model_3_charge_state_2"} <= set(
+    assert {"sensor.tesla_model_3_charge_state", "sensor.tesla_model_3_2_charge_state"} <= set(
         hass.states.async_entity_ids("sensor")
     )
+
+
+def prefixes_of_cars(hass: HomeAssistant, entry: MockConfigEntry) -> dict[str, set[str]]:
+    """Return the prefixes of all entity ids, without platform and key, by the identifier of the device."""
+    devices, found = dr.async_get(hass), defaultdict[str, set[str]](set)
+    for item in er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id):
+        device = devices.async_get(item.device_id or "")
+        assert device is not None
+        ((_, identifier),) = device.identifiers
+        key = item.unique_id.removeprefix(f"{identifier}_")
+        _, _, object_id = item.entity_id.partition(".")
+        assert object_id.endswith(f"_{key}"), object_id
+        found[identifier].add(object_id.removesuffix(f"_{key}"))
+    return found
+
+
+async def test_cars_of_one_model_have_ids_of_their_own_also_for_what_comes_later(
+    hass: HomeAssistant, start_simulator: StartSimulator
+) -> None:
+    """One prefix for each device, over a new name and a reload."""
+    sim = await start_simulator(users=2, history_days=0)
+    for vehicle_id in sim.vehicle_ids:
+        sim.vehicle(vehicle_id).brand, sim.vehicle(vehicle_id).model = "Kia", "EV3"
+    entry = make_entry(sim, None)
+    await set_up(hass, entry)
+    before = prefixes_of_cars(hass, entry)
+    first, second = (
+        f"{sim.vehicle(vehicle_id).user_id}_{vehicle_id}" for vehicle_id in sim.vehicle_ids
+    )
+    assert sorted([*before[first], *before[second]]) == ["kia_ev3", "kia_ev3_2"]
+    devices = dr.async_get(hass)
+    renamed = devices.async_get_device_by_identifier((DOMAIN, first), entry.entry_id)
+    assert renamed is not None
+    devices.async_update_device(renamed.id, name_by_user="Zoe of the neighbours")
+    await hass.config_entries.async_reload(entry.entry_id)
+    hass.data.pop(f"{DOMAIN}_entity_ids")  # as after a restart
+    car = sim.vehicle(sim.vehicle_ids[1])
+    car.capabilities = (*car.capabilities, "stateOfCharge")
+    for vehicle_id in reversed(sim.vehicle_ids):
+        sim.plug(vehicle_id)
+        await poll(hass, entry)  # energy and money come
+    after = prefixes_of_cars(hass, entry)
+    assert after == before
+    assert hass.states.get(f"sensor.{before[second].pop()}_session_energy") is not None
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from homeassistant.helpers.device_registry import DeviceInfo
 from homeassistant.helpers.entity import Entity, EntityDescription
 from homeassistant.helpers.entity_platform import (
     AddConfigEntryEntitiesCallback,
+    EntityPlatform,
     async_get_current_platform,
 )
 from homeassistant.helpers.typing import StateType
@@ -19,6 +20,7 @@ from .const import DOMAIN
 from .coordinator import JedlixCoordinator
 from .data import JedlixConfigEntry, JedlixData
 from .devices import DeviceKey, device_info, identifier_of
+from .entity_ids import prefixes_of
 from .fleet import FleetMember
 from .webhook import JedlixPush
 
@@ -169,6 +171,19 @@ def add_push_entities[D: EntityDescription](
 
 
 @callback
+def _suggest_entity_id(
+    platform: EntityPlatform, entity: Entity, entry_id: str, key: DeviceKey, member: FleetMember
+) -> None:
+    """Give an entity that is not registered the prefix of its device, where Home Assistant would not."""
+    registry = er.async_get(platform.hass)
+    if registry.async_get_entity_id(platform.domain, DOMAIN, entity.unique_id or "") is None:
+        name = device_info(key, member).get("name")
+        prefix = prefixes_of(platform.hass).prefix(entry_id, key, name)
+        if prefix is not None:
+            entity.entity_id = f"{platform.domain}.{prefix}_{entity.suggested_object_id}"
+
+
+@callback
 def add_entities[T: FleetMember, D: JedlixEntityDescription[Any]](
     entry: JedlixConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
@@ -216,12 +231,15 @@ def add_entities[T: FleetMember, D: JedlixEntityDescription[Any]](
         not_added[key] = [description for description in missing if description not in ready]
         subentry_id = data.subentry_of.get(key[0])
         if subentry_id in entry.subentries:
+            entities = [
+                entity_type(data, key, member, description)
+                for description in ready
+                if not is_disabled(key, description)
+            ]
+            for entity in entities:
+                _suggest_entity_id(platform, entity, entry.entry_id, key, member)
             async_add_entities(
-                [
-                    entity_type(data, key, member, description)
-                    for description in ready
-                    if not is_disabled(key, description)
-                ],
+                entities,
                 config_subentry_id=subentry_id,
             )
 
