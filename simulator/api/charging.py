@@ -131,7 +131,7 @@ def _percent(values: JsonObject, name: str, lowest: int) -> int:
 
 
 def check_settings(settings: JsonObject) -> None:
-    """Check what is documented of the charge settings; 400 in words otherwise."""
+    """Check what is documented of the charge settings, departure times aside; 400 in words otherwise."""
     for name, kinds, words in _FLAGS:
         if name in settings and not isinstance(settings[name], kinds):
             raise Problem(400, f"{name} must be {words}.")
@@ -140,8 +140,6 @@ def check_settings(settings: JsonObject) -> None:
             _percent(settings, name, lowest)
     if settings.get("defaultStartBatteryLevel") is not None:
         _percent(settings, "defaultStartBatteryLevel", 0)
-    if not isinstance(settings.get("departureTimes", {}), dict):
-        raise Problem(400, "departureTimes must be an object.")
     if not isinstance(settings.get("timeZone", ""), str):
         raise Problem(400, "timeZone must be a text.")
     if (moment := settings.get("enableSmartChargingAt")) is not None:
@@ -149,6 +147,14 @@ def check_settings(settings: JsonObject) -> None:
             dates.read(moment)
         except ValueError as err:
             raise Problem(400, f"enableSmartChargingAt: {err}.") from None
+
+
+def _check_written(settings: JsonObject, known: JsonObject) -> None:
+    """Check what a client writes. Departure times are an object (documented), or stay of the kind known."""
+    check_settings(settings)
+    times = known.get("departureTimes", {})
+    if not isinstance(settings.get("departureTimes", times), dict | type(times)):
+        raise Problem(400, "departureTimes must be an object.")
 
 
 async def get_settings(call: Call) -> web.Response:
@@ -161,7 +167,7 @@ async def create_settings(call: Call) -> web.Response:
     vehicle = call.vehicle()
     if missing := [name for name in _REQUIRED_SETTINGS if name not in call.body]:
         raise Problem(400, f"Missing: {', '.join(missing)}.")
-    check_settings(call.body)
+    _check_written(call.body, vehicle.settings)
     settings = call.lies.written_settings(vehicle, call.body)
     call.cloud.world.change_settings(vehicle, settings, call.now)
     return call.one(vehicle.settings)
@@ -170,7 +176,7 @@ async def create_settings(call: Call) -> web.Response:
 async def update_settings(call: Call) -> web.Response:
     """Change some charge settings (A3; the body with two keys is documented)."""
     vehicle = call.vehicle()
-    check_settings(call.body)
+    _check_written(call.body, vehicle.settings)
     settings = call.lies.written_settings(vehicle, vehicle.settings | call.body)
     call.cloud.world.change_settings(vehicle, settings, call.now)
     return call.one(vehicle.settings)

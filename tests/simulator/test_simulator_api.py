@@ -443,6 +443,19 @@ async def test_a_guess_at_departure_times_says_that_it_is_one(start: Start, shap
     assert (await api.get("/control/info"))["departure_times"][shape] == settings["departureTimes"]
 
 
+@pytest.mark.parametrize("value", [[{"day": "monday", "time": "07:30"}], None, "07:30"])
+async def test_a_person_gives_a_car_departure_times_of_any_kind_and_they_keep_it(
+    api: Api, value: Any
+) -> None:
+    path = car_path(api) + "/charge-settings"
+    control = f"/control/vehicles/{api.sim.vehicle_ids[0]}/settings"
+    assert (await api.call("POST", control, {"departureTimes": value}))[0] == 200
+    assert (await api.call("PATCH", path, await api.get(path)))[0] == 200
+    assert (await api.get(path))["departureTimes"] == value
+    assert (await api.call("PATCH", path, {"departureTimes": 730}))[0] == 400
+    assert (await api.get(path))["departureTimes"] == value
+
+
 async def test_disable_during_a_smart_session(api: Api) -> None:
     sim, vehicle_id = api.sim, api.sim.vehicle_ids[0]
     sim.plug(vehicle_id)
