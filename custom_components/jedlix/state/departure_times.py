@@ -44,22 +44,12 @@ _ZONE_NAME: Final = re.compile(r"[A-Za-z][\w+-]*(/[\w+-]+)*", re.ASCII)
 # A key of these words gives the times below it another meaning.
 _OTHER_MEANING: Final = frozenset(
     {
-        *("actual", "arrival", "begin", "changed", "created", "earliest", "end", "estimated"),
-        *(
-            "exception",
-            "exceptions",
-            "from",
-            "holiday",
-            "holidays",
-            "last",
-            "max",
-            "min",
-            "modified",
-        ),
-        *("next", "override", "overrides", "previous", "recommended", "start", "suggested"),
-        *("once", "today", "tomorrow", "tonight", "trip", "until", "updated"),
+        "actual", "arrival", "begin", "changed", "created", "earliest", "end", "estimated", "exception",
+        "exceptions", "from", "holiday", "holidays", "last", "max", "min", "modified", "next", "once",
+        "override", "overrides", "previous", "recommended", "start", "suggested", "today", "tomorrow", "tonight", "trip",
+        "until", "updated",
     }
-)
+)  # fmt: skip
 _ALL_DAYS: Final = frozenset({"everyday", "eachday", "alldays"})
 
 type Path = tuple[str | int, ...]

@@ -28,21 +28,10 @@ _MEANING: Final = {
 # A key of these words says the opposite, or what is possible, not what is wanted.
 _OTHER_MEANING: Final = frozenset(
     {
-        *(
-            "available",
-            "can",
-            "capable",
-            "disable",
-            "disabled",
-            "exclude",
-            "has",
-            "installed",
-            "never",
-        ),
-        *("no", "not", "off", "possible", "prevent", "reached", "support", "supported", "supports"),
-        "without",
+        "available", "can", "capable", "disable", "disabled", "exclude", "has", "installed", "never", "no",
+        "not", "off", "possible", "prevent", "reached", "support", "supported", "supports", "without",
     }
-)
+)  # fmt: skip
 
 
 def flag_key(settings: ChargeSettings | None, flag: Flag) -> str | None:
