@@ -28,7 +28,7 @@ async def log_in(home: Home, sim: Simulator) -> None:
     flow = await Flow.resume(home.api, CONFIG, flow.answer["flow_id"])
     flow.result()
     entries = home.folder / ".storage/core.config_entries"
-    while DOMAIN not in entries.read_text():  # noqa: ASYNC110  Home Assistant writes it a second later
+    while not entries.exists() or DOMAIN not in entries.read_text():  # noqa: ASYNC110  Home Assistant writes it a second later
         await asyncio.sleep(0.1)
 
 

@@ -57,7 +57,7 @@ async def test_a_click_plugs_the_car_in_and_home_assistant_publishes_it(
 async def test_a_refusal_is_shown_on_the_page(installation: Installation, page: Page) -> None:
     simulator = SimulatorPage(page, installation.simulator.url)
     await simulator.open()
-    await page.get_by_label("Hour").fill("99")
+    await page.get_by_role("spinbutton", name="Hour").fill("99")
     await page.get_by_role("button", name="Set").click()
     await expect(page.get_by_role("alert")).to_contain_text("hour")
     await page.get_by_role("button", name="+1 hour").click()
