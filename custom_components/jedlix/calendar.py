@@ -76,6 +76,7 @@ class SessionsCalendar(FleetEntity[VehicleSnapshot], CalendarEntity):
             raise failure("too_many_sessions") from err
         except JedlixError as err:
             raise failure("sessions_failed", error=str(err)) from err
+        await self.coordinator.read_addresses(self._key[0])
         locations = [self._location_of(session) for session in sessions]
         events = [
             self._as_event(session, None if location is None else location.label or location.name)

@@ -232,6 +232,12 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         self._commanded.discard(user_id)
         return True
 
+    async def read_addresses(self, user_id: str) -> None:
+        """Read the charging locations of a user, where they come from the store, which has no addresses."""
+        if self._details.schedule.lacks_addresses(user_id):
+            self._details.schedule.request_locations(user_id)
+            await self.refresher.refresh(user_id, Source.POLL, thorough=False)
+
     # -- the poll ------------------------------------------------------------------------------------------
 
     async def first_poll(self) -> None:

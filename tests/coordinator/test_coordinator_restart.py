@@ -1,10 +1,12 @@
 """A start with a store that knows every car: what is read again, and what the entities show meanwhile."""
 
 from datetime import timedelta
+from typing import Any
 
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import STATE_UNAVAILABLE
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers import entity_registry as er
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
@@ -131,6 +133,32 @@ async def test_who_could_not_be_read_before_a_short_stop_is_read_after_it(
     before = len(fleet.requests)
     await restart(hass, entry, clock, SHORT)
     assert failing <= users_read(fleet, before)
+
+
+async def test_the_calendar_has_addresses_after_a_start_that_read_none(
+    hass: HomeAssistant, fleet: Simulator, clock: Clock
+) -> None:
+    """The store keeps no address."""
+    user = fleet.world.users[fleet.user_ids[0]]
+    entry = await set_up_without_push(hass, fleet)
+    await restart(hass, entry, clock, SHORT)
+    unique_id = f"{user.id}_{fleet.vehicle_ids[0]}_sessions"
+    entity_id = er.async_get(hass).async_get_entity_id("calendar", "jedlix", unique_id)
+    assert entity_id is not None
+    before = len(fleet.requests)
+    for _ in range(2):
+        answer: Any = await hass.services.async_call(
+            "calendar",
+            "get_events",
+            {"start_date_time": "2020-01-01 00:00", "end_date_time": "2100-01-01 00:00"},
+            target={"entity_id": entity_id},
+            blocking=True,
+            return_response=True,
+        )
+        events = answer[entity_id]["events"]
+        assert any(user.locations[0].street in event.get("location", "") for event in events)
+    asked = [it.path for it in list(fleet.requests)[before:] if "charging-locations" in it.path]
+    assert len(asked) == 1
 
 
 @pytest.fixture

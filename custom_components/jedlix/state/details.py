@@ -60,8 +60,9 @@ class DetailSchedule:
         self._settings_read_at: dict[str, datetime] = {}
         self._chargers_read_at: dict[str, datetime] = {}
         self._locations_read_at: dict[str, datetime] = {}
-        # users whose details were read before the start, and not since
+        # users whose details were read before the start, and not since; no address is stored
         self._stored: set[str] = set()
+        self._without_addresses: set[str] = set()
 
     def spread(self, user_ids: Iterable[str], now: datetime) -> None:
         """Have users whose details are stored read at any time of a day, not all at the start."""
@@ -70,6 +71,7 @@ class DetailSchedule:
             self._settings_read_at[user_id] = read_at
             self._chargers_read_at[user_id] = self._locations_read_at[user_id] = read_at
             self._stored.add(user_id)
+            self._without_addresses.add(user_id)
 
     def request_settings(self, user_id: str) -> None:
         """Have the settings of a user's cars read at the next refresh."""
@@ -82,6 +84,10 @@ class DetailSchedule:
     def request_locations(self, user_id: str) -> None:
         """Have a user's charging locations read at the next refresh."""
         self._locations_read_at.pop(user_id, None)
+
+    def lacks_addresses(self, user_id: str) -> bool:
+        """Return whether the locations of a user come from the store, which has no addresses."""
+        return user_id in self._without_addresses
 
     def is_unread(self, user_id: str) -> bool:
         """Return whether settings or chargers of a user wait to be read, after a request or the start."""
@@ -130,13 +136,16 @@ class DetailSchedule:
 
     def take_locations_due(self, user: UserSnapshot, now: datetime, *, polled: bool) -> bool:
         """Return whether to read a user's charging locations now; counts them as read if so."""
-        return _take_due(
+        is_due = _take_due(
             self._locations_read_at,
             user,
             now,
             _READ_DAILY,
             now_anyway=user.locations is None or (polled and user.has_absent_location),
         )
+        if is_due:
+            self._without_addresses.discard(user.user_id)
+        return is_due
 
 
 def _take_due(
