@@ -46,8 +46,8 @@ _OTHER_MEANING: Final = frozenset(
     {
         "actual", "arrival", "begin", "changed", "created", "earliest", "end", "estimated", "exception",
         "exceptions", "from", "holiday", "holidays", "last", "max", "min", "modified", "next", "once",
-        "override", "overrides", "previous", "recommended", "start", "suggested", "today", "tomorrow", "tonight", "trip",
-        "until", "updated",
+        "override", "overrides", "previous", "recommended", "start", "suggested", "today", "tomorrow",
+        "tonight", "trip", "until", "updated",
     }
 )  # fmt: skip
 _ALL_DAYS: Final = frozenset({"everyday", "eachday", "alldays"})
