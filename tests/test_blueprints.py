@@ -15,6 +15,7 @@ from homeassistant.components.calendar import CalendarEntity, CalendarEvent
 from homeassistant.components.calendar.const import DATA_COMPONENT as CALENDARS
 from homeassistant.const import ENTITY_MATCH_ALL, STATE_ON, STATE_UNKNOWN
 from homeassistant.core import HomeAssistant, ServiceCall
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import entity_registry as er
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
@@ -188,17 +189,34 @@ async def test_only_the_chosen_notifications_come_and_by_the_chosen_action(
     hass: HomeAssistant, use: Use, sim: Simulator, entry: MockConfigEntry, sent: list[ServiceCall]
 ) -> None:
     calls = async_mock_service(hass, "notify", "phone")
+    to_phones: list[ServiceCall] = []
+
+    async def send(call: ServiceCall) -> None:
+        if call.data["entity_id"] == ["notify.gone"]:
+            raise HomeAssistantError("no such phone")
+        to_phones.append(call)
+
+    hass.services.async_register("notify", "send_message", send)
     await use(
         "session_notification",
         cars={"device_id": [car_device(hass, entry, sim).id]},
         on_start=False,
+        phones=["notify.gone", "notify.mine"],
         notify=[{"action": "notify.phone", "data": {"message": "{{ title }}: {{ trigger.type }}"}}],
     )
     sim.plug(sim.vehicle_ids[0], "unknown")
     sim.unplug(sim.vehicle_ids[0])
     await until(hass, lambda: calls)
     assert [call.data["message"] for call in calls] == ["Tesla Model 3: session_ended"]
+    assert [call.data["entity_id"] for call in to_phones] == [["notify.mine"]]
+    assert to_phones[0].data["title"] == "Tesla Model 3"
+    assert to_phones[0].data["message"].startswith("Session ended")
     assert not sent
+
+
+def test_each_blueprint_that_notifies_asks_for_the_phones_and_sends_to_them() -> None:
+    for name, text in TEXTS.items():
+        assert text.count("!input notify") == text.count("for_each: !input phones"), name
 
 
 @pytest.mark.parametrize(("include_late", "expected"), [(False, 0), (True, 1)])
