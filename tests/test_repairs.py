@@ -54,7 +54,7 @@ async def submit(
     """Submit the dialog of a repair; an answer that changes the entry reloads it."""
     dialog = await Dialog.repair(hass, entry, repair)
     assert dialog.step == "callback"
-    assert dialog.placeholders == {"account": entry.title}
+    assert dialog.placeholders["account"] == entry.title
     await dialog.submit(**answers)
     await hass.async_block_till_done()
     return dialog
@@ -89,7 +89,14 @@ async def test_a_problem_that_lasts_shows_a_repair_whose_dialog_ends_it(
     assert issue is not None
     assert issue.is_fixable
     assert not issue.is_persistent
-    assert issue.translation_placeholders == {"account": "Jedlix"}
+    assert issue.translation_placeholders is not None
+    reason = issue.translation_placeholders["reason"]
+    assert issue.translation_placeholders == {"account": "Jedlix", "reason": reason}
+    if repair == "subscription_rejected":
+        assert "(HTTP 422)" in reason
+        dialog = await Dialog.repair(hass, entry, repair)
+        assert dialog.placeholders["reason"] == reason
+        await dialog.close()
     assert WEBHOOK_KEY not in repr(issue)
     assert WEBHOOK_ID not in repr(issue)
     manifest = json.loads((ROOT / "custom_components/jedlix/manifest.json").read_text())

@@ -29,10 +29,10 @@ class PushRepairFlow(RepairsFlow):
     ) -> RepairsFlowResult:
         """Ask how Jedlix is to reach this Home Assistant, and try it."""
         entry, errors = self._entry, {}
+        push = entry.runtime_data.push if entry.state is ConfigEntryState.LOADED else None
         data = dict(entry.data)
         if user_input is not None:
             data |= callback_data(user_input)
-            push = entry.runtime_data.push if entry.state is ConfigEntryState.LOADED else None
             problem = None if push is None else await push.try_callback(data)
             if problem is None:
                 # A change reloads the entry, which registers the other event types.
@@ -44,7 +44,10 @@ class PushRepairFlow(RepairsFlow):
             step_id="callback",
             data_schema=self.add_suggested_values_to_schema(webhook_schema(), data),
             errors=errors,
-            description_placeholders={"account": entry.title},
+            description_placeholders={
+                "account": entry.title,
+                "reason": (push and push.registration.refusal) or "-",
+            },
         )
 
 

@@ -198,7 +198,7 @@ class JedlixPush:
             self.registration.problem is not None
             or self.health.registration is not RegistrationState.PENDING
         ):
-            self._issues.note(self._problem(), dt_util.utcnow())
+            self._issues.note(self._problem(), dt_util.utcnow(), self.registration.refusal or "-")
         self._listeners.call()
 
     def _problem(self) -> str | None:

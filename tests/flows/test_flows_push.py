@@ -36,8 +36,9 @@ async def test_the_form_shows_the_address_that_automatic_takes_or_why_there_is_n
     hass: HomeAssistant, sim: Simulator, callback_url: str
 ) -> None:
     dialog = await to_webhook(hass, sim)
-    assert dialog.placeholders == {"auto": "-"}
-    assert dialog.errors == {"base": "no_url"}
+    assert dialog.placeholders == {"auto": "-", "reason": "-"}
+    assert dialog.errors == {}
+    assert dialog.shown["automatic"] == "no_url"
     for callback, url, errors in (
         ("external", "", {"base": "no_url"}),
         ("cloud", "", {"base": "no_cloud"}),
@@ -49,8 +50,9 @@ async def test_the_form_shows_the_address_that_automatic_takes_or_why_there_is_n
     assert not sim.webhooks.deliveries
     await hass.config.async_update(external_url=callback_url)
     await dialog.submit(callback="custom", callback_url="")
-    assert dialog.errors == {"callback_url": "no_url"}
-    assert dialog.placeholders == {"auto": callback_url}
+    assert dialog.errors == {"callback_url": "no_own_url"}
+    assert dialog.shown["automatic"] == "external"
+    assert dialog.placeholders == {"auto": callback_url, "reason": "-"}
     await dialog.submit(callback="auto")
     await wait_until_connected(hass, dialog.entry)
     assert state_of(hass, "_callback") == "external"
@@ -71,7 +73,8 @@ async def test_jedlix_itself_calls_https_only(
     )
     await hass.config.async_update(external_url=callback_url)
     dialog = await to_webhook(hass, sim)
-    assert dialog.placeholders == {"auto": "-"}
+    assert dialog.placeholders == {"auto": "-", "reason": "-"}
+    assert (dialog.shown["automatic"], dialog.errors) == ("not_https", {})
     await dialog.submit(callback=callback, callback_url=callback_url)
     assert (dialog.step, dialog.errors) == ("webhook", {field: "not_https"})
     assert (await dialog.submit(callback="none")).entry.state is ConfigEntryState.LOADED
@@ -109,6 +112,7 @@ async def test_a_failed_connection_says_why_leaves_nothing_and_can_be_tried_agai
         await dialog.submit(callback="custom", callback_url=wrong.get(error, callback_url))
         assert (dialog.step, dialog.errors) == ("webhook", {"base": error})
         assert dialog.shown["callback"] == "custom"
+        assert "HTTP 400" in dialog.placeholders["reason"] or error != "rejected"
         await hass.async_block_till_done()
         assert not webhook_ids(hass)
         assert not subscriptions(sim)
@@ -297,7 +301,8 @@ async def test_closing_the_dialog_deletes_the_cloudhook(
     hass: HomeAssistant, sim: Simulator, cloud: HomeAssistantCloud
 ) -> None:
     dialog = await to_webhook(hass, sim)
-    assert dialog.placeholders == {"auto": cloud.url}
+    assert dialog.placeholders == {"auto": cloud.url, "reason": "-"}
+    assert dialog.shown["automatic"] == "cloud"
     await dialog.close()
     assert not cloud.hooks
     entry = (await (await to_webhook(hass, sim)).submit(callback="cloud")).entry

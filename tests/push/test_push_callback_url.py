@@ -82,7 +82,7 @@ WITHOUT_CLOUD: Final[list[Row]] = [
     ("cloud", "https://ha.example", "https://my.example", PRODUCTION, "no_cloud"),
     ("custom", None, "https://my.example", PRODUCTION, custom("https://my.example")),
     ("custom", None, "https://my.example/ha//", PRODUCTION, custom("https://my.example/ha")),
-    ("custom", "https://ha.example", "", PRODUCTION, "no_url"),
+    ("custom", "https://ha.example", "", PRODUCTION, "no_own_url"),
     ("custom", None, "http://my.example", PRODUCTION, "not_https"),
     ("custom", None, "http://my.example", PRIVATE, custom("http://my.example")),
     ("custom", None, "http://my.example", "http://api.jedlix.com", "not_https"),

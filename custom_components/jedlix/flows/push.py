@@ -37,6 +37,7 @@ class PushSteps(ConfigFlow):
         self._test: ConnectionTest | None = None
         self._spare_webhook_id: str | None = None
         self._connect_error: str | None = None
+        self._refusal: str | None = None
         self._reminder = Reminder()
 
     @abstractmethod
@@ -72,22 +73,24 @@ class PushSteps(ConfigFlow):
                 return await self.async_step_connect()
         elif self._connect_error is not None:
             errors["base"] = self._connect_error
-        shown = {CONF_CALLBACK: Callback.AUTO, **self._data}
+        automatic, address = await self._automatic()
+        return self.async_show_form(
+            step_id="webhook",
+            data_schema=self.add_suggested_values_to_schema(webhook_schema(automatic), self._data),
+            errors=errors,
+            description_placeholders={"auto": address, "reason": self._refusal or "-"},
+        )
+
+    async def _automatic(self) -> tuple[str, str]:
+        """Return what "Automatic" takes here or why it takes nothing, as a key, and the address."""
+        chosen, reason = None, ""
         try:
             chosen = await choose_url(self.hass, self._data | {CONF_CALLBACK: Callback.AUTO})
         except NoCallback as err:
-            chosen = None
-            # Advice before the first attempt is better than an error after it.
-            if not errors and shown[CONF_CALLBACK] == Callback.AUTO:
-                errors["base"] = err.reason
-        return self.async_show_form(
-            step_id="webhook",
-            data_schema=self.add_suggested_values_to_schema(webhook_schema(), shown),
-            errors=errors,
-            description_placeholders={
-                "auto": "-" if chosen is None else str(URL(chosen.url).origin())
-            },
-        )
+            reason = err.reason
+        if chosen is None:
+            return reason, "-"
+        return chosen.callback.value, str(URL(chosen.url).origin())
 
     async def async_step_connect(
         self, _user_input: dict[str, Any] | None = None
@@ -107,7 +110,7 @@ class PushSteps(ConfigFlow):
             return self.async_show_progress(
                 step_id="connect", progress_action="connect", progress_task=task
             )
-        self._connect_error = task.result()
+        self._connect_error, self._refusal = task.result(), self._test.refusal
         self._reminder.start(self)
         if self._connect_error is None:
             return self.async_show_progress_done(next_step_id="finish")

@@ -31,7 +31,8 @@ class Callback(StrEnum):
 class NoCallback(Exception):
     """There is no URL that Jedlix could call.
 
-    `reason` is `no_url`, `invalid_url`, `not_https`, `no_cloud`, or `cloud_away`, which passes by itself.
+    `reason` is `no_url`, `no_own_url`, `invalid_url`, `not_https`, `no_cloud`, or `cloud_away`, which passes
+    by itself.
     """
 
     def __init__(self, reason: str) -> None:
@@ -104,7 +105,7 @@ async def choose_url(
         if wanted is Callback.CLOUD or (is_away and has_cloudhook):
             raise NoCallback("cloud_away" if is_away else "no_cloud")
     if wanted is Callback.CUSTOM:
-        base = data.get(CONF_CALLBACK_URL) or ""
+        base, missing = data.get(CONF_CALLBACK_URL) or "", "no_own_url"
     else:
         wanted = Callback.EXTERNAL
         base = external_url(hass) or ""

@@ -35,7 +35,10 @@ HANDED_OVER: HassKey[dict[str, HeldSubscriptions]] = HassKey(f"{DOMAIN}_handed_o
 
 
 class ConnectionTest:
-    """One attempt to connect. Its task ends with None, or with the key of the text that says why not."""
+    """One attempt to connect. Its task ends with None, or with the key of the text that says why not.
+
+    `refusal` is why Jedlix refused, in its words.
+    """
 
     task: asyncio.Task[str | None]
     _registration: asyncio.Task[str | None]
@@ -55,6 +58,7 @@ class ConnectionTest:
         self._webhook_id: str = data[CONF_WEBHOOK_ID]
         self._key: str = data[CONF_WEBHOOK_KEY]
         self._url = chosen.url
+        self.refusal: str | None = None
         self._replaces = replaces
         self._has_replaced = False
         self._is_over = False
@@ -127,7 +131,8 @@ class ConnectionTest:
         try:
             made = await self._subscribe()
         except JedlixError as err:
-            _LOGGER.warning("Jedlix did not register the webhook: %s", err)
+            self.refusal = str(err)
+            _LOGGER.warning("Jedlix did not register the webhook: %s", self.refusal)
             return self._evidence.reason(err) if isinstance(err, Rejected) else "cannot_register"
         self._held[USER_CREATED] = HeldSubscription(self._url, hash_of_key(self._key), made.id)
         return None

@@ -12,6 +12,7 @@ from ..const import DOMAIN
 # What keeps push from working, and the repair that says what to do.
 _REPAIR_OF: Final = {
     "no_url": "no_public_url",
+    "no_own_url": "no_public_url",
     "no_cloud": "no_public_url",
     "cloud_away": "no_public_url",
     "invalid_url": "no_public_url",
@@ -44,17 +45,21 @@ class PushIssues:
         self._problem: str | None = None
         self._since: datetime | None = None
         self._shown: str | None = None
+        self._reason = ""
 
     @callback
-    def note(self, problem: str | None, now: datetime) -> None:
-        """Note what is wrong now, None for nothing, and show it if it has lasted."""
+    def note(self, problem: str | None, now: datetime, reason: str = "-") -> None:
+        """Note what is wrong now, None for nothing, and show it if it has lasted.
+
+        `reason` is how Jedlix refuses, in its words.
+        """
         if problem is None:
             self.clear()
             return
         if self._since is None or problem != self._problem:
             self._problem, self._since = problem, now
         if now - self._since >= _SHOWN_AFTER_OF.get(problem, SHOWN_AFTER):
-            self._show(_REPAIR_OF[problem])
+            self._show(_REPAIR_OF[problem], reason)
 
     @callback
     def clear(self) -> None:
@@ -65,12 +70,12 @@ class PushIssues:
             self._shown = None
 
     @callback
-    def _show(self, repair: str) -> None:
-        if repair == self._shown:
+    def _show(self, repair: str, reason: str) -> None:
+        if (repair, reason) == (self._shown, self._reason):
             return
-        if self._shown is not None:
+        if self._shown not in (None, repair):
             ir.async_delete_issue(self._hass, DOMAIN, self._issue_id(self._shown))
-        self._shown = repair
+        self._shown, self._reason = repair, reason
         documentation = async_get_loaded_integration(self._hass, DOMAIN).documentation
         ir.async_create_issue(
             self._hass,
@@ -81,7 +86,7 @@ class PushIssues:
             learn_more_url=f"{documentation}{_PAGE}{repair.replace('_', '-')}",
             severity=ir.IssueSeverity.WARNING,
             translation_key=repair,
-            translation_placeholders={"account": self._title},
+            translation_placeholders={"account": self._title, "reason": reason},
         )
 
     def _issue_id(self, repair: str) -> str:

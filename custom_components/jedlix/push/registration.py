@@ -46,7 +46,10 @@ async def wait_for(event: asyncio.Event, seconds: float) -> bool:
 
 
 class Registration:
-    """The registration of one entry. `problem` is why it is refused, as a key of the translations."""
+    """The registration of one entry.
+
+    `problem` is why it is refused, as a key of the translations. `refusal` is that in the words of Jedlix.
+    """
 
     def __init__(
         self,
@@ -77,9 +80,9 @@ class Registration:
         self._retry = False
         self._is_wanted_by_person = False
         self._tried: list[str] | None = None
-        self._logged_refusal: str | None = None
         self.callback = Callback.NONE
         self.problem: str | None = None
+        self.refusal: str | None = None
         self._is_wanted = entry.data[CONF_CALLBACK] != Callback.NONE
         if self._is_wanted:
             health.registration = RegistrationState.PENDING
@@ -210,6 +213,7 @@ class Registration:
                 # Whether new credentials are needed is a matter of the poll.
                 self._conclude(RegistrationState.PENDING)
                 return False
+            self._log_refusal(err)
             problem = "rejected"
         except JedlixError as err:
             self._log_refusal(err)
@@ -237,13 +241,13 @@ class Registration:
             registration, problem = RegistrationState.OFF, None
         self._health.registration, self.problem = registration, problem
         if registration is RegistrationState.DONE:
-            self._logged_refusal = None
+            self.refusal = None
         self._concluded()
 
     def _log_refusal(self, err: JedlixError) -> None:
-        """Log the reason to which the repairs refer, once for as long as it stays the same."""
-        if (words := str(err)) != self._logged_refusal:
-            self._logged_refusal = words
+        """Keep the reason for the repairs, and log it once for as long as it stays the same."""
+        if (words := str(err)) != self.refusal:
+            self.refusal = words
             _LOGGER.warning("Jedlix refuses to register the webhook: %s", words)
 
     async def _has_access(self) -> bool:
