@@ -62,17 +62,22 @@ class Prefixes:
         self._taken.add(prefix)
 
     def _read(self) -> None:
-        """Read the prefix of each device from the oldest of its entities that a person left as it was."""
-        self._is_read = True
-        ours = (entity for entity in self._entities.entities.values() if entity.platform == DOMAIN)
-        for entity in sorted(ours, key=lambda entity: entity.created_at):
-            device = self._devices.async_get(entity.device_id or "")
+        """Read the prefix of each device from the first of its entities whose id nobody changed.
+
+        The registry lists them in the order in which they came.
+        """
+        self._is_read, done = True, set[str]()
+        for entity in self._entities.entities.values():
+            if entity.platform != DOMAIN or (device_id := entity.device_id or "") in done:
+                continue
+            device = self._devices.async_get(device_id)
             for _, identifier in () if device is None else device.identifiers:
                 suffix = f"_{entity.unique_id.removeprefix(f'{identifier}_')}"
                 object_id = entity.entity_id.partition(".")[2]
                 prefix = object_id.removesuffix(suffix)
-                if identifier not in self._decided and prefix not in {object_id, *self._taken}:
+                if prefix != object_id and prefix not in self._taken:
                     self._decide(identifier, prefix)
+                    done.add(device_id)
 
     @callback
     def _device_changed(self, event: Event[Any]) -> None:
