@@ -60,9 +60,10 @@ def remove_user(hass: HomeAssistant, entry: MockConfigEntry, user_id: str) -> No
 
 
 def device_names(hass: HomeAssistant, entry: MockConfigEntry) -> list[str]:
-    """Return the names of all devices."""
+    """Return the names of the devices of the account, the cars and the chargers; not those of locations."""
     devices = dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
-    return sorted(device.name or "" for device in devices)
+    names = sorted(device.name or "" for device in devices)
+    return [name for name in names if not name.startswith("Jedlix ")]
 
 
 def users_of(entry: MockConfigEntry) -> list[str | None]:
