@@ -55,6 +55,7 @@ class ReadyBySensor(FleetEntity[VehicleSnapshot], SensorEntity):
     _zones: tuple[str, ...] = ()
     _times = DepartureTimes()
     _timer: CALLBACK_TYPE | None = None
+    _is_removed = False
 
     @property
     @override
@@ -66,7 +67,7 @@ class ReadyBySensor(FleetEntity[VehicleSnapshot], SensorEntity):
     async def async_added_to_hass(self) -> None:
         """Compute the first moment, and the next one whenever one has come."""
         await super().async_added_to_hass()
-        self.async_on_remove(self._stop_timer)
+        self.async_on_remove(self._removed)
         await self.async_update()
 
     @override
@@ -93,13 +94,19 @@ class ReadyBySensor(FleetEntity[VehicleSnapshot], SensorEntity):
         self._times = departure_times(self._member.settings)
         zone = self._zone or dt_util.get_default_time_zone()
         self._next = self._times.next_after(dt_util.utcnow(), zone)
-        if self._next is not None:
+        if self._next is not None and not self._is_removed:
             self._timer = async_track_point_in_utc_time(self.hass, self._go_on, self._next)
 
     @callback
     def _go_on(self, _now: datetime | None = None) -> None:
         self._compute()
         self.async_write_ha_state()
+
+    @callback
+    def _removed(self) -> None:
+        """End the timer; the update that reads a time zone may still be under way."""
+        self._is_removed = True
+        self._stop_timer()
 
     @callback
     def _stop_timer(self) -> None:

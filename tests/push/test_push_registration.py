@@ -422,6 +422,17 @@ async def test_push_that_is_no_longer_wanted_is_unsubscribed_as_soon_as_jedlix_a
     assert state_of(hass, "_callback") == "none"
 
 
+async def test_credentials_that_are_refused_are_a_matter_of_the_poll(
+    hass: HomeAssistant, entry: MockConfigEntry, sim: Simulator
+) -> None:
+    """Not one of the subscriptions: another call agrees."""
+    sim.strike({"kind": "status", "status": 401})
+    push = push_of(entry)
+    await push.registration._register()
+    assert push.state is PushState.CONNECTING
+    assert push.registration.problem is None
+
+
 @pytest.mark.parametrize(
     "fault",
     [

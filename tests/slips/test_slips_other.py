@@ -135,3 +135,18 @@ async def test_a_date_that_no_calendar_can_hold(begin: Begin, name: str, moment:
     assert house.state("sensor.session") == "smart"
     house.end_fault(number)
     await house.ends_well()
+
+
+@tries(10, kinds=("settings_not_as_written",))
+async def test_a_departure_is_not_kept_as_written(begin: Begin) -> None:
+    """The person hears of it; that control waits for a reload, and nothing else."""
+    house = await begin()
+    house.fault("settings_not_as_written", how="ignored")
+    with pytest.raises(HomeAssistantError):
+        await house.use("time.ready_by", "set_value", time="05:05:00")
+    house.calm()
+    await house.poll()
+    assert house.is_available(house.car)
+    await house.reload()
+    await house.use("time.ready_by", "set_value", time="05:05:00")
+    await house.ends_well()

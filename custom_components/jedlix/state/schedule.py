@@ -75,10 +75,9 @@ class PollSchedule:
         return user_id in self._waiting or user_id in self._trusted
 
     def trust(self, user_id: str) -> None:
-        """Have a user wait no more, although nobody has read them."""
-        if user_id in self._waiting:
-            del self._waiting[user_id]
-            self._trusted.add(user_id)
+        """Have a user who waits do so no more, although nobody has read them."""
+        del self._waiting[user_id]
+        self._trusted.add(user_id)
 
     def wait(self, user_id: str) -> None:
         """Have a user wait for a thorough refresh."""
