@@ -142,7 +142,8 @@ class _Evaluation:
             self.verdict.late += must_be
             if match.change.data.get("late") is must_be:
                 continue
-            if not (match.change.is_late and provenance.is_from_history(match)):
+            is_excused = provenance.is_from_history(match) or provenance.may_be_late(match)
+            if not (match.change.is_late and is_excused):
                 wrong["late_wrong"].append(_change(match.change))
         self.verdict.note(wrong | {"wrong_order": list(out_of_order(matches))})
         self.verdict.push_delay_ms = _push_delays(matches, self.truth, self.timeline)

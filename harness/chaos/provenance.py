@@ -105,6 +105,19 @@ class Provenance:
         is_untimed = line.type.startswith(_UNTIMED) and not self._ended_with_session(match)
         return is_untimed or change.at - self._occurred(match) > OLD
 
+    def may_be_late(self, match: Match) -> bool:
+        """Return whether a change may be called late, or not.
+
+        After a short stop, the settings of a fleet are read within a day. When they changed is not known.
+        """
+        life = self.timeline.life_at(match.change.at)
+        return (
+            match.line.type.startswith("smart_charging_")
+            and match.change.data.get("source") != "command"
+            and life is not None
+            and not life.is_reload
+        )
+
     def _ended_with_session(self, match: Match) -> bool:
         """Return whether a boost ended with its session, so that it has a time of its own."""
         session = self.truth.sessions.get(match.line.session_id or "")

@@ -118,7 +118,7 @@ async def test_a_refresh_that_waits_for_its_turn_has_not_failed(
     begin: Begin, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """In a fleet, at a Jedlix that answers slowly, only the time of the refresh itself counts."""
-    house = await begin(users=40)
+    house = await begin(users=20)
     monkeypatch.setattr(refresher, "REFRESH_TIMEOUT", 0.9)
     house.fault("slow", delay_seconds=0.15)
     await house.poll(minutes=60)
