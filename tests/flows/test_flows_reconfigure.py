@@ -59,11 +59,7 @@ async def test_a_moved_callback_leaves_nothing_at_the_old_address(
     sim.strike({"absent": absent})
     async with reverse_proxy(callback_url) as moved:
         dialog = await to_callback(hass, entry)
-        assert dialog.shown == {
-            "automatic": "no_url",
-            "callback": "custom",
-            "callback_url": callback_url,
-        }
+        assert dialog.shown == {"callback": "custom", "callback_url": callback_url}
         await dialog.submit(callback_url=moved)
         assert dialog.reason == "reconfigure_successful"
         await wait_until_connected(hass, entry)

@@ -13,9 +13,10 @@ from homeassistant.config_entries import (
 )
 from homeassistant.const import CONF_WEBHOOK_ID
 from homeassistant.core import callback
+from homeassistant.helpers.translation import async_get_translations
 from yarl import URL
 
-from ..const import CONF_CALLBACK, CONF_CALLBACK_URL, CONF_WEBHOOK_KEY
+from ..const import CONF_CALLBACK, CONF_CALLBACK_URL, CONF_WEBHOOK_KEY, DOMAIN
 from ..data import JedlixConfigEntry, make_client
 from ..push.callback_url import Callback, ChosenUrl, NoCallback, choose_url, delete_cloudhook
 from ..push.connection_test import ConnectionTest
@@ -73,24 +74,27 @@ class PushSteps(ConfigFlow):
                 return await self.async_step_connect()
         elif self._connect_error is not None:
             errors["base"] = self._connect_error
-        automatic, address = await self._automatic()
+        automatic = await self._automatic()
         return self.async_show_form(
             step_id="webhook",
-            data_schema=self.add_suggested_values_to_schema(webhook_schema(automatic), self._data),
+            data_schema=self.add_suggested_values_to_schema(webhook_schema(), self._data),
             errors=errors,
-            description_placeholders={"auto": address, "reason": self._refusal or "-"},
+            description_placeholders={"auto": automatic, "reason": self._refusal or "-"},
         )
 
-    async def _automatic(self) -> tuple[str, str]:
-        """Return what "Automatic" takes here or why it takes nothing, as a key, and the address."""
-        chosen, reason = None, ""
+    async def _automatic(self) -> str:
+        """Return what "Automatic" takes here, or why it takes nothing, in the language of Home Assistant."""
+        address, key = "", ""
         try:
             chosen = await choose_url(self.hass, self._data | {CONF_CALLBACK: Callback.AUTO})
         except NoCallback as err:
-            reason = err.reason
-        if chosen is None:
-            return reason, "-"
-        return chosen.callback.value, str(URL(chosen.url).origin())
+            key = err.reason
+        else:
+            if chosen is not None:
+                address, key = f": {URL(chosen.url).origin()}", chosen.callback.value
+        language = self.hass.config.language
+        texts = await async_get_translations(self.hass, language, "selector", {DOMAIN})
+        return texts.get(f"component.{DOMAIN}.selector.automatic.options.{key}", key) + address
 
     async def async_step_connect(
         self, _user_input: dict[str, Any] | None = None

@@ -72,10 +72,6 @@ DEFAULT_SCOPE: Final = (
 # What no form shows.
 SECRETS: Final = frozenset({CONF_CLIENT_SECRET, CONF_API_KEY})
 
-# What "Automatic" takes, or why it takes nothing.
-_CONF_AUTOMATIC: Final = "automatic"
-_AUTOMATIC: Final = ("cloud", "external", "cloud_away", "no_url", "invalid_url", "not_https")
-
 _REMOVE_API_KEY: Final = "remove_api_key"
 
 _TEXT = TextSelector()
@@ -209,17 +205,10 @@ def _users_fields(
     return fields
 
 
-def webhook_schema(automatic: str | None = None) -> vol.Schema:
-    """Return the schema of a callback; `automatic` is what "Automatic" takes here, only to be shown."""
-    means = SelectSelector(
-        SelectSelectorConfig(
-            options=list(_AUTOMATIC), translation_key=_CONF_AUTOMATIC, read_only=True
-        )
-    )
-    shown = {} if automatic is None else {vol.Optional(_CONF_AUTOMATIC, default=automatic): means}
+def webhook_schema() -> vol.Schema:
+    """Return the schema of a callback."""
     return vol.Schema(
         {
-            **shown,
             vol.Required(CONF_CALLBACK, default=Callback.AUTO.value): _one_of(
                 [way.value for way in Callback], CONF_CALLBACK
             ),

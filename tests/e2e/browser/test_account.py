@@ -45,7 +45,7 @@ async def test_options_are_kept(installation: Installation, tab: Frontend) -> No
     await flow.shows(text("options.step.init.title"))
     await flow.expand(text(f"{advanced}.name"))
     await expect(flow.form.locator("ha-input-chip", has_text=own_type)).to_be_visible()
-    follows = flow.form.get_by_role("switch").first
+    follows = flow.form.get_by_role("switch").nth(1)
     await expect(follows).to_be_checked(
         checked=tab.language == "en"
     )  # the next run turns it off again
