@@ -29,9 +29,10 @@ async def add_dashboard(tab: Frontend, before_choice: Callable[[], Awaitable[Non
     await car_card(tab).wait_for()
 
 
-def car_card(tab: Frontend) -> Locator:
-    """Return the first card of a car, once it shows one."""
-    return tab.page.locator(f"{CAR_CARD} ha-card.car").filter(has=tab.page.locator("h2")).first
+def car_card(tab: Frontend, name: str = "") -> Locator:
+    """Return the first card of a car, or the one of the car with this name, once it shows one."""
+    cards = tab.page.locator(f"{CAR_CARD} ha-card.car")
+    return cards.filter(has=tab.page.locator("h2", has_text=name)).first
 
 
 async def open_picker(tab: Frontend) -> Locator:

@@ -36,7 +36,8 @@ async def test_three_clicks_make_the_dashboard_and_its_card_boosts_the_car(
     installation: Installation, tab: Frontend
 ) -> None:
     await add_dashboard(tab, nothing)
-    card, car = car_card(tab), installation.car
+    car = installation.car
+    card = car_card(tab, f"{car['brand']} {car['model']}")
     await expect(card.get_by_role("heading")).to_have_text(f"{car['brand']} {car['model']}")
     for key in ("sessions", "activity", "money"):
         await expect(
