@@ -5,7 +5,7 @@ Otherwise the tenant-wide list (documented) is read, once for all who ask at tha
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 import logging
@@ -187,7 +187,7 @@ class Fetcher:
                 if any(item.is_plausible for item in own):
                     self._offered.note_answer("user_sessions")
                 if self._offered.has_answered("user_sessions"):
-                    return own, since if is_whole else None
+                    return own, since if is_whole and _is_in_order(found) else None
         if not self._offered.is_offered("sessions"):
             return self._no_list(refusal)
         start = (known_until - LISTING_DELAY).replace(minute=0, second=0, microsecond=0)
@@ -204,7 +204,7 @@ class Fetcher:
         if own is not None and of_user:
             # A list without any session of a user who has one is something else.
             self._offered.note_refusal("user_sessions", BadAnswer("it lacks the user's sessions"))
-        return of_user, start if is_whole else None
+        return of_user, start if is_whole and _is_in_order(found) else None
 
     def _no_list(self, refusal: JedlixError | None) -> tuple[list[Session], None]:
         """Return no sessions, as nothing lists them; raises the refusal of a list that answered before."""
@@ -240,6 +240,14 @@ def _was_plugged_in_between(vehicles: Iterable[Vehicle], sessions: Iterable[Sess
         and vehicle.charge_state.updated_at < session.started_at
         for vehicle in vehicles
         for session in running
+    )
+
+
+def _is_in_order(sessions: Collection[Session]) -> bool:
+    """Return whether pages were in order, and named each session once: else some may be left out."""
+    starts = [session.started_at for session in sessions if session.started_at is not None]
+    return len({session.id for session in sessions}) == len(sessions) and (
+        starts in (sorted(starts), sorted(starts, reverse=True))
     )
 
 
