@@ -102,9 +102,12 @@ class FleetEntity[T: FleetMember](JedlixEntity):
 
     @override
     async def async_added_to_hass(self) -> None:
-        """Listen to this car or charger alone."""
+        """Listen to this car or charger alone, and to whether the tenant offers the call."""
         await super().async_added_to_hass()
         self.async_on_remove(self.coordinator.fleet.listen_to(self._key, self._member_changed))
+        if self.entity_description.requires is not None:
+            listeners = self.coordinator.offered_listeners
+            self.async_on_remove(listeners.add(self.async_write_ha_state))
 
     @callback
     def _member_changed(self, member: FleetMember | None) -> None:
