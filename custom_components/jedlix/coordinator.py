@@ -235,8 +235,7 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
     async def read_addresses(self, user_id: str) -> None:
         """Read the charging locations of a user, where they come from the store, which has no addresses."""
         if self._details.schedule.lacks_addresses(user_id):
-            self._details.schedule.request_locations(user_id)
-            await self.refresher.refresh(user_id, Source.POLL, thorough=False)
+            await self.refresh_locations(user_id)
 
     # -- the poll ------------------------------------------------------------------------------------------
 

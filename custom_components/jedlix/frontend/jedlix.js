@@ -51,7 +51,7 @@ const isCar = (ids) => "binary_sensor.plugged_in" in ids || "calendar.sessions" 
 const isSteered = ({ ids }) => Number("switch.boost" in ids);
 
 /**
- * The cars: first those that Jedlix can steer, then by name; a number tells equal names apart.
+ * The cars: first those that Jedlix can steer, then by name; a number marks equal names.
  * @param {Hass} hass @returns {Car[]}
  */
 const carsOf = (hass) => {
