@@ -17,6 +17,8 @@ MAX_GROWTH_MB = 60.0
 MAX_TASKS = 25
 MAX_OUR_TASKS = 4
 """At the end, when nothing happens any more: of the whole process, and of the integration."""
+SHOWN = 3
+"""How many of what was found for a figure are printed; the JSON has all."""
 
 MUST_BE_0 = {
     "lost": "promised changes that were not published",
@@ -178,6 +180,11 @@ class Verdict:
         )
         path.write_text(content + "\n", encoding="utf-8")
 
+    def _wrong(self, name: str, words: str) -> Sequence[str]:
+        """Return the lines about a figure that fails the run: what it means, and the first that was found."""
+        items = self.found.get(name, ())[:SHOWN]
+        return (f"WRONG, {name}: {words}", *(f"  {item}" for item in items))
+
     def lines(self) -> Sequence[str]:
         """Return the figures as lines for a person."""
         unseeable = sum(self.unseeable.values())
@@ -205,6 +212,6 @@ class Verdict:
                 f"not kept yet, {name} (met {gap.seen} times): {gap.reason}"
                 for name, gap in self.known_gaps.items()
             ),
-            *(f"WRONG, {name}: {words}" for name, words in self.failures.items()),
+            *(line for name, words in self.failures.items() for line in self._wrong(name, words)),
             "good" if self.is_good else "not good",
         )
