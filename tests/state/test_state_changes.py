@@ -321,6 +321,27 @@ def test_sessions_from_before_anything_was_known_settle_in_silence() -> None:
         assert changes_of_last(*answers) == []
 
 
+@pytest.mark.parametrize(
+    "answers", [[{"energy_kwh": 3.0}], [{}, {"energy_kwh": 3.0}], [{}, {}, {"energy_kwh": 3.0}]]
+)
+def test_a_known_session_that_ended_before_the_first_refresh_settles(
+    answers: list[dict[str, Any]],
+) -> None:
+    """It was open in the first answer: the car had not reported the unplug yet."""
+    found = changes_of_each(
+        [
+            Answer(30, [car(CHARGING)], [session(), session("old", -50, -40)]),
+            *(
+                Answer(40 + number, [car(AWAY, 40)], [session(end=5, **figures)])
+                for number, figures in enumerate(answers)
+            ),
+            Answer(50, [car(AWAY, 40)], [session("old", -50, -40, energy_kwh=9.0)]),
+        ]
+    )
+    settled = [change for each in found for change in each if change.type == "session_settled"]
+    assert [(change.session_id, change.details["energy_kwh"]) for change in settled] == [("s", 3.0)]
+
+
 def test_a_deleted_session_settles_at_zero_and_again_when_it_comes_back() -> None:
     done, other = session(end=2, energy_kwh=1.0), session("without figures", 1, 2)
     answers = [Answer(0, [car()]), Answer(3, [car()], [done, other])]

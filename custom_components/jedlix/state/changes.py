@@ -228,7 +228,7 @@ def _settled_changes(old: VehicleSnapshot, new: VehicleSnapshot, now: datetime) 
             continue
         had_ended = before is not None and before.ended_at is not None
         known = Figures() if before is None or not had_ended else Figures.of(before)
-        is_from_before = old.ledger.watched_since is None or ended_at <= old.known_since
+        is_from_before = old.ledger.watched_since is None or ended_at <= new.known_since
         corrected = figures.contradicts(known)
         if figures in (known, Figures()) or (is_from_before and not corrected):
             continue

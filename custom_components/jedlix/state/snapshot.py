@@ -39,7 +39,8 @@ class VehicleSnapshot:
     """One car of one followed user.
 
     `known_since`: sessions that ended before are not published. They ended before the first refresh, or they
-    were published so long ago that they are forgotten.
+    were published so long ago that they are forgotten. A session that was open at the first refresh is
+    published, also where Jedlix reports later that it had ended before.
     `status`: the last charge state that was known. `unknown` is no change (SDK).
     `open_sessions`: the sessions without an end, by id.
     `ended_sessions`: when each remembered session ended, by id.
@@ -177,13 +178,16 @@ class VehicleSnapshot:
             if key in ended or key in open_sessions
         }
         forgotten = self.ended_sessions.keys() - ended.keys()
+        known_since = max([self.known_since, *(self.ended_sessions[key] for key in forgotten)])
         latest = self.latest_session
         sessions = sorted(
             (_without_future_end(session, now) for session in sessions), key=_started_and_ended
         )
         for session in sessions:
             if session.ended_at is not None:
-                open_sessions.pop(session.id, None)
+                if open_sessions.pop(session.id, None) is not None:
+                    before_end = session.ended_at - timedelta.resolution
+                    known_since = min(known_since, max(before_end, now - SESSIONS_REMEMBERED))
                 ended[session.id] = session.ended_at
             elif session.id not in ended or session.id in estimated:
                 # An end is final: a late answer does not open the session again. An estimated one is not.
@@ -201,7 +205,7 @@ class VehicleSnapshot:
         return replace(
             self,
             vehicle=vehicle,
-            known_since=max([self.known_since, *(self.ended_sessions[key] for key in forgotten)]),
+            known_since=known_since,
             status=status,
             open_sessions=open_sessions,
             ended_sessions=ended,
