@@ -17,8 +17,7 @@ from homeassistant.config_entries import (
 from homeassistant.const import CONF_WEBHOOK_ID
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowManager, FlowResultType
-from homeassistant.helpers import config_validation as cv
-import probatio
+from homeassistant.helpers.data_entry_flow import FlowManagerIndexView
 
 from custom_components.jedlix.const import CONF_WEBHOOK_KEY, DOMAIN, SUBENTRY_USER, USER_CREATED
 from simulator.app import Simulator
@@ -153,10 +152,8 @@ class Dialog:
     @property
     def fields(self) -> dict[str, dict[str, Any]]:
         """Return the fields of the form, as they go to the browser."""
-        listed = probatio.to_field_list(
-            self.result["data_schema"], custom_serializer=cv.custom_serializer
-        )
-        return {item["name"]: item for item in cast("list[dict[str, Any]]", listed)}
+        sent = FlowManagerIndexView(self.flows)._prepare_result_json(self.result)
+        return {item["name"]: item for item in sent["data_schema"]}
 
     @property
     def shown(self) -> dict[str, Any]:
