@@ -1,14 +1,12 @@
-"""Fixtures: a simulator of the Jedlix cloud, and a Home Assistant that it can call."""
+"""Fixtures: a Home Assistant that a simulator of the Jedlix cloud can call."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, cast
 
 from aiohttp import web
 from aiohttp.test_utils import TestClient
 from homeassistant.core import HomeAssistant
 from homeassistant.setup import async_setup_component
-from hypothesis import HealthCheck, settings
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
@@ -16,15 +14,10 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 from custom_components.jedlix.api import JedlixClient, Vehicle
 from custom_components.jedlix.const import DOMAIN
 from simulator.app import Simulator
-from simulator.settings import Settings
 from tests.commanding import set_up_with_rare_polls
 from tests.tools import Clock, make_entry, set_up, until
 
-# A busy machine is slow, and that says nothing about the code.
-settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("patient")
-
-type StartSimulator = Callable[..., Awaitable[Simulator]]
+pytest_plugins = ["tests.simulators"]
 
 
 @pytest.fixture
@@ -78,30 +71,6 @@ def vehicles_may_answer(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
 def callback_url(home: TestClient[web.Request, web.Application]) -> str:
     """Return the address at which the simulator can call Home Assistant."""
     return str(home.make_url("/")).rstrip("/")
-
-
-@pytest.fixture
-async def start_simulator(
-    socket_enabled: None,
-) -> AsyncIterator[StartSimulator]:
-    """Return a function that starts a simulator with the settings of a test."""
-    running: list[Simulator] = []
-
-    async def start(**settings: object) -> Simulator:
-        sim = Simulator(Settings(**settings))  # type: ignore[arg-type]
-        running.append(sim)
-        await sim.start()
-        return sim
-
-    yield start
-    for sim in running:
-        await sim.stop()
-
-
-@pytest.fixture
-async def sim(start_simulator: StartSimulator) -> Simulator:
-    """Return a simulator with one user, whose world moves only when the test says so."""
-    return await start_simulator()
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ import pytest
 from custom_components.jedlix.api.endpoints import ENDPOINTS, Evidence
 from custom_components.jedlix.const import CONF_EVENT_TYPES
 from custom_components.jedlix.push.event_types import DEFAULT_EVENT_TYPES
-from tests.conftest import StartSimulator
 from tests.push.tools import poll_after, push_of, toggle_plug
+from tests.simulators import StartSimulator
 from tests.tools import Clock, make_entry, set_up, until
 
 ASSUMED: Final = [name for name, item in ENDPOINTS.items() if item.evidence is Evidence.ASSUMED]

@@ -32,7 +32,7 @@ from custom_components.jedlix.publisher import Source
 from custom_components.jedlix.push.health import PushState
 from simulator.app import Simulator
 from tests.commanding import device_of as car_device
-from tests.conftest import StartSimulator
+from tests.simulators import StartSimulator
 from tests.tools import Clock, make_entry, set_up, state_of, until
 
 ROOT: Final = Path(__file__).parents[1]

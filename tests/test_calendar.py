@@ -22,7 +22,7 @@ from pytest_homeassistant_custom_component.typing import (
 from simulator.api import shapes
 from simulator.app import Simulator
 from tests.commanding import add_session, sessions_between
-from tests.conftest import StartSimulator
+from tests.simulators import StartSimulator
 from tests.tools import Clock, make_entry, record_events, set_up, state_of, until
 
 pytestmark = pytest.mark.usefixtures("home")

@@ -22,7 +22,7 @@ from tests.commanding import (
     set_up_with_rare_polls,
     troubles,
 )
-from tests.conftest import StartSimulator
+from tests.simulators import StartSimulator
 from tests.tools import Clock, set_up_with_push
 
 pytestmark = pytest.mark.usefixtures("home", "no_second_try")

@@ -17,8 +17,8 @@ from simulator.api.http import Call, Problem
 from simulator.app import Simulator
 from simulator.model import Charger
 from tests.commanding import car_state, command, entity_of, mark, poll, troubles
-from tests.conftest import StartSimulator
 from tests.dialogs import call_of, message
+from tests.simulators import StartSimulator
 from tests.tools import Clock, make_entry, record_events, set_up, set_up_with_push, until
 
 type Home = TestClient[web.Request, web.Application]

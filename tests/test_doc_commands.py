@@ -168,6 +168,7 @@ ENDS: Final = {
     "brand": End(1, "There is no Chromium; .*"),
     "chaos": REFUSED,
     "demo": REFUSED,
+    "library": REFUSED,
     "lock": End(0, ""),
     "mutate": REFUSED,
     "package": End(0, r"dist/jedlix\.zip: version .*"),
@@ -181,6 +182,7 @@ ENDS: Final = {
 TO_THE_END: Final = {
     "scripts/bench --quick --json": "e2e/test_bench.py::test_nothing_has_become_much_dearer",
     "scripts/chaos --json": "e2e/test_chaos.py::test_nothing_is_lost_in_a_small_storm",
+    "scripts/library --test": "test_library.py::test_the_library_works_without_home_assistant",
     "scripts/demo --once --json": "e2e/test_demo.py::test_a_charging_day_is_told_by_real_webhooks",
 }
 """The tests of those that are refused here. `scripts/soak` has none: it takes half an hour."""

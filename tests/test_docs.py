@@ -23,7 +23,7 @@ from custom_components.jedlix.state.changes import ChangeType
 from custom_components.jedlix.statistics import Imported, StatisticsImport
 from custom_components.jedlix.trigger import TRIGGERS
 from simulator.app import Simulator
-from tests.conftest import StartSimulator
+from tests.simulators import StartSimulator
 from tests.tools import RecordedEvents, make_entry, record_events, set_up, until
 
 ROOT: Final = Path(__file__).parents[1]

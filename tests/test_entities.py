@@ -33,9 +33,9 @@ from simulator.app import Simulator
 from simulator.model import JsonObject
 from simulator.settings import Settings
 from tests.commanding import poll
-from tests.conftest import StartSimulator
 from tests.deliveries import ACCEPTED, Home, deliver
 from tests.push.tools import poll_after
+from tests.simulators import StartSimulator
 from tests.tools import Clock, make_entry, set_up, state_of, until
 
 pytestmark = pytest.mark.usefixtures("home")

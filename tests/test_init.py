@@ -16,9 +16,9 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry, async_
 
 from custom_components.jedlix.const import CONF_POLL_MINUTES, DOMAIN
 from simulator.app import Simulator
-from tests.conftest import StartSimulator
 from tests.deliveries import ACCEPTED, Home, deliver
 from tests.push.tools import poll_after
+from tests.simulators import StartSimulator
 from tests.tools import (
     WEBHOOK_ID,
     Clock,

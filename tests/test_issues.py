@@ -20,9 +20,9 @@ from custom_components.jedlix.issues import (
     find_issues,
 )
 from simulator.app import Simulator
-from tests.conftest import StartSimulator
 from tests.dialogs import TEXTS
 from tests.push.tools import poll_after, repairs_of
+from tests.simulators import StartSimulator
 from tests.tools import Clock, make_entry, set_up
 
 NOON: Final = datetime(2030, 1, 1, 12, tzinfo=UTC)

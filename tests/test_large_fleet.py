@@ -24,7 +24,7 @@ from custom_components.jedlix.sensor import CHARGER_SENSORS, VEHICLE_SENSORS
 from custom_components.jedlix.switch import VEHICLE_SWITCHES
 from custom_components.jedlix.time import ON_DAYS
 from custom_components.jedlix.totals import TOTALS
-from tests.conftest import StartSimulator
+from tests.simulators import StartSimulator
 from tests.tools import make_entry, set_up
 
 pytestmark = pytest.mark.usefixtures("home")

@@ -22,7 +22,7 @@ from tests.commanding import (
     refreshed,
     set_up_with_rare_polls,
 )
-from tests.conftest import StartSimulator
+from tests.simulators import StartSimulator
 from tests.tools import Clock
 
 pytestmark = pytest.mark.usefixtures("home", "no_second_try")

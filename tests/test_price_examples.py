@@ -24,7 +24,7 @@ from pytest_homeassistant_custom_component.typing import (
 )
 
 from custom_components.jedlix.const import DOMAIN
-from tests.conftest import StartSimulator
+from tests.simulators import StartSimulator
 from tests.tools import make_entry, set_up
 
 pytestmark = pytest.mark.usefixtures("api", "home", "rotterdam")

@@ -30,8 +30,8 @@ from simulator.app import Simulator
 from simulator.model import ChargingLocation
 from simulator.tariffs import TARIFFS
 from tests.commanding import car_state, device_of, fails, mark, poll, troubles
-from tests.conftest import StartSimulator
 from tests.push.tools import poll_after
+from tests.simulators import StartSimulator
 from tests.tools import Clock, make_entry, set_up
 
 pytestmark = pytest.mark.usefixtures("home", "no_second_try", "amsterdam")

@@ -11,8 +11,8 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry, async_
 from custom_components.jedlix.const import DOMAIN
 from simulator.app import Simulator
 from tests.commanding import device_of
-from tests.conftest import StartSimulator
 from tests.push.tools import poll_after, push_of, repairs_of
+from tests.simulators import StartSimulator
 from tests.tools import (
     Clock,
     make_entry,

@@ -41,7 +41,7 @@ from tests.commanding import (
     poll,
     troubles,
 )
-from tests.conftest import StartSimulator
+from tests.simulators import StartSimulator
 from tests.tools import Clock, make_entry, record_events, set_up, state_of, until
 
 pytestmark = pytest.mark.usefixtures("home", "no_second_try")

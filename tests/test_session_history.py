@@ -12,6 +12,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.util import dt as dt_util
 import pytest
 
+from custom_components.jedlix import session_history, users
 from custom_components.jedlix.api import (
     BadAnswer,
     ConnectionFailed,
@@ -21,6 +22,7 @@ from custom_components.jedlix.api import (
     NotFound,
     Rejected,
     Session,
+    client as api_client,
 )
 from custom_components.jedlix.coordinator import JedlixCoordinator
 from custom_components.jedlix.devices import DeviceKey
@@ -29,13 +31,14 @@ from custom_components.jedlix.session_history import (
     SessionHistory,
     TooManySessions,
 )
+from custom_components.jedlix.state import fetcher
 from custom_components.jedlix.state.holds import Part
 from simulator.api import charging
 from simulator.app import Simulator
 from simulator.model import JsonObject
 from simulator.sessions import Filter
 from tests.commanding import add_session, delete_session, sessions_between
-from tests.conftest import StartSimulator
+from tests.simulators import StartSimulator
 from tests.tools import Clock, make_entry, set_up, until
 
 pytestmark = pytest.mark.usefixtures("home", "no_second_try")
@@ -349,6 +352,12 @@ async def test_a_period_with_too_many_sessions_is_an_error(
     assert await car.ids(now - MONTH, now) == car.true_ids(now - MONTH, now)
     with pytest.raises(TooManySessions, match="shorter"):
         await car.read(now - 300 * DAY, now)
+
+
+def test_the_limit_of_who_reads_pages_is_reached_before_that_of_the_client() -> None:
+    """The reader reports that it stops; the client just stops."""
+    readers = (session_history, fetcher, users)
+    assert all(reader.MAX_PAGES < api_client.MAX_PAGES for reader in readers)
 
 
 async def test_filters_that_are_ignored_only_cost_more_pages(

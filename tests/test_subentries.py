@@ -21,8 +21,8 @@ from custom_components.jedlix.const import (
 )
 from simulator.app import Simulator
 from tests.commanding import car_state, command, device_of, mark, poll, troubles
-from tests.conftest import StartSimulator
 from tests.dialogs import call_of
+from tests.simulators import StartSimulator
 from tests.tools import (
     add_another_account,
     make_entry,

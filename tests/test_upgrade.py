@@ -24,7 +24,7 @@ from custom_components.jedlix.push.event_types import DEFAULT_EVENT_TYPES
 from custom_components.jedlix.state.ledger import SESSIONS_REMEMBERED
 from custom_components.jedlix.store import JedlixStore
 from simulator.app import Simulator
-from tests.conftest import StartSimulator
+from tests.simulators import StartSimulator
 from tests.tools import record_events, set_up, until
 
 SAMPLES: Final = Path(__file__).parent / "samples"

@@ -8,9 +8,9 @@ from custom_components.jedlix.api import Forbidden, JedlixClient, NotFound
 from custom_components.jedlix.data import make_client
 from custom_components.jedlix.users import TenantUser, cars_of_users, find_users, normalize_user_id
 from simulator.app import Simulator
-from tests.conftest import StartSimulator
 from tests.dialogs import label_of
 from tests.servers import listening
+from tests.simulators import StartSimulator
 from tests.tools import make_entry
 
 pytestmark = pytest.mark.usefixtures("no_second_try")

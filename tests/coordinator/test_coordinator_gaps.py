@@ -23,7 +23,6 @@ from custom_components.jedlix.coordinator import READ_SINCE_START
 from custom_components.jedlix.store import JedlixStore
 from simulator.app import Simulator
 from tests.commanding import mark, poll
-from tests.conftest import StartSimulator
 from tests.coordinator.tools import (
     PLUGGED_IN,
     coordinator_of,
@@ -32,6 +31,7 @@ from tests.coordinator.tools import (
     pass_minutes,
     set_up_without_push,
 )
+from tests.simulators import StartSimulator
 from tests.tools import Clock, record_events, state_of, until
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from simulator.app import Simulator
 from tests.commanding import add_session, poll
-from tests.conftest import StartSimulator
 from tests.coordinator.tools import set_up_without_push
+from tests.simulators import StartSimulator
 from tests.tools import Clock, record_events
 
 DAY = timedelta(days=1)

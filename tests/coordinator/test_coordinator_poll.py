@@ -28,7 +28,6 @@ from tests.commanding import (
     poll,
     set_up_with_rare_polls,
 )
-from tests.conftest import StartSimulator
 from tests.coordinator.tools import (
     PLUGGED_IN,
     add_user_without_car,
@@ -37,6 +36,7 @@ from tests.coordinator.tools import (
     pass_minutes,
     set_up_without_push,
 )
+from tests.simulators import StartSimulator
 from tests.tools import Clock, record_events, set_up_with_push, state_of, until
 
 

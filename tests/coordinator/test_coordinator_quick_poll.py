@@ -12,13 +12,13 @@ from custom_components.jedlix.push.event_types import DEFAULT_EVENT_TYPES
 from custom_components.jedlix.push.health import PushState
 from simulator.app import Simulator
 from tests.commanding import mark, poll
-from tests.conftest import StartSimulator
 from tests.coordinator.tools import (
     PLUGGED_IN,
     coordinator_of,
     pass_minutes,
     set_up_without_push,
 )
+from tests.simulators import StartSimulator
 from tests.tools import make_entry, record_events, set_up, until
 
 

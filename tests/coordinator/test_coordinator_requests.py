@@ -14,9 +14,9 @@ from custom_components.jedlix.const import DOMAIN, EVENT_CHANGE
 from custom_components.jedlix.state.snapshot import UserSnapshot
 from simulator.app import Simulator
 from tests.commanding import mark, poll
-from tests.conftest import StartSimulator
 from tests.coordinator.tools import PLUGGED_IN, coordinator_of
 from tests.deliveries import ACCEPTED, Home, deliver
+from tests.simulators import StartSimulator
 from tests.tools import record_events, set_up_with_push, state_of, until
 
 

@@ -14,10 +14,10 @@ from custom_components.jedlix import coordinator
 from custom_components.jedlix.push.health import PushState
 from simulator.app import Simulator
 from tests.commanding import poll
-from tests.conftest import StartSimulator
 from tests.coordinator.test_coordinator_gaps import restart, stop
 from tests.coordinator.tools import set_up_without_push
 from tests.push.tools import push_of
+from tests.simulators import StartSimulator
 from tests.tools import Clock, make_entry, record_events, set_up, state_of, until
 
 USERS = 20

@@ -24,11 +24,11 @@ from custom_components.jedlix.diagnostics import async_get_config_entry_diagnost
 from custom_components.jedlix.flows import linking
 from custom_components.jedlix.flows.schemas import DEFAULT_SCOPE
 from simulator.app import Simulator
-from tests.conftest import StartSimulator
 from tests.dialogs import Dialog, label_of, to_users
 from tests.drivers import answers, choose
 from tests.push.tools import poll_after
 from tests.servers import closed_port
+from tests.simulators import StartSimulator
 from tests.tools import Clock, state_of, until
 
 type Home = TestClient[web.Request, web.Application]

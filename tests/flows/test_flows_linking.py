@@ -20,9 +20,9 @@ from custom_components.jedlix.flows import linking, reminder
 from simulator.app import Simulator
 from simulator.model import ConnectSession
 from tests.commanding import car_state, mark
-from tests.conftest import StartSimulator
 from tests.dialogs import TEXTS, Dialog
 from tests.push.tools import repairs_of
+from tests.simulators import StartSimulator
 from tests.tools import make_entry, record_events, set_up, until
 
 LINK: Final = "binary_sensor.vehicle_link"

@@ -16,8 +16,8 @@ from custom_components.jedlix.const import (
 )
 from custom_components.jedlix.push.event_types import DEFAULT_EVENT_TYPES, EVENT_TYPES
 from simulator.app import Simulator
-from tests.conftest import StartSimulator
 from tests.dialogs import Dialog, subscriptions, wait_until_connected
+from tests.simulators import StartSimulator
 from tests.tools import make_entry, set_up, set_up_with_push, state_of, until
 
 ADDED = "chargeSessionStarted"

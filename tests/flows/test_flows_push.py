@@ -15,7 +15,6 @@ from custom_components.jedlix.flows import reminder
 from custom_components.jedlix.push.connection_test import HANDED_OVER
 from custom_components.jedlix.store import JedlixStore
 from simulator.app import Simulator
-from tests.conftest import StartSimulator
 from tests.dialogs import (
     Dialog,
     message,
@@ -25,6 +24,7 @@ from tests.dialogs import (
     webhook_ids,
 )
 from tests.servers import HomeAssistantCloud, closed_port, listening, reverse_proxy
+from tests.simulators import StartSimulator
 from tests.tools import state_of, until
 
 type Home = TestClient[web.Request, web.Application]

@@ -19,7 +19,6 @@ from custom_components.jedlix.const import (
 from custom_components.jedlix.flows.schemas import ENVIRONMENTS, account_title
 from custom_components.jedlix.push.subscriptions import HeldSubscriptions
 from simulator.app import Simulator
-from tests.conftest import StartSimulator
 from tests.dialogs import (
     Dialog,
     call_of,
@@ -31,6 +30,7 @@ from tests.dialogs import (
     webhook_ids,
 )
 from tests.servers import HomeAssistantCloud, closed_port, reverse_proxy
+from tests.simulators import StartSimulator
 from tests.tools import make_entry, set_up, state_of, until
 
 

@@ -15,7 +15,6 @@ from custom_components.jedlix.const import (
 )
 from custom_components.jedlix.flows.schemas import ENVIRONMENTS, TOKEN_URL
 from simulator.app import Simulator
-from tests.conftest import StartSimulator
 from tests.dialogs import (
     Dialog,
     addresses,
@@ -28,6 +27,7 @@ from tests.dialogs import (
     wait_until_connected,
 )
 from tests.servers import closed_port, listening
+from tests.simulators import StartSimulator
 from tests.tools import state_of, until
 
 

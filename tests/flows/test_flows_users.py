@@ -12,9 +12,9 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.jedlix.const import CONF_USER_ID
 from custom_components.jedlix.subentries import followed_users
 from simulator.app import Simulator
-from tests.conftest import StartSimulator
 from tests.dialogs import Dialog, addresses, label_of, to_custom, to_users
 from tests.servers import closed_port, reverse_proxy
+from tests.simulators import StartSimulator
 from tests.tools import add_another_account, make_entry, state_of, until
 
 # -- during set-up -----------------------------------------------------------------------------------------

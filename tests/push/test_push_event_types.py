@@ -22,7 +22,6 @@ from custom_components.jedlix.push.refused_types import Reason
 from simulator.app import Simulator
 from simulator.event_types import PARTIAL_LIMIT
 from tests.commanding import device_of
-from tests.conftest import StartSimulator
 from tests.push.tools import (
     has_problem,
     push_of,
@@ -32,6 +31,7 @@ from tests.push.tools import (
     toggle_plug,
     types_at,
 )
+from tests.simulators import StartSimulator
 from tests.tools import Clock, make_entry, record_events, set_up, set_up_with_push, state_of, until
 
 REPORTED = DEFAULT_EVENT_TYPES[2:]

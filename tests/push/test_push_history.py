@@ -21,8 +21,8 @@ from custom_components.jedlix.push.history import WebhookHistory
 from custom_components.jedlix.push.record import PushRecord
 from simulator.app import Simulator
 from tests.commanding import poll
-from tests.conftest import StartSimulator
 from tests.servers import closed_port
+from tests.simulators import StartSimulator
 from tests.tools import Clock, make_entry, record_events, set_up, set_up_with_push, state_of, until
 
 

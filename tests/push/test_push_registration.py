@@ -23,8 +23,8 @@ from custom_components.jedlix.push.event_types import DEFAULT_EVENT_TYPES
 from custom_components.jedlix.push.health import PushState
 from simulator.app import Simulator
 from simulator.event_types import REPORTED_EVENTS
-from tests.conftest import StartSimulator
 from tests.push.tools import push_of, set_up_callback
+from tests.simulators import StartSimulator
 from tests.tools import make_entry, set_up, set_up_with_push, state_of, until
 
 PATH: Final = "/api/v1/webhooks/subscriptions"

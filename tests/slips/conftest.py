@@ -14,7 +14,7 @@ import pytest
 from custom_components.jedlix.api import JedlixClient
 from custom_components.jedlix.state.refresh_queue import RefreshQueue
 from simulator.api.gate import Gate
-from tests.conftest import StartSimulator
+from tests.simulators import StartSimulator
 from tests.slips.house import House
 from tests.tools import Clock
 

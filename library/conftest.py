@@ -1,0 +1,3 @@
+"""Fixtures of the library's tests."""
+
+pytest_plugins = ["tests.simulators"]
