@@ -26,7 +26,7 @@ LAYERS: Final = (
     {"push"},
     {
         *("store", "token_file", "devices", "listeners", "errors", "target", "users", "issues"),
-        *("dashboard", "weekdays", "zones", "answers"),
+        *("dashboard", "weekdays", "zones", "answers", "voice"),
     },
     {"fleet", "publisher", "known_users", "entity_ids"},
     {"refresher", "link_issues", "quick_poll"},

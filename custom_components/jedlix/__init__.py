@@ -31,6 +31,7 @@ from .statistics import StatisticsImport
 from .store import JedlixStore, remove_orphaned_files
 from .subentries import async_entry_updated, follow_new_users, user_subentries
 from .token_file import TokenFile
+from .voice import async_setup_voice
 from .webhook import JedlixPush
 
 _LOGGER = logging.getLogger(__name__)
@@ -52,8 +53,9 @@ CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
 
 async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
-    """Register the actions and the dashboard, which need no loaded account; delete files without an entry."""
+    """Register what needs no loaded account: actions, voice, the dashboard; delete files without an entry."""
     async_setup_services(hass)
+    async_setup_voice(hass)
     await register_module(hass)
     entry_ids = {entry.entry_id for entry in hass.config_entries.async_entries(DOMAIN)}
     await hass.async_add_executor_job(remove_orphaned_files, hass.config.path(), entry_ids)
