@@ -90,6 +90,27 @@ def manifest(root: Path) -> Iterator[str]:
         yield "the issues are in another repository"
 
 
+# -- hacs.json ---------------------------------------------------------------------------------------------
+
+HACS: Final[Mapping[str, str]] = {
+    "name": r"\S.*\S",
+    "filename": r"\w+\.zip",
+    "hide_default_branch": "True",
+    "homeassistant": r"\d{4}\.\d+\.\d+",
+    "zip_release": "True",
+}
+"""All its keys, and how their values are written. The default branch has no zip that could be installed."""
+
+
+def hacs(root: Path) -> Iterator[str]:
+    """Want releases that HACS and the Marketplace install from a zip, and a version that both understand."""
+    content = read_json(root / "hacs.json")
+    yield from (f"{key} is missing or unknown" for key in content.keys() ^ HACS.keys())
+    for key in HACS.keys() & content.keys():
+        if not re.fullmatch(HACS[key], str(content[key])):
+            yield f"{key}: {content[key]}"
+
+
 # -- translations ------------------------------------------------------------------------------------------
 
 KEY: Final = "[a-z0-9_]+"
@@ -282,6 +303,6 @@ def pictures(root: Path) -> Iterator[str]:
 type Rule = Callable[[Path], Iterator[str]]
 
 RULES: Final[tuple[Rule, ...]] = (
-    *(manifest, places_of_texts, texts_in_every_language, steps_of_flows),
+    *(manifest, hacs, places_of_texts, texts_in_every_language, steps_of_flows),
     *(forms, texts_and_icons_of_forms, icons, pictures),
 )

@@ -34,7 +34,9 @@ def files(root: Path) -> list[Path]:
             if name in HIDDEN_FOLDERS or not (name in SKIPPED or name.startswith("."))
         ]
         found += [
-            folder / name for name in names if not {name, Path(name).suffix} & (PICTURES | EXAMPLES)
+            folder / name
+            for name in names
+            if not {name, Path(name).suffix} & (PICTURES | EXAMPLES) and (folder / name).is_file()
         ]
     return found
 
@@ -85,6 +87,12 @@ async def test_the_script_changes_every_place(elsewhere: Path) -> None:
     assert repositories(elsewhere) == {"some-body/ha.jedlix": before | {"docs/badge.md"}}
     manifest = json.loads((elsewhere / MANIFEST).read_text())
     assert manifest["codeowners"] == ["@some-body"]
+    authors = [
+        re.findall(r"^  author: (.*)$", path.read_text(), re.MULTILINE)
+        for path in (elsewhere / "blueprints").rglob("*.yaml")
+    ]
+    assert authors
+    assert all(author == ["some-body"] for author in authors)
     assert manifest["issue_tracker"] == "https://github.com/some-body/ha.jedlix/issues"
     code, output = await run(elsewhere / "scripts/address")
     assert (code, output) == (0, "https://github.com/some-body/ha.jedlix\n")

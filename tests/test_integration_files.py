@@ -16,6 +16,7 @@ ENGLISH: Final = "translations/en.json"
 GERMAN: Final = "translations/de.json"
 ICONS: Final = "icons.json"
 MANIFEST: Final = "manifest.json"
+HACS: Final = "../../hacs.json"
 
 type Break = Callable[[Path], object]
 
@@ -94,6 +95,12 @@ BREAKS: Final[Mapping[str, Mapping[str, Break]]] = {
         "a page of core": put(MANIFEST, "documentation", ADDRESS),
         "an owner without an @": put(MANIFEST, "codeowners", ["somebody"]),
         "another tracker": put(MANIFEST, "issue_tracker", "https://example.com/issues"),
+    },
+    "hacs": {
+        "a default branch without a zip": put(HACS, "hide_default_branch", None),
+        "a zip without a name": put(HACS, "filename", None),
+        "not a version": put(HACS, "homeassistant", "2026.9 or newer"),
+        "an unknown key": put(HACS, "domains", ["jedlix"]),
     },
     "places_of_texts": {
         "an unknown section": put(ENGLISH, "strings", {}),
@@ -175,5 +182,6 @@ def test_every_rule_is_tried() -> None:
 )
 def test_a_rule_finds_a_break(tmp_path: Path, rule: Rule, what: str) -> None:
     shutil.copytree(house(ROOT), house(tmp_path), ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "hacs.json", tmp_path)
     BREAKS[rule.__name__][what](house(tmp_path))
     assert list(rule(tmp_path)), f"{rule.__name__} does not find {what}"

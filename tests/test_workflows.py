@@ -16,12 +16,17 @@ ROOT: Final = Path(__file__).parents[1]
 GITHUB: Final = ROOT / ".github"
 WORKFLOWS: Final = sorted((GITHUB / "workflows").glob("*.yml"))
 ZIZMOR: Final = Path(sys.executable).with_name("zizmor")
-PINNED: Final = re.compile(r"uses: [\w./-]+@[0-9a-f]{40} # \S+$")
+PINNED: Final = re.compile(
+    r"uses: ([\w./-]+@[0-9a-f]{40} # \S+|\./\.github/workflows/\w+\.yml #.*)$"
+)
+"""Somebody else's action at one commit, or a workflow of ours."""
 
 
 def read(path: Path) -> Any:
-    """Return a YAML file; `on` is a word in it, not true."""
-    return parse_yaml(path.read_text())
+    """Return a YAML file; `on` is a word at its top, not true."""
+    content = parse_yaml(path.read_text())
+    assert isinstance(content, dict)
+    return {"on" if key is True else key: value for key, value in content.items()}
 
 
 def jobs() -> Iterator[tuple[str, dict[str, Any]]]:
@@ -68,6 +73,14 @@ def test_every_action_is_pinned_and_no_permission_is_general(path: Path) -> None
 def test_only_the_release_may_write() -> None:
     writers = {name for name, job in jobs() if "write" in job["permissions"].values()}
     assert writers == {"release.release"}
+
+
+def test_a_release_waits_for_the_tests_hassfest_and_hacs() -> None:
+    release = read(GITHUB / "workflows/release.yml")["jobs"]
+    assert release["release"]["needs"] == ["test", "validate"]
+    validate = read(GITHUB / "workflows" / Path(release["validate"]["uses"]).name)
+    assert "workflow_call" in validate["on"]
+    assert {"hassfest", "hacs"} <= validate["jobs"].keys()
 
 
 def test_the_oldest_home_assistant_is_the_one_that_hacs_asks_for() -> None:
