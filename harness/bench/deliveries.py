@@ -83,14 +83,17 @@ async def measure_deliveries(
             for name, cost in spent.items():
                 costs[name].append(cost / repeats)
 
-    def ratio(name: str, what: str, to: str) -> None:
-        pairs = zip(costs[what], costs[to], strict=True)
-        figures.add(name + suffix, [cost / peer for cost, peer in pairs])
+    def ratio(name: str, what: str, to: str, floor: str | None = None) -> None:
+        floors = [0.0] * rounds if floor is None else costs[floor]
+        costs_and_floors = zip(costs[what], costs[to], floors, strict=True)
+        figures.add(
+            name + suffix,
+            [(cost - least) / (peer - least) for cost, peer, least in costs_and_floors],
+        )
 
-    ratio("delivery_vs_sleep_as_android", "one", "sleep")
-    ratio("empty_vs_sleep_as_android", "empty", "sleep")
-    ratio("delivery_vs_bare", "one", "bare")
-    ratio("refused_vs_delivery", "refused", "one")
+    ratio("delivery_above_floor_vs_peer", "one", "sleep", "empty")
+    ratio("refused_vs_empty", "refused", "empty")
+    ratio("bare_above_floor_vs_peer", "bare", "sleep", "empty")
     ratio(f"delivery_{len(fleet.users)}_cars_vs_1", "fleet", "one")
     ratio("delivery_and_refresh_vs_delivery", "refresh", "fleet")
     for name in webhooks:

@@ -17,19 +17,21 @@ class Limit:
 
 
 LIMITS = {
-    "delivery_vs_sleep_as_android": Limit(1.0, 0.7),
-    "delivery_vs_bare": Limit(2.0, 1.4),
-    "refused_vs_delivery": Limit(0.6, 0.4),
+    "delivery_above_floor_vs_peer": Limit(1.4, 1.0),
+    "refused_vs_empty": Limit(1.25, 1.1),
     "delivery_1000_cars_vs_1": Limit(1.2, 1.0),
-    "event_vs_api_round_trip": Limit(2.0, 1.3),
+    "event_vs_api_round_trip": Limit(1.3, 1.1),
     "idle_poll_calls_1_car": Limit(3, 2),
     "idle_poll_calls_1000_cars": Limit(7, 7),
+    "calls_per_100_requests": Limit(4, 4),
     "calls_per_hour_plugged_in_1_car": Limit(200, 130),
     "calls_per_hour_plugged_in_200_of_1000": Limit(2000, 1500),
-    "calls_per_100_requests": Limit(4, 4),
-    "catch_up_vs_json": Limit(10, 5),
-    "loop_blocked_ms_catch_up": Limit(100, 20),
+    "restart_1000_cars_calls": Limit(1100, 50),
+    "setup_waits_ms": Limit(1000, 0),
+    "catch_up_vs_json": Limit(6, 5),
+    "loop_blocked_ms_catch_up": Limit(40, 20),
     "setup_1000_cars_vs_1000_template_devices": Limit(1.0, 0.7),
+    "kib_per_car": Limit(140, 100),
 }
 """Figures with a limit; every other figure is only reported."""
 

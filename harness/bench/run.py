@@ -1,7 +1,6 @@
 """Bench run: a simulator, a Home Assistant, and all measurements one after the other."""
 
 from collections.abc import Callable
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 import os
@@ -9,13 +8,10 @@ from pathlib import Path
 import platform
 import time
 
-import aiohttp
-
-from ..home import Home
 from ..paths import run_folder
-from ..simulator import Simulator
 from .deliveries import measure_deliveries
 from .figures import Figures
+from .recorded_session import measure_recorded_session
 from .refreshes import (
     measure_catch_up,
     measure_events,
@@ -23,8 +19,14 @@ from .refreshes import (
     measure_idle_polls,
     measure_requests,
 )
-from .set_up import compare_set_up_with_templates, measure_adding, measure_set_up
-from .testbed import BenchFailed, Testbed, prepare
+from .set_up import (
+    compare_set_up_with_templates,
+    measure_adding,
+    measure_restart,
+    measure_set_up,
+    measure_waits,
+)
+from .testbed import Account, Testbed, start_testbed
 
 NEAR_API = 0.02
 """Seconds that a call of a very near API takes: one in a cloud takes longer."""
@@ -48,6 +50,7 @@ class Bench:
         """Start nothing yet; `note` gets a line for each part."""
         self._options = options
         self._note = note
+        self._began = time.monotonic()
         self.figures = Figures()
 
     async def run(self) -> None:
@@ -60,41 +63,31 @@ class Bench:
                     self.figures.write(self._options.json)
             folder.keep = self._options.keep
 
+    def _part(self, text: str) -> None:
+        self._note(f"{time.monotonic() - self._began:5.0f} s  {text}")
+
     async def _run(self, folder: Path) -> None:
         options, figures = self._options, self.figures
         sizes = [1, *(() if options.quick else (100,)), options.cars]
         arguments = ("--users", str(sum(sizes)), "--speed", "1", "--history-days", "3")
-        async with AsyncExitStack() as stack:
-            simulator = await stack.enter_async_context(Simulator.ours(folder, *arguments))
-            home = Home(folder / "home")
-            prepare(home)
-            await stack.enter_async_context(home)
-            socket = await stack.enter_async_context(await home.api.websocket())
-            http = await stack.enter_async_context(
-                aiohttp.ClientSession(
-                    connector=aiohttp.TCPConnector(limit=1),
-                    timeout=aiohttp.ClientTimeout(total=60),
-                    cookie_jar=aiohttp.DummyCookieJar(),
-                )
-            )
-            testbed = Testbed(home, socket, simulator, http)
+        async with start_testbed(folder, *arguments) as testbed:
             figures.about |= {
-                "home_assistant": (await socket.call("get_config"))["version"],
+                "home_assistant": await testbed.version(),
                 "python": platform.python_version(),
                 "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
                 "cars": options.cars,
             }
-            await self._measure(testbed, sizes)
-            if errors := home.log_errors("jedlix"):
-                raise BenchFailed(f"Home Assistant logged:\n{errors[-1]}")
+            accounts = await self._measure_set_ups(testbed, sizes)
+            await testbed.simulator.set_faults(drop=1.0)
+            await self._measure_work(testbed, accounts[1], accounts[options.cars])
+        if not options.quick:
+            self._part("a night in a house with a recorder")
+            await measure_recorded_session(folder / "house", figures, rounds=3)
+        self._part("done")
 
-    async def _measure(self, testbed: Testbed, sizes: list[int]) -> None:
-        options, figures = self._options, self.figures
-        began = time.monotonic()
-
-        def part(text: str) -> None:
-            self._note(f"{time.monotonic() - began:5.0f} s  {text}")
-
+    async def _measure_set_ups(self, testbed: Testbed, sizes: list[int]) -> dict[int, Account]:
+        """Add the accounts, and start again; returns the accounts by the number of their users."""
+        options, figures, part = self._options, self.figures, self._part
         users = iter(await self._parked(testbed))
         part("adding the accounts through the config flow, and loading them again")
         accounts = {}
@@ -108,8 +101,18 @@ class Bench:
             await testbed.remove(hundred)
         added = figures.found[f"add_{options.cars}_cars_kib"].value
         figures.add("kib_per_car", [added / options.cars])
-        await testbed.simulator.set_faults(drop=1.0)
         one, fleet = accounts[1], accounts[options.cars]
+        part("set-up while the API hangs")
+        await measure_waits(testbed, figures, one, rounds=3)
+        if not options.quick:
+            part("a restart")
+            label = f"{options.cars}_cars"
+            await measure_restart(testbed, figures, (one, fleet), label)
+        return accounts
+
+    async def _measure_work(self, testbed: Testbed, one: Account, fleet: Account) -> None:
+        """Measure polls and deliveries. No delivery of the simulator arrives by itself."""
+        options, figures, part = self._options, self.figures, self._part
         sleep = await testbed.add_sleep_as_android()
         deliveries = partial(
             measure_deliveries,
@@ -152,11 +155,12 @@ class Bench:
             part("set-up, compared with template entities")
             await compare_set_up_with_templates(testbed, figures, fleet, rounds=options.rounds)
             part("deliveries once more, with the recorder")
-            await testbed.restart_with_recorder()
+            # The missed deliveries of all measurements are not to be fetched once more.
+            await testbed.simulator.set_faults(absent=["webhook_history"])
+            await testbed.restart(with_recorder=True)
             for account in (one, fleet):
                 await testbed.ask("settle", entry_id=account.entry_id)
             await deliveries(suffix="_recorded")
-        part("done")
 
     @staticmethod
     async def _parked(testbed: Testbed) -> list[str]:

@@ -1,5 +1,7 @@
 """Set-up: what a house and a fleet cost at the start and in memory, compared with entities of core."""
 
+import asyncio
+from collections.abc import Sequence
 import time
 
 from .figures import Figures
@@ -11,6 +13,8 @@ _TEMPLATES_PER_CAR = (
     ("binary_sensor", "plugged_in", 'device_class: plug, state: "{{ false }}"'),
 )
 """A car as somebody would write it without an integration."""
+_QUIET = 5.0
+"""Seconds without a call after which a restart is over."""
 
 
 async def measure_adding(
@@ -45,6 +49,35 @@ async def measure_set_up(
     figures.add(f"setup_{label}_cpu_s", [cost["process"] for cost in costs])
     figures.add(f"setup_{label}_calls", calls)
     figures.add(f"setup_{label}_loop_blocked_ms", [cost["blocked"] * 1000 for cost in costs])
+
+
+async def measure_waits(
+    testbed: Testbed, figures: Figures, account: Account, *, rounds: int
+) -> None:
+    """Load an entry whose users are stored, while the API hangs: how long that takes."""
+    await testbed.simulator.set_faults(kind="hang")
+    waits = [await testbed.ask("set_up_time", entry_id=account.entry_id) for _ in range(rounds)]
+    await testbed.simulator.clear_faults()
+    figures.add("setup_waits_ms", [seconds * 1000 for seconds in waits])
+    await testbed.ask("set_up", entry_id=account.entry_id)
+    await testbed.ask("settle", entry_id=account.entry_id)
+
+
+async def measure_restart(
+    testbed: Testbed, figures: Figures, accounts: Sequence[Account], label: str
+) -> None:
+    """Restart Home Assistant right after a poll, and count the calls of the accounts until none follows."""
+    for account in accounts:
+        await testbed.ask("poll", entry_id=account.entry_id)
+    last = await testbed.last_request()
+    await testbed.restart()
+    for account in accounts:
+        await testbed.ask("settle", entry_id=account.entry_id)
+    before, calls = -1, 0
+    while calls != before:
+        await asyncio.sleep(_QUIET)
+        before, calls = calls, len(await testbed.simulator.requests(last))
+    figures.add(f"restart_{label}_calls", [calls])
 
 
 async def compare_set_up_with_templates(

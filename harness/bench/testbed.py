@@ -1,5 +1,7 @@
 """Testbed of the bench: a simulator, a Home Assistant with the probe, and the webhooks that are measured."""
 
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,10 +27,38 @@ SESSION_STARTED = "sessionStarted"
 _RECORDED = "\nhistory:\nlogbook:\n"
 
 
-def prepare(home: Home) -> None:
-    """Add the probe and an empty file of templates to a Home that is not started, and remove the recorder."""
+@asynccontextmanager
+async def start_testbed(
+    folder: Path, *arguments: str, with_recorder: bool = False
+) -> AsyncIterator[Testbed]:
+    """Start a simulator with these arguments and a Home Assistant with the probe, in a folder.
+
+    Raises BenchFailed at the end where the integration has logged an error.
+    """
+    home = Home(folder / "home")
+    _prepare(home, with_recorder=with_recorder)
+    async with AsyncExitStack() as stack:
+        simulator = await stack.enter_async_context(Simulator.ours(folder, *arguments))
+        await stack.enter_async_context(home)
+        socket = await stack.enter_async_context(await home.api.websocket())
+        http = await stack.enter_async_context(
+            aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=1),
+                timeout=aiohttp.ClientTimeout(total=60),
+                cookie_jar=aiohttp.DummyCookieJar(),
+            )
+        )
+        yield Testbed(home, socket, simulator, http)
+        if errors := home.log_errors("jedlix"):
+            raise BenchFailed(f"Home Assistant logged:\n{errors[-1]}")
+
+
+def _prepare(home: Home, *, with_recorder: bool) -> None:
+    """Add the probe and an empty file of templates to a Home that is not started."""
     configuration = home.folder / "configuration.yaml"
-    text = configuration.read_text(encoding="utf-8").replace(_RECORDED, "\n")
+    text = configuration.read_text(encoding="utf-8")
+    if not with_recorder:
+        text = text.replace(_RECORDED, "\n")
     text += f"\ntemplate: !include {TEMPLATES}\n"
     configuration.write_text(text, encoding="utf-8")
     (home.folder / TEMPLATES).write_text("[]\n", encoding="utf-8")
@@ -61,13 +91,19 @@ class Testbed:
         self._socket = socket
         self._http = http
 
-    async def restart_with_recorder(self) -> None:
-        """Restart Home Assistant, with a recorder from now on."""
+    async def restart(self, *, with_recorder: bool = False) -> None:
+        """Restart Home Assistant, with a recorder from now on where it is to have one."""
         await self._socket.close()
-        with (self.home.folder / "configuration.yaml").open("a", encoding="utf-8") as configuration:
-            configuration.write(_RECORDED)
+        if with_recorder:
+            path = self.home.folder / "configuration.yaml"
+            with path.open("a", encoding="utf-8") as configuration:
+                configuration.write(_RECORDED)
         await self.home.restart()
         self._socket = await self.home.api.websocket()
+
+    async def version(self) -> str:
+        """Return the version of Home Assistant."""
+        return str((await self._socket.call("get_config"))["version"])
 
     async def ask(self, question: str, **args: Any) -> Any:
         """Ask the probe something."""

@@ -3,13 +3,15 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 import gc
 import json
 from pathlib import Path
 import time
+from types import SimpleNamespace
 from typing import Any, Self
 
+from homeassistant.components.calendar.const import DATA_COMPONENT as CALENDARS
 from homeassistant.components.recorder import get_instance  # type: ignore[attr-defined]
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import CONF_API_KEY, CONF_CLIENT_ID, CONF_CLIENT_SECRET, CONF_WEBHOOK_ID
@@ -18,6 +20,7 @@ from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.util import dt as dt_util
 
+from custom_components.jedlix import calendar as jedlix_calendar
 from custom_components.jedlix.api import TokenSource
 from custom_components.jedlix.api.endpoints import ENDPOINTS
 from custom_components.jedlix.coordinator import JedlixCoordinator
@@ -43,6 +46,7 @@ class Probe:
         self._first = asyncio.Event()
         self._stop_listening: Callable[[], None] = lambda: None
         self._tokens: dict[str, TokenSource] = {}
+        self._passed = timedelta(0)
 
     async def clocks(self) -> Clocks:
         """Return the CPU time of the process and of its event loop's thread, once everything is done."""
@@ -119,6 +123,21 @@ class Probe:
             for read_at in (settings, chargers):
                 read_at |= {user_id: at - _MINUTE for user_id, at in read_at.items()}
 
+    async def pass_minutes(self, entry_id: str, minutes: float) -> None:
+        """Turn the clock of the calendars on, and write those whose event has ended, as happens by itself."""
+        self._passed += timedelta(minutes=minutes)
+        clock = SimpleNamespace(**vars(dt_util))
+        clock.utcnow = lambda: dt_util.utcnow() + self._passed
+        vars(jedlix_calendar)["dt_util"] = clock
+        for item in er.async_entries_for_config_entry(er.async_get(self._hass), entry_id):
+            entity = self._hass.data[CALENDARS].get_entity(item.entity_id)
+            if entity is None or (state := self._hass.states.get(item.entity_id)) is None:
+                continue
+            if (end := state.attributes.get("end_time")) is None:
+                continue
+            if dt_util.as_local(datetime.fromisoformat(end)) <= clock.utcnow():
+                entity.async_write_ha_state()
+
     async def round_trips(self, entry_id: str, user_id: str, count: int) -> list[float]:
         """Return how long the plain call of a user's cars takes, for each of `count` calls."""
         took = []
@@ -175,20 +194,31 @@ class Probe:
 
     # -- set-ups -------------------------------------------------------------------------------------------
 
+    async def set_up_time(self, entry_id: str) -> float:
+        """Load an entry again, and return how long it takes until its entities are there."""
+        await self._unload(entry_id)
+        return await self._load(entry_id)
+
     async def set_up(self, entry_id: str) -> Clocks:
-        """Load an entry again, as after a restart; `ready` is when its entities are there."""
-        await self._hass.config_entries.async_unload(entry_id)
-        gc.collect()
-        began = time.monotonic()
+        """Load an entry again, and refresh all who are due; `ready` is when its entities are there."""
+        await self._unload(entry_id)
         ready = 0.0
 
         async def work() -> None:
             nonlocal ready
-            await self._hass.config_entries.async_setup(entry_id)
-            ready = time.monotonic() - began
+            ready = await self._load(entry_id)
             await self._until_refreshed()
 
         return await self._measured(work) | {"ready": ready}
+
+    async def _unload(self, entry_id: str) -> None:
+        await self._hass.config_entries.async_unload(entry_id)
+        gc.collect()
+
+    async def _load(self, entry_id: str) -> float:
+        began = time.monotonic()
+        await self._hass.config_entries.async_setup(entry_id)
+        return time.monotonic() - began
 
     async def settle(self, entry_id: str) -> None:
         """Wait until an entry is loaded, all its users are refreshed, and it is registered at Jedlix."""
