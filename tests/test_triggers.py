@@ -210,9 +210,15 @@ async def test_a_wrong_trigger_is_refused_with_a_reason(
         ("is_charging", "charging", True),
         ("is_smart_session", "charging", True),
         ("is_plugged_in", "disconnected", False),
+        ("is_unplugged", "disconnected", True),
+        ("is_unplugged", "unknown", False),
+        ("is_charged", "complete", True),
+        ("is_charged", "disconnected", False),
+        ("is_smart_charging_off", "stopped", True),
+        ("is_at_unknown_location", "stopped", True),
+        ("is_link_lost", "stopped", True),
     ],
 )
-@pytest.mark.parametrize("behavior", ["any", "all"])
 async def test_conditions_follow_the_car(
     hass: HomeAssistant,
     sim: Simulator,
@@ -223,12 +229,29 @@ async def test_conditions_follow_the_car(
     behavior: str,
 ) -> None:
     vehicle_id = sim.vehicle_ids[0]
+    """It also is where the home's charger, which has a charge state of its own, is in the same target."""
+    car = device_of(hass, entry, sim)
+    area = ar.async_get(hass).async_get_or_create("Home")
+    for device in dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id):
+        dr.async_get(hass).async_update_device(device.id, area_id=area.id)
+    vehicle_id = sim.vehicle_ids[0]
+    conditions = [
+        await condition(hass, key, target, behavior)
+        for target in ({"device_id": car.id}, {"area_id": area.id})
+        for behavior in ("any", "all")
+    ]
+    if key == "is_smart_charging_off":
+        sim.change_settings(vehicle_id, isSmartChargingEnabled=False)
+    if key == "is_link_lost":
+        sim.link(vehicle_id, connected=False)
     if charge_state != "disconnected":
-        sim.plug(vehicle_id)
+        # Away from home, so that the charger says something else than the car.
+        is_away = key in {"is_at_unknown_location", "is_charged"}
+        sim.plug(vehicle_id, "unknown" if is_away else "home")
         sim.telemetry(vehicle_id, charge_state=charge_state)
     await entry.runtime_data.coordinator.async_refresh()
-    test = await condition(hass, key, {"device_id": device_of(hass, entry, sim).id}, behavior)
-    assert test.async_check() is expected
+    await hass.async_block_till_done()
+    assert [test.async_check() for test in conditions] == [expected] * 4
 
 
 async def condition(hass: HomeAssistant, key: str, target: dict[str, Any], behavior: str) -> Any:

@@ -12,7 +12,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.jedlix.voice import _LANGUAGES, QUESTIONS
-from tests.conftest import StartSimulator
+from tests.simulators import StartSimulator
 from tests.tools import make_entry, set_up, until
 
 CAR: Final = "Tesla Model 3"
