@@ -226,7 +226,6 @@ async def test_conditions_follow_the_car(
     key: str,
     charge_state: str,
     expected: bool,
-    behavior: str,
 ) -> None:
     vehicle_id = sim.vehicle_ids[0]
     """It also is where the home's charger, which has a charge state of its own, is in the same target."""
