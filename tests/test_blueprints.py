@@ -19,6 +19,7 @@ from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import entity_registry as er
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
+from homeassistant.util.yaml import parse_yaml
 import pytest
 from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
@@ -33,6 +34,7 @@ from custom_components.jedlix.push.health import PushState
 from simulator.app import Simulator
 from tests.commanding import device_of as car_device
 from tests.simulators import StartSimulator
+from tests.test_texts import LANGUAGES
 from tests.tools import Clock, make_entry, set_up, state_of, until
 
 ROOT: Final = Path(__file__).parents[1]
@@ -148,14 +150,13 @@ async def test_a_session_notifies_at_its_start_and_with_its_figures_at_its_end(
     )
     assert energy > 1
     assert sent[1].data["message"] == (
-        f"Session ended: {round(energy, 1)} kWh, cost {round(cost, 2)} EUR,"
-        f" saved {round(savings, 2)} EUR"
+        f"Session ended: {energy:.1f} kWh, cost {cost:.2f} EUR, saved {savings:.2f} EUR"
     )
 
 
 @pytest.mark.parametrize(
     ("settled", "expected"),
-    [(True, "Session ended: 3.0 kWh, cost 1.5 EUR"), (False, "Session ended: 3.0 kWh")],
+    [(True, "Session ended: 3.0 kWh, cost 1.50 EUR"), (False, "Session ended: 3.0 kWh")],
 )
 async def test_the_notification_of_an_end_waits_for_the_cost_but_not_for_long(
     hass: HomeAssistant,
@@ -201,6 +202,7 @@ async def test_only_the_chosen_notifications_come_and_by_the_chosen_action(
         "session_notification",
         cars={"device_id": [car_device(hass, entry, sim).id]},
         on_start=False,
+        language="de",
         phones=["notify.gone", "notify.mine"],
         notify=[{"action": "notify.phone", "data": {"message": "{{ title }}: {{ trigger.type }}"}}],
     )
@@ -210,13 +212,36 @@ async def test_only_the_chosen_notifications_come_and_by_the_chosen_action(
     assert [call.data["message"] for call in calls] == ["Tesla Model 3: session_ended"]
     assert [call.data["entity_id"] for call in to_phones] == [["notify.mine"]]
     assert to_phones[0].data["title"] == "Tesla Model 3"
-    assert to_phones[0].data["message"].startswith("Session ended")
+    assert to_phones[0].data["message"].startswith("Ladesitzung beendet")
     assert not sent
 
 
 def test_each_blueprint_that_notifies_asks_for_the_phones_and_sends_to_them() -> None:
     for name, text in TEXTS.items():
         assert text.count("!input notify") == text.count("for_each: !input phones"), name
+
+
+NOTIFYING: Final = [name for name, text in TEXTS.items() if "!input notify" in text]
+
+
+@pytest.mark.parametrize("name", NOTIFYING)
+def test_each_blueprint_that_notifies_does_so_in_the_languages_of_the_integration(
+    name: str,
+) -> None:
+    parsed = parse_yaml(TEXTS[name])
+    assert isinstance(parsed, dict)
+    choice = parsed["blueprint"]["input"]["language"]["selector"]["select"]["options"]
+    assert sorted(option["value"] for option in choice) == LANGUAGES
+    (texts,) = (
+        action["variables"]["texts"]
+        for action in parsed["actions"]
+        if "texts" in action.get("variables", ())
+    )
+    assert sorted(texts) == LANGUAGES
+    for language, words in texts.items():
+        assert words.keys() == texts["en"].keys(), language
+    said = [word for words in texts.values() for word in words.values() if isinstance(word, str)]
+    assert len({*said} - {".", ","}) > 2 * len(texts["en"]), "they are translated"
 
 
 @pytest.mark.parametrize(("include_late", "expected"), [(False, 0), (True, 1)])
@@ -258,7 +283,7 @@ async def test_a_car_that_waits_for_better_hours_notifies_only_on_demand(
     ("reason", "message"),
     [
         ("waiting", "Jedlix waits for a better moment."),
-        ("link", "Jedlix has lost the link to the car; link it again in the app."),
+        ("link", "Jedlix has lost the link to the car. Link it again."),
         ("location", "Jedlix does not know this location, so it is up to the car and the charger."),
         ("off", "Smart charging is switched off, so it is up to the car and the charger."),
     ],
@@ -272,7 +297,15 @@ async def test_the_reason_why_a_car_does_not_charge(
     reason: str,
     message: str,
 ) -> None:
+    """It is found also where a person renamed entities, and a helper of the car says that it charges."""
     device, car = car_device(hass, entry, sim), sim.vehicle_ids[0]
+    registry = er.async_get(hass)
+    for number, entity in enumerate(er.async_entries_for_device(registry, device.id)):
+        registry.async_update_entity(
+            entity.entity_id, new_entity_id=f"{entity.domain}.renamed_{number}"
+        )
+    helper = registry.async_get_or_create("sensor", "template", "helper", device_id=device.id)
+    hass.states.async_set(helper.entity_id, "charging")
     if reason == "off":
         sim.change_settings(car, isSmartChargingEnabled=False)
     sim.plug(car, "unknown" if reason == "location" else "home")
@@ -354,13 +387,13 @@ async def test_a_condition_of_the_user_s_own_holds_the_reminder_back(
     hass.states.async_set("person.anna", "not_home")
     only_if = [{"condition": "state", "entity_id": "person.anna", "state": "home"}]
     device = car_device(hass, entry, sim)
-    await use("plug_in_reminder", car=device.id, only_if=only_if)
+    await use("plug_in_reminder", car=device.id, only_if=only_if, language="nl")
     await wait_for_time(hass, 21)
     assert not sent
     hass.states.async_set("person.anna", "home")
     async_fire_time_changed(hass, dt_util.now() + timedelta(days=2))
     await hass.async_block_till_done()
-    assert sent
+    assert [call.data["title"] for call in sent] == ["Sluit Tesla Model 3 aan"]
 
 
 # -- boost_when_low ----------------------------------------------------------------------------------------
@@ -472,7 +505,7 @@ async def test_a_car_that_is_not_charged_in_time_or_is_out_of_reach_notifies(
     await until(hass, lambda: len(sent) == 1)
     desired = sim.vehicle(car).settings["desiredBatteryLevel"]
     assert (
-        sent[0].data["message"].startswith(f"Will not be charged in time: {desired} % is wanted, ")
+        sent[0].data["message"].startswith(f"Will not be charged in time. {desired} % is wanted. ")
     )
     sim.link(car, connected=False, reason="credentials")
     await until(hass, lambda: len(sent) == 2)

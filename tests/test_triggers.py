@@ -227,7 +227,6 @@ async def test_conditions_follow_the_car(
     charge_state: str,
     expected: bool,
 ) -> None:
-    vehicle_id = sim.vehicle_ids[0]
     """It also is where the home's charger, which has a charge state of its own, is in the same target."""
     car = device_of(hass, entry, sim)
     area = ar.async_get(hass).async_get_or_create("Home")
