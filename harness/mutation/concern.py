@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 _PACKAGES = frozenset({"api", "flows", "push", "state"})
@@ -31,8 +32,13 @@ def tests_of(path: str, root: Path) -> list[list[str]]:
     return [group for group in groups if group]
 
 
-def _imports(file: Path) -> set[str]:
-    return set(_names(ast.parse(file.read_text(encoding="utf-8"))))
+def _imports(file: Path) -> frozenset[str]:
+    return _imports_of(file.read_text(encoding="utf-8"))
+
+
+@cache
+def _imports_of(source: str) -> frozenset[str]:
+    return frozenset(_names(ast.parse(source)))
 
 
 def _names(tree: ast.AST) -> Iterator[str]:

@@ -201,6 +201,8 @@ async def test_a_list_that_never_named_ours_has_nothing_made_again(
     # All the same, a person can have them made again, and the entry deletes what it made.
     push_of(entry).resubscribe()
     await until(hass, lambda: len(registration_calls(sim)) == before + 3 + 2 * len(made))
+    held = entry.runtime_data.store.push.subscriptions
+    await until(hass, lambda: {item.id for item in held.values()} == {*sim.webhooks.subscriptions})
     assert len(sim.webhooks.subscriptions) == len(made)
     assert urls_at(sim) == made
     await hass.config_entries.async_remove(entry.entry_id)
