@@ -148,7 +148,8 @@ class Fleet:
         before: Mapping[str, FleetMember],
         after: Mapping[str, FleetMember],
     ) -> None:
-        for own_id in {**before, **after}:  # in their order, so that devices come in the same each time
+        # In their order: then devices come in the same one each time.
+        for own_id in {**before, **after}:
             member = after.get(own_id)
             if member is None:
                 self._available.discard((user_id, own_id))
