@@ -214,7 +214,7 @@ FALSIFICATIONS: Sequence[Falsification] = (
     ),
     _returns(
         "conditions are never met",
-        "BinarySensorCondition.entity_filter",
+        "CarCondition.entity_filter",
         "set()",
         "triggers_missed",
     ),

@@ -6,7 +6,7 @@ import re
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from hypothesis import given, strategies as st
+from hypothesis import example, given, strategies as st
 import pytest
 
 from custom_components.jedlix.api import ChargeSettings
@@ -447,6 +447,8 @@ VALUES: Final = st.recursive(
 
 
 @given(VALUES)
+@example({"monday": None, "tuesday": "07:30", "hour": None})
+@example({"monday": "07:30", "time": {"monday": None, "hour": False}})
 def test_whatever_comes_every_time_is_explained_and_written_alone(value: Any) -> None:
     settings = settings_of(value)
     found = departure_times(settings)
@@ -457,7 +459,8 @@ def test_whatever_comes_every_time_is_explained_and_written_alone(value: Any) ->
     before = dict(leaves(settings.raw))
     if found.departures:
         like = {path for path, leaf in before.items() if isinstance(leaf, str) and ":" in leaf}
-        numbers = {path for path in before if path[-1] in {"hour", "minute"}} - like
+        whole = {path for path, leaf in before.items() if type(leaf) is int}
+        numbers = {path for path in whole if path[-1] in {"hour", "minute"}}
         written = {item.path for item in found.departures}
         assert like | {path[:-1] for path in numbers} == written
     for departure in found.departures:
