@@ -133,7 +133,7 @@ def test_an_old_uv_does_not_win(machine: Machine, version: str, used: str) -> No
     code, output = machine.set_up()
     assert code == 0, output
     assert [call.split(":")[0] for call in machine.installs] == [f"uv {used}"]
-    assert ("there is no uv" in output) == (used == LOCKED)
+    assert ("taking uv" in output) == (used == LOCKED)
 
 
 @pytest.mark.parametrize(
