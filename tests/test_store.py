@@ -440,17 +440,29 @@ async def test_set_up_succeeds_with_a_damaged_file_and_removing_deletes_it(
 
 
 async def test_files_of_entries_that_are_gone_are_deleted_at_the_start(
-    hass: HomeAssistant, folder: Path, entry: MockConfigEntry
+    hass: HomeAssistant, folder: Path, entry: MockConfigEntry, store: JedlixStore, sim: Simulator
 ) -> None:
-    """Also those that were set aside; files of others, and of our other entries, stay."""
+    """Also those that were set aside; files of others, and of our other entries, stay.
+
+    The folder of the integration was deleted before the entry, so nobody unsubscribed. That is done now.
+    """
+    cloudhook = "https://cloud.example/hook-of-e-1"
+    left = sim.webhooks.create("userCreated", cloudhook, "key", is_active=True)
+    others = sim.webhooks.create("userCreated", f"{cloudhook}0", "key", is_active=True)
+    store.push.subscriptions["userCreated"] = replace(HELD, url=cloudhook)
+    await store.save()
     await entry.runtime_data.store.save()
     kept = [f"{DOMAIN}.{entry.entry_id}", f"{DOMAIN}.{entry.entry_id}.damaged.1", f"{DOMAIN}x.e-1"]
     gone = [f"{DOMAIN}.e-1", f"{DOMAIN}.e-2.damaged.1", f"{DOMAIN}.e-3.corrupt.2030"]
-    for name in (*kept[1:], *gone):
-        write(folder / name, b"{}")
+    for name in (*kept[1:], *gone[1:]):
+        write(folder / name, b"{" if "corrupt" in name else b"{}")
     with patch("custom_components.jedlix.register_module"):  # once per start
         assert await async_setup(hass, {})
     assert ours(folder) == sorted(kept)
+    assert left.id in sim.webhooks.subscriptions
+    entry.runtime_data.push.resubscribe()
+    await until(hass, lambda: left.id not in sim.webhooks.subscriptions)
+    assert others.id in sim.webhooks.subscriptions
 
 
 # -- restarts ----------------------------------------------------------------------------------------------

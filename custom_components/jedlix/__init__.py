@@ -25,6 +25,7 @@ from .push.copies import unsubscribe_own
 from .push.event_types import DEFAULT_EVENT_TYPES
 from .push.handler import WebhookHandler
 from .push.health import PushHealth
+from .push.subscriber import LOST_URLS
 from .services import async_setup_services
 from .session_history import SessionHistory
 from .statistics import StatisticsImport
@@ -58,7 +59,9 @@ async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
     async_setup_voice(hass)
     await register_module(hass)
     entry_ids = {entry.entry_id for entry in hass.config_entries.async_entries(DOMAIN)}
-    await hass.async_add_executor_job(remove_orphaned_files, hass.config.path(), entry_ids)
+    hass.data[LOST_URLS] = await hass.async_add_executor_job(
+        remove_orphaned_files, hass.config.path(), entry_ids
+    )
     return True
 
 

@@ -6,6 +6,7 @@ and only the users that changed are serialized again.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 import logging
@@ -304,8 +305,20 @@ def _import_mark(item: tuple[str, object]) -> tuple[str, ImportMark]:
     return item[0], ImportMark.from_json(item[1])
 
 
-def remove_orphaned_files(config_folder: str, entry_ids: Collection[str]) -> None:
-    """Delete the files of entries that no longer exist. Blocks."""
+def remove_orphaned_files(config_folder: str, entry_ids: Collection[str]) -> frozenset[str]:
+    """Delete the files of entries that no longer exist; return the URLs that they had subscribed. Blocks."""
+    urls: set[str] = set()
     for path in Path(config_folder, STORAGE_DIR).glob(f"{DOMAIN}.*"):
         if path.name.split(".")[1] not in entry_ids:
+            urls.update(_subscribed_urls(path.read_bytes()))
             path.unlink(missing_ok=True)
+    return frozenset(urls)
+
+
+def _subscribed_urls(content: bytes) -> Iterator[str]:
+    """Yield the URLs of the subscriptions in a file; nothing of one that cannot be read."""
+    with suppress(orjson.JSONDecodeError):
+        data = _mapping(_mapping(orjson.loads(content)).get("data"))
+        for held in _mapping(data.get("subscriptions")).items():
+            with suppress(BadAnswer):
+                yield _subscription(held)[1].url

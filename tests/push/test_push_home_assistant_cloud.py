@@ -122,6 +122,16 @@ async def test_a_deleted_cloudhook_is_replaced(
     assert types_at(sim) == set(entry.options[CONF_EVENT_TYPES])
 
 
+async def test_the_cloudhook_of_another_home_is_left_alone(
+    hass: HomeAssistant, sim: Simulator, cloud: HomeAssistantCloud
+) -> None:
+    """All homes have their cloudhooks at one host, and the users of one tenant see each other's."""
+    others = sim.webhooks.create("userCreated", f"{cloud.url}/hook-9", "key", is_active=True)
+    entry = await set_up_callback(hass, sim, "auto")
+    await ends_healthy(hass, sim, entry)
+    assert urls_at(sim) == {f"{cloud.url}/hook-1", others.url}
+
+
 async def test_an_unloaded_entry_ignores_the_cloud_and_the_external_address(
     hass: HomeAssistant, sim: Simulator, cloud: HomeAssistantCloud
 ) -> None:

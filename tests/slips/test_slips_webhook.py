@@ -8,12 +8,14 @@ from typing import Any, Final
 from aiohttp import web
 from aiohttp.test_utils import TestClient
 from homeassistant.components import cloud as real_cloud
+from homeassistant.const import CONF_WEBHOOK_ID
 from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.setup import async_setup_component
 import orjson
 import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.jedlix.const import CONF_CALLBACK
+from custom_components.jedlix.const import CONF_CALLBACK, DOMAIN
 from custom_components.jedlix.push import registration
 from simulator.messages import Delivery
 from tests.dialogs import Dialog
@@ -21,7 +23,7 @@ from tests.servers import listening, passed_on
 from tests.slips.conftest import Begin
 from tests.slips.house import House
 from tests.slips.stories import tries
-from tests.tools import WEBHOOK_ID, WEBHOOK_KEY, until
+from tests.tools import WEBHOOK_ID, WEBHOOK_KEY, make_entry, until
 
 type Home = TestClient[web.Request, web.Application]
 
@@ -146,6 +148,24 @@ async def test_a_lost_subscription_of_ours_is_removed(begin: Begin, callback_url
     await house.poll()
     await house.quiet()
     assert lost.id not in house.sim.webhooks.subscriptions
+    await house.ends_well()
+
+
+@tries(14)
+async def test_the_subscription_of_an_entry_that_is_not_loaded_yet_is_left_alone(
+    begin: Begin, callback_url: str
+) -> None:
+    house = await begin(push=True)
+    other = make_entry(house.sim, None)
+    data = {**other.data, CONF_WEBHOOK_ID: "of-another-entry"}
+    MockConfigEntry(domain=DOMAIN, data=data).add_to_hass(house.hass)
+    others = house.sim.webhooks.create(
+        "userCreated", f"{callback_url}/api/webhook/of-another-entry", "key", is_active=True
+    )
+    house.entry.runtime_data.push.resubscribe()
+    await house.poll()
+    await house.quiet()
+    assert others.id in house.sim.webhooks.subscriptions
     await house.ends_well()
 
 

@@ -16,6 +16,7 @@ from homeassistant.const import CONF_WEBHOOK_ID
 from homeassistant.core import HomeAssistant
 from homeassistant.loader import async_get_loaded_integration
 from homeassistant.util import dt as dt_util
+from homeassistant.util.hass_dict import HassKey
 
 from ..api import AuthError, Conflict, ConnectionFailed, JedlixClient, JedlixError
 from ..api.offered import OfferedCalls
@@ -27,6 +28,9 @@ from .refused_types import Trial, next_due, note_refused, plan, reason_of
 from .subscriptions import reconcile, replace
 
 _LOGGER = logging.getLogger(__name__)
+
+LOST_URLS: HassKey[frozenset[str]] = HassKey(f"{DOMAIN}_lost_urls")
+"""The URLs that entries had subscribed which were removed without their integration."""
 
 # The reported event types are tried in the documented spelling, then in the one in which they were seen.
 _SPELLINGS: Final = 2
@@ -180,7 +184,7 @@ class Subscriber:
                 webhook_id=self._entry.data[CONF_WEBHOOK_ID],
                 renew=renew,
                 optional=optional,
-                is_lost=partial(self._is_lost, url.rpartition("/")[0]),
+                is_lost=partial(self._is_lost, url),
             )
         finally:
             is_listed = any(item.is_listed for item in self._record.subscriptions.values())
@@ -188,11 +192,17 @@ class Subscriber:
                 self._offered.note_answer("subscriptions")
             self._record.schedule_save()
 
-    def _is_lost(self, base: str, url: str) -> bool:
-        """Return whether a URL is at our base, and no webhook here has its id."""
+    def _is_lost(self, own_url: str, url: str) -> bool:
+        """Return whether a URL is of this Home Assistant and leads to none of its webhooks.
+
+        A cloudhook does not show whose it is: only the file of the entry that had it does.
+        """
+        own_address, _, own_webhook_id = own_url.rpartition("/")
         address, _, webhook_id = url.rpartition("/")
-        return (
-            address == base
-            and self._entry.data[CONF_WEBHOOK_ID] != webhook_id
-            and webhook_id not in self._hass.data.get(webhook.DOMAIN, {})
-        )
+        if address != own_address or own_webhook_id != self._entry.data[CONF_WEBHOOK_ID]:
+            return url in self._hass.data.get(LOST_URLS, ())
+        entries = self._hass.config_entries.async_entries(DOMAIN)
+        return webhook_id not in {
+            *self._hass.data.get(webhook.DOMAIN, ()),
+            *(entry.data.get(CONF_WEBHOOK_ID) for entry in entries),
+        }
