@@ -6,6 +6,7 @@ from typing import Any, cast
 from aiohttp import web
 from aiohttp.test_utils import TestClient
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers.entity import Entity
 from homeassistant.setup import async_setup_component
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
@@ -44,6 +45,12 @@ def no_waiting_for_the_frontend(monkeypatch: pytest.MonkeyPatch) -> None:
 def no_hurry_at_a_start(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let set-up wait for the first poll, however busy this machine is."""
     monkeypatch.setattr("custom_components.jedlix.coordinator.STORED_USERS_TIMEOUT", 10.0)
+
+
+@pytest.fixture
+def all_enabled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Enable the entities that are not enabled by default."""
+    monkeypatch.setattr(Entity, "entity_registry_enabled_default", True)
 
 
 @pytest.fixture

@@ -18,7 +18,6 @@ from homeassistant.const import (
 )
 from homeassistant.core import Event, EventStateChangedData, HomeAssistant, State, callback
 from homeassistant.helpers import device_registry as dr, entity_registry as er
-from homeassistant.helpers.entity import Entity
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 import pytest
@@ -57,12 +56,6 @@ def entity(hass: HomeAssistant, entity_id: str) -> State:
 def snapshot(snapshot: SnapshotAssertion) -> SnapshotAssertion:
     """Return snapshots without what differs from run to run."""
     return snapshot.use_extension(HomeAssistantSnapshotExtension)
-
-
-@pytest.fixture
-def all_enabled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Enable the entities that are not enabled by default."""
-    monkeypatch.setattr(Entity, "entity_registry_enabled_default", True)
 
 
 @pytest.fixture
@@ -234,6 +227,7 @@ async def test_the_energy_of_a_session_is_a_meter_that_each_session_resets(
         ("home", 1, "unmanaged", "off", "on"),
     ],
 )
+@pytest.mark.usefixtures("all_enabled")
 async def test_a_session_is_smart_where_jedlix_can_control_it(
     hass: HomeAssistant,
     start_simulator: StartSimulator,
@@ -258,6 +252,7 @@ async def test_a_session_is_smart_where_jedlix_can_control_it(
     assert state_of(hass, "_session_started") != STATE_UNKNOWN
 
 
+@pytest.mark.usefixtures("all_enabled")
 async def test_whether_a_session_is_smart_is_unknown_where_jedlix_does_not_report_it(
     hass: HomeAssistant, sim: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -421,6 +416,7 @@ async def test_the_account_counts_deliveries(
         ("never heard of", "other"),
     ],
 )
+@pytest.mark.usefixtures("all_enabled")
 async def test_a_delivery_is_shown_by_its_type_or_as_other_where_that_was_not_chosen(
     hass: HomeAssistant,
     sim: Simulator,

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, cast
 
+from homeassistant.components import persistent_notification
 from homeassistant.config_entries import ConfigEntryDisabler
 from homeassistant.const import STATE_OFF, STATE_ON
 from homeassistant.core import HomeAssistant, ServiceResponse
@@ -42,7 +43,7 @@ from tests.commanding import (
     troubles,
 )
 from tests.simulators import StartSimulator
-from tests.tools import Clock, make_entry, record_events, set_up, state_of, until
+from tests.tools import Clock, make_entry, record_events, set_up, state_of
 
 pytestmark = pytest.mark.usefixtures("home", "no_second_try")
 
@@ -157,15 +158,34 @@ async def test_the_level_of_a_car_that_does_not_report_it_is_entered(
     assert car_state(hass, fleet, "number.current_battery_level", 1).state == "37"
 
 
-async def test_resubscribe_registers_again_for_the_account_of_the_target_or_for_all(
+@pytest.mark.usefixtures("no_second_try")
+async def test_resubscribe_registers_again_and_says_what_came_of_it(
     hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry
 ) -> None:
-    car, wanted = device_of(hass, entry, sim).id, len(entry.options["event_types"])
-    for target in ({}, {"entity_id": "event.jedlix_webhook"}, {"device_id": car}):
+    """For the account of the target, or for all; the button says it as a notification."""
+    car, wanted = device_of(hass, entry, sim).id, sorted(entry.options["event_types"])
+    for target in ({}, {"entity_id": "sensor.jedlix_push_state"}, {"device_id": car}):
         sim.strike({"subscriptions_gone": True})
         assert not sim.webhooks.subscriptions
-        await call_action(hass, "resubscribe", **target)
-        await until(hass, lambda: len(sim.webhooks.subscriptions) == wanted)
+        answer = await hass.services.async_call(
+            DOMAIN, "resubscribe", target, blocking=True, return_response=True
+        )
+        assert answer is not None
+        found: Any = answer[entry.entry_id]
+        assert sorted(found.pop("accepted")) == wanted
+        assert found == {"account": "Jedlix", "push_state": "waiting", "refused": []}
+        assert len(sim.webhooks.subscriptions) == len(wanted)
+    press = {"entity_id": "button.jedlix_resubscribe"}
+    await hass.services.async_call("button", "press", press, blocking=True)
+    (notification,) = persistent_notification._async_get_or_create_notifications(hass).values()
+    assert notification["title"] == "Jedlix: webhooks registered again"
+    assert all(name in notification["message"] for name in wanted)
+    sim.strike({"outage_seconds": 60})
+    for attempt in (
+        hass.services.async_call("button", "press", press, blocking=True),
+        call_action(hass, "resubscribe"),
+    ):
+        await fails(hass, attempt, "not_registered")
 
 
 @pytest.mark.parametrize("hours", [0, 2])
@@ -176,8 +196,19 @@ async def test_catch_up_publishes_missed_changes_once_and_late_after_an_outage(
     sim.plug(sim.vehicle_ids[0])
     clock.go_on(timedelta(hours=hours))
     recorded = record_events(hass)
-    await call_action(hass, "catch_up", since=(dt_util.utcnow() - timedelta(hours=3)).isoformat())
+    since = (dt_util.utcnow() - timedelta(hours=3)).isoformat()
+    answer = await hass.services.async_call(
+        DOMAIN, "catch_up", {"since": since}, blocking=True, return_response=True
+    )
     await hass.async_block_till_done()
+    published = len(recorded.changes) + len(recorded.settled)
+    assert answer == {
+        entry.entry_id: {
+            "account": "Jedlix",
+            "changes": published,
+            "deliveries": len(recorded.webhooks),
+        }
+    }
     assert {"plugged_in", "session_started"} <= set(recorded.types)
     assert {change["late"] for change in recorded.changes} == {hours > 0}
     assert len(recorded.types) == len(set(recorded.types))
@@ -465,7 +496,7 @@ async def test_a_car_that_the_target_excludes_is_left_alone_also_where_it_is_nam
         {"device_id": []},
         {"area_id": "nowhere"},
         {"label_id": ["none"]},
-        {"entity_id": "event.jedlix_webhook"},
+        {"entity_id": "sensor.jedlix_push_state"},
     ],
 )
 async def test_a_target_without_a_car_is_an_error(

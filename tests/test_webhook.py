@@ -220,6 +220,7 @@ def count_writes(hass: HomeAssistant, *ends: str) -> Counter[str]:
     return count
 
 
+@pytest.mark.usefixtures("all_enabled")
 async def test_the_event_is_written_at_once_and_the_counters_once_for_many_deliveries(
     hass: HomeAssistant,
     entry: MockConfigEntry,

@@ -3,11 +3,14 @@
 from dataclasses import dataclass
 from typing import Final, override
 
+from homeassistant.components import persistent_notification
 from homeassistant.components.button import ButtonEntity, ButtonEntityDescription
 from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.helpers.translation import async_get_translations
 
+from .const import DOMAIN
 from .data import JedlixConfigEntry
 from .entity import (
     FleetEntity,
@@ -61,9 +64,21 @@ class RefreshButton(FleetEntity[VehicleSnapshot], ButtonEntity):
 
 
 class ResubscribeButton(PushEntity, ButtonEntity):
-    """Writes all webhook subscriptions again."""
+    """Writes all webhook subscriptions again, and says what came of it."""
 
     @override
     async def async_press(self) -> None:
-        """Subscribe again."""
-        self._push.resubscribe()
+        """Subscribe again; a notification says what Jedlix accepted, an error that it failed."""
+        await self._push.resubscribe_now()
+        language, registration = self.hass.config.language, self._push.registration
+        texts = await async_get_translations(self.hass, language, "common", {DOMAIN})
+        text = f"component.{DOMAIN}.common.resubscribed"
+        persistent_notification.async_create(
+            self.hass,
+            texts[text].format(
+                accepted=", ".join(registration.accepted),
+                refused=", ".join(registration.refused) or "-",
+            ),
+            texts[f"{text}_title"],
+            self.unique_id,
+        )

@@ -70,7 +70,11 @@ VEHICLE_EVENTS = (
     ),
 )
 
-WEBHOOK = EventEntityDescription(key="webhook", entity_category=EntityCategory.DIAGNOSTIC)
+WEBHOOK = EventEntityDescription(
+    key="webhook",
+    entity_category=EntityCategory.DIAGNOSTIC,
+    entity_registry_enabled_default=False,  # several lines in the activity for each thing that happens
+)
 
 
 async def async_setup_entry(

@@ -4,7 +4,7 @@ Triggers, the logbook and people listen on the bus. All states are written befor
 that a condition in the same automation sees the new ones.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from functools import partial
@@ -46,6 +46,7 @@ class Publisher:
             Listeners
         )
         self._delivery_listeners: Listeners[Mapping[str, Any], Context] = Listeners()
+        self.published: Counter[str] = Counter()  # how many `changes` and `deliveries` so far
         # what waits for the entities and automations, None once they are there
         self._waiting: list[Callable[[], None]] | None = []
 
@@ -76,6 +77,7 @@ class Publisher:
         if self._waiting is not None:
             self._waiting.append(partial(self.publish, change, source, late=late))
             return
+        self.published["changes"] += 1
         context = Context()
         if change.vehicle_id is not None and not late:
             self._change_listeners[change.user_id, change.vehicle_id].call(change, context)
@@ -105,6 +107,7 @@ class Publisher:
             publish = partial(self.publish_delivery, message, source, followed=followed, late=late)
             self._waiting.append(publish)
             return
+        self.published["deliveries"] += 1
         context = Context()
         data = {
             "entry_id": self._entry_id,

@@ -140,7 +140,7 @@ VEHICLE_SENSORS: tuple[JedlixSensorDescription[VehicleSnapshot], ...] = (
     ),
     JedlixSensorDescription(
         key="session_started",
-        entity_registry_visible_default=False,
+        entity_registry_enabled_default=False,  # in the activity, the start of the session says the same
         device_class=SensorDeviceClass.TIMESTAMP,
         value_fn=lambda car: None if car.session is None else car.session.started_at,
     ),
@@ -164,7 +164,7 @@ VEHICLE_SENSORS: tuple[JedlixSensorDescription[VehicleSnapshot], ...] = (
         key="telemetry_updated",
         device_class=SensorDeviceClass.TIMESTAMP,
         entity_category=EntityCategory.DIAGNOSTIC,
-        entity_registry_enabled_default=False,  # a line in the logbook every few minutes
+        entity_registry_enabled_default=False,  # a line in the activity every few minutes
         value_fn=lambda car: car.vehicle.charge_state.updated_at,
     ),
 )
@@ -211,6 +211,7 @@ PUSH_SENSORS = (
     PushSensorDescription(
         key="last_webhook",
         device_class=SensorDeviceClass.TIMESTAMP,
+        entity_registry_enabled_default=False,  # a line in the activity for each webhook
         value_fn=lambda push: push.health.last_delivery,
     ),
     PushSensorDescription(

@@ -14,9 +14,10 @@ from homeassistant.core import (
     SupportsResponse,
     callback,
 )
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import config_validation as cv, device_registry as dr
 from homeassistant.util import dt as dt_util
-from homeassistant.util.json import JsonObjectType
+from homeassistant.util.json import JsonObjectType, JsonValueType
 import voluptuous as vol
 
 from .answers import costs_as_json, session_as_json
@@ -99,8 +100,13 @@ def async_setup_services(hass: HomeAssistant) -> None:
             {vol.Required(_START): cv.datetime},
             SupportsResponse.OPTIONAL,
         ),
-        ("catch_up", _catch_up, {vol.Optional(_SINCE): cv.datetime}, None),
-        ("resubscribe", _resubscribe, {}, None),
+        (
+            "catch_up",
+            _catch_up,
+            {vol.Optional(_SINCE): cv.datetime},
+            SupportsResponse.OPTIONAL,
+        ),
+        ("resubscribe", _resubscribe, {}, SupportsResponse.OPTIONAL),
         ("get_api_report", _get_api_report, {}, answers),
     ):
         hass.services.async_register(
@@ -248,30 +254,55 @@ async def _between(car: tuple[JedlixConfigEntry, DeviceKey], period: Period) -> 
 # -- accounts ----------------------------------------------------------------------------------------------
 
 
-async def _catch_up(call: ServiceCall) -> None:
+async def _catch_up(call: ServiceCall) -> ServiceResponse:
     now = dt_util.utcnow()
     since = _moment(call, _SINCE) or now - HISTORY_KEPT
     if since > now:
         refuse("time_in_the_future")
     if now - since > HISTORY_KEPT:
         refuse("too_long_ago")
+    found: dict[str, JsonValueType] = {}
     failure: JedlixError | None = None
     for entry in _accounts(call):
+        coordinator = entry.runtime_data.coordinator
+        before = coordinator.publisher.published.copy()
         try:
             with wanted_by_person():
-                await entry.runtime_data.coordinator.catch_up(since)
+                await coordinator.catch_up(since)
         except JedlixError as err:
             failure = failure or err
+        published = coordinator.publisher.published - before
+        found[entry.entry_id] = {
+            "account": entry.title,
+            "changes": published["changes"],
+            "deliveries": published["deliveries"],
+        }
     if failure is not None:
         raise failure_of(failure) from failure
+    return found
 
 
-async def _resubscribe(call: ServiceCall) -> None:
-    pushes = [entry.runtime_data.push for entry in _accounts(call)]
-    if not any(pushes):
+async def _resubscribe(call: ServiceCall) -> ServiceResponse:
+    accounts = [(entry, entry.runtime_data.push) for entry in _accounts(call)]
+    found: dict[str, JsonValueType] = {}
+    failure: HomeAssistantError | None = None
+    if not any(push for _, push in accounts):
         refuse("no_push")
-    for push in filter(None, pushes):
-        push.resubscribe()
+    for entry, push in accounts:
+        if push is not None:
+            try:
+                await push.resubscribe_now()
+            except HomeAssistantError as err:
+                failure = failure or err
+            found[entry.entry_id] = {
+                "account": entry.title,
+                "push_state": push.state.value,
+                "accepted": [*push.registration.accepted],
+                "refused": [*push.registration.refused],
+            }
+    if failure is not None:
+        raise failure
+    return found
 
 
 async def _get_api_report(call: ServiceCall) -> ServiceResponse:

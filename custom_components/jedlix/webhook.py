@@ -19,6 +19,7 @@ from .api import JedlixClient, WebhookMessage
 from .api.gate import wanted_by_person
 from .const import CONF_WEBHOOK_KEY
 from .coordinator import JedlixCoordinator
+from .errors import failure, refuse
 from .listeners import Listeners
 from .publisher import Source
 from .push.callback_url import track_callback_url
@@ -126,6 +127,16 @@ class JedlixPush:
     def resubscribe(self) -> None:
         """Write all subscriptions again, now, also while Jedlix asks to wait: a person wants it."""
         self.registration.resubscribe(by_person=True)
+
+    async def resubscribe_now(self) -> None:
+        """Write all subscriptions again, those that Jedlix has refused included, and wait for the outcome.
+
+        Raises an error in words where no push is wanted, or none could be registered.
+        """
+        if self.state is PushState.OFF:
+            refuse("push_off", account=self._entry.title)
+        if await self.registration.resubscribe_now() is not None:
+            raise failure("not_registered", account=self._entry.title)
 
     async def try_callback(self, data: Mapping[str, Any]) -> str | None:
         """Try the callback of an entry's data, see `Registration.try_callback`; a success ends the repair."""

@@ -44,6 +44,7 @@ def deliver(sim: Simulator, event_type: str, minutes_ago: float, **payload: obje
     return str(event.message["id"])
 
 
+@pytest.mark.usefixtures("all_enabled")
 async def test_deliveries_missed_while_home_assistant_was_down_are_published_late_once_and_in_order(
     hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry
 ) -> None:
@@ -173,6 +174,7 @@ async def test_after_an_outage_the_history_is_read(
     assert not any(request.path.startswith("/api/v1/webhooks/events") for request in sim.requests)
 
 
+@pytest.mark.usefixtures("all_enabled")
 async def test_catching_up_finds_what_was_never_delivered(
     hass: HomeAssistant, start_simulator: StartSimulator, callback_url: str
 ) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from aiohttp.test_utils import TestClient
 from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import ServiceValidationError
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
@@ -457,3 +458,5 @@ async def test_an_entry_without_push_has_no_problem_with_it(
     await push.registration._register()
     assert push.state is PushState.OFF
     assert push.registration.problem is None
+    with pytest.raises(ServiceValidationError, match="Push is off"):
+        await push.resubscribe_now()

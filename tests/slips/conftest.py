@@ -82,6 +82,7 @@ def begin(
     start_simulator: StartSimulator,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
+    all_enabled: None,
 ) -> Begin:
     """Return a function that begins a story: a simulator, and an entry that follows its users."""
 

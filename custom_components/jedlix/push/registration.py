@@ -99,6 +99,11 @@ class Registration:
         """Return the event types that Jedlix accepted, as it spells them."""
         return list(self._record.subscriptions)
 
+    @property
+    def refused(self) -> list[str]:
+        """Return the event types that Jedlix refused."""
+        return list(self._record.refused_types)
+
     async def keep(self) -> None:
         """Reconcile now, daily, on request, and after a failure with a growing interval; never returns."""
         retry_interval = MIN_RETRY_INTERVAL
@@ -144,10 +149,24 @@ class Registration:
         self._retry = True
         self._tried = list(event_types)
         try:
-            with wanted_by_person():
-                await self._register()
+            return await self._register_for_person()
         finally:
             self._tried = None
+
+    async def resubscribe_now(self) -> str | None:
+        """Write all subscriptions again, refused event types included; returns the problem that remains.
+
+        What failed is tried again in the background.
+        """
+        self._renew = self._retry = True
+        problem = await self._register_for_person()
+        if problem is not None:
+            self._wake.set()
+        return problem
+
+    async def _register_for_person(self) -> str | None:
+        with wanted_by_person():
+            await self._register()
         if self.problem is None and self._health.registration is RegistrationState.PENDING:
             return "cannot_register"
         return self.problem
