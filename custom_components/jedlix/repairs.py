@@ -3,7 +3,6 @@
 from typing import Any, override
 
 from homeassistant.components.repairs import RepairsFlow, RepairsFlowResult
-from homeassistant.components.repairs.models import RepairsFlowContext
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 
@@ -51,7 +50,8 @@ class PushRepairFlow(RepairsFlow):
         )
 
 
-class LinkRepairFlow(LinkingSteps[RepairsFlowContext, RepairsFlowResult, str], RepairsFlow):
+# The type of the context has no name in older Home Assistants.
+class LinkRepairFlow(LinkingSteps[Any, RepairsFlowResult, str], RepairsFlow):
     """Links a car whose link was lost, or can be made now."""
 
     def __init__(self, entry: JedlixConfigEntry, user_id: str, vehicle_id: str, car: str) -> None:
