@@ -1,5 +1,6 @@
 """Calendar: the sessions of a car, read through Home Assistant's own API and actions."""
 
+from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -9,6 +10,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.entity_component import async_update_entity
 from homeassistant.util import dt as dt_util
+import orjson
 import pytest
 from pytest_homeassistant_custom_component.common import (
     async_capture_events,
@@ -29,6 +31,7 @@ pytestmark = pytest.mark.usefixtures("home")
 
 CALENDAR: Final = "calendar.tesla_model_3_sessions"
 DAY: Final = timedelta(days=1)
+HOUR: Final = timedelta(hours=1)
 
 
 @pytest.fixture
@@ -185,18 +188,25 @@ async def test_the_end_of_a_running_session_moves_on_until_it_ends(
     await set_up(hass, entry)
     before = clock.now() - timedelta(minutes=1)
     assert state_of(hass, "_sessions") == STATE_OFF
+    written = async_capture_events(hass, EVENT_STATE_CHANGED)
     sim.plug(car)
     await entry.runtime_data.coordinator.async_refresh()
     for _ in range(3):
         assert state_of(hass, "_sessions") == STATE_ON
         now, end = clock.now(), end_shown(hass)
-        assert timedelta(0) < end - now <= poll
+        assert poll < end - now <= poll + HOUR
+        assert (end.minute, end.second) == (0, 0)
         (event,) = await events(hass, now - timedelta(minutes=1), now + timedelta(minutes=1))
         assert now + poll <= moments(event)[1] <= clock.now() + poll
         assert event["summary"] == "Smart charging"
         clock.go_on(poll)
+        await entry.runtime_data.coordinator.async_refresh()
+        clock.go_on(end - clock.now())
         async_fire_time_changed(hass, clock.now())
         await until(hass, lambda: end_shown(hass) > end)  # noqa: B023  it is called at once
+    states = [change.data["new_state"] for change in written]
+    ends = {state.attributes.get("end_time") for state in states if state.entity_id == CALENDAR}
+    assert len(ends - {None}) == 3 + 1  # the first, and one for each that has come
     sim.unplug(car)
     await entry.runtime_data.coordinator.async_refresh()
     assert state_of(hass, "_sessions") == STATE_OFF
@@ -204,10 +214,13 @@ async def test_the_end_of_a_running_session_moves_on_until_it_ends(
     assert moments(event)[1] < clock.now()
 
 
-async def test_the_recorder_keeps_no_address(
+async def test_the_recorder_keeps_no_address_and_nothing_twice(
     hass: HomeAssistant, sim: Simulator, clock: Clock
 ) -> None:
-    """The calendar shows the address of the running session, its state the name of the place."""
+    """The calendar shows the address of the running session, its state the name of the place.
+
+    Of the session, the recorder keeps what its events on the bus and its sensors have.
+    """
     (home,) = sim.world.users[sim.user_ids[0]].locations
     entry = make_entry(sim, None)
     await set_up(hass, entry)
@@ -221,10 +234,15 @@ async def test_the_recorder_keeps_no_address(
     state = hass.states.get(CALENDAR)
     assert state is not None
     assert state.attributes["location"] == home.city
+    kept: defaultdict[str, set[str]] = defaultdict(set)
     for change in changes:
         recorded = StateAttributes.shared_attrs_bytes_from_event(change, None).decode()
         assert home.street not in recorded
-    assert CALENDAR in [change.data["entity_id"] for change in changes]
+        kept[change.data["entity_id"].rpartition("_")[2]] |= orjson.loads(recorded).keys()
+    assert kept["sessions"] == {"friendly_name"}
+    assert kept["charging"] >= {"event_type"}
+    for of_session in ("location_name", "session_id", "occurred_at", "is_managed"):
+        assert not [name for name, attributes in kept.items() if of_session in attributes]
 
 
 def end_shown(hass: HomeAssistant) -> datetime:

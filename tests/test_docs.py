@@ -19,6 +19,7 @@ from pytest_homeassistant_custom_component.common import async_mock_service
 
 from custom_components.jedlix.condition import CONDITIONS
 from custom_components.jedlix.const import DOMAIN
+from custom_components.jedlix.event import VEHICLE_EVENTS, VehicleEvent
 from custom_components.jedlix.state.changes import ChangeType
 from custom_components.jedlix.statistics import Imported, StatisticsImport
 from custom_components.jedlix.trigger import TRIGGERS
@@ -47,6 +48,18 @@ def rows_of(page: str, heading: str) -> list[list[str]]:
     lines = re.split(r"\n#+ ", below)[0].splitlines()
     rows = [line.strip("|").split("|") for line in lines if line.startswith("|")]
     return [[cell.strip() for cell in row] for row in rows[2:]]
+
+
+def test_the_recorder_keeps_what_a_change_adds_only_once() -> None:
+    """It keeps the event on the bus, and of the event entities of a car only the type."""
+    shown = {event_type for description in VEHICLE_EVENTS for event_type in description.event_types}
+    adds = {
+        name
+        for type_, _, added in rows_of("docs/events.md", "### Types")
+        if type_.strip("`") in shown
+        for name in re.findall(r"`(\w+)", added)
+    }
+    assert adds - {"session_ended"} <= VehicleEvent._unrecorded_attributes
 
 
 # -- pages -------------------------------------------------------------------------------------------------

@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import override
+from typing import Final, override
 
 from homeassistant.components.calendar import (
     CalendarEntity,
     CalendarEntityDescription,
     CalendarEvent,
 )
+from homeassistant.const import MATCH_ALL
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.translation import async_get_cached_translations
@@ -23,6 +24,8 @@ from .session_history import TooManySessions
 from .state.snapshot import VehicleSnapshot
 
 PARALLEL_UPDATES = 0
+
+_HOUR: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,22 +51,24 @@ class SessionsCalendar(FleetEntity[VehicleSnapshot], CalendarEntity):
     """The sessions of a car. It is on while a session is running.
 
     An event of a calendar must end, and the end of a running session is not known. So it ends one poll from
-    now. At that moment the calendar writes its state again by itself, and the end moves on.
+    now. The state shows the full hour after that: when it comes, Home Assistant writes the state again, and
+    the end moves on. The recorder keeps each state, so it has an hour's instead of one for each poll.
     """
+
+    # They repeat what is recorded of the session.
+    _unrecorded_attributes = frozenset({MATCH_ALL})
 
     entity_description: VehicleCalendarDescription
 
     @property
     @override
     def event(self) -> CalendarEvent | None:
-        """Return the running session; future ones are not known.
-
-        The recorder keeps it, so it names the location without the address.
-        """
+        """Return the running session, with the name of the location, not the address."""
         if (session := self._member.session) is None:
             return None
         location = self._location_of(session)
-        return self._as_event(session, None if location is None else location.name)
+        full_hour = self._end_of_running.replace(minute=0, second=0, microsecond=0) + _HOUR
+        return self._as_event(session, None if location is None else location.name, full_hour)
 
     @override
     async def async_get_events(
@@ -79,7 +84,11 @@ class SessionsCalendar(FleetEntity[VehicleSnapshot], CalendarEntity):
         await self.coordinator.read_addresses(self._key[0])
         locations = [self._location_of(session) for session in sessions]
         events = [
-            self._as_event(session, None if location is None else location.label or location.name)
+            self._as_event(
+                session,
+                None if location is None else location.label or location.name,
+                self._end_of_running,
+            )
             for session, location in zip(sessions, locations, strict=True)
         ]
         return [event for event in events if event is not None]
@@ -87,15 +96,23 @@ class SessionsCalendar(FleetEntity[VehicleSnapshot], CalendarEntity):
     def _location_of(self, session: Session) -> ChargingLocation | None:
         return self.coordinator.fleet.location(self._key[0], session.charging_location_id)
 
-    def _as_event(self, session: Session, place: str | None) -> CalendarEvent | None:
-        """Return a session as an event, in the language of the server; None where its start is not known."""
+    @property
+    def _end_of_running(self) -> datetime:
+        return dt_util.utcnow() + (self.coordinator.update_interval or timedelta(0))
+
+    def _as_event(
+        self, session: Session, place: str | None, end_of_running: datetime
+    ) -> CalendarEvent | None:
+        """Return a session as an event, in the language of the server; None where its start is not known.
+
+        One that is running ends at `end_of_running`.
+        """
         if session.started_at is None:
             return None
         start, end = session.started_at, session.ended_at
         if end is None:
             # Home Assistant compares with its own clock, by which a session may begin later.
-            now = dt_util.utcnow()
-            start, end = min(start, now), now + (self.coordinator.update_interval or timedelta(0))
+            start, end = min(start, dt_util.utcnow()), end_of_running
         start = dt_util.as_local(start)
         texts = _EventTexts(self.hass)
         return CalendarEvent(

@@ -90,6 +90,29 @@ async def async_setup_entry(
 class VehicleEvent(FleetEntity[VehicleSnapshot], EventEntity):
     """The changes of a car."""
 
+    # The recorder keeps what a change adds with the event on the bus.
+    _unrecorded_attributes = frozenset(
+        {
+            "session_id",
+            "occurred_at",
+            "battery_level",
+            "desired_battery_level",
+            "charging_location_id",
+            "is_managed",
+            "previous_session_id",
+            "started_at",
+            "ended_at",
+            "estimated",
+            "energy_kwh",
+            "cost",
+            "savings",
+            "currency",
+            "corrected",
+            "deleted",
+            "resumes_at",
+        }
+    )
+
     entity_description: VehicleEventDescription
 
     @property
@@ -131,7 +154,7 @@ class WebhookEvent(PushEntity, EventEntity):
     """The deliveries of Jedlix as they came. Event types that are not subscribed are shown as `other`."""
 
     # They differ each time, and the recorder keeps them with the event on the bus.
-    _unrecorded_attributes = frozenset({"event_id", "user_id", "occurred_at"})
+    _unrecorded_attributes = frozenset({"webhook_type", "event_id", "user_id", "occurred_at"})
 
     def __init__(
         self, entry: JedlixConfigEntry, push: JedlixPush, description: EventEntityDescription

@@ -12,6 +12,7 @@ from homeassistant.components.sensor import (
     SensorStateClass,
 )
 from homeassistant.const import (
+    MATCH_ALL,
     PERCENTAGE,
     EntityCategory,
     UnitOfLength,
@@ -273,6 +274,9 @@ async def async_setup_entry(
 
 class JedlixSensor[T: FleetMember](FleetEntity[T], SensorEntity):
     """A sensor of a car or charger."""
+
+    # What is known of a session is recorded with its event on the bus.
+    _unrecorded_attributes = frozenset({MATCH_ALL})
 
     entity_description: JedlixSensorDescription[T]
 
