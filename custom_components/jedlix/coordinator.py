@@ -398,7 +398,9 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         """Return the new sessions of the followed users, by user; None where the tenant refuses its list."""
         if since is None:
             return {}
-        sessions = await self._fetcher.tenant_sessions(min(since, self.now()), self._is_known)
+        sessions = await self._fetcher.tenant_sessions(
+            min(since, self.now()), self._is_known, is_household=self.is_household
+        )
         return None if sessions is None else self._by_user(sessions)
 
     async def _new_sessions(self) -> dict[str, list[Session]]:

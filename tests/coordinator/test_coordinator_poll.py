@@ -125,6 +125,18 @@ async def test_an_idle_poll_of_one_car_costs_three_calls(
     assert calls()[-1] == f"GET /api/v1/users/{sim.user_ids[0]}/vehicles"
 
 
+async def test_an_idle_poll_of_one_car_of_a_large_tenant_costs_three_calls(
+    hass: HomeAssistant, start_simulator: StartSimulator
+) -> None:
+    """Its list has many pages, and what is in those of before is in the user's own list as well."""
+    sim = await start_simulator(users=40, history_days=8)
+    entry = await set_up_without_push(hass, sim, users=sim.user_ids[:1])
+    for _ in range(4):  # the sixth one reads the user's own list
+        calls = mark(sim)
+        await poll(hass, entry)
+        assert len(calls()) == 3
+
+
 async def test_an_idle_poll_of_a_fleet_costs_seven_calls_and_refreshes_each_user_in_turn(
     hass: HomeAssistant, start_simulator: StartSimulator
 ) -> None:

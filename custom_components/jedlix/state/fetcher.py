@@ -103,11 +103,13 @@ class Fetcher:
         return await self._client.vehicles(user_id)
 
     async def tenant_sessions(
-        self, since: datetime, is_known: Callable[[Session], bool]
+        self, since: datetime, is_known: Callable[[Session], bool], *, is_household: bool = False
     ) -> list[Session] | None:
         """Return the tenant's sessions, newest first, until nothing is unknown well before a moment.
 
-        Returns None where the tenant refuses the list, or may not be asked; raises a JedlixError.
+        In a household, the own list of each user is read often enough to find what was corrected or deleted,
+        so where it is offered the tenant's is not reviewed. Returns None where the tenant refuses the list,
+        or may not be asked; raises a JedlixError.
         """
         if not self._offered.is_offered("sessions"):
             return None
@@ -118,7 +120,8 @@ class Fetcher:
             self._offered.note_refusal("sessions", err)
             return None
         self._offered.note_answer("sessions")
-        self.review.begin(started, newest_first, self._client.clock.now())
+        if not is_household or not self._offered.has_answered("user_sessions"):
+            self.review.begin(started, newest_first, self._client.clock.now())
         ended: list[Session] = []
         if self._offered.is_offered(_SESSIONS_BY_END):
             pages = self._client.session_pages(ended_from=since - LISTING_DELAY)
