@@ -59,6 +59,7 @@ class JedlixPush:
         self._issues = PushIssues(hass, entry.entry_id, entry.title)
         self._cancel_counters: CALLBACK_TYPE | None = None
         self._is_renewing = False
+        self._reviewed_state: PushState | None = None
         self._listeners: Listeners[()] = Listeners()
         self.health = health
         self.registration = Registration(
@@ -151,14 +152,13 @@ class JedlixPush:
     @callback
     def _process(self, message: WebhookMessage) -> None:
         """Process a new delivery after it was answered: publish it as it came, and request a refresh."""
-        before = self.state
         now = dt_util.utcnow()
         self._report.note_delivery(message)
         user_id = message.user_id or self._coordinator.fleet.owner(message)
         self.health.note_delivery(user_id, message.occurred_at, now)
         self._record.last_delivery = now
         self._record.schedule_save()
-        self._write_counters_soon(before)
+        self._write_counters_soon()
         self._coordinator.publisher.publish_delivery(
             message,
             Source.WEBHOOK,
@@ -169,18 +169,17 @@ class JedlixPush:
 
     @callback
     def _note_refusal(self, why: Refusal) -> None:
-        before = self.state
         self._evidence.note_refusal(why)
         if why in KEY_REFUSALS:
             self.health.note_wrong_key(dt_util.utcnow(), why.value)
         else:
             self.health.note_bad_body()
-        self._write_counters_soon(before)
+        self._write_counters_soon()
 
     @callback
-    def _write_counters_soon(self, before: PushState) -> None:
+    def _write_counters_soon(self) -> None:
         """Have the counters written soon, and another push state at once."""
-        if self.state is not before:
+        if self.state is not self._reviewed_state:
             self._review()
         elif self._cancel_counters is None:
             self._cancel_counters = async_call_later(
@@ -197,7 +196,8 @@ class JedlixPush:
     @callback
     def _review(self) -> None:
         """Act on the health of push: show it, and renew the subscriptions after the first silence."""
-        is_first_silence = self.state is PushState.SILENT and self.health.silences == 1
+        self._reviewed_state = self.state
+        is_first_silence = self._reviewed_state is PushState.SILENT and self.health.silences == 1
         if is_first_silence and not self._is_renewing:
             _LOGGER.info(
                 "Jedlix seems to have stopped its deliveries; the webhook is registered again"

@@ -1,6 +1,6 @@
 """Models of the API: frozen dataclasses. Every field except an id may be missing; it is then None."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -324,15 +324,18 @@ class WebhookMessage:
     payload: Mapping[str, Json]
 
     @classmethod
-    def from_json(cls, data: object, *, fallback_id: str | None = None) -> Self:
+    def from_json(cls, data: object, *, fallback_id: Callable[[], str] | None = None) -> Self:
         """Read an envelope; raises BadAnswer without an object, event type or id.
 
-        `fallback_id` is the id of a message that has none.
+        `fallback_id` returns the id of a message that has none.
         """
         fields = Fields(data)
+        message_id = text(fields.get("id", "eventid"))
+        if message_id is None:
+            message_id = fields.required_id("id") if fallback_id is None else fallback_id()
         return cls(
             event_type=fields.required_id("eventtype"),
-            id=text(fields.get("id", "eventid")) or fallback_id or fields.required_id("id"),
+            id=message_id,
             user_id=text(fields.get("userid")),
             occurred_at=moment(fields.get("timestamp")),
             is_test=boolean(fields.get("istest")) is True,
@@ -373,7 +376,7 @@ class DeliveryRecord:
             content = read_json(body)
         except orjson.JSONDecodeError as err:
             raise BadAnswer(f"a delivery whose payload is not JSON: {err}") from err
-        message = WebhookMessage.from_json(content, fallback_id=sha256(body).hexdigest())
+        message = WebhookMessage.from_json(content, fallback_id=lambda: sha256(body).hexdigest())
         if message.occurred_at is None:
             message = replace(message, occurred_at=moment(fields.get("sentat")))
         return cls(id=text(fields.get("id")) or message.id, message=message)

@@ -87,7 +87,9 @@ class ApiReport:
         name = event_type_name(message.event_type)
         if name not in self._deliveries and len(self._deliveries) >= MAX_EVENT_TYPES:
             name = ANY_NAME
-        self._deliveries.setdefault(name, _Look()).note(message.payload, self._now())
+        if (look := self._deliveries.get(name)) is None:
+            look = self._deliveries[name] = _Look()
+        look.note(message.payload, self._now())
 
     def as_json(self, offered: OfferedCalls) -> dict[str, Json]:
         """Return the report: every call of the endpoint table, and every event type that was delivered.

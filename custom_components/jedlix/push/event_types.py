@@ -8,6 +8,7 @@ answer decides.
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 from ..api.endpoints import Evidence
@@ -79,10 +80,12 @@ def reports_charging(accepted: Iterable[str]) -> bool:
 
     A name that a user added, and that is not in the table, counts where it speaks of sessions (a guess).
     """
-    return any(
-        item.reports_charging if (item := find(name)) else "session" in name.casefold()
-        for name in accepted
-    )
+    return any(map(_reports_charging, accepted))
+
+
+@lru_cache  # it is asked at each delivery
+def _reports_charging(name: str) -> bool:
+    return item.reports_charging if (item := find(name)) else "session" in name.casefold()
 
 
 def may_concern_settings(name: str) -> bool:

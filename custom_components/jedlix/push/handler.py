@@ -15,6 +15,7 @@ import logging
 import time
 from typing import Final, NamedTuple
 
+from aiohttp import StreamReader
 from aiohttp.web import Request, RequestPayloadError, Response
 from homeassistant.components import webhook
 from homeassistant.core import HomeAssistant
@@ -144,9 +145,7 @@ class WebhookHandler:
         if (why := self._refusal(request.headers.get("Authorization", ""))) is not None:
             return self._refuse(why)
         try:
-            async with asyncio.timeout(BODY_TIMEOUT):
-                body = await _read(request)
-            message = _message(body)
+            message = _message(await _read(request))
         except _TooLargeError:
             return self._refuse(Refusal.TOO_LARGE)
         except TimeoutError:
@@ -197,16 +196,20 @@ class _TooLargeError(Exception):
 
 
 async def _read(request: Request) -> bytes:
-    """Read the body of a plain or a cloudhook request; raises when it is larger than allowed."""
+    """Read the body of a plain or a cloudhook request; raises when it is larger than allowed, or too slow."""
     stream = request.content
-    body = bytearray()
-    while chunk := await stream.read(MAX_BODY_BYTES + 1 - len(body)):
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise _TooLargeError
-    return bytes(body)
+    if isinstance(stream, StreamReader) and stream.is_eof():  # it is all there, as nearly always
+        body = stream.read_nowait(MAX_BODY_BYTES + 1)
+    else:
+        body = b""
+        async with asyncio.timeout(BODY_TIMEOUT):
+            while chunk := await stream.read(MAX_BODY_BYTES + 1 - len(body)):
+                body += chunk
+    if len(body) > MAX_BODY_BYTES:
+        raise _TooLargeError
+    return body
 
 
 def _message(body: bytes) -> WebhookMessage:
     """Read the envelope. A message without an id gets a hash of its content, so that it is not lost."""
-    return WebhookMessage.from_json(read_json(body), fallback_id=sha256(body).hexdigest())
+    return WebhookMessage.from_json(read_json(body), fallback_id=lambda: sha256(body).hexdigest())
