@@ -20,7 +20,7 @@ PAGE: Final = (ROOT / "docs/architecture.md").read_text()
 
 # From the bottom up. A module may import what stands in a lower line; a package also what lies in it.
 LAYERS: Final = (
-    {"const", "periods"},
+    {"const", "periods", "slices"},
     {"api"},
     {"state"},
     {"push"},

@@ -99,24 +99,44 @@ async def test_an_entity_enabled_by_hand_is_there_after_the_reload(
     entry = make_entry(sim, None)
     await set_up(hass, entry)
     registry = er.async_get(hass)
-    unique_id = f"{sim.user_ids[0]}_{sim.vehicle_ids[0]}_session"
-    (session,) = (
+    unique_id = f"{sim.user_ids[0]}_{sim.vehicle_ids[0]}_range"
+    (distance,) = (
         item
         for item in er.async_entries_for_config_entry(registry, entry.entry_id)
         if item.domain == "sensor" and item.unique_id == unique_id
     )
-    assert hass.states.get(session.entity_id) is None
+    assert hass.states.get(distance.entity_id) is None
     before = {item.entity_id for item in registry.entities.values()}
 
-    registry.async_update_entity(session.entity_id, disabled_by=None)
+    registry.async_update_entity(distance.entity_id, disabled_by=None)
     assert await hass.config_entries.async_reload(entry.entry_id)
     await hass.async_block_till_done()
-    state = hass.states.get(session.entity_id)
+    state = hass.states.get(distance.entity_id)
+    assert state is not None
+    assert state.state.isdecimal()
+    assert {item.entity_id for item in registry.entities.values()} == before
+
+
+async def test_a_large_fleet_has_no_new_entity_that_is_hidden_or_disabled_in_any_house(
+    hass: HomeAssistant, start_simulator: StartSimulator
+) -> None:
+    """One that is there already stays: somebody may use it."""
+    sim = await start_simulator(users=SMALL + 1)
+    entry = make_entry(sim, None)
+    entry.add_to_hass(hass)
+    registry = er.async_get(hass)
+    cars = list(zip(sim.user_ids, sim.vehicle_ids, strict=True))
+    rare = [f"{cars[0][0]}_{cars[0][1]}_{key}" for key in ("session", "energy_this_year")]
+    for unique_id in rare:
+        registry.async_get_or_create("sensor", DOMAIN, unique_id, config_entry=entry)
+    await set_up(hass, entry)
+    there = er.async_entries_for_config_entry(registry, entry.entry_id)
+    keys = Counter(item.translation_key for item in there if item.domain == "sensor")
+    assert keys["range"] > SMALL / 2
+    assert keys["session"] == keys["energy_this_year"] == 1
+    state = hass.states.get(str(registry.async_get_entity_id("sensor", DOMAIN, rare[0])))
     assert state is not None
     assert state.state == "none"
-    assert {item.entity_id for item in registry.entities.values()} == before
-    # The event entity of the same key is another one, and was always enabled.
-    assert registry.async_get_entity_id("event", DOMAIN, unique_id) is not None
 
 
 async def test_the_first_refresh_of_all_users_makes_at_most_eight_calls_at_once(

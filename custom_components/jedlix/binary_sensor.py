@@ -95,7 +95,7 @@ async def async_setup_entry(
 ) -> None:
     """Add the binary sensors."""
     add_push_entities(entry, async_add_entities, [PUSH], PushBinarySensor)
-    add_entities(
+    await add_entities(
         entry, async_add_entities, VehicleSnapshot, VEHICLE_BINARY_SENSORS, VehicleBinarySensor
     )
 

@@ -49,7 +49,7 @@ async def async_setup_entry(
 ) -> None:
     """Add the buttons."""
     add_push_entities(entry, async_add_entities, [RESUBSCRIBE], ResubscribeButton)
-    add_entities(entry, async_add_entities, VehicleSnapshot, [REFRESH], RefreshButton)
+    await add_entities(entry, async_add_entities, VehicleSnapshot, [REFRESH], RefreshButton)
 
 
 class RefreshButton(FleetEntity[VehicleSnapshot], ButtonEntity):

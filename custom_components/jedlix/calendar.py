@@ -44,7 +44,7 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Add the calendars."""
-    add_entities(entry, async_add_entities, VehicleSnapshot, [SESSIONS], SessionsCalendar)
+    await add_entities(entry, async_add_entities, VehicleSnapshot, [SESSIONS], SessionsCalendar)
 
 
 class SessionsCalendar(FleetEntity[VehicleSnapshot], CalendarEntity):

@@ -22,6 +22,7 @@ from .data import JedlixConfigEntry, JedlixData
 from .devices import DeviceKey, device_info, identifier_of
 from .entity_ids import prefixes_of
 from .fleet import FleetMember
+from .slices import in_slices
 from .webhook import JedlixPush
 
 # Home Assistant takes 10,000 enabled entities per entry: those of 20 cars with chargers and locations, up to
@@ -34,13 +35,20 @@ class JedlixEntityDescription[T: FleetMember](EntityDescription):
     """An entity of a car or charger; it is added once the car or charger and the tenant support it.
 
     `available_fn` says whether it makes sense at the moment. `requires` is the call that the entity makes.
-    In a large fleet only the essential entities are enabled at first.
+    In a large fleet only the essential entities are enabled at first, and those that are hidden or disabled
+    in any house do not exist: even an entity that is disabled takes two KiB.
     """
 
     exists_fn: Callable[[T], bool] = lambda _: True
     available_fn: Callable[[T], bool] = lambda _: True
     requires: str | None = None
     is_essential: bool = False
+
+    @property
+    def is_rare(self) -> bool:
+        """Return whether a large fleet does without the entity."""
+        is_shown = self.entity_registry_enabled_default and self.entity_registry_visible_default
+        return not is_shown and not self.is_essential
 
     def is_supported(self, member: T, coordinator: JedlixCoordinator) -> bool:
         """Return whether the car or charger, and the tenant, have what the entity needs."""
@@ -77,12 +85,16 @@ class FleetEntity[T: FleetMember](JedlixEntity):
         self._key = key
         self._member = member
         self._is_gone = False
-        self._attr_device_info = device_info(key, member)
         self._attr_translation_key = description.translation_key or description.key
         self._attr_unique_id = _unique_id(key, description)
-        is_large = len(data.coordinator.followed) > MAX_USERS_WITH_ALL_ENTITIES
-        if is_large and not description.is_essential:
+        if _is_large(data) and not description.is_essential:
             self._attr_entity_registry_enabled_default = False
+
+    @property
+    @override
+    def device_info(self) -> DeviceInfo:
+        """Return the device. It is asked for once, so it is not kept."""
+        return device_info(self._key, self._member)
 
     @property
     @override
@@ -157,6 +169,10 @@ class PushEntity(AccountEntity):
             self.async_write_ha_state()
 
 
+def _is_large(data: JedlixData) -> bool:
+    return len(data.coordinator.followed) > MAX_USERS_WITH_ALL_ENTITIES
+
+
 def _unique_id(key: DeviceKey, description: EntityDescription) -> str:
     return f"{identifier_of(key)}_{description.key}"
 
@@ -186,8 +202,25 @@ def _suggest_entity_id(
             entity.entity_id = f"{platform.domain}.{prefix}_{entity.suggested_object_id}"
 
 
-@callback
-def add_entities[T: FleetMember, D: JedlixEntityDescription[Any]](
+def _is_wanted(
+    platform: EntityPlatform,
+    data: JedlixData,
+    key: DeviceKey,
+    description: JedlixEntityDescription[Any],
+) -> bool:
+    """Return whether to make an entity: no disabled one, and in a large fleet no new one that is rare.
+
+    Home Assistant would spend as much on a disabled one as on an enabled one before it drops it. Enabling it
+    reloads the entry.
+    """
+    registry = er.async_get(platform.hass)
+    entity_id = registry.async_get_entity_id(platform.domain, DOMAIN, _unique_id(key, description))
+    if entity_id is None or (entity := registry.async_get(entity_id)) is None:
+        return not (description.is_rare and _is_large(data))
+    return entity.disabled_by is None
+
+
+async def add_entities[T: FleetMember, D: JedlixEntityDescription[Any]](
     entry: JedlixConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
     member_type: type[T],
@@ -202,21 +235,8 @@ def add_entities[T: FleetMember, D: JedlixEntityDescription[Any]](
     """
     data = entry.runtime_data
     platform = async_get_current_platform()
-    registry = er.async_get(platform.hass)
     not_added: dict[DeviceKey, list[D]] = {}
     seen: defaultdict[DeviceKey, set[str]] = defaultdict(set)
-
-    def is_disabled(key: DeviceKey, description: D) -> bool:
-        """Return whether a person disabled the entity.
-
-        Home Assistant would spend as much on it as on an enabled one before it drops it, and a large fleet
-        has many. Enabling it reloads the entry.
-        """
-        entity_id = registry.async_get_entity_id(
-            platform.domain, DOMAIN, _unique_id(key, description)
-        )
-        entity = None if entity_id is None else registry.async_get(entity_id)
-        return entity is not None and entity.disabled_by is not None
 
     @callback
     def member_changed(key: DeviceKey, member: FleetMember | None) -> None:
@@ -237,7 +257,7 @@ def add_entities[T: FleetMember, D: JedlixEntityDescription[Any]](
             entities = [
                 entity_type(data, key, member, description)
                 for description in ready
-                if not is_disabled(key, description)
+                if _is_wanted(platform, data, key, description)
             ]
             for entity in entities:
                 _suggest_entity_id(platform, entity, entry.entry_id, key, member)
@@ -247,5 +267,5 @@ def add_entities[T: FleetMember, D: JedlixEntityDescription[Any]](
             )
 
     entry.async_on_unload(data.coordinator.fleet.listen(member_changed))
-    for key, member in data.coordinator.fleet.members.items():
-        member_changed(key, member)
+    async for key in in_slices(data.coordinator.fleet.members):
+        member_changed(key, data.coordinator.fleet.member(key))

@@ -84,7 +84,7 @@ async def async_setup_entry(
 ) -> None:
     """Add the event entities."""
     add_push_entities(entry, async_add_entities, [WEBHOOK], WebhookEvent)
-    add_entities(entry, async_add_entities, VehicleSnapshot, VEHICLE_EVENTS, VehicleEvent)
+    await add_entities(entry, async_add_entities, VehicleSnapshot, VEHICLE_EVENTS, VehicleEvent)
 
 
 class VehicleEvent(FleetEntity[VehicleSnapshot], EventEntity):

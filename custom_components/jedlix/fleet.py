@@ -35,6 +35,12 @@ class Fleet:
         user = self._store.users.get(user_id)
         return None if user is None else user.vehicles.get(vehicle_id)
 
+    def member(self, key: DeviceKey) -> FleetMember | None:
+        """Return a car, charger or priced location by user and own id, None when it is gone."""
+        user_id, own_id = key
+        user = self._store.users.get(user_id)
+        return None if user is None else _members(user).get(own_id)
+
     def _members_of(self, user: UserSnapshot) -> dict[DeviceKey, FleetMember]:
         return {(user.user_id, own_id): member for own_id, member in _members(user).items()}
 

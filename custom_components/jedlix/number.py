@@ -77,7 +77,7 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Add the numbers."""
-    add_entities(entry, async_add_entities, VehicleSnapshot, VEHICLE_NUMBERS, VehicleNumber)
+    await add_entities(entry, async_add_entities, VehicleSnapshot, VEHICLE_NUMBERS, VehicleNumber)
 
 
 class VehicleNumber(FleetEntity[VehicleSnapshot], NumberEntity):

@@ -265,11 +265,11 @@ async def async_setup_entry(
     """Add the sensors."""
     add_push_entities(entry, async_add_entities, PUSH_SENSORS, PushSensor)
     async_add_entities([NotOfferedSensor(entry, NOT_OFFERED)])
-    add_entities(entry, async_add_entities, VehicleSnapshot, VEHICLE_SENSORS, JedlixSensor)
-    add_entities(entry, async_add_entities, VehicleSnapshot, TOTALS, TotalSensor)
-    add_entities(entry, async_add_entities, VehicleSnapshot, NEXT_DEPARTURE, ReadyBySensor)
-    add_entities(entry, async_add_entities, Charger, CHARGER_SENSORS, JedlixSensor)
-    add_entities(entry, async_add_entities, ChargingLocation, PRICES, PriceSensor)
+    await add_entities(entry, async_add_entities, VehicleSnapshot, VEHICLE_SENSORS, JedlixSensor)
+    await add_entities(entry, async_add_entities, VehicleSnapshot, TOTALS, TotalSensor)
+    await add_entities(entry, async_add_entities, VehicleSnapshot, NEXT_DEPARTURE, ReadyBySensor)
+    await add_entities(entry, async_add_entities, Charger, CHARGER_SENSORS, JedlixSensor)
+    await add_entities(entry, async_add_entities, ChargingLocation, PRICES, PriceSensor)
 
 
 class JedlixSensor[T: FleetMember](FleetEntity[T], SensorEntity):

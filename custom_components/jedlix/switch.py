@@ -76,7 +76,7 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Add the switches."""
-    add_entities(entry, async_add_entities, VehicleSnapshot, VEHICLE_SWITCHES, VehicleSwitch)
+    await add_entities(entry, async_add_entities, VehicleSnapshot, VEHICLE_SWITCHES, VehicleSwitch)
 
 
 class VehicleSwitch(FleetEntity[VehicleSnapshot], SwitchEntity):

@@ -67,7 +67,7 @@ async def async_setup_entry(
 ) -> None:
     """Add the times."""
     texts = await weekday_texts(hass)
-    add_entities(
+    await add_entities(
         entry,
         async_add_entities,
         VehicleSnapshot,

@@ -13,6 +13,7 @@ from typing import Final
 
 from ..api import REFUSALS, JedlixClient, JedlixError, WebhookMessage
 from ..api.offered import OfferedCalls
+from ..slices import in_slices
 from .record import PushRecord
 
 _LOGGER = logging.getLogger(__name__)
@@ -21,8 +22,6 @@ HISTORY_KEPT: Final = timedelta(days=7)
 # How far Jedlix's clock may differ from ours.
 _CLOCK_TOLERANCE: Final = timedelta(hours=1)
 _CALL: Final = "webhook_history"
-# How long the event loop may be kept from other work, in seconds.
-_MAX_BLOCKING: Final = 0.005
 
 
 class WebhookHistory:
@@ -78,15 +77,13 @@ class WebhookHistory:
         """Publish each missed delivery once, the oldest first."""
         users: set[str] = set()
 
-        def publish_once(message: WebhookMessage) -> None:
+        missed = await self._read(max(since, now - HISTORY_KEPT), now + _CLOCK_TOLERANCE)
+        missed.sort(key=lambda message: message.occurred_at or since)
+        async for message in in_slices(missed):
             # It may have been delivered meanwhile.
             if self._record.inbox.add(message.id, time.time()):
                 self._record.schedule_save()
                 users.update(self._publish(message))
-
-        missed = await self._read(max(since, now - HISTORY_KEPT), now + _CLOCK_TOLERANCE)
-        missed.sort(key=lambda message: message.occurred_at or since)
-        await _for_each(missed, publish_once)
         return users
 
     async def _read(self, since: datetime, until: datetime) -> list[WebhookMessage]:
@@ -108,13 +105,3 @@ class WebhookHistory:
             self._offered.note_list(_CALL, listed)
             self.is_read = self._offered.has_answered(_CALL)
         return missed
-
-
-async def _for_each[T](items: Iterable[T], do: Callable[[T], None]) -> None:
-    """Call `do` with each item, and let other work run every few milliseconds."""
-    pause_at = time.monotonic() + _MAX_BLOCKING
-    for item in items:
-        do(item)
-        if time.monotonic() >= pause_at:
-            await asyncio.sleep(0)
-            pause_at = time.monotonic() + _MAX_BLOCKING
