@@ -1,10 +1,12 @@
 """Users of a tenant: how they are found, checked and labelled."""
 
+import asyncio
+
 from aiohttp import web
 from homeassistant.core import HomeAssistant
 import pytest
 
-from custom_components.jedlix.api import Forbidden, JedlixClient, NotFound
+from custom_components.jedlix.api import Forbidden, JedlixClient, NotFound, Vehicle
 from custom_components.jedlix.data import make_client
 from custom_components.jedlix.users import TenantUser, cars_of_users, find_users, normalize_user_id
 from simulator.app import Simulator
@@ -104,19 +106,29 @@ async def test_a_car_that_the_credentials_may_not_see_is_left_out_of_the_label(
     assert all(user.place for user in found.values())
 
 
-@pytest.mark.parametrize(("users", "with_cars"), [(20, True), (21, False)])
-async def test_in_a_large_tenant_cars_are_not_read(
-    hass: HomeAssistant,
-    start_simulator: StartSimulator,
-    users: int,
-    with_cars: bool,
+async def test_in_a_large_tenant_the_list_has_each_time_the_cars_of_some_more(
+    hass: HomeAssistant, start_simulator: StartSimulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sim = await start_simulator(users=users, history_days=0)
-    found = await find_users(client_of(hass, sim))
-    assert len(found) == users
-    assert all(bool(user.cars) is with_cars for user in found.values())
-    calls = [request for request in sim.requests if "/vehicles" in request.path]
-    assert len(calls) == (users if with_cars else 0)
+    """A person waits for the list: what is not read in a few seconds comes the next time."""
+    sim = await start_simulator(users=40, history_days=0)
+    client, known = client_of(hass, sim), dict[str, tuple[str, ...]]()
+    read, asked = JedlixClient.vehicles, list[str]()
+    monkeypatch.setattr("custom_components.jedlix.users.SECONDS_FOR_CARS", 0.5)
+
+    async def hang(self: JedlixClient, user_id: str) -> tuple[Vehicle, ...]:
+        asked.append(user_id)
+        if len(asked) % 24 == 0:
+            await asyncio.sleep(60)
+        return await read(self, user_id)
+
+    monkeypatch.setattr(JedlixClient, "vehicles", hang)
+    monkeypatch.setattr("custom_components.jedlix.users.MAX_CONCURRENT_CALLS", 1)
+    found = await find_users(client, known)
+    assert len(found) == 40
+    assert [bool(user.cars) for user in found.values()] == [True] * 23 + [False] * 17
+    found = await find_users(client, known)
+    assert all(user.cars for user in found.values())
+    assert set(asked[24:41]) == set(list(found)[23:]), "first those that are not known"
 
 
 async def test_only_the_newest_pages_are_read(

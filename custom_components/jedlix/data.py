@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from homeassistant.config_entries import ConfigEntry, ConfigEntryState
@@ -56,6 +56,8 @@ class JedlixData:
     subentry_of: dict[str, str]
     # the entry's data, options and title in use
     loaded_with: tuple[Mapping[str, Any], Mapping[str, Any], str]
+    # the cars that the list of users has shown, by user
+    car_names: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def api_report(self) -> JsonObjectType:
         """Return what the tenant's API is like, without anybody's data.

@@ -3,15 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
 
 from .api import JedlixClient, JedlixError
 
 MAX_PAGES: Final = 10
-# Up to this many users, the cars of each are read for the label.
-MAX_USERS_WITH_CARS: Final = 20
+# For so long, cars are read for the labels; a person waits for them.
+SECONDS_FOR_CARS: Final = 4.0
 MAX_CONCURRENT_CALLS: Final = 8
 
 
@@ -43,12 +43,16 @@ def normalize_user_id(user_id: str) -> str:
     return user_id.lower() if is_uuid else user_id
 
 
-async def find_users(client: JedlixClient) -> dict[str, TenantUser]:
+async def find_users(
+    client: JedlixClient, known_cars: dict[str, tuple[str, ...]] | None = None
+) -> dict[str, TenantUser]:
     """Return the users whom the tenant's locations and sessions name (documented lists), by id.
 
     A list that the tenant does not offer is left out. The newest pages are enough to choose from; other
-    users can be entered by id.
+    users can be entered by id. Cars are read for a few seconds, first those of users who are not in
+    `known_cars`, the names of each user's cars, which is filled: in a large tenant, each time some more.
     """
+    known_cars = {} if known_cars is None else known_cars
     found: dict[str, TenantUser] = {}
     with suppress(JedlixError):
         async for location in _first_pages(client.location_pages()):
@@ -58,15 +62,12 @@ async def find_users(client: JedlixClient) -> dict[str, TenantUser]:
         async for session in _first_pages(client.session_pages()):
             if session.user_id:
                 found.setdefault(session.user_id, TenantUser(session.user_id))
-    if len(found) <= MAX_USERS_WITH_CARS:
-        named = await cars_of_users(client, list(found))
-        found = {
-            user_id: TenantUser(
-                user_id, user.place, cars if not isinstance(cars, JedlixError) else ()
-            )
-            for (user_id, user), cars in zip(found.items(), named.values(), strict=True)
-        }
-    return found
+    with suppress(TimeoutError):
+        async with asyncio.timeout(SECONDS_FOR_CARS):
+            await _read_cars(client, sorted(found, key=known_cars.__contains__), known_cars)
+    return {
+        user_id: replace(user, cars=known_cars.get(user_id, ())) for user_id, user in found.items()
+    }
 
 
 async def _first_pages[T](pages: AsyncIterator[tuple[T, ...]]) -> AsyncIterator[T]:
@@ -84,15 +85,24 @@ async def cars_of_users(
     client: JedlixClient, user_ids: list[str]
 ) -> dict[str, tuple[str, ...] | JedlixError]:
     """Return for each user the names of the cars that have one, or the error of the call."""
-    slots = asyncio.Semaphore(MAX_CONCURRENT_CALLS)
+    names: dict[str, tuple[str, ...]] = {}
+    failures = await _read_cars(client, user_ids, names)
+    return {user_id: failures.get(user_id) or names[user_id] for user_id in user_ids}
 
-    async def names(user_id: str) -> tuple[str, ...] | JedlixError:
+
+async def _read_cars(
+    client: JedlixClient, user_ids: list[str], names: dict[str, tuple[str, ...]]
+) -> dict[str, JedlixError]:
+    """Note the names of each user's cars, as soon as they are read; returns the errors of the other calls."""
+    slots, failures = asyncio.Semaphore(MAX_CONCURRENT_CALLS), dict[str, JedlixError]()
+
+    async def read(user_id: str) -> None:
         async with slots:
             try:
                 cars = await client.vehicles(user_id)
-                return tuple(car.name for car in cars if car.name is not None)
+                names[user_id] = tuple(car.name for car in cars if car.name is not None)
             except JedlixError as err:
-                return err
+                failures[user_id] = err
 
-    answers = await asyncio.gather(*(names(user_id) for user_id in user_ids))
-    return dict(zip(user_ids, answers, strict=True))
+    await asyncio.gather(*(read(user_id) for user_id in user_ids))
+    return failures

@@ -36,7 +36,7 @@ class UserSubentryFlow(
         client = client_of(self.hass, entry)
         if self._found is None:
             followed = followed_users(self.hass)
-            listed = {} if is_driver(entry.data) else await find_users(client)
+            listed = {} if is_driver(entry.data) else await find_users(client, _known_cars(entry))
             self._found = {key: user for key, user in listed.items() if key not in followed}
         errors: dict[str, str] = {}
         if user_input is not None:
@@ -105,3 +105,8 @@ class UserSubentryFlow(
 def _own_user(entry: JedlixConfigEntry) -> dict[str, Any] | None:
     """Return the answer of the form for a driver's log-in, None for an account."""
     return {CONF_USER_ID: entry.data[CONF_USER_ID]} if is_driver(entry.data) else None
+
+
+def _known_cars(entry: JedlixConfigEntry) -> dict[str, tuple[str, ...]]:
+    """Return the cars that the list of users has shown so far, by user."""
+    return entry.runtime_data.car_names if entry.state is ConfigEntryState.LOADED else {}
