@@ -192,6 +192,11 @@ def test_links_work(page: str) -> None:
         assert not anchor or anchor in anchors_of(target), link
 
 
+def test_every_picture_is_shown() -> None:
+    pictures = {path.name for path in (ROOT / "docs/images").iterdir()}
+    assert pictures == set(re.findall(r"images/([\w-]+\.png)", "".join(PAGES.values())))
+
+
 ORDER: Final = re.findall(r"^- \[(.+?)\]\(([\w-]+\.md)\)", PAGES["docs/README.md"], re.MULTILINE)
 """Title and file of each page, in the order of the index."""
 

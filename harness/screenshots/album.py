@@ -141,9 +141,6 @@ class Album:
     async def _automation(self, tab: Frontend, car: dict[str, Any]) -> None:
         editor = AutomationEditor(tab)
         await editor.open()
-        await editor.search_triggers("Jedlix")
-        await picture(tab.page, self._path("automation-triggers"))
-        await editor.open()
         await editor.add_trigger(
             tab.text("triggers.session_started.name"),
             target=tab.text("entity.event.session.name"),
