@@ -140,6 +140,7 @@ async def test_system_health_shows_whether_jedlix_answers(
     assert info["last_delivery"] == "-"
 
 
+@pytest.mark.usefixtures("no_second_try")
 async def test_system_health_includes_an_account_that_could_not_be_loaded(
     hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry
 ) -> None:

@@ -282,6 +282,7 @@ async def test_every_entity_has_an_id_a_translated_name_and_a_device(
         assert device.manufacturer
 
 
+@pytest.mark.usefixtures("no_second_try")
 async def test_an_outage_is_one_line_when_it_begins_and_one_when_it_is_over(
     hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry, caplog: pytest.LogCaptureFixture
 ) -> None:
