@@ -108,15 +108,18 @@ class Provenance:
     def may_be_late(self, match: Match) -> bool:
         """Return whether a change may be called late, or not.
 
-        After a short stop, the settings of a fleet are read within a day. When they changed is not known.
+        After a short stop, a user of a fleet is read when something is heard of them, and their settings
+        within a day. When it happened is not known then, where it has no time of its own.
         """
-        life = self.timeline.life_at(match.change.at)
-        return (
-            match.line.type.startswith("smart_charging_")
-            and match.change.data.get("source") != "command"
-            and life is not None
-            and not life.is_reload
-        )
+        line, at = match.line, match.change.at
+        life = self.timeline.life_at(at)
+        if life is None or life.is_reload:
+            return False
+        if line.type.startswith("smart_charging_"):
+            return match.change.data.get("source") != "command"
+        cars = f"/users/{line.user_id}/vehicles"
+        was_read = self.truth.was_called(cars, life.began, at - EVIDENCE)
+        return line.type.startswith(_UNTIMED) and not was_read
 
     def _ended_with_session(self, match: Match) -> bool:
         """Return whether a boost ended with its session, so that it has a time of its own."""

@@ -11,7 +11,7 @@ from tests.e2e.scripts import ROOT, run
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 RUN = [
-    *("--short", "--events", "90", "--kills", "1", "--cars", "8", "--seed", "7"),
+    *("--short", "--events", "150", "--kills", "1", "--cars", "8", "--seed", "7"),
     *("--calm", "6", "--patience", "80"),
 ]
 SELF_TEST = ["--self-test", "--short", "--jobs", "2", "--seed", "7"]
