@@ -15,10 +15,12 @@ from harness.chaos.deliveries import compare_deliveries
 from harness.chaos.falsifications import FALSIFICATIONS, SHORT
 from harness.chaos.falsify import AnchorGone, Falsification, Prepend, Replace, falsify
 from harness.chaos.final_states import expected_of_location
+from harness.chaos.leaks import Leaks
 from harness.chaos.promise import Promises
 from harness.chaos.provenance import Provenance, out_of_order
-from harness.chaos.recording import Line, Published
-from harness.chaos.timeline import RECOVERY, Life, Timeline, Trouble
+from harness.chaos.reactions import newly_written
+from harness.chaos.recording import Line, Published, Recording
+from harness.chaos.timeline import RECOVERY, Command, Life, Timeline, Trouble
 from harness.chaos.truth import Happened, Report, Sent, Session, Truth, seconds
 from harness.chaos.verdict import MUST_BE_0, Verdict
 from harness.config_folder import TIME_ZONE
@@ -431,3 +433,60 @@ def test_the_price_that_a_location_must_show_is_read_out_of_its_tariffs() -> Non
         "three_rates": [0.3242, "off_peak", "2026-10-25T01:00:00+00:00"],
         "dynamic": [None, "dynamic", None],
     }
+
+
+def test_an_event_entity_writes_also_what_has_no_time_of_the_clock() -> None:
+    """The clock was put back after second 110; what is shown again after a start or reload is not new."""
+
+    def line(second: float, state: str) -> Line:
+        data = {"unique_id": "u_c_session", "event_type": "session_started", "state": state}
+        return Line(at(second), data)
+
+    ahead = [f"2026-01-01T03:01:40.00{number}Z" for number in range(4)]
+    new = [line(100, moment(100)), line(110, ahead[0]), line(130, ahead[1]), line(150, ahead[2])]
+    again = [line(120, ahead[0]), line(140, "unavailable"), line(141, ahead[1])]
+    none = [Line(at(90), {"unique_id": "u_c_session", "event_type": None, "state": "unknown"})]
+    recording = Recording(
+        changes=[],
+        webhooks=[],
+        runs=[],
+        event_entities=sorted([*none, *new, *again], key=lambda item: item.at),
+        pulses=[],
+        starts=[Line(at(second), {}) for second in (80, 115)],
+    )
+    assert list(newly_written(recording)) == new
+
+
+def test_a_command_without_an_answer_may_have_done_it(timeline: Timeline) -> None:
+    match = Match(change("plugged_in", 100.5, source="command"), truth().journal[0])
+
+    def wrong(*commands: Command) -> str:
+        timeline.commands[:] = commands
+        return Provenance(truth(), timeline, {}).wrong_source(match)
+
+    assert wrong()
+    assert not wrong(Command(at(101), USER, "", has_failed=True))
+
+
+@pytest.mark.parametrize(
+    ("content", "is_leak"),
+    [
+        ("at 4.88123, 52", True),
+        ("4.88123", True),
+        ("14.88123 kWh", False),
+        ("4.881234 kWh", False),
+        ("52 -4.88123", True),
+    ],
+)
+def test_a_coordinate_is_a_whole_number(content: str, *, is_leak: bool) -> None:
+    leaks = Leaks({"longitude of u": "4.88123"})
+    leaks.keep("states", content)
+    assert list(leaks.found()) == ["the longitude of u is in the states"] * is_leak
+
+
+def test_what_the_first_refresh_of_a_fleets_user_finds_may_be_late(timeline: Timeline) -> None:
+    lost = replace(truth().journal[0], type="vehicle_link_lost", known_at=at(100))
+    match = Match(replace(change("plugged_in", 120), data={"type": lost.type, "late": True}), lost)
+    read = (at(100.5), f"/api/v1/users/{USER}/vehicles")
+    assert Provenance(truth(), timeline, {}).may_be_late(match)
+    assert not Provenance(truth(calls=(read,)), timeline, {}).may_be_late(match)

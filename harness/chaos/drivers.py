@@ -296,6 +296,8 @@ class Drivers:
             await asyncio.sleep(0.5)  # whoever stops Home Assistant notes it first
             if self._timeline.was_calm(began, time.time(), car.user_id):
                 self.failed.append(f"{domain}.{action}: {err}")
+            failed = Command(time.time(), car.user_id, "", has_failed=True)
+            self._timeline.commands.append(failed)
             return False
         changes = next((kind for kind in _KINDS if kind in f"{action} {data}"), "")
         self._timeline.commands.append(Command(time.time(), car.user_id, changes))

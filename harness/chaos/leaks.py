@@ -4,11 +4,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 import json
 from pathlib import Path
+import re
 from typing import Any
 
 from .truth import Truth
 
 _DATABASE = "home-assistant_v2.db"
+_COORDINATE = re.compile(r"-?\d+\.\d+")
 
 
 @dataclass(slots=True)
@@ -54,8 +56,15 @@ class Leaks:
                 # The webhook's address is in the log of Home Assistant's own component.
                 if name == "webhook_id" and place == "log":
                     continue
-                if secret.encode() in content:
+                if _is_in(secret, content):
                     yield f"the {name} is in the {place}"
+
+
+def _is_in(secret: str, content: bytes) -> bool:
+    """Say whether a secret is in a content; a coordinate is a whole number, not a part of another one."""
+    if not _COORDINATE.fullmatch(secret):
+        return secret.encode() in content
+    return re.search(rb"(?<![\d.])" + re.escape(secret.encode()) + rb"(?!\d)", content) is not None
 
 
 def _may_be_an_amount(value: str | float) -> bool:

@@ -212,7 +212,11 @@ class Promises:
 
     def _commanded_at(self, user_id: str, begin: float) -> float:
         """Return by when a command of ours that was done right after `begin` has shown its effect."""
-        done = (item.at for item in self.timeline.commands if item.user_id == user_id)
+        done = (
+            item.at
+            for item in self.timeline.commands
+            if item.user_id == user_id and not item.has_failed
+        )
         first = min((at for at in done if begin <= at <= begin + COMMAND), default=math.inf)
         return first + COMMAND
 

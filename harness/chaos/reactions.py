@@ -108,8 +108,8 @@ class _Listening:
             first = life.began if place else life.ready + ATTACHED
             self._spans.append((first, end - ATTACHED))
 
-    def at(self, moment: float) -> bool:
-        return any(begin <= moment < end for begin, end in self._spans)
+    def at(self, at: float) -> bool:
+        return any(begin <= at < end for begin, end in self._spans)
 
 
 def _check_runs(
@@ -187,7 +187,7 @@ def _check_event_entities(
     found: Found, recording: Recording, timeline: Timeline, changes: Sequence[Published]
 ) -> None:
     written: defaultdict[str, list[Line]] = defaultdict(list)
-    for item in _written(recording):
+    for item in newly_written(recording):
         written[_written_key(item.data["unique_id"], item.data)].append(item)
     for change in changes:
         if (entity := EVENT_ENTITIES.get(change.type)) is None:
@@ -213,16 +213,28 @@ def _check_event_entities(
     found["event_entities_missed"] += _webhooks_missed(recording, timeline)
 
 
-def _written(recording: Recording) -> Iterator[Line]:
-    """Yield what event entities wrote, without the old events that they show again after a start."""
+def newly_written(recording: Recording) -> Iterator[Line]:
+    """Yield what event entities wrote, without the old events that they show again after a start or reload.
+
+    Each event has another time than the one before, which is not always that of the clock: Home Assistant
+    has them increase, also where the clock was put back.
+    """
     shown: dict[str, str] = {}
+    present: set[str] = set()
+    starts = [start.at for start in recording.starts]
     for line in recording.event_entities:
+        if starts and line.at >= starts[0]:
+            starts = [at for at in starts if at > line.at]
+            present.clear()
         unique_id, state = str(line.data["unique_id"]), str(line.data["state"])
-        if line.data.get("event_type") is None or state in {"unknown", "unavailable"}:
+        if state == "unavailable":
+            present.discard(unique_id)
             continue
-        if shown.get(unique_id) != state and abs(moment(state) - line.at) < MOMENT:
-            yield line
-        shown[unique_id] = state
+        if state not in {"unknown", shown.get(unique_id)}:
+            shown[unique_id] = state
+            if unique_id in present or abs(moment(state) - line.at) < MOMENT:
+                yield line
+        present.add(unique_id)
 
 
 def _webhooks_missed(recording: Recording, timeline: Timeline) -> Iterator[str]:

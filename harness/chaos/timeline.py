@@ -33,12 +33,16 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command through Home Assistant: when it was done, whom it was about, and what it changed."""
+    """A command through Home Assistant: when it ended, whom it was about, and what it changed.
+
+    One that failed may have been carried out all the same.
+    """
 
     at: float
     user_id: str
     changes: str
-    """The beginning of the types of changes that it makes; empty for none."""
+    """The beginning of the types of changes that it makes; empty for none, and where it failed."""
+    has_failed: bool = False
 
 
 @dataclass(slots=True)
