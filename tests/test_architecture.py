@@ -29,7 +29,7 @@ LAYERS: Final = (
         *("dashboard", "weekdays", "zones", "answers", "voice"),
     },
     {"fleet", "publisher", "known_users", "entity_ids"},
-    {"refresher", "link_issues", "quick_poll"},
+    {"refresher", "link_issues", "quick_poll", "replacements"},
     {"coordinator"},
     {"webhook", "commands", "session_history", "prices"},
     {"recorded_hours"},

@@ -29,7 +29,7 @@ from custom_components.jedlix import PLATFORMS
 from custom_components.jedlix.const import CONF_EVENT_TYPES, DOMAIN
 from simulator.api import shapes
 from simulator.app import Simulator
-from simulator.model import JsonObject
+from simulator.model import JsonObject, Vehicle
 from simulator.settings import Settings
 from tests.commanding import poll
 from tests.deliveries import ACCEPTED, Home, deliver
@@ -354,6 +354,34 @@ async def test_cars_of_one_model_have_ids_of_their_own_also_for_what_comes_later
     after = prefixes_of_cars(hass, entry)
     assert after == before
     assert hass.states.get(f"sensor.{before[second].pop()}_session_energy") is not None
+
+
+@pytest.mark.parametrize("is_gone", [True, False])
+async def test_a_car_that_replaces_one_of_the_same_model_takes_over_its_entity_ids(
+    hass: HomeAssistant, sim: Simulator, clock: Clock, *, is_gone: bool
+) -> None:
+    """The old one leaves first: Jedlix has to agree that it is gone. One that comes back stays."""
+    entry = make_entry(sim, None)
+    await set_up(hass, entry)
+    (user,) = sim.world.users.values()
+    (old,) = user.vehicles
+    new = replace(old, id="the-new-car")
+    sim.world.vehicles[new.id] = new
+
+    async def prefixes_with(*vehicles: Vehicle, minutes: int) -> list[set[str]]:
+        user.vehicles[:] = vehicles
+        await poll_after(hass, clock, entry, timedelta(minutes=minutes))
+        found = prefixes_of_cars(hass, entry)
+        return [found[f"{user.id}_{vehicle.id}"] for vehicle in (old, new)]
+
+    before = (await prefixes_with(old, minutes=1))[0]
+    assert await prefixes_with(new, minutes=1) == [before, set()]
+    assert await prefixes_with(new, minutes=10) == [before, set()]
+    if is_gone:
+        assert await prefixes_with(new, minutes=10) == [set(), before]
+    else:
+        (prefix,) = before
+        assert await prefixes_with(old, new, minutes=1) == [before, {f"{prefix}_2"}]
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from .data import JedlixConfigEntry, JedlixData
 from .devices import DeviceKey, device_info, identifier_of
 from .entity_ids import prefixes_of
 from .fleet import FleetMember
+from .replacements import Replacements
 from .slices import in_slices
 from .webhook import JedlixPush
 
@@ -237,12 +238,16 @@ async def add_entities[T: FleetMember, D: JedlixEntityDescription[Any]](
     platform = async_get_current_platform()
     not_added: dict[DeviceKey, list[D]] = {}
     seen: defaultdict[DeviceKey, set[str]] = defaultdict(set)
+    replacements = Replacements(platform.hass, entry.entry_id, data.coordinator.fleet)
 
     @callback
     def member_changed(key: DeviceKey, member: FleetMember | None) -> None:
         if not isinstance(member, member_type):
             not_added.pop(key, None)
             seen.pop(key, None)
+            replacements.look_again()
+            return
+        if key not in not_added and replacements.waits(key, member_changed):
             return
         missing = not_added.setdefault(key, list(descriptions))
         for description in descriptions_of(member):
@@ -266,6 +271,7 @@ async def add_entities[T: FleetMember, D: JedlixEntityDescription[Any]](
                 config_subentry_id=subentry_id,
             )
 
+    entry.async_on_unload(replacements.stop)
     entry.async_on_unload(data.coordinator.fleet.listen(member_changed))
     async for key in in_slices(data.coordinator.fleet.members):
         member_changed(key, data.coordinator.fleet.member(key))

@@ -41,6 +41,25 @@ class Fleet:
         user = self._store.users.get(user_id)
         return None if user is None else _members(user).get(own_id)
 
+    def namesake_that_leaves(self, key: DeviceKey) -> DeviceKey | None:
+        """Return a like one of the same user and name that Jedlix no longer names, while it is not gone.
+
+        A user's new car of the same model takes over from it.
+        """
+        user_id, own_id = key
+        user = self._store.users[user_id]
+        members = _members(user)
+        for other_id, other in members.items() if user.absences else ():
+            if (
+                other_id != own_id
+                and user.absent_since(own_id) is None
+                and user.absent_since(other_id) is not None
+                and type(other) is type(members[own_id])
+                and _name_of(other) == _name_of(members[own_id])
+            ):
+                return user_id, other_id
+        return None
+
     def _members_of(self, user: UserSnapshot) -> dict[DeviceKey, FleetMember]:
         return {(user.user_id, own_id): member for own_id, member in _members(user).items()}
 
@@ -137,6 +156,9 @@ class Fleet:
         self._store.users[after.user_id] = after
         self._store.schedule_save()
         self._call_listeners(after.user_id, _members(before), _members(after))
+        for own_id, member in _members(after).items() if before.absences else ():
+            if before.absent_since(own_id) is not None and after.absent_since(own_id) is None:
+                self._listeners_of[after.user_id, own_id].call(member)  # it is back
         if before.locations != after.locations:  # cars name the location of their session
             for vehicle_id, car in after.vehicles.items():
                 self._listeners_of[after.user_id, vehicle_id].call(car)
@@ -167,3 +189,7 @@ class Fleet:
 def _members(user: UserSnapshot) -> dict[str, FleetMember]:
     """Return the cars, chargers and priced locations of a user by their own ids."""
     return {**user.vehicles, **(user.chargers or {}), **user.priced_locations}
+
+
+def _name_of(member: FleetMember) -> str | None:
+    return member.vehicle.name if isinstance(member, VehicleSnapshot) else member.name

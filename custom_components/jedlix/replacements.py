@@ -1,0 +1,65 @@
+"""Replacements: a user's new car waits until the old one of the same name is gone, to take over its ids."""
+
+from collections.abc import Callable
+
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.helpers import device_registry as dr
+
+from .const import DOMAIN
+from .devices import DeviceKey, identifier_of
+from .fleet import Fleet, FleetMember
+
+type AddMember = Callable[[DeviceKey, FleetMember | None], None]
+
+
+class Replacements:
+    """What waits, for one platform of an entry."""
+
+    def __init__(self, hass: HomeAssistant, entry_id: str, fleet: Fleet) -> None:
+        """Start without one that waits."""
+        self._hass = hass
+        self._entry_id = entry_id
+        self._fleet = fleet
+        self._waiting: dict[DeviceKey, tuple[AddMember, CALLBACK_TYPE]] = {}
+
+    @callback
+    def waits(self, key: DeviceKey, add: AddMember) -> bool:
+        """Return whether a car or charger is to be added later; `add` is called to look again."""
+        namesake = self._fleet.namesake_that_leaves(key)
+        if namesake is None or self._is_registered(key):
+            return False
+        if key not in self._waiting:
+            stop = self._fleet.listen_to(namesake, self._namesake_changed)
+            self._waiting[key] = add, stop
+        return True
+
+    @callback
+    def look_again(self) -> None:
+        """Look again after the device of one that is gone was removed."""
+        if self._waiting:
+            self._hass.loop.call_soon(self._look)
+
+    @callback
+    def stop(self) -> None:
+        """Add nothing more."""
+        while self._waiting:
+            _, (_, stop) = self._waiting.popitem()
+            stop()
+
+    @callback
+    def _namesake_changed(self, namesake: FleetMember | None) -> None:
+        """Look again: it may be back. One that is gone still has its device."""
+        if namesake is not None:
+            self.look_again()
+
+    @callback
+    def _look(self) -> None:
+        waiting = dict(self._waiting)
+        self.stop()
+        for key, (add, _) in waiting.items():
+            add(key, self._fleet.member(key))
+
+    def _is_registered(self, key: DeviceKey) -> bool:
+        identifier = DOMAIN, identifier_of(key)
+        device = dr.async_get(self._hass).async_get_device_by_identifier(identifier, self._entry_id)
+        return device is not None
