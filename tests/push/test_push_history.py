@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 import gc
 import logging
 import time
-from typing import cast
+from typing import Any, cast
 
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
@@ -17,7 +17,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.jedlix.api import ConnectionFailed, JedlixClient, WebhookMessage
 from custom_components.jedlix.api.offered import OfferedCalls
 from custom_components.jedlix.publisher import Publisher, Source
-from custom_components.jedlix.push.history import WebhookHistory
+from custom_components.jedlix.push.history import MAX_HELD, WebhookHistory
 from custom_components.jedlix.push.record import PushRecord
 from simulator.app import Simulator
 from tests.commanding import poll
@@ -247,6 +247,60 @@ async def test_ten_thousand_missed_deliveries_do_not_block_the_event_loop(
         ::-1
     ]
     assert len(record.inbox) == 10_000
+
+
+class _Payload(dict[str, Any]):
+    """A message as it came; `alive` is how many there are, and `most` how many there were at once."""
+
+    alive = most = 0
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        _Payload.alive += 1
+        _Payload.most = max(_Payload.most, _Payload.alive)
+
+    def __del__(self) -> None:
+        _Payload.alive -= 1
+
+
+@pytest.mark.parametrize("filters", [True, False])
+async def test_a_history_of_a_hundred_thousand_messages_is_read_in_parts(
+    monkeypatch: pytest.MonkeyPatch, filters: bool
+) -> None:
+    """A tenant that does not filter by time has each published once all the same."""
+    total = 100_000 if filters else 25_000
+    now = dt_util.utcnow()
+    times = [now - timedelta(seconds=5 * number) for number in range(total)]
+    calls, published = 0, list[int]()
+    monkeypatch.setattr(_Payload, "most", 0)
+
+    class Client:
+        async def webhook_history_pages(
+            self, since: datetime, until: datetime
+        ) -> AsyncIterator[tuple[WebhookMessage, ...]]:
+            nonlocal calls
+            wanted = [n for n, at in enumerate(times) if since <= at <= until or not filters]
+            for start in range(0, len(wanted), 100):
+                calls += 1
+                yield tuple(
+                    WebhookMessage(
+                        "any", str(n), None, times[n], is_test=False, payload=_Payload({"id": n})
+                    )
+                    for n in wanted[start : start + 100]
+                )
+
+    def publish(message: WebhookMessage) -> tuple[str, ...]:
+        published.append(int(message.id))
+        return ()
+
+    record = PushRecord(schedule_save=lambda: None)
+    offered = OfferedCalls({}, dt_util.utcnow)
+    history = WebhookHistory(cast("JedlixClient", Client()), offered, record, publish)
+    await history.publish_since(now - timedelta(days=7), now)
+    assert published == [*reversed(range(total))]
+    assert calls <= (2.2 if filters else 3) * total / 100
+    if filters:
+        assert _Payload.most <= 1.1 * MAX_HELD
 
 
 async def published_of(

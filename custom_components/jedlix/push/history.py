@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 import logging
+import sys
 import time
 from typing import Final
 
@@ -22,6 +23,8 @@ HISTORY_KEPT: Final = timedelta(days=7)
 # How far Jedlix's clock may differ from ours.
 _CLOCK_TOLERANCE: Final = timedelta(hours=1)
 _CALL: Final = "webhook_history"
+# How many missed messages are held in memory at once.
+MAX_HELD: Final = 10_000
 
 
 class WebhookHistory:
@@ -44,6 +47,8 @@ class WebhookHistory:
         self._record = record
         self._publish = publish
         self._one_at_a_time = asyncio.Lock()
+        # whom the messages are about that were published before a reading failed
+        self._users: set[str] = set()
         self.is_read = False
 
     def note_missed(self, since: datetime | None) -> None:
@@ -74,34 +79,58 @@ class WebhookHistory:
             return await self._publish_since(since, now)
 
     async def _publish_since(self, since: datetime, now: datetime) -> set[str]:
-        """Publish each missed delivery once, the oldest first."""
-        users: set[str] = set()
+        """Publish each missed delivery once, the oldest first.
 
-        missed = await self._read(max(since, now - HISTORY_KEPT), now + _CLOCK_TOLERANCE)
-        missed.sort(key=lambda message: message.occurred_at or since)
-        async for message in in_slices(missed):
-            # It may have been delivered meanwhile.
-            if self._record.inbox.add(message.id, time.time()):
-                self._record.schedule_save()
-                users.update(self._publish(message))
+        Pages come newest first. Where a period has more messages than can be held, it is divided: the older
+        part is read and published, then the other, which costs at most one call more for each page. Both
+        overlap, since a message may be older than its delivery.
+        """
+        begin = max(since, now - HISTORY_KEPT)
+        ends, published_until, limit = [now + _CLOCK_TOLERANCE], begin, MAX_HELD
+        while ends:
+            missed, rest_ends_at = await self._read(begin, ends[-1], limit)
+            if rest_ends_at is not None:
+                if published_until < rest_ends_at < ends[-1]:
+                    ends.append(rest_ends_at)
+                else:  # the tenant does not filter by time
+                    limit = sys.maxsize
+                continue
+            missed.sort(key=lambda message: message.occurred_at or since)
+            async for message in in_slices(missed):
+                # It may have been delivered meanwhile.
+                if self._record.inbox.add(message.id, time.time()):
+                    self._record.schedule_save()
+                    self._users.update(self._publish(message))
+            missed.clear()  # they are not held while the next ones are read
+            published_until = ends.pop()
+            begin = max(begin, published_until - _CLOCK_TOLERANCE)
+        users, self._users = self._users, set()
         return users
 
-    async def _read(self, since: datetime, until: datetime) -> list[WebhookMessage]:
-        """Return the deliveries of a period that were not seen; none where the call is not offered."""
+    async def _read(
+        self, since: datetime, until: datetime, limit: int
+    ) -> tuple[list[WebhookMessage], datetime | None]:
+        """Return the deliveries of a period that were not seen; none where the call is not offered.
+
+        Where there are more than the limit, it returns none, and until when the older ones were delivered.
+        """
         missed: list[WebhookMessage] = []
-        listed: list[str] = []
+        listed: tuple[WebhookMessage, ...] = ()
         self.is_read = False
         if not self._offered.is_offered(_CALL):
-            return missed
+            return missed, None
         try:
             async for page in self._client.webhook_history_pages(since, until):
-                listed += (item.id for item in page)
+                listed = listed or page
                 missed += [
                     item for item in page if not item.is_test and item.id not in self._record.inbox
                 ]
+                times = [item.occurred_at for item in page if item.occurred_at is not None]
+                if len(missed) > limit and times:
+                    return [], min(times)
         except REFUSALS as err:
             self._offered.note_refusal(_CALL, err)
         else:
             self._offered.note_list(_CALL, listed)
             self.is_read = self._offered.has_answered(_CALL)
-        return missed
+        return missed, None
