@@ -1,6 +1,7 @@
 """Users of a tenant: how they are found, checked and labelled."""
 
 import asyncio
+from typing import cast
 
 from aiohttp import web
 from homeassistant.core import HomeAssistant
@@ -165,3 +166,24 @@ async def test_an_id_that_would_change_the_path_is_unknown_without_a_call(
     """`/users/../vehicles` is another call, and its answer says nothing about a user."""
     assert isinstance((await cars_of_users(client_of(hass, sim), [user_id]))[user_id], NotFound)
     assert not sim.requests
+
+
+async def test_a_thousand_users_are_checked_eight_at_a_time_and_say_how_far_it_is() -> None:
+    users, parts = [f"u-{number}" for number in range(1000)], list[float]()
+    under_way = most = 0
+
+    class Client:
+        async def vehicles(self, user_id: str) -> tuple[Vehicle, ...]:
+            nonlocal under_way, most
+            under_way += 1
+            most = max(most, under_way)
+            await asyncio.sleep(0)
+            under_way -= 1
+            if user_id == "u-999":
+                raise NotFound("no such user")
+            return ()
+
+    answers = await cars_of_users(cast("JedlixClient", Client()), users, parts.append)
+    assert [key for key, answer in answers.items() if isinstance(answer, NotFound)] == ["u-999"]
+    assert most == 8
+    assert parts == [number / 1000 for number in range(1, 1001)]

@@ -1,6 +1,7 @@
 """Config flow: the steps account, custom, users, webhook and connect; reauthentication and reconfiguration.
 
-Set-up begins with the menu user; the steps of a driver's log-in stand in `flows/driver.py`.
+Set-up begins with the menu user; the steps of a driver's log-in stand in `flows/driver.py`, those that choose
+users in `flows/choice.py`.
 Reconfiguration is a menu of the steps credentials, push and environment.
 What is left empty stays.
 """
@@ -47,11 +48,10 @@ from .flows.checks import (
     other_account_errors,
     users_errors,
 )
+from .flows.choice import ChoiceSteps
 from .flows.driver import DriverSteps
 from .flows.options import JedlixOptionsFlow
-from .flows.push import PushSteps
 from .flows.schemas import (
-    CONF_ALL_USERS,
     CUSTOM,
     SECRETS,
     account_title,
@@ -63,18 +63,17 @@ from .flows.schemas import (
     environment_schema,
     reauth_schema,
     stripped,
-    users_schema,
 )
 from .flows.users import UserSubentryFlow
 from .push.callback_url import Callback, delete_cloudhook
 from .push.copies import unsubscribe_own
 from .store import JedlixStore
-from .users import TenantUser, find_users, normalize_user_id
+from .users import find_users
 
 _LOGGER = logging.getLogger(__name__)
 
 
-class JedlixConfigFlow(PushSteps, DriverSteps, domain=DOMAIN):
+class JedlixConfigFlow(ChoiceSteps, DriverSteps, domain=DOMAIN):
     """Set-up, reauthentication and reconfiguration, which share their steps."""
 
     VERSION = 1
@@ -83,9 +82,6 @@ class JedlixConfigFlow(PushSteps, DriverSteps, domain=DOMAIN):
     def __init__(self) -> None:
         """Start with nothing entered."""
         super().__init__()
-        self._found: dict[str, TenantUser] = {}
-        self._chosen: dict[str, str] = {}
-        self._are_all_followed = False
         self._credential_errors: dict[str, str] = {}
         self._unseen = ""
 
@@ -219,38 +215,6 @@ class JedlixConfigFlow(PushSteps, DriverSteps, domain=DOMAIN):
         if errors:
             return await self._log_in_again(errors[CONF_USERS], user_id)
         return await self.async_step_finish()
-
-    # -- users ---------------------------------------------------------------------------------------------
-
-    async def async_step_users(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
-        """Ask which users to follow; the error names an id that Jedlix does not know."""
-        errors: dict[str, str] = {}
-        placeholders = {"user": "", "found": str(len(self._found))}
-        if user_input is not None:
-            self._are_all_followed = user_input.get(CONF_ALL_USERS, False)
-            wanted = dict.fromkeys(
-                user_id if user_id in self._found else normalize_user_id(user_id)
-                for user_id in user_input[CONF_USERS]
-            )
-            self._chosen, errors, placeholders["user"] = await users_errors(
-                self.hass,
-                make_client(self.hass, self._data),
-                filter(None, wanted),
-                self._found,
-                are_all_wanted=self._are_all_followed,
-            )
-            if not errors:
-                return await self.async_step_webhook()
-        elif len(self._found) == 1:
-            user_input = {CONF_USERS: list(self._found)}
-        return self.async_show_form(
-            step_id="users",
-            data_schema=self.add_suggested_values_to_schema(
-                users_schema(self._found), user_input or {}
-            ),
-            errors=errors,
-            description_placeholders=placeholders,
-        )
 
     # -- the end -------------------------------------------------------------------------------------------
 

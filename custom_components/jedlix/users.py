@@ -1,7 +1,7 @@
 """Users of a tenant: finds those that can be followed, with labels by which a person knows them."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
@@ -82,16 +82,24 @@ async def _first_pages[T](pages: AsyncIterator[tuple[T, ...]]) -> AsyncIterator[
 
 
 async def cars_of_users(
-    client: JedlixClient, user_ids: list[str]
+    client: JedlixClient,
+    user_ids: list[str],
+    was_read: Callable[[float], None] = lambda _: None,
 ) -> dict[str, tuple[str, ...] | JedlixError]:
-    """Return for each user the names of the cars that have one, or the error of the call."""
+    """Return for each user the names of the cars that have one, or the error of the call.
+
+    `was_read` is called after each call, with which part of them was made.
+    """
     names: dict[str, tuple[str, ...]] = {}
-    failures = await _read_cars(client, user_ids, names)
+    failures = await _read_cars(client, user_ids, names, was_read)
     return {user_id: failures.get(user_id) or names[user_id] for user_id in user_ids}
 
 
 async def _read_cars(
-    client: JedlixClient, user_ids: list[str], names: dict[str, tuple[str, ...]]
+    client: JedlixClient,
+    user_ids: list[str],
+    names: dict[str, tuple[str, ...]],
+    was_read: Callable[[float], None] = lambda _: None,
 ) -> dict[str, JedlixError]:
     """Note the names of each user's cars, as soon as they are read; returns the errors of the other calls."""
     slots, failures = asyncio.Semaphore(MAX_CONCURRENT_CALLS), dict[str, JedlixError]()
@@ -103,6 +111,7 @@ async def _read_cars(
                 names[user_id] = tuple(car.name for car in cars if car.name is not None)
             except JedlixError as err:
                 failures[user_id] = err
+            was_read((len(names) + len(failures)) / len(user_ids))
 
     await asyncio.gather(*(read(user_id) for user_id in user_ids))
     return failures

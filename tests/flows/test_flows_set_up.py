@@ -5,7 +5,9 @@ from typing import Any
 from aiohttp import web
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import EVENT_DATA_ENTRY_FLOW_PROGRESS_UPDATE, FlowResultType
 import pytest
+from pytest_homeassistant_custom_component.common import async_capture_events
 
 from custom_components.jedlix.api import JedlixClient
 from custom_components.jedlix.const import (
@@ -13,6 +15,7 @@ from custom_components.jedlix.const import (
     USER_CREATED,
     VEHICLE_READY,
 )
+from custom_components.jedlix.flows.choice import MAX_USERS_WITHOUT_PROGRESS
 from custom_components.jedlix.flows.schemas import ENVIRONMENTS, TOKEN_URL
 from simulator.app import Simulator
 from tests.dialogs import (
@@ -23,6 +26,7 @@ from tests.dialogs import (
     subscriptions,
     to_account,
     to_custom,
+    to_users,
     to_webhook,
     wait_until_connected,
 )
@@ -283,3 +287,26 @@ async def test_an_address_that_cannot_be_right_is_not_called(
     await finish(await dialog.submit(base_url=f" {sim.url}/ ", token_url=f"{sim.url}/oauth/token "))
     assert dialog.entry.data["base_url"] == sim.url
     assert dialog.entry.data["audience"] == sim.url
+
+
+async def test_many_users_are_checked_while_the_dialog_shows_how_far_that_is(
+    hass: HomeAssistant, start_simulator: StartSimulator
+) -> None:
+    sim = await start_simulator(users=MAX_USERS_WITHOUT_PROGRESS + 1)
+    shown = async_capture_events(hass, EVENT_DATA_ENTRY_FLOW_PROGRESS_UPDATE)
+    dialog = await to_users(hass, sim)
+    for chosen, step in (([*sim.user_ids[1:], "nobody"], "users"), (sim.user_ids, "webhook")):
+        await dialog.send(users=chosen)
+        assert dialog.type is FlowResultType.SHOW_PROGRESS
+        assert dialog.placeholders == {"count": str(len(chosen))}
+        await dialog.ask()  # a browser that asks too early
+        while dialog.type is FlowResultType.SHOW_PROGRESS:
+            await dialog.after_progress()
+        assert dialog.step == step
+        assert [event.data["progress"] for event in shown][-1] == 1.0
+        assert len(shown) == len(chosen)
+        shown.clear()
+        if step == "users":
+            assert dialog.errors == {"users": "unknown_user"}
+            assert dialog.placeholders["user"] == "nobody"
+            assert dialog.shown["users"] == chosen

@@ -3,7 +3,7 @@
 What is wrong is named by a key of the translations.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 import logging
 from typing import Any, Final
 
@@ -82,10 +82,12 @@ async def users_errors(
     found: Mapping[str, TenantUser],
     *,
     are_all_wanted: bool = False,
+    checked: Callable[[float], None] = lambda _: None,
 ) -> tuple[dict[str, str], dict[str, str], str]:
     """Check users who are to be followed; all that were found need no check, where these are wanted.
 
-    Returns their titles, the errors of the form, and the id or ids that these are about.
+    `checked` is called after each, with which part of them is checked, from 0 to 1. Returns their titles, the
+    errors of the form, and the id or ids that these are about.
     """
     followed = followed_users(hass)
     titles = (
@@ -98,7 +100,7 @@ async def users_errors(
         return titles, {} if titles else {CONF_USERS: "no_users"}, ""
     if followed := followed.intersection(wanted):
         return {}, {CONF_USERS: "followed_elsewhere"}, ", ".join(sorted(followed))
-    for user_id, cars in (await cars_of_users(client, wanted)).items():
+    for user_id, cars in (await cars_of_users(client, wanted, checked)).items():
         if isinstance(cars, JedlixError):
             return {}, {CONF_USERS: user_form_error(cars)}, user_id
         place = found[user_id].place if user_id in found else None
