@@ -9,12 +9,17 @@ from homeassistant.components.webhook import DOMAIN as WEBHOOK
 from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntryDisabler, ConfigEntryState
 from homeassistant.const import STATE_UNAVAILABLE
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers import device_registry as dr, issue_registry as ir
 from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
 
-from custom_components.jedlix.const import CONF_POLL_MINUTES, DOMAIN
+from custom_components.jedlix.const import (
+    CONF_EVENT_TYPES,
+    CONF_POLL_MINUTES,
+    DOMAIN,
+    USER_CREATED,
+)
 from simulator.app import Simulator
 from tests.deliveries import ACCEPTED, Home, deliver
 from tests.push.tools import poll_after
@@ -47,6 +52,12 @@ def car_device(
 def last_statuses(sim: Simulator) -> set[int | None]:
     """Return what was answered to all attempts of the last delivery."""
     return {attempt.status for attempt in sim.webhooks.deliveries[-1].attempts}
+
+
+def left_of(hass: HomeAssistant, entry: MockConfigEntry) -> dict[str, str] | None:
+    """Return what the repair says of subscriptions that are left at Jedlix, None where there is none."""
+    issue = ir.async_get(hass).async_get_issue(DOMAIN, f"subscriptions_left_{entry.entry_id}")
+    return None if issue is None else issue.translation_placeholders
 
 
 # -- set up, reload, remove ----------------------------------------------------------------------------------
@@ -113,6 +124,7 @@ async def test_removing_the_entry_deletes_its_own_subscriptions_and_devices(
     await hass.config_entries.async_remove(entry.entry_id)
     await hass.async_block_till_done()
     assert list(sim.webhooks.subscriptions.values()) == [of_another]
+    assert left_of(hass, entry) is None
     assert not dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
 
 
@@ -136,6 +148,20 @@ async def test_an_entry_can_be_removed_while_jedlix_is_away(
     await hass.async_block_till_done()
     assert hass.config_entries.async_get_entry(entry.entry_id) is None
     assert "could not be deleted at Jedlix" in caplog.text
+    left = ", ".join(sorted(entry.options[CONF_EVENT_TYPES]))
+    assert left_of(hass, entry) == {"account": entry.title, "event_types": left}
+
+
+async def test_what_cannot_be_deleted_at_jedlix_is_shown(
+    hass: HomeAssistant, start_simulator: StartSimulator, callback_url: str
+) -> None:
+    """A tenant with the documented calls only has no call to delete a subscription."""
+    sim = await start_simulator(mode="strict")
+    entry = await set_up_with_push(hass, sim, callback_url, "limited")
+    await hass.config_entries.async_remove(entry.entry_id)
+    left = left_of(hass, entry)
+    assert left is not None
+    assert USER_CREATED in left["event_types"]
 
 
 # -- devices at set-up ---------------------------------------------------------------------------------------

@@ -1,7 +1,5 @@
 """Jedlix Smart Charging: set up, unload, remove, migrate; nothing else."""
 
-import logging
-
 from homeassistant.components.webhook import async_unregister as async_unregister_webhook
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import CONF_WEBHOOK_ID, Platform
@@ -10,7 +8,6 @@ from homeassistant.helpers import config_validation as cv, device_registry as dr
 from homeassistant.helpers.start import async_at_started
 from homeassistant.helpers.typing import ConfigType
 
-from .api import JedlixError
 from .commands import Commands
 from .const import CONF_EVENT_TYPES, CONF_FIND_EVENT_TYPES, CONF_WEBHOOK_KEY, DOMAIN
 from .coordinator import JedlixCoordinator
@@ -18,6 +15,7 @@ from .dashboard import register_module
 from .data import JedlixConfigEntry, JedlixData, is_driver, load_client, make_client
 from .devices import DeviceKey, create_account_device, identifier_of
 from .fleet import FleetMember
+from .issues import show_subscriptions_left
 from .link_issues import LinkIssues
 from .push.callback_url import delete_cloudhook
 from .push.connection_test import HANDED_OVER
@@ -34,8 +32,6 @@ from .subentries import async_entry_updated, follow_new_users, user_subentries
 from .token_file import TokenFile
 from .voice import async_setup_voice
 from .webhook import JedlixPush
-
-_LOGGER = logging.getLogger(__name__)
 
 # The page of an area shows the entities of a car in this order, and within a platform in that of its table.
 PLATFORMS = [
@@ -190,12 +186,9 @@ async def async_remove_entry(hass: HomeAssistant, entry: JedlixConfigEntry) -> N
         return
     await store.load()
     webhook_id = entry.data[CONF_WEBHOOK_ID]
-    try:
-        await unsubscribe_own(
-            hass, make_client(hass, entry.data), entry.data, store.push.subscriptions
-        )
-    except JedlixError as err:
-        _LOGGER.warning("The webhook subscriptions could not be deleted at Jedlix: %s", err)
+    client = make_client(hass, entry.data)
+    left = await unsubscribe_own(hass, client, entry.data, store.push.subscriptions)
+    show_subscriptions_left(hass, entry, left)
     async_unregister_webhook(hass, webhook_id)
     await delete_cloudhook(hass, webhook_id)
     await store.remove()

@@ -7,7 +7,6 @@ What is left empty stays.
 """
 
 from collections.abc import Mapping
-import logging
 from typing import Any, override
 
 from homeassistant.config_entries import (
@@ -24,7 +23,6 @@ from homeassistant.const import CONF_CLIENT_ID, CONF_CLIENT_SECRET, CONF_WEBHOOK
 from homeassistant.core import callback
 from yarl import URL
 
-from .api import JedlixError
 from .const import (
     CONF_AUDIENCE,
     CONF_BASE_URL,
@@ -65,12 +63,11 @@ from .flows.schemas import (
     stripped,
 )
 from .flows.users import UserSubentryFlow
+from .issues import show_subscriptions_left
 from .push.callback_url import Callback, delete_cloudhook
 from .push.copies import unsubscribe_own
 from .store import JedlixStore
 from .users import find_users
-
-_LOGGER = logging.getLogger(__name__)
 
 
 class JedlixConfigFlow(ChoiceSteps, DriverSteps, domain=DOMAIN):
@@ -254,17 +251,11 @@ class JedlixConfigFlow(ChoiceSteps, DriverSteps, domain=DOMAIN):
             store = JedlixStore(self.hass, entry.entry_id)
             await store.load()
         webhook_id = entry.data[CONF_WEBHOOK_ID]
-        try:
-            await unsubscribe_own(
-                self.hass,
-                make_client(self.hass, entry.data),
-                entry.data,
-                store.push.subscriptions,
-            )
-        except JedlixError as err:
-            _LOGGER.warning("The old webhook subscriptions could not be deleted at Jedlix: %s", err)
+        client = make_client(self.hass, entry.data)
+        left = await unsubscribe_own(self.hass, client, entry.data, store.push.subscriptions)
         await delete_cloudhook(self.hass, webhook_id)
         if self._is_other_account():
+            show_subscriptions_left(self.hass, entry, left)
             # What was learned of the old account says nothing about the new one.
             store.learned_calls.clear()
             store.push.subscriptions.clear()

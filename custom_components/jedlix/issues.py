@@ -1,7 +1,7 @@
-"""Issues: the repairs for a user who cannot be read, an account with no user left, and a failing import.
+"""Issues: the repairs of users, of a failing import, and of what is left at Jedlix.
 
-Those of users are decided after each good poll, so only while Jedlix answers. They disappear with the first
-good refresh.
+A user who cannot be read, and an account without users, are noticed after each good poll, so only while
+Jedlix answers. These repairs disappear with the first good refresh.
 """
 
 from collections.abc import Collection, Mapping
@@ -18,6 +18,7 @@ from .const import CONF_USER_ID, DOMAIN
 ISSUE_USER_UNREADABLE: Final = "user_unreadable"
 ISSUE_NO_USERS: Final = "no_users"
 ISSUE_NOT_IMPORTED: Final = "history_not_imported"
+ISSUE_SUBSCRIPTIONS_LEFT: Final = "subscriptions_left"
 
 UNREADABLE_AFTER: Final = timedelta(hours=6)
 NO_USERS_AFTER: Final = timedelta(minutes=15)
@@ -155,6 +156,17 @@ def show_import_issue(hass: HomeAssistant, entry: ConfigEntry[Any], error: str) 
 def delete_import_issue(hass: HomeAssistant, entry: ConfigEntry[Any]) -> None:
     """Delete that repair, where it is shown."""
     ir.async_delete_issue(hass, DOMAIN, f"{ISSUE_NOT_IMPORTED}_{entry.entry_id}")
+
+
+@callback
+def show_subscriptions_left(
+    hass: HomeAssistant, entry: ConfigEntry[Any], event_types: Collection[str]
+) -> None:
+    """Show, until the next start, what stays subscribed at Jedlix after an entry has left the account."""
+    if event_types:
+        placeholders = {"account": entry.title, "event_types": ", ".join(sorted(event_types))}
+        issue_id = f"{ISSUE_SUBSCRIPTIONS_LEFT}_{entry.entry_id}"
+        _create(hass, issue_id, ISSUE_SUBSCRIPTIONS_LEFT, placeholders)
 
 
 def _create(hass: HomeAssistant, issue_id: str, repair: str, placeholders: dict[str, str]) -> None:

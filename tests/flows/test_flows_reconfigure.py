@@ -263,7 +263,7 @@ async def test_an_old_subscription_that_cannot_be_deleted_is_logged_and_goes_lat
     await hass.async_block_till_done()
     sim.strike({"outage_seconds": 3600.0})
     assert (await dialog.after_progress()).reason == "reconfigure_successful"
-    assert "The old webhook subscriptions could not be deleted at Jedlix" in caplog.text
+    assert "The webhook subscriptions could not be deleted at Jedlix" in caplog.text
     sim.outage_until = 0.0
     await hass.config_entries.async_reload(entry.entry_id)
     await wait_until_connected(hass, entry)

@@ -14,7 +14,7 @@ from homeassistant.const import CONF_WEBHOOK_ID
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 
-from ..api import JedlixClient
+from ..api import JedlixClient, JedlixError
 from .callback_url import NoCallback, choose_url
 from .subscriptions import HeldSubscriptions, unsubscribe_all
 
@@ -46,10 +46,10 @@ async def forget_those_of_another(
 
 async def unsubscribe_own(
     hass: HomeAssistant, client: JedlixClient, data: Mapping[str, Any], held: HeldSubscriptions
-) -> None:
+) -> list[str]:
     """Delete the subscriptions of an entry's data at Jedlix, but none of another Home Assistant.
 
-    Raises a JedlixError.
+    Returns the event types of those that may be left.
     """
     try:
         chosen = await choose_url(hass, data)
@@ -57,7 +57,11 @@ async def unsubscribe_own(
         chosen = None
     if chosen is not None:
         await forget_those_of_another(hass, held, chosen.url)
-    await unsubscribe_all(client, held, data[CONF_WEBHOOK_ID])
+    try:
+        return await unsubscribe_all(client, held, data[CONF_WEBHOOK_ID])
+    except JedlixError as err:
+        _LOGGER.warning("The webhook subscriptions could not be deleted at Jedlix: %s", err)
+        return list(held)
 
 
 async def _has_webhook(hass: HomeAssistant, url: str) -> bool:

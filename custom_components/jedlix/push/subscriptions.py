@@ -176,17 +176,27 @@ async def replace(
     return event_type in held
 
 
-async def unsubscribe(client: JedlixClient, subscriptions: Iterable[Subscription]) -> None:
-    """Delete subscriptions that we made. One that is gone, or cannot be deleted, is no error."""
+async def unsubscribe(client: JedlixClient, subscriptions: Iterable[Subscription]) -> list[str]:
+    """Delete subscriptions that we made; returns the event types of those that may be left.
+
+    One that is gone, or cannot be deleted, is no error.
+    """
+    left = []
     for item in subscriptions:
+        is_deleted = False
         if item.id is not None:
             with suppress(Rejected):
-                await _deleted(client, item.id)
+                is_deleted = await _deleted(client, item.id)
+        if not is_deleted:
+            left.append(item.event_type)
+    return left
 
 
-async def unsubscribe_all(client: JedlixClient, held: HeldSubscriptions, webhook_id: str) -> None:
-    """Delete all our subscriptions at Jedlix, as far as they can be found."""
-    await unsubscribe(client, await _ours(client, held, webhook_id))
+async def unsubscribe_all(
+    client: JedlixClient, held: HeldSubscriptions, webhook_id: str
+) -> list[str]:
+    """Delete all our subscriptions at Jedlix that can be found; returns the event types that may be left."""
+    return await unsubscribe(client, await _ours(client, held, webhook_id))
 
 
 async def _ours(
