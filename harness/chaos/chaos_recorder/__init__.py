@@ -116,18 +116,25 @@ async def _pulse(write: Callable[..., None], written: Callable[[], float]) -> No
 
 
 def _collected() -> Callable[[], float]:
-    """Return a function that says for how many seconds garbage was collected since now, by all threads."""
-    began = collected = 0.0
+    """Return a function that says for how many seconds garbage was collected since now, by all threads.
+
+    A collection in another thread goes on until its end was noted: the thread may have to wait for that.
+    """
+    began: float | None = None
+    collected = 0.0
 
     def note(phase: str, _info: dict[str, int]) -> None:
         nonlocal began, collected
         if phase == "start":
             began = time.monotonic()
-        else:
-            collected += time.monotonic() - began
+        elif began is not None:
+            began, collected = None, collected + time.monotonic() - began
+
+    def total() -> float:
+        return collected + (0.0 if (since := began) is None else time.monotonic() - since)
 
     gc.callbacks.append(note)
-    return lambda: collected
+    return total
 
 
 def _true_time(state: str, ahead: float) -> str:
