@@ -128,7 +128,8 @@ def _collected() -> Callable[[], float]:
         if phase == "start":
             began = time.monotonic()
         elif began is not None:
-            began, collected = None, collected + time.monotonic() - began
+            collected += time.monotonic() - began
+            began = None
 
     def total() -> float:
         return collected + (0.0 if (since := began) is None else time.monotonic() - since)
