@@ -1,0 +1,39 @@
+"""Details of a user's cars: a refused call is made again soon where it worked before."""
+
+from datetime import UTC, datetime
+from typing import Final, cast
+
+import pytest
+
+from custom_components.jedlix.api import ChargeSettings, Forbidden, JedlixClient, Vehicle
+from custom_components.jedlix.api.offered import OfferedCalls
+from custom_components.jedlix.state.details import DetailReader
+from custom_components.jedlix.state.fetcher import Fetcher
+from custom_components.jedlix.state.snapshot import UserSnapshot, VehicleSnapshot
+
+NOON: Final = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+
+
+class Refusing:
+    """A tenant that refuses the settings."""
+
+    async def charge_settings(self, *_: str) -> None:
+        raise Forbidden("no settings today")
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+async def test_settings_that_are_refused_stay_and_are_read_soon_where_they_were_known(
+    *, is_known: bool
+) -> None:
+    settings = ChargeSettings(desired_battery_level=80, raw={}) if is_known else None
+    car = VehicleSnapshot(
+        vehicle=Vehicle(id="car", user_id="user"), known_since=NOON, settings=settings
+    )
+    user = UserSnapshot(user_id="user", vehicles={"car": car}, chargers={})
+    offered = OfferedCalls({}, lambda: NOON)
+    reader = DetailReader(
+        Fetcher(cast("JedlixClient", Refusing()), offered), offered, zone_of=lambda _: None
+    )
+    assert reader.schedule.take_settings_due(user, (), NOON)
+    assert await reader.with_settings(user, "car") == user
+    assert reader.schedule.take_settings_due(user, (), NOON) is is_known
