@@ -21,6 +21,7 @@ from .faults import general
 from .faults.kinds import KINDS
 from .linking import MAX_PAGES
 from .model import ChargeState, JsonObject, Vehicle
+from .prices import CHEAP_BELOW, PRICES
 from .tariffs import TARIFFS
 from .world import Refused
 
@@ -56,6 +57,8 @@ class Control:
             "reported_event_types": list(cloud.settings.reported_events.values()),
             "tariffs": list(TARIFFS),
             "departure_times": DEPARTURES,
+            "prices": list(PRICES),
+            "cheap_below": CHEAP_BELOW,
         }
 
     def endpoints(self, _request: web.Request, _body: JsonObject) -> JsonObject:

@@ -29,6 +29,8 @@ SHOWN_ADDRESS = "https://home.example.org"
 """The external address in the pictures of the set-up."""
 ARRIVES_AT, ARRIVES_WITH = 18, 12
 """O'clock and percent: expensive hours, and a battery below its minimum level."""
+CHARGES_FIRST_AT, CHARGED_FIRST_TO = 13, 18
+"""O'clock and percent of an earlier session: cheap hours, and where the car drives off again."""
 CHARGED_TO = 50
 """Percent, in the cheap hours: the car still charges."""
 EVENING = 600
@@ -88,10 +90,16 @@ class Album:
         await self._until(lambda: self._push_is("waiting", socket))
         car: dict[str, Any] = users[0]["vehicles"][0]
         await self._simulator.telemetry(car["id"], battery_level=ARRIVES_WITH)
+        await self._simulator.clock(hour=CHARGES_FIRST_AT, speed=1)
+        await self._simulator.plug(car["id"])
+        await self._simulator.clock(speed=EVENING)
+        await self._until(lambda: self._has_reached(CHARGED_FIRST_TO))
         await self._simulator.clock(hour=ARRIVES_AT, speed=1)
-        for act in (self._simulator.plug, self._simulator.unplug, self._simulator.plug):
-            await act(car["id"])
-            await asyncio.sleep(REFRESH_TIME)
+        await self._simulator.unplug(car["id"])
+        await asyncio.sleep(REFRESH_TIME)
+        await self._simulator.telemetry(car["id"], battery_level=ARRIVES_WITH)
+        await self._simulator.plug(car["id"])
+        await asyncio.sleep(REFRESH_TIME)
         await self._simulator.clock(speed=EVENING)
         await self._until(lambda: self._has_reached(CHARGED_TO))
         await self._simulator.clock(speed=1)

@@ -1,6 +1,7 @@
 """Page of the simulator in a real browser: each kind of fault can be set there."""
 
 from collections.abc import AsyncIterator
+from http import HTTPStatus
 import os
 
 from playwright.async_api import Page, expect
@@ -9,6 +10,7 @@ import pytest
 from harness.browser.chromium import chromium, find_chromium
 from simulator.faults import general
 from simulator.faults.kinds import KINDS
+from simulator.prices import CHEAP_BELOW, PRICES
 from simulator.tariffs import TARIFFS
 from tests.simulator.conftest import Start
 from tests.simulator.tools import Api
@@ -37,6 +39,24 @@ async def page() -> AsyncIterator[Page]:
 @pytest.fixture
 async def api(start: Start) -> Api:
     return await start(users=2, ticking=True)
+
+
+async def test_the_page_draws_the_price_day_and_fits_a_phone(api: Api, page: Page) -> None:
+    """It also says what smart sessions do now; credentials are revoked there, and given back."""
+    await page.set_viewport_size({"width": 360, "height": 740})
+    await page.goto(api.sim.url)
+    bars = page.locator("#prices div")
+    await expect(bars).to_have_count(len(PRICES))
+    assert await page.locator("#prices .cheap").count() == sum(it < CHEAP_BELOW for it in PRICES)
+    await expect(page.locator("#why")).to_contain_text("Smart sessions wait until 00:00.")
+    width = await page.evaluate("document.documentElement.scrollWidth")
+    assert width <= 360, "nothing is wider than the phone"
+    await page.get_by_role("button", name="Revoke the credentials").click()
+    await expect(page.locator("#aimed tr")).to_have_count(1)
+    assert (await api.log_in())[0] == HTTPStatus.UNAUTHORIZED
+    await page.get_by_role("button", name="End fault").click()
+    await expect(page.locator("#aimed tr")).to_have_count(0)
+    assert (await api.log_in())[0] == HTTPStatus.OK
 
 
 async def test_the_tariff_of_a_home_can_be_chosen(api: Api, page: Page) -> None:
