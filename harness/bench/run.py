@@ -147,7 +147,7 @@ class Bench:
         await events()
         await testbed.simulator.set_faults(api_slow_seconds=0.0)
         part("missed deliveries")
-        rounds = 3 if options.quick else min(5, options.rounds)
+        rounds = 3 if options.quick else 7
         await measure_catch_up(
             testbed, figures, one, missed=1000 if options.quick else 10_000, rounds=rounds
         )
