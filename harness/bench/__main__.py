@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from ..command_line import FAILURES, output_file, print_progress, run, whole_number
-from .run import Bench, Options
+from .run import FLEET, Bench, Options
 from .testbed import BenchFailed
 
 
@@ -48,7 +48,7 @@ def _read_options() -> Options:
         json=given.json,
         quick=given.quick,
         rounds=given.rounds or (5 if given.quick else 9),
-        cars=given.cars or (50 if given.quick else 1000),
+        cars=given.cars or (50 if given.quick else FLEET),
         keep=given.keep,
     )
 

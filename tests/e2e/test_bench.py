@@ -17,10 +17,10 @@ LIMITS = {
     "refused_vs_empty": 1.7,
     f"delivery_{CARS}_cars_vs_1": 1.6,
     "event_vs_api_round_trip": 3.0,
-    "catch_up_vs_json": 20,
+    "catch_up_vs_json": 12,
     "loop_blocked_ms_catch_up": 500,
     "setup_waits_ms": 1500,
-    "kib_per_car": 1000,
+    f"kib_per_car_of_{CARS}": 1000,
 }
 """Ratios and waits, with room for a busy machine."""
 CALLS = {
