@@ -81,6 +81,7 @@ def shown_event_type(hass: HomeAssistant) -> str:
     return event_type
 
 
+@pytest.mark.usefixtures("all_enabled")
 async def test_by_default_each_known_type_is_subscribed_the_documented_first(
     hass: HomeAssistant, sim: Simulator, callback_url: str
 ) -> None:
@@ -192,6 +193,7 @@ def clock_of(sim: Simulator, clock: Clock) -> None:
     sim.clock = clock.now
 
 
+@pytest.mark.usefixtures("all_enabled")
 async def test_a_tenant_that_takes_the_other_spelling(
     hass: HomeAssistant, sim: Simulator, callback_url: str
 ) -> None:
