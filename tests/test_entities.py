@@ -25,7 +25,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry, snapsh
 from pytest_homeassistant_custom_component.syrupy import HomeAssistantSnapshotExtension
 from syrupy.assertion import SnapshotAssertion
 
-from custom_components.jedlix import PLATFORMS
+from custom_components.jedlix import PLATFORMS, slices
 from custom_components.jedlix.const import CONF_EVENT_TYPES, DOMAIN
 from simulator.api import shapes
 from simulator.app import Simulator
@@ -106,9 +106,16 @@ async def test_names_follow_the_language_and_entity_ids_do_not(
 
 
 async def test_the_page_of_an_area_shows_what_a_driver_uses_first_and_nothing_twice(
-    hass: HomeAssistant, sim: Simulator, entity_registry: er.EntityRegistry
+    hass: HomeAssistant,
+    sim: Simulator,
+    entity_registry: er.EntityRegistry,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It shows the entities that are visible and have no category, in the order of their states."""
+    """It shows the entities that are visible and have no category, in the order of their states.
+
+    A slow machine has the same order.
+    """
+    monkeypatch.setattr(slices, "MAX_BLOCKING", 0.0)
     # Home Assistant sets up what many integrations use before ours.
     for platform in reversed(PLATFORMS):
         assert await async_setup_component(hass, platform, {})

@@ -273,5 +273,6 @@ async def add_entities[T: FleetMember, D: JedlixEntityDescription[Any]](
 
     entry.async_on_unload(replacements.stop)
     entry.async_on_unload(data.coordinator.fleet.listen(member_changed))
-    async for key in in_slices(data.coordinator.fleet.members):
+    # In a house the page of an area shows the entities in the order in which they are added.
+    async for key in in_slices(data.coordinator.fleet.members, are_many=_is_large(data)):
         member_changed(key, data.coordinator.fleet.member(key))

@@ -6,14 +6,14 @@ import time
 from typing import Final
 
 # How long the event loop may be kept from other work, in seconds.
-_MAX_BLOCKING: Final = 0.005
+MAX_BLOCKING: Final = 0.005
 
 
-async def in_slices[T](items: Iterable[T]) -> AsyncIterator[T]:
-    """Yield the items, and let other work run every few milliseconds."""
-    pause_at = time.monotonic() + _MAX_BLOCKING
+async def in_slices[T](items: Iterable[T], *, are_many: bool = True) -> AsyncIterator[T]:
+    """Yield the items, and let other work run every few milliseconds where they are many."""
+    pause_at = time.monotonic() + MAX_BLOCKING
     for item in items:
         yield item
-        if time.monotonic() >= pause_at:
+        if are_many and time.monotonic() >= pause_at:
             await asyncio.sleep(0)
-            pause_at = time.monotonic() + _MAX_BLOCKING
+            pause_at = time.monotonic() + MAX_BLOCKING
