@@ -117,10 +117,11 @@ async def test_an_entity_enabled_by_hand_is_there_after_the_reload(
     assert {item.entity_id for item in registry.entities.values()} == before
 
 
-async def test_a_large_fleet_has_no_new_entity_that_is_hidden_or_disabled_in_any_house(
-    hass: HomeAssistant, start_simulator: StartSimulator
+async def test_a_very_large_fleet_has_no_new_entity_that_is_hidden_or_disabled_in_any_house(
+    hass: HomeAssistant, start_simulator: StartSimulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that is there already stays: somebody may use it."""
+    monkeypatch.setattr("custom_components.jedlix.entity.MAX_USERS_WITH_RARE_ENTITIES", SMALL)
     sim = await start_simulator(users=SMALL + 1)
     entry = make_entry(sim, None)
     entry.add_to_hass(hass)

@@ -29,6 +29,8 @@ from .webhook import JedlixPush
 # Home Assistant takes 10,000 enabled entities per entry: those of 20 cars with chargers and locations, up to
 # 50 each, and the essential ones of 980 more.
 MAX_USERS_WITH_ALL_ENTITIES: Final = 20
+# Even an entity that is disabled takes two KiB of memory, and a car has forty that a house hides or disables.
+MAX_USERS_WITH_RARE_ENTITIES: Final = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +38,8 @@ class JedlixEntityDescription[T: FleetMember](EntityDescription):
     """An entity of a car or charger; it is added once the car or charger and the tenant support it.
 
     `available_fn` says whether it makes sense at the moment. `requires` is the call that the entity makes.
-    In a large fleet only the essential entities are enabled at first, and those that are hidden or disabled
-    in any house do not exist: even an entity that is disabled takes two KiB.
+    In a large fleet only the essential entities are enabled at first. In a very large one those that are
+    hidden or disabled in any house do not exist.
     """
 
     exists_fn: Callable[[T], bool] = lambda _: True
@@ -47,7 +49,7 @@ class JedlixEntityDescription[T: FleetMember](EntityDescription):
 
     @property
     def is_rare(self) -> bool:
-        """Return whether a large fleet does without the entity."""
+        """Return whether a very large fleet does without the entity."""
         is_shown = self.entity_registry_enabled_default and self.entity_registry_visible_default
         return not is_shown and not self.is_essential
 
@@ -170,8 +172,12 @@ class PushEntity(AccountEntity):
             self.async_write_ha_state()
 
 
+def _followed(data: JedlixData) -> int:
+    return len(data.coordinator.followed)
+
+
 def _is_large(data: JedlixData) -> bool:
-    return len(data.coordinator.followed) > MAX_USERS_WITH_ALL_ENTITIES
+    return _followed(data) > MAX_USERS_WITH_ALL_ENTITIES
 
 
 def _unique_id(key: DeviceKey, description: EntityDescription) -> str:
@@ -209,7 +215,7 @@ def _is_wanted(
     key: DeviceKey,
     description: JedlixEntityDescription[Any],
 ) -> bool:
-    """Return whether to make an entity: no disabled one, and in a large fleet no new one that is rare.
+    """Return whether to make an entity: no disabled one, and in a very large fleet no new one that is rare.
 
     Home Assistant would spend as much on a disabled one as on an enabled one before it drops it. Enabling it
     reloads the entry.
@@ -217,7 +223,7 @@ def _is_wanted(
     registry = er.async_get(platform.hass)
     entity_id = registry.async_get_entity_id(platform.domain, DOMAIN, _unique_id(key, description))
     if entity_id is None or (entity := registry.async_get(entity_id)) is None:
-        return not (description.is_rare and _is_large(data))
+        return not (description.is_rare and _followed(data) > MAX_USERS_WITH_RARE_ENTITIES)
     return entity.disabled_by is None
 
 
