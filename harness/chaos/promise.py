@@ -23,7 +23,8 @@ A refresh of the user is certain
   its session),
 - `POLL` seconds into a state of a car that is in a session, or just ended one (not for smart charging),
 - `COMMAND` seconds after a command through Home Assistant,
-- at each start of Home Assistant,
+- at each start of Home Assistant; where more than `HOUSEHOLD` users are followed, only sessions that began or
+  ended are certain then: users who were refreshed lately are not read again without news of them,
 each counted in seconds in which Home Assistant was up and the API was fine (`timeline`). The earliest of them
 is also the latest moment at which the change has to be published: `due`.
 
@@ -44,6 +45,8 @@ from .truth import Happened, Sent, Truth
 
 REFRESH = 6.0
 """Seconds: a refresh begins a second after the one before and takes three calls, on a busy machine."""
+HOUSEHOLD = 5
+"""Users of whom each is read at each poll."""
 COMMAND = 3.0
 """Seconds: the change is published before the action ends."""
 POLL = 80.0
@@ -148,7 +151,7 @@ class Promises:
         by_car: defaultdict[str, list[Happened]] = defaultdict(list)
         for line in truth.journal:
             if line.type in _SESSIONS_IN[truth.is_strict]:
-                promises.due[line.n] = promises._seen_at(line.user_id, line.known_at)
+                promises.due[line.n] = promises._session_seen_at(line.user_id, line.known_at)
             elif line.type in REPORTED:
                 promises._add_reported(line, truth.sent)
             if line.vehicle_id in before:
@@ -186,6 +189,10 @@ class Promises:
             for reading in self.readings
         )
 
+    def _session_seen_at(self, user_id: str, begin: float) -> float:
+        """Return by when a session that began or ended at `begin` was certainly seen."""
+        return min(self._seen_at(user_id, begin), self._first_refresh_since(user_id, begin))
+
     def _seen_at(self, user_id: str, begin: float) -> float:
         """Return by when a state that began at `begin` was certainly seen."""
         return min(
@@ -221,6 +228,11 @@ class Promises:
         return first + COMMAND
 
     def _seen_at_start(self, user_id: str, begin: float) -> float:
+        """Return by when a state was certainly seen in the next life."""
+        is_household = len(self.timeline.followed) <= HOUSEHOLD
+        return self._first_refresh_since(user_id, begin) if is_household else math.inf
+
+    def _first_refresh_since(self, user_id: str, begin: float) -> float:
         """Return by when the first refresh of the next life is over."""
         lives = [life for life in self.timeline.lives if begin <= self._reads_from(life)]
         return min((self._first_refresh(life, user_id) for life in lives), default=math.inf)
@@ -248,7 +260,7 @@ class Promises:
         first = Accepted.read(of_type, self.timeline).first(line.user_id, line.known_at)
         due = self.timeline.settled(first, REFRESH)
         if self.has_history:
-            due = min(due, self._seen_at_start(line.user_id, line.known_at))
+            due = min(due, self._first_refresh_since(line.user_id, line.known_at))
         if due < math.inf:
             self.due[line.n] = due
 
@@ -293,11 +305,11 @@ class Promises:
                 continue
             ends = (item.known_at for item in of_session if item.type == "session_ended")
             end = min(end, min(ends, default=math.inf))
-            first = self._seen_at(start.user_id, previous.known_at)
+            first = self._session_seen_at(start.user_id, previous.known_at)
             life = self.timeline.life_at(start.known_at)
             if life is not None and first < life.began:  # it was seen again in this life
                 first = self._first_refresh(life, start.user_id)
-            second = self._seen_at(start.user_id, start.known_at)
+            second = self._session_seen_at(start.user_id, start.known_at)
             seen = first < start.known_at and second < end
             if seen and self.timeline.was_calm(first, second, start.user_id):
                 self.due |= dict.fromkeys(became, second)
