@@ -1,4 +1,4 @@
-/* Dashboard and cards of Jedlix Smart Charging. A plain module: no build, no imports. docs/dashboard.md shows them. */
+/* Dashboard and cards: see docs/dashboard.md. A plain module without imports. */
 
 const DOMAIN = "jedlix";
 const CAR_CARD = "jedlix-car-card";
@@ -137,6 +137,9 @@ const toText = (value) => {
 /** Markup; every value is escaped. @param {TemplateStringsArray} strings @param {any[]} values */
 const html = (strings, ...values) =>
   new Markup(strings.reduce((text, string, i) => text + toText(values[i - 1]) + string));
+
+/** @param {string} text @param {number} amount */
+const saved = (text, amount) => (amount < 0 ? text : html`<span class="saved">${text}</span>`);
 
 /** @param {any[]} parts */
 const joined = (parts) => parts.map((part, i) => [i ? " · " : "", part]);
@@ -489,14 +492,14 @@ class JedlixCarCard extends JedlixCard {
     return ["waiting", t(kind === "smart" ? "waiting" : "plugged_in")];
   }
 
-  /** Energy, cost and savings of the running session, or of the last one: zero means not known. @param {boolean} runs */
+  /** The amounts of the running or the last session: zero means not known. @param {boolean} runs */
   amounts(runs) {
     const { hass, t } = this;
     const parts = ["energy", "cost", "savings"].flatMap((key) => {
       const state = this.known(`sensor.session_${key}`);
       if (!state || !Number(state.state)) return [];
       const amount = hass.formatEntityState(state);
-      return [key === "savings" ? html`<span class="saved">${t("saved", { amount })}</span>` : html`<b>${amount}</b>`];
+      return [key === "savings" ? saved(t("saved", { amount }), Number(state.state)) : html`<b>${amount}</b>`];
     });
     if (!parts.length) return undefined;
     return html`<p class="amounts">${runs ? "" : `${t("last_session")} `}${joined(parts)}</p>`;
@@ -670,7 +673,7 @@ class JedlixSessionsCard extends JedlixCard {
       const several = this.deviceIds.length > 1;
       const amounts = [
         cost !== null && formatMoney(hass, cost, currency),
-        savings ? html`<span class="saved">${t("saved", { amount: formatMoney(hass, savings, currency) })}</span>` : undefined,
+        savings ? saved(t("saved", { amount: formatMoney(hass, savings, currency) }), savings) : undefined,
       ].filter(Boolean);
       const texts = [
         `${day.format(new Date(start))}${several ? ` · ${from}` : ""}`,
