@@ -800,7 +800,7 @@ async def test_services_yaml_describes_the_registered_actions_and_fields(
     described = load_yaml_dict(str(SERVICES))
     registered = hass.services.async_services_for_domain(DOMAIN)
     assert set(described) == set(registered) == set(ACTIONS)
-    target = {"entity_id", "device_id", "area_id", "floor_id", "label_id"}
+    target = {"entity_id", "device_id", "area_id", "floor_id", "label_id", "exclude"}
     for name, service in registered.items():
         schema = cast("dict[Any, Any]", cast("Any", service.schema).schema)
         fields = {str(key): key for key in schema if str(key) not in target}
