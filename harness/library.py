@@ -73,7 +73,7 @@ def build(target: Path) -> tuple[Path, Path]:
     """Make the wheel and the source distribution in a folder; return their paths, the wheel first."""
     with TemporaryDirectory() as name:
         gather(Path(name))
-        _uv("build", "--quiet", "--out-dir", str(target), name)
+        _uv("build", "--quiet", "--python", sys.executable, "--out-dir", str(target), name)
     (wheel,), (source,) = target.glob("*.whl"), target.glob("*.tar.gz")
     return wheel, source
 
