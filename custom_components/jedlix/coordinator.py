@@ -191,6 +191,7 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
             self.config_entry.async_create_task(self.hass, self.async_request_refresh())
             return
         for user_id in users:
+            self._store.refresh_requests[user_id] = self.now()
             self._queue.request(user_id)
 
     @callback
@@ -304,7 +305,7 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         self.known.lists_tenant = sessions is not None
         trusted: Collection[str] = ()
         if self._names_all_sessions() and not self._schedule.is_household:
-            trusted = self.known.trust_store()
+            trusted = self.known.trust_store(named)
             self._details.schedule.spread(trusted, self.now())
         self.known.wait_after_gaps()
         reviewed = self._financials.take_review(users, self.now())

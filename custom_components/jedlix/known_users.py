@@ -3,7 +3,7 @@
 What is known of a user stands in the user's own snapshot, in the store.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 import logging
@@ -104,11 +104,12 @@ class KnownUsers:
             if self._is_behind(user_id) and not self._schedule.is_waiting(user_id):
                 self._wait_for_refresh(user_id, self._now())
 
-    def trust_store(self) -> list[str]:
+    def trust_store(self, named: Collection[str]) -> list[str]:
         """Let nobody wait who was known until a poll interval ago, after set-up; returns who waits no more.
 
         The tenant's list has named what began or ended meanwhile. Who is not known completely, or could not
-        be read, is refreshed all the same.
+        be read, is refreshed all the same, and so is whom a delivery is about: `named` by the history, or not
+        refreshed since.
         """
         now = self._now()
         trusted = [
@@ -116,6 +117,8 @@ class KnownUsers:
             for user_id, user in self._store.users.items()
             if self._schedule.is_waiting(user_id)
             and user.is_complete
+            and user_id not in self._store.refresh_requests
+            and user_id not in named
             and (until := self.known_until(user_id)) is not None
             and now - until <= self._poll_interval
         ]

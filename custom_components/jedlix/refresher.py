@@ -95,6 +95,7 @@ class Refresher:
         """Forget what is remembered of a user who is no longer followed."""
         self._gaps_of_details.pop(user_id, None)
         self.reasons.pop(user_id, None)
+        self._store.refresh_requests.pop(user_id, None)
 
     async def refresh(
         self,
@@ -169,6 +170,7 @@ class Refresher:
             return (), None
         begin = asyncio.get_running_loop().time()
         known, thorough = self._store.users.get(user_id), wanted.is_thorough
+        requested_at = self._store.refresh_requests.get(user_id)
         answer = await self._fetch(
             known or UserSnapshot.unknown(user_id, self._now()), thorough=thorough
         )
@@ -195,6 +197,8 @@ class Refresher:
         for vehicle_id in after.vehicles:
             after = self._with_holds(after, vehicle_id, asked_at, Part.BOOST)
         self._schedule.note_refreshed(user_id)
+        if self._store.refresh_requests.get(user_id) == requested_at:  # none came meanwhile
+            self._store.refresh_requests.pop(user_id, None)
         if answer.is_user_known:
             self._user_issues.note_readable(user_id)
         else:

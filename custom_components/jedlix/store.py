@@ -80,6 +80,8 @@ class JedlixStore:
         self.is_closed = False
         self.users: dict[str, UserSnapshot] = {}
         self.tenant_read_at: datetime | None = None
+        # when a delivery last requested a refresh of a user, until one that began later has succeeded
+        self.refresh_requests: dict[str, datetime] = {}
         self.learned_calls: dict[str, Experience] = {}
         self.imported: dict[str, ImportMark] = {}
         self.credentials = CredentialsCheck()
@@ -174,6 +176,9 @@ class JedlixStore:
             "tenant_read_at": _text(self.tenant_read_at),
             "missed_since": _text(self.push.missed_since),
             "users": self._users_as_json(),
+            "refresh_requests": {
+                user_id: at.isoformat() for user_id, at in self.refresh_requests.copy().items()
+            },
             "subscriptions": {
                 event_type: held.as_json()
                 for event_type, held in self.push.subscriptions.copy().items()
@@ -216,6 +221,11 @@ class JedlixStore:
         for user_id, user in self.users.items():
             if user.refreshed_at is None and user.first_refresh is None:
                 self.users[user_id] = replace(user, refreshed_at=self.tenant_read_at)
+        self.refresh_requests = {
+            user_id: at
+            for user_id, value in _mapping(fields.get("refreshrequests")).items()
+            if (at := moment(value)) is not None
+        }
         self.push = PushRecord(
             schedule_save=self.schedule_save,
             inbox=Inbox(dict(self._parts(_mapping(fields.get("inbox")).items(), _delivery))),

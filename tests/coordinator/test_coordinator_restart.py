@@ -65,6 +65,29 @@ async def test_a_short_stop_of_a_fleet_reads_the_lists_and_whom_they_name(
 
 
 @pytest.mark.usefixtures("no_second_try")
+@pytest.mark.usefixtures("no_second_try")
+async def test_whom_a_delivery_was_about_is_read_after_a_short_stop(
+    hass: HomeAssistant, fleet: Simulator, clock: Clock, callback_url: str
+) -> None:
+    """One delivery came right before the stop, and one during it: neither is about a session."""
+    entry = make_entry(fleet, callback_url)
+    await set_up(hass, entry)
+    await until(hass, lambda: push_of(entry).state is PushState.WAITING)
+    recorded = record_events(hass)
+    (fault,) = fleet.strike({"kind": "status", "status": 503, "endpoints": ["vehicles"]})
+    fleet.link(fleet.vehicle_ids[11], connected=False)
+    await until(
+        hass, lambda: "vehicleDisconnected" in [item["event_type"] for item in recorded.webhooks]
+    )
+    await stop(hass, entry)
+    fleet.strike({"remove": [fault]})
+    fleet.change_settings(fleet.vehicle_ids[14], isSmartChargingEnabled=False)
+    clock.go_on(SHORT)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await until(hass, lambda: {"vehicle_link_lost", "smart_charging_disabled"} <= {*recorded.types})
+    assert entry.runtime_data.store.refresh_requests == {}
+
+
 @pytest.mark.parametrize(
     ("slip", "is_thorough"),
     [
