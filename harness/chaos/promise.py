@@ -23,8 +23,8 @@ A refresh of the user is certain
   its session),
 - `POLL` seconds into a state of a car that is in a session, or just ended one (not for smart charging),
 - `COMMAND` seconds after a command through Home Assistant,
-- at each start of Home Assistant; where more than `HOUSEHOLD` users are followed, only sessions that began or
-  ended are certain then: users who were refreshed lately are not read again without news of them,
+- at each start of Home Assistant; where more than `HOUSEHOLD` users are followed and the tenant has a history,
+  only after a delivery about the user, or where a session began or ended,
 each counted in seconds in which Home Assistant was up and the API was fine (`timeline`). The earliest of them
 is also the latest moment at which the change has to be published: `due`.
 
@@ -35,7 +35,7 @@ it follows from the states that may have been seen, and nowhere else.
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence, Set as AbstractSet
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set as AbstractSet
 from dataclasses import dataclass, field
 import math
 from typing import Any
@@ -99,22 +99,30 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
-    """When deliveries were accepted (answered 200 while our entry was set up), by user, in order."""
+class Deliveries:
+    """When deliveries were sent, by user, in order."""
 
     by_user: Mapping[str, Sequence[float]]
 
     @classmethod
-    def read(cls, sent: Sequence[Sent], timeline: Timeline, *, naming: str = "") -> Accepted:
-        """Read those that were sent and whose type contains `naming`."""
+    def of(cls, sent: Iterable[Sent]) -> Deliveries:
+        """Read these."""
         found: defaultdict[str, list[float]] = defaultdict(list)
         for item in sent:
-            if naming in item.event_type and item.status == 200 and timeline.is_up(item.at):
-                found[item.user_id].append(item.at)
+            found[item.user_id].append(item.at)
         return cls({user: sorted(times) for user, times in found.items()})
 
+    @classmethod
+    def accepted(cls, sent: Iterable[Sent], timeline: Timeline, *, naming: str = "") -> Deliveries:
+        """Read those that were answered 200 while our entry was set up, and whose type contains `naming`."""
+        return cls.of(
+            item
+            for item in sent
+            if naming in item.event_type and item.status == 200 and timeline.is_up(item.at)
+        )
+
     def first(self, user_id: str, since: float) -> float:
-        """Return when the first one about a user was accepted from a moment on; inf if none was."""
+        """Return when the first one about a user was sent from a moment on; inf if none was."""
         times = self.by_user.get(user_id, ())
         place = bisect_left(times, since)
         return times[place] if place < len(times) else math.inf
@@ -125,8 +133,10 @@ class Promises:
     """Which lines of the journal are promised, and what else may be published after a missed state."""
 
     timeline: Timeline
-    accepted: Accepted
-    accepted_settings: Accepted
+    accepted: Deliveries
+    accepted_settings: Deliveries
+    sent: Deliveries
+    """All of them: the history has also what was not accepted."""
     has_history: bool
     due: dict[int, float] = field(default_factory=dict)
     """The promised lines, and by when each has to be published at the latest; inf where nobody can say."""
@@ -144,8 +154,9 @@ class Promises:
         """
         promises = cls(
             timeline,
-            accepted=Accepted.read(truth.sent, timeline),
-            accepted_settings=Accepted.read(truth.sent, timeline, naming="vehicleUpdated"),
+            accepted=Deliveries.accepted(truth.sent, timeline),
+            accepted_settings=Deliveries.accepted(truth.sent, timeline, naming="vehicleUpdated"),
+            sent=Deliveries.of(truth.sent),
             has_history=not truth.is_strict,
         )
         by_car: defaultdict[str, list[Happened]] = defaultdict(list)
@@ -228,9 +239,10 @@ class Promises:
         return first + COMMAND
 
     def _seen_at_start(self, user_id: str, begin: float) -> float:
-        """Return by when a state was certainly seen in the next life."""
-        is_household = len(self.timeline.followed) <= HOUSEHOLD
-        return self._first_refresh_since(user_id, begin) if is_household else math.inf
+        """Return by when a state that began at `begin` was certainly seen in the next life."""
+        if self.has_history and len(self.timeline.followed) > HOUSEHOLD:
+            begin = self.sent.first(user_id, begin)
+        return self._first_refresh_since(user_id, begin)
 
     def _first_refresh_since(self, user_id: str, begin: float) -> float:
         """Return by when the first refresh of the next life is over."""
@@ -257,7 +269,7 @@ class Promises:
     def _add_reported(self, line: Happened, sent: Sequence[Sent]) -> None:
         """Add a change that a delivery reports by itself."""
         of_type = [item for item in sent if item.event_type == REPORTED[line.type]]
-        first = Accepted.read(of_type, self.timeline).first(line.user_id, line.known_at)
+        first = Deliveries.accepted(of_type, self.timeline).first(line.user_id, line.known_at)
         due = self.timeline.settled(first, REFRESH)
         if self.has_history:
             due = min(due, self._first_refresh_since(line.user_id, line.known_at))

@@ -171,8 +171,9 @@ def out_of_order(matches: Sequence[Match]) -> Iterator[str]:
 def _wrong_in_refresh(before: Match, match: Match) -> Iterator[str]:
     if match.change.at - before.change.at > _ONE_REFRESH:
         return
-    if before.line.type.startswith(_UNTIMED) or match.line.type.startswith(_UNTIMED):
-        return
+    types = before.line.type, match.line.type
+    if any(name.startswith(_UNTIMED) or name in REPORTED for name in types):
+        return  # these have no time of their own, or came with a delivery and no refresh
     first, second = before.change.data.get("occurred_at"), match.change.data.get("occurred_at")
     is_same_moment = first == second and before.line.known_at == match.line.known_at
     if str(first) > str(second) or (is_same_moment and before.line.n > match.line.n):
