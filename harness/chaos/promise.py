@@ -23,8 +23,8 @@ A refresh of the user is certain
   its session),
 - `POLL` seconds into a state of a car that is in a session, or just ended one (not for smart charging),
 - `COMMAND` seconds after a command through Home Assistant,
-- at each start of Home Assistant; where more than `HOUSEHOLD` users are followed and the tenant has a history,
-  only after a delivery about the user, or where a session began or ended,
+- at each start of Home Assistant; where more than `HOUSEHOLD` users are followed and the tenant has a
+  history, only after a delivery about the user, or where a session began or ended,
 each counted in seconds in which Home Assistant was up and the API was fine (`timeline`). The earliest of them
 is also the latest moment at which the change has to be published: `due`.
 
