@@ -15,10 +15,20 @@ NOON: Final = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
 
 class Refusing:
-    """A tenant that refuses the settings."""
+    """A tenant that refuses details."""
 
     async def charge_settings(self, *_: str) -> None:
         raise Forbidden("no settings today")
+
+    async def user_locations(self, *_: str) -> None:
+        raise Forbidden("no locations today")
+
+
+def make_reader() -> DetailReader:
+    """Return a reader of that tenant."""
+    offered = OfferedCalls({}, lambda: NOON)
+    fetcher = Fetcher(cast("JedlixClient", Refusing()), offered)
+    return DetailReader(fetcher, offered, zone_of=lambda _: None)
 
 
 @pytest.mark.parametrize("is_known", [True, False])
@@ -30,10 +40,16 @@ async def test_settings_that_are_refused_stay_and_are_read_soon_where_they_were_
         vehicle=Vehicle(id="car", user_id="user"), known_since=NOON, settings=settings
     )
     user = UserSnapshot(user_id="user", vehicles={"car": car}, chargers={})
-    offered = OfferedCalls({}, lambda: NOON)
-    reader = DetailReader(
-        Fetcher(cast("JedlixClient", Refusing()), offered), offered, zone_of=lambda _: None
-    )
+    reader = make_reader()
     assert reader.schedule.take_settings_due(user, (), NOON)
     assert await reader.with_settings(user, "car") == user
     assert reader.schedule.take_settings_due(user, (), NOON) is is_known
+
+
+async def test_locations_that_are_refused_stay_and_are_read_soon() -> None:
+    user = UserSnapshot(user_id="user", vehicles={}, chargers={}, locations={})
+    reader = make_reader()
+    assert reader.schedule.take_locations_due(user, NOON, polled=True)
+    assert not reader.schedule.take_locations_due(user, NOON, polled=True)
+    assert await reader.with_locations(user, lambda: NOON) == user
+    assert reader.schedule.take_locations_due(user, NOON, polled=True)

@@ -5,10 +5,15 @@ from typing import Any
 
 import pytest
 
-from custom_components.jedlix.api import Vehicle, WebhookMessage
+from custom_components.jedlix.api import Session, Vehicle, WebhookMessage
 from custom_components.jedlix.state.changes import Change, ChangeType, compare
 from custom_components.jedlix.state.link import LOSS_SHOWN_AFTER, Link, LinkRepair, LinkReport
-from custom_components.jedlix.state.reports import REPORT_COUNTS_FOR, Reports, change_of_report
+from custom_components.jedlix.state.reports import (
+    REPORT_COUNTS_FOR,
+    Reports,
+    car_of,
+    change_of_report,
+)
 from custom_components.jedlix.state.serialization import snapshot_as_json, snapshot_from_json
 from custom_components.jedlix.state.snapshot import UserSnapshot
 
@@ -264,3 +269,26 @@ def test_what_a_person_has_to_do(
     of_car: dict[str, Any] = {"id": "v", "user_id": "u", "is_connectable": True}
     car = Vehicle(**(of_car | vehicle))
     assert Link(**(usual | link)).repair(car, NOON) is repair
+
+
+@pytest.mark.parametrize(
+    ("named", "expected"),
+    [
+        ({"vehicleId": "second"}, "second"),
+        ({"sessionId": "open"}, "second"),
+        ({"sessionId": "ended"}, "second"),
+        ({"sessionId": "stranger"}, None),
+        ({}, None),
+    ],
+)
+def test_a_delivery_names_one_of_two_cars_by_its_id_or_its_session(
+    named: dict[str, Any], expected: str | None
+) -> None:
+    cars = [Vehicle(id=vehicle_id, user_id="u") for vehicle_id in ("first", "second")]
+    sessions = [
+        Session(id=name, user_id="u", vehicle_id="second", started_at=NOON, ended_at=ended_at)
+        for name, ended_at in (("open", None), ("ended", at(5)))
+    ]
+    user = UserSnapshot.unknown("u", NOON).advance(cars, sessions, at(9))
+    car = car_of(message("sessionUpdated", **named), user)
+    assert (None if car is None else car.vehicle.id) == expected

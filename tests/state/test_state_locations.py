@@ -55,6 +55,15 @@ def test_a_location_or_its_tariffs_are_gone_after_three_answers_over_fifteen_min
     assert not user.has_absent_location
 
 
+@pytest.mark.parametrize("read_at", [NOW, None])
+def test_a_location_was_seen_last_when_the_locations_were_read_last(
+    read_at: datetime | None,
+) -> None:
+    known = replace(USER, locations_read_at=read_at)
+    user = with_locations(known, [WORK], NOW + POLL)
+    assert user.absences["location home"].last_seen == (read_at or NOW + POLL)
+
+
 def test_what_an_answer_names_again_was_never_gone() -> None:
     user = with_locations(USER, [UNPRICED], NOW + POLL)
     back = with_locations(user, [HOME, WORK], NOW + 2 * POLL)

@@ -110,6 +110,14 @@ async def test_each_poll_reads_one_page_until_the_remembered_days_are_over() -> 
     assert jedlix.calls == 2
 
 
+async def test_a_correction_is_of_one_of_several_cars() -> None:
+    corrected, users = replace(A, energy_kwh=6.0), user_with(A)
+    cars = [Vehicle(id=vehicle_id, user_id="user") for vehicle_id in ("car", "other")]
+    users["user"] = users["user"].advance(cars, [], at(-1))
+    (found, _) = await review_all(Review(), users, [corrected])
+    assert found.corrected == {"user": [corrected]}
+
+
 @pytest.mark.parametrize(
     ("known", "listed"),
     [

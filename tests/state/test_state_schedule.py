@@ -226,6 +226,16 @@ def test_a_user_followed_from_now_on_is_refreshed_thoroughly_first() -> None:
     assert take_due(schedule, users)["new"] is True
 
 
+def test_a_trusted_user_is_unread_until_a_refresh() -> None:
+    schedule, _ = make_schedule(8)
+    schedule.wait("u3")
+    schedule.trust("u3")
+    assert not schedule.is_waiting("u3")
+    assert schedule.is_unread("u3")
+    schedule.note_refreshed("u3")
+    assert not schedule.is_unread("u3")
+
+
 def test_a_user_who_is_no_longer_followed_is_never_due() -> None:
     schedule, users = make_schedule(8)
     schedule.wait("u3")

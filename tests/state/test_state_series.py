@@ -96,6 +96,7 @@ def test_only_rows_from_the_first_that_changes_are_written() -> None:
         Row(AT + HOUR, 1.5, 12.5),
         Row(AT + 5 * HOUR, 3.0, 15.5),
     ]
+    assert changed_rows(rows, 11.0, hours, keep_none)[0] == Row(AT, 1.0, 12.0)
     late = hours | {AT + 3 * HOUR: 0.5}
     assert changed_rows(rows, 10.0, late, keep_none) == [
         Row(AT + 3 * HOUR, 0.5, 13.5),

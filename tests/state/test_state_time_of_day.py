@@ -13,6 +13,7 @@ from custom_components.jedlix.state.time_of_day import in_style_of, read_time
     [
         ("7:30", time(7, 30), "6:05"),
         ("07:30", time(7, 30), "06:05"),
+        ("07:30:15", time(7, 30, 15), "06:05:00"),
         ("07:30:15.000", time(7, 30, 15), "06:05:00.000"),
         ({"Hours": 7, "Minutes": 30}, time(7, 30), {"Hours": 6, "Minutes": 5}),
         ({"hour": 7, "minute": 30, "second": 9}, time(7, 30, 9), {"hour": 6, "minute": 5, "second": 0}),
