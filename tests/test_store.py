@@ -103,6 +103,7 @@ def fill(store: JedlixStore) -> None:
     store.push.inbox.add("e-1", NOON.timestamp())
     store.push.inbox.add("e-0", NOON.timestamp() + 1)
     store.tenant_read_at = NOON
+    store.refresh_requests["u"] = NOON
     store.push.subscriptions["userCreated"] = HELD
     store.push.missed_since = NOON
     store.push.refused_types["sessionStarted"] = REFUSED
@@ -128,6 +129,7 @@ async def test_everything_that_was_saved_is_loaded(
         "tenant_read_at",
         "missed_since",
         "users",
+        "refresh_requests",
         "subscriptions",
         "refused_types",
         "reports_changes",
@@ -143,6 +145,7 @@ async def test_everything_that_was_saved_is_loaded(
     assert list(again.push.inbox.as_json()) == ["e-1", "e-0"]  # the oldest first
     assert not again.push.inbox.add("e-1", NOON.timestamp() + 60)
     assert again.tenant_read_at == NOON
+    assert again.refresh_requests == {"u": NOON}
     assert again.push.subscriptions == {"userCreated": HELD}
     assert again.push.missed_since == again.push.last_delivery == again.push.last_tests == NOON
     assert again.push.refused_types == {"sessionStarted": REFUSED}

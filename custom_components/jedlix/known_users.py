@@ -45,8 +45,9 @@ class KnownUsers:
         self._is_start = is_start
         self._logged: set[str] = set()
         self.lists_tenant = True
-        for unfollowed in store.users.keys() - schedule.followed:
-            del store.users[unfollowed]
+        for of_users in (store.users, store.refresh_requests):
+            for unfollowed in of_users.keys() - schedule.followed:
+                del of_users[unfollowed]
         for user_id in store.users:
             self._wait_for_refresh(user_id, None)
 
