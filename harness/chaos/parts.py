@@ -22,6 +22,8 @@ from .strangers import Strangers
 from .timeline import Life, Timeline
 from .truth import Truth
 
+AT_ONCE = 2.0
+"""Seconds between two deliveries that may arrive in another order."""
 ONE_TYPE = "sessionStarted"
 """The event type of the automation for one type."""
 
@@ -172,10 +174,14 @@ class Parts:
         for item in truth.sent:
             if item.status == 200 and item.at > began:
                 first.setdefault(item.delivery_id, item.at)
-        last_id = max(first, key=lambda key: first[key], default="")
+        last_sent = max(first.values(), default=0.0)
         return Account(
             received=counts(received.values()),
             rejected=counts(refused),
-            last_sent=first.get(last_id, 0.0),
-            last_delay=first.get(last_id, 0.0) - created.get(last_id, 0.0),
+            last_sent=last_sent,
+            last_delays=[
+                at - created[delivery_id]
+                for delivery_id, at in first.items()
+                if last_sent - at < AT_ONCE
+            ],
         )
