@@ -4,7 +4,7 @@
 the start or end of the session. A change without a time of its own bears the time at which it was found.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,12 +12,14 @@ from .comparison import Match
 from .promise import REPORTED, SESSION_KINDS, SESSIONS
 from .recording import Published
 from .timeline import Timeline
-from .truth import EXACT, Happened, Session, Truth, moment
+from .truth import EXACT, Happened, Sent, Session, Truth, moment
 
 MARGIN = 2.5
 """Seconds: two answers of Jedlix that are read side by side, and the clock of a busy machine."""
 SAME_REFRESH = 0.15
 """Seconds within which the changes of one refresh are published."""
+QUEUED = 2.0
+"""Seconds for which a requested refresh may wait for its turn."""
 CALM = 90.0
 """Seconds of calm after which Home Assistant knows a car as it is."""
 LINK_LOST = ("vehicleDisconnected", "vehicleInvalidCredentials")
@@ -182,23 +184,34 @@ class Contents:
             yield from self._levels(change, line)
 
     def _reason(self, change: Published, line: Happened) -> Iterator[str]:
-        """Check why a link was lost: a delivery that was accepted before says it, nothing else does."""
+        """Check why a link was lost: a delivery that was accepted before, or is in the history, says it."""
         reason, given = line.details["reason"], change.data.get("reason", "nothing")
         accepted = [
             item
             for item in self.truth.sent
             if item.user_id == line.user_id
             and item.status == 200
-            and line.known_at - EXACT <= item.at <= change.at
+            and line.known_at - QUEUED <= item.at <= change.at
             and self.timeline.was_calm(item.at, change.at, line.user_id)
         ]
-        explaining = [item for item in accepted if item.event_type in LINK_LOST]
-        # Another delivery just before may have requested the refresh that found it.
-        is_explained = any(item.at <= change.at - SAME_REFRESH for item in explaining) or (
-            accepted == explaining != [] and change.data.get("source") == "webhook"
+        # Another delivery before the first that says it may have requested the refresh that found it.
+        is_first = change.data.get("source") == "webhook" and bool(accepted)
+        is_explained = (is_first and accepted[0].event_type in LINK_LOST) or any(
+            item.event_type in LINK_LOST and item.at <= change.at - SAME_REFRESH
+            for item in (self._read_from_history(change, line) or accepted)
         )
         if given != reason and (is_explained or given is not None):
             yield f"reason: {given!r}, not {reason!r}"
+
+    def _read_from_history(self, change: Published, line: Happened) -> Sequence[Sent]:
+        """Return the deliveries about a user that the history had when it named them."""
+        if change.data.get("source") != "history":
+            return ()
+        return [
+            item
+            for item in self.truth.sent
+            if item.user_id == line.user_id and line.known_at <= item.at <= change.at
+        ]
 
     def _levels(self, change: Published, line: Happened) -> Iterator[str]:
         """Check the levels as Home Assistant knew them; after trouble they may be older."""
