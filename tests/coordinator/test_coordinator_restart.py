@@ -11,14 +11,12 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.jedlix import coordinator
-from custom_components.jedlix.push.health import PushState
 from simulator.app import Simulator
 from tests.commanding import poll
 from tests.coordinator.test_coordinator_gaps import restart, stop
 from tests.coordinator.tools import set_up_without_push
-from tests.push.tools import push_of
 from tests.simulators import StartSimulator
-from tests.tools import Clock, make_entry, record_events, set_up, state_of, until
+from tests.tools import Clock, record_events, set_up_with_push, state_of, until
 
 USERS = 20
 SHORT, LONG = timedelta(minutes=4), timedelta(minutes=6)
@@ -46,9 +44,7 @@ def calls_about(sim: Simulator, user_id: str, before: int) -> int:
 async def test_a_short_stop_of_a_fleet_reads_the_lists_and_whom_they_name(
     hass: HomeAssistant, fleet: Simulator, clock: Clock, callback_url: str
 ) -> None:
-    entry = make_entry(fleet, callback_url)
-    await set_up(hass, entry)
-    await until(hass, lambda: push_of(entry).state is PushState.WAITING)
+    entry = await set_up_with_push(hass, fleet, callback_url)
     recorded = record_events(hass)
     fleet.plug(fleet.vehicle_ids[0])
     await until(hass, lambda: "charging_started" in recorded.types)
@@ -65,14 +61,11 @@ async def test_a_short_stop_of_a_fleet_reads_the_lists_and_whom_they_name(
 
 
 @pytest.mark.usefixtures("no_second_try")
-@pytest.mark.usefixtures("no_second_try")
 async def test_whom_a_delivery_was_about_is_read_after_a_short_stop(
     hass: HomeAssistant, fleet: Simulator, clock: Clock, callback_url: str
 ) -> None:
     """One delivery came right before the stop, and one during it: neither is about a session."""
-    entry = make_entry(fleet, callback_url)
-    await set_up(hass, entry)
-    await until(hass, lambda: push_of(entry).state is PushState.WAITING)
+    entry = await set_up_with_push(hass, fleet, callback_url)
     recorded = record_events(hass)
     (fault,) = fleet.strike({"kind": "status", "status": 503, "endpoints": ["vehicles"]})
     fleet.link(fleet.vehicle_ids[11], connected=False)
@@ -88,6 +81,7 @@ async def test_whom_a_delivery_was_about_is_read_after_a_short_stop(
     assert entry.runtime_data.store.refresh_requests == {}
 
 
+@pytest.mark.usefixtures("no_second_try")
 @pytest.mark.parametrize(
     ("slip", "is_thorough"),
     [
