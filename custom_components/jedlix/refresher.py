@@ -127,9 +127,12 @@ class Refresher:
         try:
             async with nullcontext() if is_commanded else self._turns, self.user_locks[user_id]:
                 del self._wanted[key]
+                requested_at = self._store.refresh_requests.get(user_id)
                 async with asyncio.timeout(REFRESH_TIMEOUT):
                     changes, gap = await self._refresh(user_id, wanted)
                 await self._refresh_details(user_id, changes, wanted, gap)
+                if wanted.is_thorough:
+                    self._note_served(user_id, requested_at)
         except TimeoutError:
             failure: JedlixError = ConnectionFailed("the refresh took longer than a minute")
         except JedlixError as err:
@@ -148,6 +151,13 @@ class Refresher:
         if isinstance(failure, NotFound) and failure.is_answer:
             self._review_removal(user_id, wanted.source, is_known=False)
         return failure
+
+    @callback
+    def _note_served(self, user_id: str, requested_at: datetime | None) -> None:
+        """Note that all is read that a delivery may be about, unless another came meanwhile."""
+        requests, details = self._store.refresh_requests, self._details.schedule
+        if requests.get(user_id) == requested_at and not details.is_requested(user_id):
+            requests.pop(user_id, None)
 
     @callback
     def _review_removal(self, user_id: str, source: Source, *, is_known: bool) -> None:
@@ -170,7 +180,6 @@ class Refresher:
             return (), None
         begin = asyncio.get_running_loop().time()
         known, thorough = self._store.users.get(user_id), wanted.is_thorough
-        requested_at = self._store.refresh_requests.get(user_id)
         answer = await self._fetch(
             known or UserSnapshot.unknown(user_id, self._now()), thorough=thorough
         )
@@ -197,8 +206,6 @@ class Refresher:
         for vehicle_id in after.vehicles:
             after = self._with_holds(after, vehicle_id, asked_at, Part.BOOST)
         self._schedule.note_refreshed(user_id)
-        if self._store.refresh_requests.get(user_id) == requested_at:  # none came meanwhile
-            self._store.refresh_requests.pop(user_id, None)
         if answer.is_user_known:
             self._user_issues.note_readable(user_id)
         else:

@@ -11,6 +11,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.jedlix import coordinator
+from custom_components.jedlix.publisher import Source
 from simulator.app import Simulator
 from tests.commanding import poll
 from tests.coordinator.test_coordinator_gaps import restart, stop
@@ -79,6 +80,49 @@ async def test_whom_a_delivery_was_about_is_read_after_a_short_stop(
     assert await hass.config_entries.async_setup(entry.entry_id)
     await until(hass, lambda: {"vehicle_link_lost", "smart_charging_disabled"} <= {*recorded.types})
     assert entry.runtime_data.store.refresh_requests == {}
+
+
+@pytest.mark.usefixtures("no_second_try")
+async def test_a_quick_refresh_is_no_answer_to_a_delivery(
+    hass: HomeAssistant, fleet: Simulator, clock: Clock, callback_url: str
+) -> None:
+    """The refresh that a delivery about a setting requested fails; then only the cars are read."""
+    entry = await set_up_with_push(hass, fleet, callback_url)
+    recorded, user_id = record_events(hass), fleet.user_ids[11]
+    store, refresher = entry.runtime_data.store, entry.runtime_data.coordinator.refresher
+    lists = ["sessions", "user_sessions"]
+    (fault,) = fleet.strike({"kind": "status", "status": 503, "endpoints": lists})
+    fleet.change_settings(fleet.vehicle_ids[11], isSmartChargingEnabled=False)
+    await until(hass, lambda: store.users[user_id].failing_since)
+    assert await refresher.refresh(user_id, Source.POLL, thorough=False) is None
+    assert user_id in store.refresh_requests
+    await stop(hass, entry)
+    fleet.strike({"remove": [fault]})
+    clock.go_on(SHORT)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await until(hass, lambda: "smart_charging_disabled" in recorded.types)
+
+
+@pytest.mark.usefixtures("no_second_try")
+async def test_a_delivery_is_served_once_its_settings_were_read(
+    hass: HomeAssistant, fleet: Simulator, clock: Clock, callback_url: str
+) -> None:
+    """The cars and sessions are read, the settings are not; then Home Assistant stops."""
+    entry = await set_up_with_push(hass, fleet, callback_url)
+    recorded, user_id = record_events(hass), fleet.user_ids[11]
+    store = entry.runtime_data.store
+    (fault,) = fleet.strike({"kind": "status", "status": 503, "endpoints": ["charge_settings"]})
+    before = store.users[user_id].refreshed_at
+    fleet.change_settings(fleet.vehicle_ids[11], isSmartChargingEnabled=False)
+    await until(hass, lambda: store.users[user_id].refreshed_at != before)
+    await hass.async_block_till_done()
+    assert user_id in store.refresh_requests
+    await stop(hass, entry)
+    fleet.strike({"remove": [fault]})
+    clock.go_on(SHORT)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await until(hass, lambda: "smart_charging_disabled" in recorded.types)
+    await until(hass, lambda: not entry.runtime_data.store.refresh_requests)
 
 
 @pytest.mark.usefixtures("no_second_try")

@@ -91,9 +91,11 @@ class DetailSchedule:
 
     def is_unread(self, user_id: str) -> bool:
         """Return whether settings or chargers of a user wait to be read, after a request or the start."""
-        return user_id in self._stored or not (
-            user_id in self._settings_read_at and user_id in self._chargers_read_at
-        )
+        return user_id in self._stored or self.is_requested(user_id)
+
+    def is_requested(self, user_id: str) -> bool:
+        """Return whether settings or chargers of a user wait to be read, after a request or a failed read."""
+        return not (user_id in self._settings_read_at and user_id in self._chargers_read_at)
 
     def take_settings_due(
         self,
