@@ -44,13 +44,12 @@ class FlowDialog:
     async def pick(self, label: str, value: str) -> None:
         """Add `value` to the field `label`, in which several can be chosen."""
         field = self.form.locator("ha-selector-select", has_text=label)
-        box = self._tab.page.locator("ha-picker-combo-box")
+        opener = field.locator("ha-button[appearance=filled]").first
         chip = field.locator("ha-input-chip", has_text=value)
         for _ in range(4):  # sometimes the form takes the focus back, and the choice is lost
-            await field.locator("ha-button[appearance=filled]").first.click()
-            await box.locator("input").fill(value)
-            await box.locator("ha-combo-box-item", has_text=value).first.click()
             try:
+                found = await self._tab.search_picker(opener, value)
+                await found.filter(has_text=value).first.click(timeout=5000)
                 await chip.wait_for(timeout=2000)
             except PlaywrightTimeout:
                 continue

@@ -14,6 +14,7 @@ from playwright.async_api import (
     Locator,
     Page,
     Route,
+    TimeoutError as PlaywrightTimeout,
     ViewportSize,
 )
 
@@ -58,6 +59,8 @@ _RAW = re.compile(
     r"|^[a-z]+(_[a-z]+)+\*?$"  # a field (with a star: required) or a state where its name should be
     r"|\{\w+\}"  # a placeholder without a value
 )
+_CLICKS = 6
+_MOMENT = PATIENCE * 1000 / _CLICKS
 _NO_PICTURE = "<svg xmlns='http://www.w3.org/2000/svg'/>"
 
 
@@ -173,6 +176,22 @@ class Frontend:
     def button(self, name: str, within: Locator | None = None) -> Locator:
         """Return the button called `name`."""
         return (within or self.page.locator("body")).get_by_role("button", name=name, exact=True)
+
+    async def search_picker(self, opener: Locator, search: str) -> Locator:
+        """Open a picker with its button, and search in it; returns the items of its list.
+
+        A page that still moves can take the first click, and close the picker again.
+        """
+        picker = self.page.locator("ha-picker-combo-box")
+        for _ in range(_CLICKS):
+            try:
+                if not await picker.is_visible():
+                    await opener.click(timeout=_MOMENT)
+                await picker.locator("input").fill(search, timeout=_MOMENT)
+            except PlaywrightTimeout:
+                continue
+            return picker.locator("ha-combo-box-item")
+        raise AssertionError(f"the picker for {search} does not open")
 
     async def ask(self, command: str, **fields: Any) -> Any:
         """Send a websocket command over the page's own connection."""

@@ -122,7 +122,6 @@ class AutomationEditor:
         """Open nothing yet."""
         self._tab = tab
         self._editor = tab.page.locator("ha-automation-editor")
-        self._picker = tab.page.locator("ha-picker-combo-box")
         self.choice = tab.page.locator("add-automation-element-dialog")
         """The dialog in which triggers, conditions and actions are found."""
         self.details = tab.page.locator("ha-automation-sidebar")
@@ -144,10 +143,8 @@ class AutomationEditor:
         """
         await (await self.search_triggers(name)).filter(has_text=name).first.click()
         add_target = await self._tab.core_text("components.target-picker.add_target")
-        await self._tab.button(add_target, self.details).click()
-        await self._picker.locator("input").fill(target)
-        found = self._picker.locator("ha-combo-box-item", has_text=beside)
-        await found.filter(has_text=target).first.click()
+        found = await self._tab.search_picker(self._tab.button(add_target, self.details), target)
+        await found.filter(has_text=beside).filter(has_text=target).first.click()
         await expect(self.details.locator("ha-target-picker-item-row")).to_contain_text(target)
 
     async def add_event(self, event_type: str) -> None:
@@ -183,15 +180,15 @@ class EnergyPages:
         self._tab = tab
         self.dialog = tab.page.locator("dialog-energy-device-settings")
         """The dialog in which an individual device is added."""
-        self.found = tab.page.locator("ha-picker-combo-box ha-combo-box-item")
+        self.found: Locator
         """The statistics that the dialog's search finds."""
 
     async def add_device(self, search: str) -> None:
         """Begin to add an individual device: open the list of statistics and search in it."""
         await self._tab.go("/config/energy")
         await self._tab.page.locator("ha-energy-device-settings ha-button").last.click()
-        await self.dialog.locator("ha-statistic-picker ha-picker-field").first.click()
-        await self._tab.page.locator("ha-picker-combo-box input").fill(search)
+        opener = self.dialog.locator("ha-statistic-picker ha-picker-field").first
+        self.found = await self._tab.search_picker(opener, search)
         await self.found.first.wait_for()
 
     async def choose(self, name: str) -> None:
