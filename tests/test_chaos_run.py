@@ -355,6 +355,19 @@ def test_each_bound_fails_a_run(name: str, value: Any) -> None:
     assert list(verdict.failures) == [name]
 
 
+@pytest.mark.parametrize(
+    ("form", "limit"), [({"is_short": True}, 30.0), ({"is_strict": True, "is_short": True}, 50.0)]
+)
+def test_a_form_with_less_to_promise_has_a_limit_of_its_own(
+    form: dict[str, Any], limit: float
+) -> None:
+    verdict = Verdict(truth=1, webhooks=1, strangers=1, triggers=1, **form)
+    verdict.unpromised_percent = limit
+    assert verdict.is_good
+    verdict.unpromised_percent = limit + 0.1
+    assert list(verdict.failures) == ["unpromised_percent"]
+
+
 @pytest.mark.parametrize("name", ["repeated", "webhooks_repeated"])
 def test_more_than_was_published_before_the_kills_may_not_be_repeated(name: str) -> None:
     verdict = good_verdict()

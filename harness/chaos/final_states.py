@@ -81,7 +81,8 @@ async def wrong_states(
             device_id = device_of.get(f"{user['id']}_{car['id']}")
             of_car = [entity for entity in entities if device_id == entity.device_id]
             known |= {entity.entity_id for entity in of_car}
-            expected = expected_of_car(car, truth)
+            cities = {place["id"]: place["city"] for place in user["locations"]}
+            expected = expected_of_car(car, truth, cities)
             if truth.is_strict or car["id"] in unsure_settings:
                 expected = {key: want for key, want in expected.items() if not _is_setting(key)}
             wrong += [f"{car['id']} {line}" for line in _differing(of_car, expected, states, truth)]
@@ -91,7 +92,7 @@ async def wrong_states(
             known |= {entity.entity_id for entity in of_charger}
             expected = {
                 ("sensor", "charge_state"): Shown(charger["charge_state"]),
-                ("sensor", "power"): Shown(charger["power_kw"]),
+                ("sensor", "power"): Shown(charger["power_kw"], {"unit_of_measurement": "kW"}),
             }
             wrong += [
                 f"{charger['id']} {line}"
@@ -116,8 +117,10 @@ async def wrong_states(
     return wrong
 
 
-def expected_of_car(car: Mapping[str, Any], truth: Truth) -> dict[Key, Shown]:
-    """Return what the entities of a car must show."""
+def expected_of_car(
+    car: Mapping[str, Any], truth: Truth, cities: Mapping[str, str]
+) -> dict[Key, Shown]:
+    """Return what the entities of a car must show; `cities` are those of the locations, by their id."""
     session, settings = car["session"], car["settings"]
     is_smart = session is not None and session["is_managed"]
     kind = "none" if session is None else "smart" if is_smart else "unmanaged"
@@ -127,7 +130,7 @@ def expected_of_car(car: Mapping[str, Any], truth: Truth) -> dict[Key, Shown]:
     ready_by = time.fromisoformat(settings["departureTimes"]["assumedByTheSimulator"]["time"])
     expected = {
         ("sensor", "charge_state"): Shown(car["charge_state"]),
-        ("sensor", "session"): Shown(kind),
+        ("sensor", "session"): Shown(kind, _place(session, truth, cities)),
         ("sensor", "session_started"): Shown(session["started_at"] if is_running else "unknown"),
         ("sensor", "smart_charging_resumes_at"): Shown(resumes_at or "unknown"),
         ("sensor", "telemetry_updated"): Shown(car["updated_at"]),
@@ -139,7 +142,9 @@ def expected_of_car(car: Mapping[str, Any], truth: Truth) -> dict[Key, Shown]:
         ("switch", "smart_charging"): Shown(_on(settings["isSmartChargingEnabled"])),
         ("switch", "boost"): Shown(_on(car["boost"]) if is_smart else "unavailable"),
         ("number", "desired_battery_level"): Shown(settings["desiredBatteryLevel"]),
-        ("number", "minimum_battery_level"): Shown(settings["minimumBatteryLevel"]),
+        ("number", "minimum_battery_level"): Shown(
+            settings["minimumBatteryLevel"], {"max": settings["desiredBatteryLevel"]}
+        ),
         ("switch", "solar_charging"): Shown(_on(settings["useSolarProduction"])),
         ("switch", "bidirectional_charging"): Shown(
             _on(settings["isBidirectionalChargingEnabled"])
@@ -149,16 +154,45 @@ def expected_of_car(car: Mapping[str, Any], truth: Truth) -> dict[Key, Shown]:
         ("calendar", "sessions"): Shown(_on(is_running)),
     }
     if car["reads_battery"]:
-        expected["sensor", "battery_level"] = Shown(car["battery_level"])
-        expected["sensor", "range"] = Shown(car["range"])
+        expected["sensor", "battery_level"] = Shown(
+            car["battery_level"], {"unit_of_measurement": "%"}
+        )
+        expected["sensor", "range"] = Shown(car["range"], {"unit_of_measurement": "km"})
     sessions = truth.sessions_of.get(car["id"], ())
     if ended := [session for session in sessions if session.end < math.inf]:
         last = max(ended, key=lambda item: item.end)
-        expected["sensor", "last_session"] = Shown(last.facts["ended_at"])
+        expected["sensor", "last_session"] = Shown(
+            last.facts["ended_at"], _facts(last, truth) | _place(last.facts, truth, cities)
+        )
     if sessions and not truth.is_strict:
         expected |= dict(_figures(max(sessions, key=lambda item: item.start)))
         expected |= dict(_totals(sessions))
     return expected
+
+
+def _place(
+    session: Mapping[str, Any] | None, truth: Truth, cities: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return how the place of a session is named, where Jedlix offers the charging locations."""
+    if truth.is_strict:
+        return {}
+    place = None if session is None else session["charging_location_id"]
+    return {"location_name": None if place is None else cities[place]}
+
+
+def _facts(session: Session, truth: Truth) -> dict[str, Any]:
+    """Return what is known of a session that has ended; its duration in minutes."""
+    facts = session.facts
+    known = {
+        "start": facts["started_at"],
+        "duration": round((session.end - session.start) / 60),
+        "kind": "smart" if facts["is_managed"] else "unmanaged",
+        "location": facts["charging_location_id"],
+    }
+    if not truth.is_strict:
+        known |= {name: facts[name] for name in ("cost", "savings", "currency")}
+        known["energy"] = facts["energy_kwh"]
+    return known
 
 
 def _next(at: time, zone: ZoneInfo) -> datetime:
@@ -211,7 +245,7 @@ def _totals(sessions: Sequence[Session]) -> Iterator[tuple[Key, Shown]]:
 
     Of a session over the end of a month it is not known here how much belongs to which month.
     """
-    begin = datetime.now(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    begin = datetime.now(TIME_ZONE).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     crosses = any(session.start < begin.timestamp() < session.end for session in sessions)
     for name, (figure, unit) in TOTAL_KEYS.items():
         attributes = {"unit_of_measurement": unit}
@@ -219,14 +253,13 @@ def _totals(sessions: Sequence[Session]) -> Iterator[tuple[Key, Shown]]:
         yield ("sensor", f"{name}_total"), Shown(total, attributes)
         recent = sum(item.facts[figure] for item in sessions if item.start >= begin.timestamp())
         if not crosses:
-            yield ("sensor", f"{name}_this_month"), Shown(recent, attributes)
+            since = {"last_reset": begin.isoformat()}
+            yield ("sensor", f"{name}_this_month"), Shown(recent, attributes | since)
 
 
 def _figures(session: Session) -> Iterator[tuple[Key, Shown]]:
     for key, (name, unit) in FIGURE_KEYS.items():
-        attributes = {"unit_of_measurement": unit}
-        if key == "session_energy":
-            attributes["last_reset"] = session.facts["started_at"]
+        attributes = {"unit_of_measurement": unit, "last_reset": session.facts["started_at"]}
         yield ("sensor", key), Shown(session.facts[name], attributes)
 
 

@@ -67,16 +67,15 @@ def _wrong_events(
         is_over = facts["ended_at"] is not None
         if is_over and abs(seconds(event["end"]["dateTime"]) - session.end) > 1.0:
             yield f"end {event['end']}, not {facts['ended_at']}"
-        texts = f"{event['summary']}\n{event.get('description') or ''}"
-        wanted = ["mart" if facts["is_managed"] else "nmanaged"]
+        wanted = {"summary": ["mart" if facts["is_managed"] else "nmanaged"], "description": []}
         if not truth.is_strict and is_over:
-            wanted += [
-                f"{facts['energy_kwh']:.1f} kWh",
-                f"{facts['cost']:.2f} EUR",
-                f"{facts['savings']:.2f} EUR",
-            ]
-        if missing := [text for text in wanted if text not in texts]:
-            yield f"{texts!r} lacks {missing}"
+            energy = f"{facts['energy_kwh']:.1f} kWh"
+            wanted["summary"].append(energy)
+            amounts = [f"{facts[name]:.2f} EUR" for name in ("cost", "savings")]
+            wanted["description"] += [energy, *amounts]
+        for name, texts in wanted.items():
+            if missing := [text for text in texts if text not in (event.get(name) or "")]:
+                yield f"{name} {event.get(name)!r} lacks {missing}"
         if (place := facts["charging_location_id"]) and streets.get(place, "") not in str(
             event.get("location")
         ):

@@ -62,7 +62,11 @@ class Chaos:
         # Home Assistant's clock is wrong until the first interruption.
         self._wrong_clock = None if options.short else find_library()
         self.verdict = Verdict(
-            seed=options.seed, cars=options.cars, is_full=options.full, is_strict=options.strict
+            seed=options.seed,
+            cars=options.cars,
+            is_full=options.full,
+            is_short=options.short,
+            is_strict=options.strict,
         )
 
     async def run(self) -> Verdict:

@@ -8,6 +8,8 @@ from typing import Any
 
 MAX_UNPROMISED = 0.15
 """The part of all changes about which nothing may be promised."""
+MAX_UNPROMISED_SHORT = 0.3
+"""The same in the short form: much of its time lies within seconds of an interruption."""
 MAX_UNPROMISED_STRICT = 0.5
 """The same where no webhook reports charging: what lasts less than a minute, only a webhook could report."""
 MAX_BLOCKED_MS = 250.0
@@ -108,12 +110,19 @@ class Verdict:
     seed: int = 0
     seconds: int = 0
     is_full: bool = False
+    is_short: bool = False
     is_strict: bool = False
     by_source: dict[str, int] = field(default_factory=dict)
     known_gaps: dict[str, KnownGap] = field(default_factory=dict)
     found: dict[str, list[Any]] = field(default_factory=dict)
     details: dict[str, list[Any]] = field(default_factory=dict)
     """What else a person wants to read who looks for the reason."""
+
+    @property
+    def _max_unpromised_percent(self) -> float:
+        if self.is_strict:
+            return 100 * MAX_UNPROMISED_STRICT
+        return 100 * (MAX_UNPROMISED_SHORT if self.is_short else MAX_UNPROMISED)
 
     @property
     def failures(self) -> dict[str, str]:
@@ -129,8 +138,7 @@ class Verdict:
                 found[name] = f"{count} repeated after kills, {allowed} are allowed"
         if self.polls > self.polls_allowed:
             found["polls"] = f"the tenant's list was read {self.polls} times"
-        allowed_percent = 100 * (MAX_UNPROMISED_STRICT if self.is_strict else MAX_UNPROMISED)
-        if self.unpromised_percent > allowed_percent:
+        if self.unpromised_percent > self._max_unpromised_percent:
             found["unpromised_percent"] = (
                 f"nothing was promised about {self.unpromised_percent:g} % of all changes"
             )
