@@ -22,6 +22,8 @@ ASKED: Final = {
     "en": {
         "Is the car charging?": "Yes, {car} is charging.",
         "Is {car} charging right now?": "Yes, {car} is charging.",
+        "Is the {car} charging?": "Yes, {car} is charging.",
+        "Is the Tesla plugged in?": "Yes, {car} is plugged in.",
         "Is my car plugged in?": "Yes, {car} is plugged in.",
         "How full is the car?": "The battery of {car} is at 42 %.",
         "What is the battery level of {car}?": "The battery of {car} is at 42 %.",
@@ -35,6 +37,7 @@ ASKED: Final = {
         "Is {car} aan het laden?": "Ja, {car} laadt.",
         "Is de auto aangesloten?": "Ja, {car} is aangesloten.",
         "Zit mijn auto aan de lader?": "Ja, {car} is aangesloten.",
+        "Hoe vol is de {car}?": "De batterij van {car} staat op 42 %.",
         "Hoe vol is de auto?": "De batterij van {car} staat op 42 %.",
         "Hoe ver kan {car} nog rijden?": "{car} kan nog {range} km rijden.",
         "Wat heeft het laden van de auto deze maand gekost?": (
@@ -47,6 +50,8 @@ ASKED: Final = {
     "de": {
         "Lädt das Auto?": "Ja, {car} lädt.",
         "Wird {car} gerade geladen?": "Ja, {car} lädt.",
+        "Lädt der {car}?": "Ja, {car} lädt.",
+        "Ist der Tesla angeschlossen?": "Ja, {car} ist angeschlossen.",
         "Ist mein Auto angeschlossen?": "Ja, {car} ist angeschlossen.",
         "Wie voll ist das Auto?": "Der Batteriestand von {car} beträgt 42 %.",
         "Wie hoch ist der Ladestand von {car}?": "Der Batteriestand von {car} beträgt 42 %.",
@@ -66,6 +71,7 @@ ASKED: Final = {
         "{car} est-elle en charge ?": "Oui, {car} est en charge.",
         "La voiture est-elle branchée ?": "Oui, {car} : câble branché.",
         "Quel est le niveau de batterie de la voiture ?": "La batterie de {car} est à 42 %.",
+        "Quel est le niveau de la batterie de la Tesla ?": "La batterie de {car} est à 42 %.",
         "Quelle est l'autonomie de {car} ?": "L'autonomie de {car} est de {range} km.",
         "Combien a coûté la recharge de la voiture ce mois-ci ?": (
             "La recharge de {car} a coûté {month} EUR ce mois-ci."
@@ -180,6 +186,9 @@ async def test_what_is_exposed_and_how_cars_are_called_is_followed(
         f"Yes, Anna's (blue) {second} is charging."
     )
     assert await ask(hass, f"Is {second} charging?") == f"Yes, {second} is charging."
+    assert await ask(hass, f"Is the {first.partition(' ')[2]} charging?") == (
+        f"Yes, Anna's (blue) {second} is charging."
+    ), "the model is still that"
 
     await expose(hass, ours["sensor.charge_state"], exposed=False)
     assert await ask(hass, question) == f"Yes, {second} is charging."

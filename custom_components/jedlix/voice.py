@@ -80,8 +80,17 @@ QUESTIONS: Final = {
     ),
 }
 
-# For each question the cars that it can be asked about: their names as people say them, by entity.
-type _Cars = dict[str, dict[str, str]]
+
+@dataclass(frozen=True)
+class Car:
+    """A car as people call it: by the name of its device, its maker, or its model."""
+
+    name: str
+    spoken: frozenset[str]
+
+
+# For each question the cars that it can be asked about, by the entity that has the answer.
+type _Cars = dict[str, dict[str, Car]]
 
 
 @callback
@@ -164,7 +173,10 @@ class Voice:
         cars: _Cars = {}
         for device_id, entities in by_device.items():
             device = self._devices.async_get(device_id)
-            name = "" if device is None else device.name_by_user or device.name or ""
+            if not isinstance(device, dr.DeviceEntry):
+                continue
+            name = device.name_by_user or device.name or ""
+            car = _car(name, device.manufacturer, device.model)
             for question, it in QUESTIONS.items():
                 shown = [entities[key] for key in (it.reads, *it.or_exposed) if key in entities]
                 if it.reads in entities and any(
@@ -172,7 +184,7 @@ class Voice:
                     for item in shown
                     if is_household or item.domain != Platform.SWITCH
                 ):
-                    cars.setdefault(question, {})[entities[it.reads].entity_id] = name
+                    cars.setdefault(question, {})[entities[it.reads].entity_id] = car
         return cars
 
     async def _load(self, language: str) -> Mapping[str, str]:
@@ -181,10 +193,10 @@ class Voice:
         return {key.removeprefix(prefix): text for key, text in texts.items()}
 
     def _sentences(self, question: str) -> list[str]:
-        """Return the sentences of a question in all languages: about the car, or one by its name."""
-        names = sorted({_spoken(name) for name in self._cars[question].values()} - {""})
+        """Return the sentences of a question in all languages: about the car, or one by a name of it."""
+        names = sorted({name for car in self._cars[question].values() for name in car.spoken})
         return [
-            sentence.format(car=f"({'|'.join([texts['voice_the_car'], *names])})")
+            sentence.format(car=texts["voice_the_car"].format(names="|".join(names)))
             for texts in self._texts.values()
             for sentence in texts[f"voice_{question}"].splitlines()
         ]
@@ -199,13 +211,15 @@ class Voice:
         texts = self._texts.get(language, self._texts[_LANGUAGES[0]])
         cars = self._cars.get(question, {})
         asked = f" {_spoken(trigger['sentence']).casefold()} "
-        named = {name for name in cars.values() if f" {_spoken(name).casefold()} " in asked}
-        # "Model 3" is no question about "Model 3" where the car asked about is "Old Model 3".
-        named = {name for name in named if not any(name != it and name in it for it in named)}
+        said = {
+            name for car in cars.values() for name in car.spoken if f" {name.casefold()} " in asked
+        }
+        # Who asks about the "Old Model 3" does not ask about each "Model 3".
+        named = max(said, key=len, default=None)
         answers = [
-            _sentence(question, self._hass.states.get(entity_id), name, texts)
-            for entity_id, name in sorted(cars.items(), key=lambda item: item[1])
-            if not named or name in named
+            _sentence(question, self._hass.states.get(entity_id), car.name, texts)
+            for entity_id, car in sorted(cars.items(), key=lambda item: item[1].name)
+            if named is None or named in car.spoken
         ]
         return ScriptRunResult(" ".join(answers), None, {})
 
@@ -215,6 +229,11 @@ def _is_exposed(entity: er.RegistryEntry) -> bool:
     assistants: Mapping[str, Mapping[str, Any]] = entity.options
     is_default = entity.domain == Platform.SWITCH
     return bool(assistants.get(_CONVERSATION, {}).get("should_expose", is_default))
+
+
+def _car(name: str, *others: str | None) -> Car:
+    """Return a car by its name, and by what else people may call it."""
+    return Car(name, frozenset(_spoken(text or "") for text in (name, *others)) - {""})
 
 
 def _spoken(text: str) -> str:
