@@ -13,7 +13,8 @@ from pytest_homeassistant_custom_component.common import async_fire_time_changed
 from custom_components.jedlix.api import Charger, Vehicle
 from custom_components.jedlix.devices import DeviceKey
 from custom_components.jedlix.fleet import Fleet, FleetMember
-from custom_components.jedlix.state.snapshot import UserSnapshot, VehicleSnapshot
+from custom_components.jedlix.state.user_snapshot import UserSnapshot
+from custom_components.jedlix.state.vehicle_snapshot import VehicleSnapshot
 from custom_components.jedlix.store import JedlixStore
 
 NOON: Final = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)

@@ -21,7 +21,7 @@ from custom_components.jedlix.state.knowledge import LATE_AFTER, POLLS_BEFORE_UN
 from custom_components.jedlix.state.ledger import SESSIONS_REMEMBERED
 from custom_components.jedlix.state.review import REVIEW_INTERVAL, REVIEW_PAGES
 from custom_components.jedlix.state.schedule import USERS_PER_POLL
-from custom_components.jedlix.state.snapshot import CLOCK_TOLERANCE
+from custom_components.jedlix.state.vehicle_snapshot import CLOCK_TOLERANCE
 from custom_components.jedlix.store import SAVE_DELAY
 
 PAGE: Final = Path(__file__).parents[1] / "docs" / "reliability.md"

@@ -26,7 +26,7 @@ from custom_components.jedlix.push.refused_types import Reason, Refusal
 from custom_components.jedlix.push.subscriptions import HeldSubscription
 from custom_components.jedlix.state.serialization import snapshot_as_json
 from custom_components.jedlix.state.series import ImportMark
-from custom_components.jedlix.state.snapshot import UserSnapshot
+from custom_components.jedlix.state.user_snapshot import UserSnapshot
 from custom_components.jedlix.store import JedlixStore
 from simulator.app import Simulator
 from tests.commanding import poll

@@ -22,7 +22,7 @@ from .entity import (
     add_push_entities,
 )
 from .push.health import PushState
-from .state.snapshot import VehicleSnapshot
+from .state.vehicle_snapshot import VehicleSnapshot
 
 PARALLEL_UPDATES = 0
 

@@ -19,7 +19,7 @@ from .entity import (
     add_entities,
     add_push_entities,
 )
-from .state.snapshot import VehicleSnapshot
+from .state.vehicle_snapshot import VehicleSnapshot
 
 PARALLEL_UPDATES = 1
 

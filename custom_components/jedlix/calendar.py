@@ -21,7 +21,7 @@ from .data import JedlixConfigEntry
 from .entity import FleetEntity, JedlixEntityDescription, add_entities
 from .errors import failure
 from .session_history import TooManySessions
-from .state.snapshot import VehicleSnapshot
+from .state.vehicle_snapshot import VehicleSnapshot
 
 PARALLEL_UPDATES = 0
 

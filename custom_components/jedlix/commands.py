@@ -43,7 +43,7 @@ from .state.departure_times import READY_BY, Departure, Path, departure_times, w
 from .state.flags import Flag, flag_key, with_flag
 from .state.holds import Part
 from .state.read_back import Surprise, surprise
-from .state.snapshot import VehicleSnapshot
+from .state.vehicle_snapshot import VehicleSnapshot
 from .weekdays import weekday_texts
 
 _LOGGER = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from homeassistant.helpers.device_registry import DeviceInfo
 
 from .api import Charger, ChargingLocation
 from .const import DOMAIN, MANUFACTURER
-from .state.snapshot import VehicleSnapshot
+from .state.vehicle_snapshot import VehicleSnapshot
 
 # A car, a charger or a charging location: the user's id and its own.
 type DeviceKey = tuple[str, str]

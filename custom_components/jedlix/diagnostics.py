@@ -17,8 +17,8 @@ from .push.handler import RecentDelivery
 from .state.days import in_words
 from .state.departure_times import departure_times
 from .state.flags import Flag, flag
-from .state.snapshot import VehicleSnapshot
 from .state.tariff import Tariff, UnclearTariff
+from .state.vehicle_snapshot import VehicleSnapshot
 from .webhook import JedlixPush
 
 _ID_LENGTH: Final = 8

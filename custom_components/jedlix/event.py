@@ -23,7 +23,7 @@ from .entity import (
 )
 from .fleet import FleetMember
 from .state.changes import Change, ChangeType
-from .state.snapshot import VehicleSnapshot
+from .state.vehicle_snapshot import VehicleSnapshot
 from .webhook import JedlixPush
 
 PARALLEL_UPDATES = 0

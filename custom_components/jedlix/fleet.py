@@ -11,7 +11,8 @@ from homeassistant.core import CALLBACK_TYPE, callback
 from .api import Charger, ChargingLocation, WebhookMessage
 from .devices import DeviceKey
 from .listeners import Listeners
-from .state.snapshot import UserSnapshot, VehicleSnapshot
+from .state.user_snapshot import UserSnapshot
+from .state.vehicle_snapshot import VehicleSnapshot
 from .store import JedlixStore
 
 type FleetMember = VehicleSnapshot | Charger | ChargingLocation

@@ -12,7 +12,7 @@ from typing import Final
 from .devices import DeviceKey
 from .state.knowledge import Gap, known_until, max_age
 from .state.schedule import PollSchedule
-from .state.snapshot import UserSnapshot
+from .state.user_snapshot import UserSnapshot
 from .store import JedlixStore
 
 _LOGGER = logging.getLogger(__name__)

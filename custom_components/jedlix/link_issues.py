@@ -14,7 +14,7 @@ from .const import DOMAIN
 from .devices import DeviceKey, identifier_of
 from .fleet import Fleet, FleetMember
 from .state.link import LinkRepair
-from .state.snapshot import VehicleSnapshot
+from .state.vehicle_snapshot import VehicleSnapshot
 
 # The keys of the data with which a repair's dialog begins.
 ISSUE_USER: Final = "user_id"

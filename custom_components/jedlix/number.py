@@ -13,7 +13,7 @@ from .commands import Commands
 from .data import JedlixConfigEntry
 from .devices import DeviceKey
 from .entity import FleetEntity, JedlixEntityDescription, add_entities
-from .state.snapshot import VehicleSnapshot
+from .state.vehicle_snapshot import VehicleSnapshot
 
 PARALLEL_UPDATES = 1
 

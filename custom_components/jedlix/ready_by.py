@@ -17,7 +17,7 @@ from homeassistant.util import dt as dt_util
 from .entity import FleetEntity, JedlixEntityDescription
 from .fleet import FleetMember
 from .state.departure_times import READY_BY, DepartureTimes, departure_times
-from .state.snapshot import VehicleSnapshot
+from .state.vehicle_snapshot import VehicleSnapshot
 
 
 async def _first_zone(names: Iterable[str]) -> tzinfo | None:

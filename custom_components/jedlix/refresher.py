@@ -31,7 +31,8 @@ from .state.holds import Edit, Holds, Part
 from .state.knowledge import Gap
 from .state.read_back import Surprise
 from .state.schedule import PollSchedule
-from .state.snapshot import UserSnapshot, VehicleSnapshot
+from .state.user_snapshot import UserSnapshot
+from .state.vehicle_snapshot import VehicleSnapshot
 from .store import JedlixStore
 
 _LOGGER = logging.getLogger(__name__)

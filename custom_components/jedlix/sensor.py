@@ -39,7 +39,7 @@ from .price_sensors import PRICES, PriceSensor
 from .push.callback_url import Callback
 from .push.health import PushState
 from .ready_by import NEXT_DEPARTURE, ReadyBySensor
-from .state.snapshot import VehicleSnapshot
+from .state.vehicle_snapshot import VehicleSnapshot
 from .totals import TOTALS, TotalSensor
 from .webhook import JedlixPush
 

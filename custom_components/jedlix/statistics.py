@@ -30,7 +30,7 @@ from .session_history import MAX_SESSION_LENGTH, SessionHistory, TooManySessions
 from .state.hours import Flow, by_hour
 from .state.ledger import SESSIONS_REMEMBERED, Figures
 from .state.series import ImportMark, fingerprint_of
-from .state.snapshot import CLOCK_TOLERANCE, VehicleSnapshot
+from .state.vehicle_snapshot import CLOCK_TOLERANCE, VehicleSnapshot
 from .store import JedlixStore
 
 _LOGGER = logging.getLogger(__name__)

@@ -32,7 +32,7 @@ from .state.credentials import CredentialsCheck
 from .state.reports import Reports
 from .state.serialization import snapshot_as_json, snapshot_from_json
 from .state.series import ImportMark
-from .state.snapshot import UserSnapshot
+from .state.user_snapshot import UserSnapshot
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from .data import JedlixConfigEntry
 from .devices import DeviceKey
 from .entity import FleetEntity, JedlixEntityDescription, add_entities
 from .state.flags import Flag, flag
-from .state.snapshot import VehicleSnapshot
+from .state.vehicle_snapshot import VehicleSnapshot
 
 PARALLEL_UPDATES = 1
 

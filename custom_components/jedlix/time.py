@@ -16,7 +16,7 @@ from .devices import DeviceKey
 from .entity import FleetEntity, JedlixEntityDescription, add_entities
 from .state.days import ALL_DAYS, in_words
 from .state.departure_times import READY_BY, Departure, departure_times
-from .state.snapshot import VehicleSnapshot
+from .state.vehicle_snapshot import VehicleSnapshot
 from .weekdays import weekday_texts
 
 PARALLEL_UPDATES = 1

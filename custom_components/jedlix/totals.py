@@ -30,7 +30,7 @@ from .devices import DeviceKey
 from .entity import FleetEntity, JedlixEntityDescription
 from .fleet import FleetMember
 from .state.ledger import Figures
-from .state.snapshot import VehicleSnapshot
+from .state.vehicle_snapshot import VehicleSnapshot
 
 _FIRST: Final = dt_util.utc_from_timestamp(0)
 

@@ -11,7 +11,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.jedlix.const import DOMAIN, EVENT_CHANGE
-from custom_components.jedlix.state.snapshot import UserSnapshot
+from custom_components.jedlix.state.user_snapshot import UserSnapshot
 from simulator.app import Simulator
 from tests.commanding import mark, poll
 from tests.coordinator.tools import PLUGGED_IN, coordinator_of

@@ -20,7 +20,8 @@ from custom_components.jedlix.api import (
 from custom_components.jedlix.state.changes import Change, ChangeType, change_of_delivery, compare
 from custom_components.jedlix.state.ledger import Ledger
 from custom_components.jedlix.state.link import Link
-from custom_components.jedlix.state.snapshot import UserSnapshot, VehicleSnapshot
+from custom_components.jedlix.state.user_snapshot import UserSnapshot
+from custom_components.jedlix.state.vehicle_snapshot import VehicleSnapshot
 
 NOON: Final = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 UNKNOWN, AWAY, STOPPED, CHARGING, COMPLETE = ChargeStatus

@@ -9,7 +9,8 @@ from custom_components.jedlix.api import ChargeSettings, Forbidden, JedlixClient
 from custom_components.jedlix.api.offered import OfferedCalls
 from custom_components.jedlix.state.details import DetailReader
 from custom_components.jedlix.state.fetcher import Fetcher
-from custom_components.jedlix.state.snapshot import UserSnapshot, VehicleSnapshot
+from custom_components.jedlix.state.user_snapshot import UserSnapshot
+from custom_components.jedlix.state.vehicle_snapshot import VehicleSnapshot
 
 NOON: Final = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 

@@ -17,7 +17,7 @@ from custom_components.jedlix.api import (
 )
 from custom_components.jedlix.api.offered import Experience, OfferedCalls
 from custom_components.jedlix.state.financials import SETTLES_WITHIN, Financials
-from custom_components.jedlix.state.snapshot import UserSnapshot
+from custom_components.jedlix.state.user_snapshot import UserSnapshot
 
 NOON: Final = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 WHOLE: Final[dict[str, Any]] = {"energy_kwh": 5.0, "cost": 1.0, "savings": 0.5}

@@ -9,7 +9,7 @@ import pytest
 
 from custom_components.jedlix.api import ChargeSettings, Session, Vehicle
 from custom_components.jedlix.state.holds import Edit, Holds, Part
-from custom_components.jedlix.state.snapshot import VehicleSnapshot
+from custom_components.jedlix.state.vehicle_snapshot import VehicleSnapshot
 
 NOON: Final = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 KEY: Final = ("user", "car")

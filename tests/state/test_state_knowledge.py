@@ -8,7 +8,7 @@ import pytest
 
 from custom_components.jedlix.state.changes import Change, ChangeType
 from custom_components.jedlix.state.knowledge import Gap, known_until, max_age
-from custom_components.jedlix.state.snapshot import UserSnapshot
+from custom_components.jedlix.state.user_snapshot import UserSnapshot
 
 NOON: Final = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 MINUTES: Final = st.none() | st.floats(-600, 600)

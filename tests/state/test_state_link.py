@@ -15,7 +15,7 @@ from custom_components.jedlix.state.reports import (
     change_of_report,
 )
 from custom_components.jedlix.state.serialization import snapshot_as_json, snapshot_from_json
-from custom_components.jedlix.state.snapshot import UserSnapshot
+from custom_components.jedlix.state.user_snapshot import UserSnapshot
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 CREDENTIALS, DISCONNECTED = "vehicleInvalidCredentials", "vehicleDisconnected"

@@ -14,7 +14,7 @@ from custom_components.jedlix.api import (
 )
 from custom_components.jedlix.state.locations import has_other_tariffs, with_locations
 from custom_components.jedlix.state.serialization import snapshot_as_json, snapshot_from_json
-from custom_components.jedlix.state.snapshot import UserSnapshot
+from custom_components.jedlix.state.user_snapshot import UserSnapshot
 
 NOW: Final = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 POLL: Final = timedelta(minutes=5)

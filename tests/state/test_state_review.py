@@ -9,7 +9,7 @@ import pytest
 
 from custom_components.jedlix.api import ConnectionFailed, Session, Vehicle
 from custom_components.jedlix.state.review import REVIEW_INTERVAL, REVIEW_PAGES, Findings, Review
-from custom_components.jedlix.state.snapshot import UserSnapshot
+from custom_components.jedlix.state.user_snapshot import UserSnapshot
 
 NOON: Final = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 HOUR: Final = timedelta(hours=1)

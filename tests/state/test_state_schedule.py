@@ -27,7 +27,8 @@ from custom_components.jedlix.state.schedule import (
     is_known,
     users_with_new_sessions,
 )
-from custom_components.jedlix.state.snapshot import UserSnapshot, VehicleSnapshot
+from custom_components.jedlix.state.user_snapshot import UserSnapshot
+from custom_components.jedlix.state.vehicle_snapshot import VehicleSnapshot
 
 NOON: Final = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 DAY: Final = 24 * 60

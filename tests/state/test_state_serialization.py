@@ -22,7 +22,8 @@ from custom_components.jedlix.state.hours import Interval
 from custom_components.jedlix.state.ledger import Figures, Ledger, SealedMonth
 from custom_components.jedlix.state.link import Link, LinkReport
 from custom_components.jedlix.state.serialization import snapshot_as_json, snapshot_from_json
-from custom_components.jedlix.state.snapshot import UserSnapshot, VehicleSnapshot
+from custom_components.jedlix.state.user_snapshot import UserSnapshot
+from custom_components.jedlix.state.vehicle_snapshot import VehicleSnapshot
 
 NOON: Final = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 

@@ -13,7 +13,8 @@ from typing import Final
 from ..api import ChargeStatus, Session, WebhookMessage
 from ..const import USER_CREATED, VEHICLE_READY
 from .ledger import Figures, without_amounts
-from .snapshot import CLOCK_TOLERANCE, UserSnapshot, VehicleSnapshot
+from .user_snapshot import UserSnapshot
+from .vehicle_snapshot import CLOCK_TOLERANCE, VehicleSnapshot
 
 
 class ChangeType(StrEnum):

@@ -13,7 +13,8 @@ from ..api.offered import OfferedCalls
 from .changes import Change, ChangeType
 from .fetcher import Fetcher
 from .locations import has_other_tariffs, with_locations
-from .snapshot import UserSnapshot, VehicleSnapshot
+from .user_snapshot import UserSnapshot
+from .vehicle_snapshot import VehicleSnapshot
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from typing import Final
 from ..api import REFUSALS, JedlixClient, JedlixError, Session
 from ..api.offered import OfferedCalls
 from .ledger import Figures
-from .snapshot import UserSnapshot
+from .user_snapshot import UserSnapshot
 
 _LOGGER = logging.getLogger(__name__)
 

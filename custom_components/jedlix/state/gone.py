@@ -13,6 +13,12 @@ from ..api.agreement import Agreement
 
 GONE_AFTER: Final = Agreement(3, timedelta(minutes=15))
 
+# The kinds of things that may be absent, each as it stands before the id.
+VEHICLE: Final = "vehicle "
+CHARGER: Final = "charger "
+LOCATION: Final = "location "
+SESSION: Final = "session "
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Absence:

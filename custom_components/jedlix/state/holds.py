@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from .snapshot import VehicleSnapshot
+from .vehicle_snapshot import VehicleSnapshot
 
 HOLD_TIME: Final = timedelta(minutes=2)
 CONTRADICTIONS_BEFORE_END: Final = 2

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from .changes import Change
-from .snapshot import CLOCK_TOLERANCE, UserSnapshot
+from .user_snapshot import UserSnapshot
+from .vehicle_snapshot import CLOCK_TOLERANCE
 
 POLLS_BEFORE_UNKNOWN: Final = 3
 MIN_TIME_BEFORE_UNKNOWN: Final = timedelta(minutes=3)

@@ -9,8 +9,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from ..api import ChargingLocation
-from .gone import after_answer, gone
-from .snapshot import LOCATION, UserSnapshot
+from .gone import LOCATION, after_answer, gone
+from .user_snapshot import UserSnapshot
 
 
 def with_locations(

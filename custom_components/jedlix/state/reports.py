@@ -14,7 +14,8 @@ from ..api import BadAnswer, WebhookMessage
 from ..api.reading import Fields, Json, moment, text
 from .changes import Change, ChangeType, Detail
 from .link import LinkReport
-from .snapshot import UserSnapshot, VehicleSnapshot
+from .user_snapshot import UserSnapshot
+from .vehicle_snapshot import VehicleSnapshot
 
 # How long a delivery waits for the API to agree.
 REPORT_COUNTS_FOR: Final = timedelta(hours=1)

@@ -12,7 +12,7 @@ from typing import Final
 
 from ..api import JedlixError, Session
 from .ledger import SESSIONS_REMEMBERED
-from .snapshot import UserSnapshot
+from .user_snapshot import UserSnapshot
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from math import ceil
 from typing import Final
 
 from ..api import Session
-from .snapshot import UserSnapshot
+from .user_snapshot import UserSnapshot
 
 # Users without a session take turns, so that a poll costs the same for five users and for a thousand.
 USERS_PER_POLL: Final = 5

@@ -17,7 +17,8 @@ from .gone import Absence
 from .hours import Interval
 from .ledger import Figures, Ledger, SealedMonth
 from .link import Link, LinkReport
-from .snapshot import UserSnapshot, VehicleSnapshot
+from .user_snapshot import UserSnapshot
+from .vehicle_snapshot import VehicleSnapshot
 
 _LOGGER = logging.getLogger(__name__)
 
