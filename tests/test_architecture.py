@@ -26,7 +26,7 @@ LAYERS: Final = (
     {"push"},
     {
         *("store", "token_file", "devices", "listeners", "errors", "target", "users", "issues"),
-        *("dashboard", "weekdays", "zones", "answers", "voice"),
+        *("dashboard", "weekdays", "zones", "voice"),
     },
     {"fleet", "publisher", "known_users", "entity_ids"},
     {"refresher", "link_issues", "quick_poll", "replacements"},
@@ -35,8 +35,8 @@ LAYERS: Final = (
     {"recorded_hours"},
     {"statistics"},
     {"data"},
-    {"subentries", "services", "entity"},
-    {"flows", "totals", "ready_by", "price_sensors"},
+    {"subentries", "actions", "entity"},
+    {"flows", "services", "totals", "ready_by", "price_sensors"},
     {
         *map(str, PLATFORMS),
         *("config_flow", "repairs", "diagnostics", "system_health"),
@@ -45,7 +45,7 @@ LAYERS: Final = (
     {"__init__"},
 )
 LEVEL_OF: Final = {name: level for level, layer in enumerate(LAYERS) for name in layer}
-PACKAGES: Final = ("api", "state", "push", "flows")
+PACKAGES: Final = ("api", "state", "push", "actions", "flows")
 
 
 def module_of(path: Path) -> str:

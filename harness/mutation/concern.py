@@ -5,11 +5,12 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
-_PACKAGES = frozenset({"api", "flows", "push", "state"})
+_PACKAGES = frozenset({"actions", "api", "flows", "push", "state"})
 _STORIES: Mapping[str, tuple[str, ...]] = {
     "coordinator": ("coordinator", "slips"),
     "copies": ("slips",),
     "details": ("coordinator",),
+    "fields": ("actions",),
     "known_users": ("coordinator", "slips"),
     "refresher": ("coordinator", "slips"),
     "subscriber": ("push",),

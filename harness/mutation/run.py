@@ -19,7 +19,7 @@ MODULES = tuple(
     f"custom_components/jedlix/{name}"
     for name in (
         *("state/*.py", "push/*.py", "coordinator.py", "refresher.py", "known_users.py"),
-        *("statistics.py", "services.py"),
+        *("statistics.py", "services.py", "actions/*.py"),
     )
 )
 """The rules: which changes there are, when they are late, how push is registered, what is imported."""

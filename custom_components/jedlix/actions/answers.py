@@ -7,9 +7,9 @@ from datetime import datetime
 from homeassistant.util import dt as dt_util
 from homeassistant.util.json import JsonObjectType
 
-from .api import ChargingLocation, Session
-from .periods import Period
-from .state.hours import Flow, share
+from ..api import ChargingLocation, Session
+from ..periods import Period
+from ..state.hours import Flow, share
 
 
 def session_as_json(session: Session, location: ChargingLocation | None = None) -> JsonObjectType:
