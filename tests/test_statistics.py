@@ -280,12 +280,17 @@ async def test_a_session_that_ends_after_a_later_one_counts_in_its_own_hours(
 
 
 async def test_a_session_of_weeks_counts_whole(start_home: StartHome) -> None:
-    home = await start_home(history_days=0)
+    """Also where its energy is corrected after the end, and only the list of its user can name it."""
+    home = await start_home(history_days=0, faults={"absent": ["sessions"]})
     long = add_session(home.sim, PRESENT - 30 * DAY, None, energy_kwh=60.0)
     add_session(home.sim, PRESENT - 50 * DAY, PRESENT - 49 * DAY, energy_kwh=7.0)
     await home.set_up()
     long.last_met = PRESENT
     home.sim.world.sessions.end(long)
+    await home.poll()
+    await home.check()
+    long.energy_kwh = 66.0
+    home.clock.now = PRESENT + 7 * HOUR
     await home.poll()
     await home.check()
     for days in (10, 20):
@@ -329,10 +334,37 @@ async def test_two_sessions_that_share_an_hour_keep_their_parts(start_home: Star
     hour = PRESENT - 30 * DAY
     add_session(home.sim, hour - HOUR, hour + HOUR / 3, energy_kwh=4.0)
     add_session(home.sim, hour + HOUR / 2, hour + 2 * HOUR, energy_kwh=3.0)
+    add_session(home.sim, PRESENT - 3 * HOUR, PRESENT - 1.8 * HOUR, energy_kwh=2.0)
+    add_session(home.sim, PRESENT - 1.7 * HOUR, PRESENT, energy_kwh=1.0)
     await home.set_up()
     await home.check()
     home.clock.now = PRESENT + DAY
     await home.reload()
+    await home.check()
+    # When the next session ends, the third is 8 days old, and the fourth is not.
+    home.clock.now = PRESENT + 8 * DAY - HOUR
+    add_session(home.sim, home.clock.now - 2 * HOUR, home.clock.now - HOUR, energy_kwh=5.0)
+    await home.poll()
+    await home.check()
+
+
+async def test_news_of_a_car_that_has_not_charged_for_long_imports_nothing(
+    start_home: StartHome,
+) -> None:
+    """The last session stays remembered although it is older than what is sealed."""
+    home = await start_home(history_days=0)
+    for hours in (4, 1):
+        end = PRESENT - hours * HOUR
+        add_session(home.sim, end - 2 * HOUR, end, energy_kwh=4.0)
+    await home.set_up()
+    home.clock.now = PRESENT + 20 * DAY
+    await home.poll()
+    imported = home.entry.runtime_data.store.imported.copy()
+    assert imported
+    home.clock.now += HOUR
+    home.sim.plug(home.sim.vehicle_ids[0])
+    await home.poll()
+    assert home.entry.runtime_data.store.imported == imported
     await home.check()
 
 

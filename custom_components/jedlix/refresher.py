@@ -230,7 +230,7 @@ class Refresher:
                     return UserAnswer(vehicles=vehicles)
             return await self._fetcher.user(
                 user_id,
-                oldest_open=before.oldest_open_start,
+                oldest_start=before.oldest_start(self._now()),
                 known_until=None if before.lacks_ledger else self._known.known_until(user_id),
             )
         except NotFound as err:

@@ -118,7 +118,10 @@ class StatisticsImport:
         known = {
             session_id: session
             for session_id, session in (before or {}).items()
-            if sealed_until is None or session.ended_at is None or session.ended_at > sealed_until
+            if session_id in ended
+            or sealed_until is None
+            or session.ended_at is None
+            or session.ended_at > sealed_until
         }
         outdated = [item for session_id, item in known.items() if ended.get(session_id) != item]
         for _, flow in self._flows(key, outdated):

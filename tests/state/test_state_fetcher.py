@@ -78,7 +78,7 @@ def fetcher_of(tenant: Tenant) -> tuple[Fetcher, OfferedCalls]:
 
 
 @pytest.mark.parametrize(
-    ("oldest_open", "since"),
+    ("oldest_start", "since"),
     [
         (None, NOON - SESSIONS_REMEMBERED),
         (NOON - timedelta(hours=1), NOON - SESSIONS_REMEMBERED),
@@ -86,10 +86,10 @@ def fetcher_of(tenant: Tenant) -> tuple[Fetcher, OfferedCalls]:
     ],
 )
 async def test_a_users_own_list_is_read_over_all_remembered_days_whatever_is_known(
-    oldest_open: datetime | None, since: datetime
+    oldest_start: datetime | None, since: datetime
 ) -> None:
     tenant = Tenant(user=[[session("a", 1), session("b", 2, None), session("c", 3, "stranger")]])
-    answer = await fetcher_of(tenant)[0].user("user", oldest_open=oldest_open, known_until=NOON)
+    answer = await fetcher_of(tenant)[0].user("user", oldest_start=oldest_start, known_until=NOON)
     assert [item.id for item in answer.sessions] == ["a", "b"]  # never another user's
     assert answer.complete_since == since
     assert tenant.asked == [{"user_id": "user", "started_from": since}]
@@ -101,7 +101,7 @@ async def test_where_a_users_list_is_refused_the_tenants_is_read_well_beyond_wha
 ) -> None:
     tenant = Tenant(user=refusal, tenant=[[session("a", 1), session("x", 2, "another")]])
     known = NOON - timedelta(hours=3)
-    answer = await fetcher_of(tenant)[0].user("user", oldest_open=None, known_until=known)
+    answer = await fetcher_of(tenant)[0].user("user", oldest_start=None, known_until=known)
     assert [item.id for item in answer.sessions] == ["a"]
     assert answer.complete_since == known - LISTING_DELAY
     assert tenant.asked[-1] == {"started_from": known - LISTING_DELAY}
@@ -109,7 +109,7 @@ async def test_where_a_users_list_is_refused_the_tenants_is_read_well_beyond_wha
 
 async def test_without_any_list_nothing_is_said_about_sessions() -> None:
     tenant = Tenant(user=NotFound("no path"), tenant=Forbidden("plan"))
-    answer = await fetcher_of(tenant)[0].user("user", oldest_open=None, known_until=None)
+    answer = await fetcher_of(tenant)[0].user("user", oldest_start=None, known_until=None)
     assert (answer.sessions, answer.complete_since) == ((), None)
 
 
@@ -119,7 +119,7 @@ async def test_a_tenant_with_a_users_list_only_does_not_lose_it_by_one_slip() ->
     fetcher, offered = fetcher_of(tenant)
     offered.note_answer("user_sessions")
     with pytest.raises(NotFound, match="a slip"):
-        await fetcher.user("user", oldest_open=None, known_until=None)
+        await fetcher.user("user", oldest_start=None, known_until=None)
 
 
 @pytest.mark.parametrize("which", ["user", "tenant"])
@@ -127,14 +127,14 @@ async def test_an_outage_of_a_list_fails_the_refresh(which: str) -> None:
     away = ConnectionFailed("away")
     tenant = Tenant(user=away if which == "user" else NotFound("no path"), tenant=away)
     with pytest.raises(ConnectionFailed):
-        await fetcher_of(tenant)[0].user("user", oldest_open=None, known_until=None)
+        await fetcher_of(tenant)[0].user("user", oldest_start=None, known_until=None)
 
 
 @pytest.mark.parametrize("which", ["user", "tenant"])
 async def test_a_list_that_is_cut_says_nothing_about_what_is_not_in_it(which: str) -> None:
     endless = [[session(f"{number}", 0)] for number in range(MAX_PAGES + 5)]
     tenant = Tenant(user=endless if which == "user" else NotFound("no path"), tenant=endless)
-    answer = await fetcher_of(tenant)[0].user("user", oldest_open=None, known_until=NOON)
+    answer = await fetcher_of(tenant)[0].user("user", oldest_start=None, known_until=NOON)
     assert len(answer.sessions) == MAX_PAGES
     assert answer.complete_since is None
 
@@ -149,7 +149,7 @@ async def test_a_call_that_is_not_offered_is_not_made() -> None:
     names = ("user_sessions", "sessions by their end", "charge_settings", "chargers")
     offered = OfferedCalls(dict.fromkeys(names, long_ago), lambda: NOON)
     fetcher = Fetcher(cast("JedlixClient", tenant), offered)
-    answer = await fetcher.user("user", oldest_open=None, known_until=NOON)
+    answer = await fetcher.user("user", oldest_start=None, known_until=NOON)
     assert [item.id for item in answer.sessions] == ["b"]
     assert await fetcher.tenant_sessions(NOON, known()) == [session("b", 1)]
     assert await fetcher.settings("user", "car") is None
@@ -192,7 +192,7 @@ async def test_cars_that_cannot_be_read_fail_the_refresh_whatever_the_list_says(
     tenant = Tenant(user=[[session("a", 1)]])
     monkeypatch.setattr(tenant, "vehicles", away)
     with pytest.raises(ConnectionFailed):
-        await fetcher_of(tenant)[0].user("user", oldest_open=None, known_until=NOON)
+        await fetcher_of(tenant)[0].user("user", oldest_start=None, known_until=NOON)
 
 
 @pytest.mark.parametrize(
@@ -223,7 +223,7 @@ async def test_a_car_that_was_plugged_in_between_the_two_answers_is_read_once_mo
 
     tenant = Tenant(user=[[replace(session("a", 1), vehicle_id=vehicle_id)]])
     monkeypatch.setattr(tenant, "vehicles", answer)
-    await fetcher_of(tenant)[0].user("user", oldest_open=None, known_until=NOON)
+    await fetcher_of(tenant)[0].user("user", oldest_start=None, known_until=NOON)
     assert len(asked) == calls
 
 
@@ -237,7 +237,7 @@ async def test_the_failure_of_the_cars_is_raised_also_where_the_list_failed_befo
     tenant = Tenant(user=ConnectionFailed("away"), tenant=ConnectionFailed("away"))
     monkeypatch.setattr(tenant, "vehicles", fail)
     with pytest.raises(Forbidden):
-        await fetcher_of(tenant)[0].user("user", oldest_open=None, known_until=NOON)
+        await fetcher_of(tenant)[0].user("user", oldest_start=None, known_until=NOON)
 
 
 async def test_all_who_want_the_tenants_list_at_the_same_time_share_one_read() -> None:
@@ -245,7 +245,7 @@ async def test_all_who_want_the_tenants_list_at_the_same_time_share_one_read() -
     fetcher, _ = fetcher_of(tenant)
     answers = await asyncio.gather(
         *(
-            fetcher.user(user_id, oldest_open=None, known_until=NOON)
+            fetcher.user(user_id, oldest_start=None, known_until=NOON)
             for user_id in ("user", "other", "third")
         )
     )
@@ -348,7 +348,7 @@ async def test_a_list_longer_than_is_read_at_once_is_in_the_log_once(
 
 async def read_user(fetcher: Fetcher) -> list[str]:
     """Return the ids of a user's sessions, as they are read."""
-    answer = await fetcher.user("user", oldest_open=None, known_until=NOON)
+    answer = await fetcher.user("user", oldest_start=None, known_until=NOON)
     return [item.id for item in answer.sessions]
 
 
@@ -388,7 +388,7 @@ async def test_where_no_list_names_a_session_nothing_is_concluded() -> None:
     for tenants_list in tenants_lists:
         tenant = Tenant(user=[[]], tenant=tenants_list)
         fetcher, offered = fetcher_of(tenant)
-        answer = await fetcher.user("user", oldest_open=None, known_until=NOON)
+        answer = await fetcher.user("user", oldest_start=None, known_until=NOON)
         assert answer.sessions == ()
         assert offered.describe("user_sessions")["offered"] == "not known"
         assert offered.describe("user_sessions")["refusals_since"] == 0

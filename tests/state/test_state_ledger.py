@@ -143,6 +143,19 @@ def test_money_without_a_currency_counts_and_money_in_another_does_not() -> None
     assert Ledger().currency is None
 
 
+def test_one_session_abroad_changes_no_currency_however_old_it_is() -> None:
+    ledger = Ledger().advance(
+        [
+            session("a", 0, 1, energy_kwh=1, cost=1, currency="EUR"),
+            session("b", 2, 3, energy_kwh=1, cost=7, currency="DKK"),
+        ]
+    )
+    assert ledger.currency == "EUR"  # the older one
+    ledger = ledger.advance([session("c", 4, 5, energy_kwh=1, cost=2, currency="EUR")])
+    sealed = seal(ledger, at(24 * 30))
+    assert (sealed.currency, sealed.figures(NOON).cost) == ("EUR", 3)
+
+
 # -- sealed sessions ---------------------------------------------------------------------------------------
 
 
@@ -164,6 +177,27 @@ def test_a_sealed_session_keeps_counting_and_never_counts_twice() -> None:
     ):
         assert ledger.advance([again]) is ledger
     assert ledger.advance([session("new", 50, 60, energy_kwh=1)]).figures(later).energy_kwh == 11
+
+
+def test_a_session_is_remembered_as_long_as_a_later_one_that_shares_an_hour_with_it() -> None:
+    """The statistics of an hour are written as a whole: from both sessions, or from neither."""
+    other, old = session("other", -2, 0.9), session("old", 1, 2.2, energy_kwh=3)
+    long = session("long", 2.5, 24 * 9, energy_kwh=5)
+    ledger = Ledger().advance([other, old, long, LAST])
+    eight_days_later = at(2.2) + SESSIONS_REMEMBERED
+    ledger = ledger.seal(eight_days_later, AMSTERDAM)
+    assert ledger.sessions.keys() == {"old", "long", "last"}
+    ledger = ledger.seal(at(24 * 9) + SESSIONS_REMEMBERED, AMSTERDAM)
+    assert ledger.sessions.keys() == {"last"}
+    assert ledger.figures(at(24 * 18)).energy_kwh == 8
+
+
+def test_a_session_that_never_ends_keeps_the_others_for_two_months() -> None:
+    endless = [session("endless", 0), session("a", 1, 2, energy_kwh=3), LAST]
+    ledger = Ledger().advance(endless).seal(at(0) + CHARGING_REMEMBERED, AMSTERDAM)
+    assert ledger.sessions.keys() == {"endless", "a", "last"}
+    ledger = ledger.seal(at(3) + CHARGING_REMEMBERED, AMSTERDAM)
+    assert ledger.sessions.keys() == {"endless", "last"}
 
 
 def test_the_first_answer_counts_as_far_back_as_it_goes() -> None:

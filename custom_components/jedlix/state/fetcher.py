@@ -69,19 +69,19 @@ class Fetcher:
         self.review = Review()
 
     async def user(
-        self, user_id: str, *, oldest_open: datetime | None, known_until: datetime | None
+        self, user_id: str, *, oldest_start: datetime | None, known_until: datetime | None
     ) -> UserAnswer:
         """Return the cars and sessions of a user, read side by side.
 
-        A user's own list is read over all remembered days, and from `known_until` and the start of the
-        oldest open session on; at first, it is read over the days of a month. The tenant's list is read from
-        well before `known_until` on. Raises a JedlixError when the cars cannot be read, or no list of
-        sessions can.
+        A user's own list is read over all remembered days, and from `known_until` and `oldest_start` on, the
+        start of the oldest session that may still change; at first, it is read over the days of a month. The
+        tenant's list is read from well before `known_until` on. Raises a JedlixError when the cars cannot be
+        read, or no list of sessions can.
         """
         now = self._client.clock.now()
         remembered = now - SESSIONS_REMEMBERED
         since = known_until or now - _FIRST_READ
-        since = min(filter(None, (since, remembered, oldest_open)))
+        since = min(filter(None, (since, remembered, oldest_start)))
         vehicles, answer = await asyncio.gather(
             self.vehicles(user_id),
             self._sessions(user_id, since, known_until or remembered),

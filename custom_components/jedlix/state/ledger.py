@@ -4,6 +4,7 @@ A late or corrected figure changes the session's entry, and the totals by the di
 longer remembered are sealed: what they had is kept by month, and they never count again.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import astuple, dataclass, fields, replace
 from datetime import datetime, timedelta, tzinfo
@@ -11,7 +12,7 @@ from types import MappingProxyType
 from typing import Final, Self
 
 from ..api import Session
-from .hours import Flow, Interval, flow_of, share
+from .hours import Flow, Interval, flow_of, hour_of, share
 
 # How long an ended session is remembered. So long its figures may be corrected, and so long it is never
 # published twice. Longer than any history reaches.
@@ -80,11 +81,15 @@ class Figures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SealedMonth:
-    """What sealed sessions had in a local month, written as 2026-11, and in one currency."""
+    """What sealed sessions had in a local month, written as 2026-11, and in one currency.
+
+    `sessions` is how many they are; one over the end of a month is one in each.
+    """
 
     month: str
     currency: str | None
     figures: Figures
+    sessions: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,12 +150,16 @@ class Ledger:
 
     @property
     def currency(self) -> str | None:
-        """Return the currency of the money: that of most sessions, None where Jedlix names none."""
-        named = [item.currency for item in self.sealed_months]
-        if not any(named):
-            named = [item.currency for item in self.sessions.values()]
-        known = [currency for currency in named if currency is not None]
-        return max(sorted(set(known)), key=known.count, default=None)
+        """Return the currency of the money: that of most sessions, None where Jedlix names none.
+
+        Of two with as many sessions it is the older one: a sensor keeps its unit.
+        """
+        count = Counter[str | None]()
+        for item in self.sealed_months:
+            count[item.currency] += item.sessions
+        count.update(item.currency for item in sorted(self.sessions.values(), key=_began))
+        del count[None]
+        return max(count, key=count.__getitem__, default=None)
 
     def flow(self, session: Session, now: datetime) -> Flow:
         """Return when energy flowed in a session, as far as is known: up to now in one without an end.
@@ -245,29 +254,38 @@ class Ledger:
         """Return this ledger with the sessions sealed that are no longer remembered.
 
         Their figures are kept by the months of a time zone. The last session is remembered until another
-        ends.
+        ends, and each as long as a later one that may share an hour with it, for two months at most: an hour
+        of the statistics is written as a whole.
         """
         until, last = now - SESSIONS_REMEMBERED, self.last_session
+        sessions = self.sessions
         old = {
-            session_id: session
-            for session_id, session in self.sessions.items()
-            if session.ended_at is not None and session.ended_at <= until
+            name: item
+            for name, item in sessions.items()
+            if item.ended_at is not None and item.ended_at <= until and item != last
         }
-        if last is not None:
-            old.pop(last.id, None)
+        starts = [
+            item.started_at
+            for name, item in sessions.items()
+            if name not in old and item.started_at is not None
+        ]
+        oldest_hour = hour_of(max(min(starts, default=now), now - CHARGING_REMEMBERED))
+        old = {name: item for name, item in old.items() if _ended(item) < oldest_hour.timestamp()}
         if not old and self.sealed_until is not None:
             return self
-        months = {(item.month, item.currency): item.figures for item in self.sealed_months}
+        months = {(item.month, item.currency): item for item in self.sealed_months}
         for session in old.values():
             for month, figures in self._by_month(session, now, zone):
                 key = (month, session.currency)
-                months[key] = months.get(key, Figures()).plus(figures)
+                known = months.get(key) or SealedMonth(
+                    month=month, currency=session.currency, figures=Figures(), sessions=0
+                )
+                months[key] = replace(
+                    known, figures=known.figures.plus(figures), sessions=known.sessions + 1
+                )
         return replace(
             self.without(old),
-            sealed_months=tuple(
-                SealedMonth(month=month, currency=currency, figures=figures)
-                for (month, currency), figures in months.items()
-            ),
+            sealed_months=tuple(months.values()),
             sealed_until=max(until, self.sealed_until or until),
             sealed_sessions={
                 session_id: ended_at
@@ -359,6 +377,11 @@ def _updated(known: Session, session: Session) -> Session:
 def _in_currency(figures: Figures, own: str | None, wanted: str | None) -> Figures:
     """Return figures; money counts in the wanted currency, or where Jedlix names none."""
     return figures if own in (None, wanted) else replace(figures, cost=None, savings=None)
+
+
+def _began(session: Session) -> float:
+    """Return the start in seconds, to order sessions by; one without a start comes first."""
+    return 0.0 if session.started_at is None else session.started_at.timestamp()
 
 
 def _ended(session: Session) -> float:

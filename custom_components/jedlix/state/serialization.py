@@ -201,6 +201,7 @@ def _sealed_month(data: object) -> SealedMonth:
             cost=number(figures.get("cost")),
             savings=number(figures.get("savings")),
         ),
+        sessions=integer(sealed.get("sessions")) or 1,
     )
 
 

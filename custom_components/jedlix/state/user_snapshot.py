@@ -10,7 +10,7 @@ from typing import Self
 
 from ..api import Charger, ChargeStatus, ChargingLocation, Session, Vehicle
 from .gone import CHARGER, LOCATION, SESSION, VEHICLE, Absences, after_answer, gone
-from .ledger import MAX_UNSEEN, Ledger
+from .ledger import MAX_UNSEEN, SESSIONS_REMEMBERED, Ledger
 from .vehicle_snapshot import VehicleSnapshot
 
 
@@ -45,14 +45,14 @@ class UserSnapshot:
         """Return the snapshot of a user before the first refresh."""
         return cls(user_id=user_id, vehicles={}, first_refresh=now)
 
-    @property
-    def oldest_open_start(self) -> datetime | None:
-        """Return when the user's oldest open session began."""
+    def oldest_start(self, now: datetime) -> datetime | None:
+        """Return when the oldest session began that is open, or ended on the remembered days."""
         starts = [
             session.started_at
             for vehicle in self.vehicles.values()
-            for session in vehicle.open_sessions.values()
+            for session in vehicle.listed_sessions.values()
             if session.started_at is not None
+            and (session.ended_at is None or session.ended_at > now - SESSIONS_REMEMBERED)
         ]
         return min(starts, default=None)
 
