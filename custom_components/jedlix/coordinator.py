@@ -23,18 +23,17 @@ from .api import (
     JedlixError,
     RateLimited,
     Session,
-    WebhookMessage,
 )
 from .api.errors import TokenRefused
 from .api.gate import MAX_PAUSE, nobody_waits
 from .api.offered import OfferedCalls
 from .const import CONF_POLL_MINUTES, DEFAULT_POLL_MINUTES, DOMAIN
+from .deliveries import Deliveries
 from .fleet import Fleet
 from .issues import UserIssues
 from .known_users import KnownUsers
 from .listeners import Listeners
 from .publisher import Publisher, Source
-from .push.event_types import may_concern_settings
 from .push.health import PushHealth
 from .push.history import WebhookHistory
 from .quick_poll import QuickPoll
@@ -44,9 +43,10 @@ from .state.fetcher import Fetcher
 from .state.financials import Financials
 from .state.knowledge import max_age
 from .state.refresh_queue import RefreshQueue
-from .state.reports import change_of_report
-from .state.schedule import PollSchedule, is_known, users_with_new_sessions
+from .state.review import Findings
+from .state.schedule import PollSchedule, users_with_new_sessions
 from .store import JedlixStore
+from .tenant_sessions import SessionsByUser, TenantSessions
 from .zones import zone_of
 
 _LOGGER = logging.getLogger(__name__)
@@ -106,10 +106,6 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         self.publisher = Publisher(hass, entry.entry_id)
         self.user_issues = UserIssues(hass, entry)
         self._fetcher = Fetcher(client, self.offered)
-        self._history = WebhookHistory(
-            client, self.offered, store.push, self._publish_missed_delivery
-        )
-        self._history.note_missed(store.tenant_read_at)
         self._last_good_poll = store.tenant_read_at
         self._queue = RefreshQueue(self._serve_request, self._in_background)
         self._schedule = PollSchedule(followed)
@@ -120,7 +116,28 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
             now=self.now,
             is_start=entry.entry_id not in hass.data.get(READ_SINCE_START, ()),
         )
+        self._tenant_sessions = TenantSessions(
+            store=store,
+            schedule=self._schedule,
+            known=self.known,
+            fetcher=self._fetcher,
+            now=self.now,
+        )
         self._details = DetailReader(self._fetcher, self.offered, zone_of=partial(zone_of, hass))
+        self.deliveries = Deliveries(
+            store=store,
+            schedule=self._schedule,
+            details=self._details.schedule,
+            fleet=self.fleet,
+            publisher=self.publisher,
+            now=self.now,
+            request_refresh=self._queue.request,
+            request_poll=self._request_poll,
+        )
+        self._history = WebhookHistory(
+            client, self.offered, store.push, self.deliveries.publish_missed
+        )
+        self._history.note_missed(store.tenant_read_at)
         self._financials = Financials(client, self.offered)
         self.refresher = Refresher(
             store=store,
@@ -142,8 +159,7 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
             schedule=self._schedule,
             health=health,
             poll_interval=self._interval,
-            names_all_sessions=self._names_all_sessions,
-            new_sessions=self._new_sessions,
+            tenant_sessions=self._tenant_sessions,
             refresh_users=self._refresh_users,
             in_background=self._in_background,
         )
@@ -180,46 +196,8 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
     # -- refresh requests ----------------------------------------------------------------------------------
 
     @callback
-    def handle_delivery(self, message: WebhookMessage) -> None:
-        """Request a refresh of the user that a delivery names.
-
-        A delivery that names nobody refreshes all users of a household. In a fleet it brings the poll
-        forward.
-        """
-        self._note_report(message, Source.WEBHOOK, late=False)
-        if (users := self._users_of_delivery(message)) is None:
-            self.config_entry.async_create_task(self.hass, self.async_request_refresh())
-            return
-        for user_id in users:
-            self._store.refresh_requests[user_id] = self.now()
-            self._queue.request(user_id)
-
-    @callback
-    def _note_report(self, message: WebhookMessage, source: Source, *, late: bool) -> None:
-        """Note what a delivery says of a followed user, and publish what only a delivery can say."""
-        user = self._store.users.get(message.user_id or self.fleet.owner(message) or "")
-        if user is None or user.user_id not in self.followed:
-            return
-        self._store.reports.note(message, user, self.now())
-        self._store.schedule_save()
-        if (change := change_of_report(message, user, self.now())) is not None:
-            self.publisher.publish(change, source, late=late)
-
-    def _users_of_delivery(self, message: WebhookMessage) -> Collection[str] | None:
-        """Return the followed users whom a delivery is about, None where it may be anybody of a fleet.
-
-        The event type says whether settings may have changed (a guess); this only decides what is read.
-        """
-        if (user_id := message.user_id or self.fleet.owner(message)) is not None:
-            users = self.followed & {user_id}
-        elif self._schedule.is_household:
-            users = self.followed
-        else:
-            return None
-        if may_concern_settings(message.event_type):
-            for followed in users:
-                self._details.schedule.request_settings(followed)
-        return users
+    def _request_poll(self) -> None:
+        self.config_entry.async_create_task(self.hass, self.async_request_refresh())
 
     async def _serve_request(self, user_id: str) -> bool:
         """Refresh a user on request; returns false when it failed and is to be tried again."""
@@ -271,20 +249,29 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
             return
         self.fleet.update_availability(self.known.is_available)
         self.user_issues.note_failed_poll()
-        interval = _RETRY_INTERVAL
         if isinstance(failure, AuthError):
-            interval = min(self._interval.total_seconds(), _REFUSED_RETRY_INTERVAL)
-            if self._store.credentials.note_refusal(self.now()):
-                self.config_entry.async_start_reauth(self.hass)
-            self._store.schedule_save()
-        elif isinstance(failure, RateLimited) and failure.retry_after is not None:
-            interval = min(failure.retry_after, MAX_PAUSE)
+            self._note_refused_credentials()
         raise UpdateFailed(
             translation_domain=DOMAIN,
             translation_key="update_failed",
             translation_placeholders={"error": str(failure)},
-            retry_after=interval,
+            retry_after=self._retry_interval(failure),
         ) from failure
+
+    @callback
+    def _note_refused_credentials(self) -> None:
+        """Request new credentials once enough polls were refused."""
+        if self._store.credentials.note_refusal(self.now()):
+            self.config_entry.async_start_reauth(self.hass)
+        self._store.schedule_save()
+
+    def _retry_interval(self, failure: JedlixError) -> float:
+        """Return when a poll that failed is tried again, in seconds."""
+        if isinstance(failure, AuthError):
+            return min(self._interval.total_seconds(), _REFUSED_RETRY_INTERVAL)
+        if isinstance(failure, RateLimited) and failure.retry_after is not None:
+            return min(failure.retry_after, MAX_PAUSE)
+        return _RETRY_INTERVAL
 
     async def _poll(self) -> JedlixError | None:
         """Read what began or ended in the tenant, then refresh the users who are due.
@@ -294,33 +281,12 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         """
         self._note_missed_deliveries()
         named = await self._publish_missed_deliveries()
-        users = self._store.users
-        list_failure: JedlixError | None = None
-        try:
-            sessions = await self._tenant_sessions(self._store.tenant_read_at)
-        except JedlixError as err:
-            sessions, list_failure = None, err
-        review = await self._fetcher.review.read_on(users, self.now())
-        users |= review.users
-        self.known.lists_tenant = sessions is not None
-        trusted: Collection[str] = ()
-        if self._names_all_sessions() and not self._schedule.is_household:
-            trusted = self.known.trust_store(named)
-            self._details.schedule.spread(trusted, self.now())
+        sessions, list_failure = await self._read_tenant_list()
+        review = await self._fetcher.review.read_on(self._store.users, self.now())
+        self._store.users |= review.users
+        trusted = self._trust_store(named)
         self.known.wait_after_gaps()
-        reviewed = self._financials.take_review(users, self.now())
-        due = self._schedule.take_due(
-            users,
-            with_news=users_with_new_sessions(users, sessions or {})
-            | review.corrected.keys()
-            | reviewed
-            | set(named)
-            | {user_id for user_id in users if self._financials.is_due(users[user_id], self.now())},
-            lists_tenant=self._names_all_sessions(),
-            minutes=(minutes := self._interval / timedelta(minutes=1)),
-            quick_minutes=1 if self.quick_poll.is_wanted else minutes,
-            other_calls=review.calls + _CALLS_PER_FINANCIALS * len(reviewed),
-        )
+        due = self._take_due(named, sessions or {}, review)
         if not self._history.is_read:  # then it has not named whose car did something else
             due = dict.fromkeys(trusted, False) | due
         failures = await self._refresh_users(due, review.corrected | (sessions or {}), named)
@@ -332,6 +298,46 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
             return None
         of_account = [err for err in failures if err is not None and not is_of_one_user(err)]
         return next(iter(of_account), list_failure)
+
+    async def _read_tenant_list(self) -> tuple[SessionsByUser | None, JedlixError | None]:
+        """Return the new sessions of the tenant's list, None where there is no list, and why it failed."""
+        sessions, failure = None, None
+        try:
+            sessions = await self._tenant_sessions.since(self._store.tenant_read_at)
+        except JedlixError as err:
+            failure = err
+        self.known.lists_tenant = sessions is not None
+        return sessions, failure
+
+    @callback
+    def _trust_store(self, named: Collection[str]) -> Collection[str]:
+        """Return the users of a fleet who need no refresh after set-up; the history has named others."""
+        if self._schedule.is_household or not self._tenant_sessions.names_all:
+            return ()
+        trusted = self.known.trust_store(named)
+        self._details.schedule.spread(trusted, self.now())
+        return trusted
+
+    @callback
+    def _take_due(
+        self, named: Collection[str], sessions: SessionsByUser, review: Findings
+    ) -> dict[str, bool]:
+        """Return the users whom this poll refreshes, with whether to read their sessions too."""
+        users, now = self._store.users, self.now()
+        reviewed = self._financials.take_review(users, now)
+        minutes = self._interval / timedelta(minutes=1)
+        return self._schedule.take_due(
+            users,
+            with_news=users_with_new_sessions(users, sessions)
+            | review.corrected.keys()
+            | reviewed
+            | set(named)
+            | {user_id for user_id in users if self._financials.is_due(users[user_id], now)},
+            lists_tenant=self._tenant_sessions.names_all,
+            minutes=minutes,
+            quick_minutes=1 if self.quick_poll.is_wanted else minutes,
+            other_calls=review.calls + _CALLS_PER_FINANCIALS * len(reviewed),
+        )
 
     @callback
     def _note_missed_deliveries(self) -> None:
@@ -369,7 +375,7 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
     async def catch_up(self, since: datetime) -> None:
         """Publish what was missed since a moment, at most 7 days ago; raises a JedlixError."""
         named = await self._history.publish_since(since, self.now())
-        sessions = await self._tenant_sessions(since) or {}
+        sessions = await self._tenant_sessions.since(since) or {}
         wanted = named | users_with_new_sessions(self._store.users, sessions)
         if not self.known.lists_tenant or self._schedule.is_household:
             wanted |= self.followed
@@ -387,41 +393,6 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         )
         done, _ = await asyncio.wait([publishing], timeout=FIRST_REFRESH_TIMEOUT)
         return publishing.result() if done else ()
-
-    @callback
-    def _publish_missed_delivery(self, message: WebhookMessage) -> Collection[str]:
-        followed = message.user_id in self.followed
-        self.publisher.publish_delivery(message, Source.HISTORY, followed=followed, late=True)
-        self._note_report(message, Source.HISTORY, late=True)
-        return self._users_of_delivery(message) or ()
-
-    async def _tenant_sessions(self, since: datetime | None) -> dict[str, list[Session]] | None:
-        """Return the new sessions of the followed users, by user; None where the tenant refuses its list."""
-        if since is None:
-            return {}
-        sessions = await self._fetcher.tenant_sessions(
-            min(since, self.now()), self._is_known, is_household=self.is_household
-        )
-        return None if sessions is None else self._by_user(sessions)
-
-    async def _new_sessions(self) -> dict[str, list[Session]]:
-        """Return the newest sessions of the followed users, by user; raises a JedlixError."""
-        return self._by_user(await self._fetcher.new_sessions(self._is_known))
-
-    def _names_all_sessions(self) -> bool:
-        """Return whether the tenant's list names the sessions of all users."""
-        return self.known.lists_tenant and not self._fetcher.is_tenant_list_cut
-
-    def _is_known(self, session: Session) -> bool:
-        user_id = session.user_id
-        return user_id not in self.followed or is_known(self._store.users.get(user_id), session)
-
-    def _by_user(self, sessions: Iterable[Session]) -> dict[str, list[Session]]:
-        found: dict[str, list[Session]] = {}
-        for session in sessions:
-            if session.user_id in self.followed:
-                found.setdefault(session.user_id, []).append(session)
-        return found
 
     async def _refresh_users(
         self,

@@ -13,23 +13,21 @@ from homeassistant.core import CALLBACK_TYPE, HassJob, HomeAssistant, callback
 from homeassistant.helpers.event import async_call_later
 from homeassistant.util import dt as dt_util
 
-from .api import JedlixError, Session
+from .api import JedlixError
 from .push.health import PushHealth
 from .state.schedule import PollSchedule, users_with_new_sessions
 from .store import JedlixStore
+from .tenant_sessions import SessionsByUser, TenantSessions
 
 _LOGGER = logging.getLogger(__name__)
 
 INTERVAL: Final = timedelta(minutes=1)
 
-type _Sessions = Mapping[str, list[Session]]
-
 
 class QuickPoll:
     """The quick poll of one entry.
 
-    `new_sessions` returns the tenant's new sessions by user; `refresh_users` refreshes users, thoroughly or
-    only their cars. `names_all_sessions` says whether the tenant's list names the sessions of all users.
+    `refresh_users` refreshes users, thoroughly or only their cars.
     """
 
     def __init__(
@@ -40,10 +38,9 @@ class QuickPoll:
         schedule: PollSchedule,
         health: PushHealth,
         poll_interval: timedelta,
-        names_all_sessions: Callable[[], bool],
-        new_sessions: Callable[[], Awaitable[_Sessions]],
+        tenant_sessions: TenantSessions,
         refresh_users: Callable[
-            [Mapping[str, bool], _Sessions, Collection[str]], Awaitable[object]
+            [Mapping[str, bool], SessionsByUser, Collection[str]], Awaitable[object]
         ],
         in_background: Callable[[Coroutine[Any, Any, None], str], object],
     ) -> None:
@@ -53,8 +50,7 @@ class QuickPoll:
         self._schedule = schedule
         self._health = health
         self._poll_interval = poll_interval
-        self._names_all_sessions = names_all_sessions
-        self._new_sessions = new_sessions
+        self._tenant_sessions = tenant_sessions
         self._refresh_users = refresh_users
         self._in_background = in_background
         self._left = 0
@@ -97,9 +93,10 @@ class QuickPoll:
     async def poll(self) -> None:
         """Read who may have been plugged in. What cannot be read is left to the next poll."""
         try:
-            sessions: _Sessions = {}
-            if names_all := self._names_all_sessions():
-                sessions = {} if self._schedule.is_household else await self._new_sessions()
+            sessions: SessionsByUser = {}
+            names_all = self._tenant_sessions.names_all
+            if names_all and not self._schedule.is_household:
+                sessions = await self._tenant_sessions.newest()
             users = self._store.users
             due = self._schedule.take_quick_due(
                 users,

@@ -165,7 +165,7 @@ class JedlixPush:
             followed=message.user_id in self._coordinator.followed,
             late=False,
         )
-        self._coordinator.handle_delivery(message)
+        self._coordinator.deliveries.handle(message)
 
     @callback
     def _note_refusal(self, why: Refusal) -> None:

@@ -432,7 +432,7 @@ FALSIFICATIONS: Sequence[Falsification] = (
         name="tasks are left over",
         edits=(
             Prepend(
-                "JedlixCoordinator.handle_delivery",
+                "JedlixCoordinator._serve_request",
                 "import asyncio as _asyncio\n"
                 'self._in_background(_asyncio.sleep(9999), "jedlix left over")',
             ),

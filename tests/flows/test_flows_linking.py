@@ -163,7 +163,7 @@ async def test_a_repair_links_the_car_and_is_gone(
         lose(sim)
         published = sim.webhooks.publish("vehicleDisconnected", car.user_id, sim.now())
         message = WebhookMessage.from_json(published.message)
-        entry.runtime_data.coordinator.handle_delivery(message)
+        entry.runtime_data.coordinator.deliveries.handle(message)
     else:
         sim.wait_for_maker(car.id)
         await refresh(entry, sim)
