@@ -7,8 +7,8 @@ from typing import Final
 import pytest
 
 from custom_components.jedlix.api.agreement import Agreement
-from custom_components.jedlix.api.client import PAGE_SIZE
 from custom_components.jedlix.api.gate import MAX_CALLS, MAX_CALLS_PER_USER, MAX_PAUSE
+from custom_components.jedlix.api.transport import PAGE_SIZE
 from custom_components.jedlix.issues import UNREADABLE_AFTER
 from custom_components.jedlix.push.history import HISTORY_KEPT
 from custom_components.jedlix.push.inbox import MAX_DELIVERIES

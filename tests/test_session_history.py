@@ -22,7 +22,7 @@ from custom_components.jedlix.api import (
     NotFound,
     Rejected,
     Session,
-    client as api_client,
+    transport,
 )
 from custom_components.jedlix.coordinator import JedlixCoordinator
 from custom_components.jedlix.devices import DeviceKey
@@ -357,7 +357,7 @@ async def test_a_period_with_too_many_sessions_is_an_error(
 def test_the_limit_of_who_reads_pages_is_reached_before_that_of_the_client() -> None:
     """The reader reports that it stops; the client just stops."""
     readers = (session_history, fetcher, users)
-    assert all(reader.MAX_PAGES < api_client.MAX_PAGES for reader in readers)
+    assert all(reader.MAX_PAGES < transport.MAX_PAGES for reader in readers)
 
 
 async def test_filters_that_are_ignored_only_cost_more_pages(

@@ -182,7 +182,7 @@ async def test_a_car_that_was_stored_without_a_ledger_gets_one_of_all_that_jedli
     page_size: int,
 ) -> None:
     """Also where only the tenant's list is there, of which only the newest pages are read otherwise."""
-    monkeypatch.setattr("custom_components.jedlix.api.client.PAGE_SIZE", page_size)
+    monkeypatch.setattr("custom_components.jedlix.api.transport.PAGE_SIZE", page_size)
     sim = await start_simulator(users=2, mode=mode)
     now = dt_util.utcnow()
     stored = deepcopy(STORE)

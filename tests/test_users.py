@@ -135,7 +135,7 @@ async def test_in_a_large_tenant_the_list_has_each_time_the_cars_of_some_more(
 async def test_only_the_newest_pages_are_read(
     hass: HomeAssistant, start_simulator: StartSimulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("custom_components.jedlix.api.client.PAGE_SIZE", 5)
+    monkeypatch.setattr("custom_components.jedlix.api.transport.PAGE_SIZE", 5)
     monkeypatch.setattr("custom_components.jedlix.users.MAX_PAGES", 2)
     sim = await start_simulator(users=12, history_days=0)
     assert len(await find_users(client_of(hass, sim))) == 10

@@ -14,10 +14,10 @@ from multidict import CIMultiDictProxy
 import orjson
 
 from custom_components.jedlix.api import JedlixClient, TokenSource
-from custom_components.jedlix.api.client import BACK_OFF
 from custom_components.jedlix.api.endpoints import ENDPOINTS, Endpoints
 from custom_components.jedlix.api.gate import CallGate
 from custom_components.jedlix.api.token_address import Auth
+from custom_components.jedlix.api.transport import BACK_OFF
 
 TOKEN_PATH = "/oauth/token"
 

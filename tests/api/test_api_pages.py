@@ -11,7 +11,7 @@ from custom_components.jedlix.api import (
     BadAnswer,
     ConnectionFailed,
     JedlixClient,
-    client as client_module,
+    transport,
 )
 from simulator.app import Simulator
 from tests.api.stand_in import TOKEN_PATH, Cloud, Reply, make_client
@@ -173,7 +173,7 @@ async def test_a_server_whose_pages_never_end(
         return page([f"{read}"], read, 1_000_000).body
 
     monkeypatch.setattr(client, "_call", answer)
-    assert len(await ids_of(client)) == read == client_module.MAX_PAGES
+    assert len(await ids_of(client)) == read == transport.MAX_PAGES
 
 
 async def test_a_session_that_starts_meanwhile_does_not_repeat_another(
