@@ -203,53 +203,59 @@ async def test_a_wrong_trigger_is_refused_with_a_reason(
 
 
 @pytest.mark.parametrize(
-    ("key", "charge_state", "expected"),
+    ("charge_state", "place", "expected"),
     [
-        ("is_plugged_in", "stopped", True),
-        ("is_charging", "stopped", False),
-        ("is_charging", "charging", True),
-        ("is_smart_session", "charging", True),
-        ("is_plugged_in", "disconnected", False),
-        ("is_unplugged", "disconnected", True),
-        ("is_unplugged", "unknown", False),
-        ("is_charged", "complete", True),
-        ("is_charged", "disconnected", False),
-        ("is_smart_charging_off", "stopped", True),
-        ("is_at_unknown_location", "stopped", True),
-        ("is_link_lost", "stopped", True),
+        ("disconnected", None, {"is_plugged_in": False, "is_unplugged": True, "is_charged": False}),
+        ("unknown", "home", {"is_unplugged": False}),
+        ("stopped", "home", {"is_plugged_in": True, "is_charging": False}),
+        (
+            "charging",
+            "home",
+            {
+                "is_charging": True,
+                "is_smart_session": True,
+                "is_smart_charging_off": False,
+                "is_at_unknown_location": False,
+                "is_link_lost": False,
+            },
+        ),
+        ("complete", "unknown", {"is_charged": True, "is_at_unknown_location": True}),
+        ("stopped", "home", {"is_smart_charging_off": True, "is_link_lost": True}),
     ],
 )
 async def test_conditions_follow_the_car(
     hass: HomeAssistant,
     sim: Simulator,
     entry: MockConfigEntry,
-    key: str,
     charge_state: str,
-    expected: bool,
+    place: str | None,
+    expected: dict[str, bool],
 ) -> None:
-    """It also is where the home's charger, which has a charge state of its own, is in the same target."""
+    """In the area is the home's charger as well. It has a charge state of its own."""
     car = device_of(hass, entry, sim)
     area = ar.async_get(hass).async_get_or_create("Home")
     for device in dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id):
         dr.async_get(hass).async_update_device(device.id, area_id=area.id)
     vehicle_id = sim.vehicle_ids[0]
-    conditions = [
-        await condition(hass, key, target, behavior)
-        for target in ({"device_id": car.id}, {"area_id": area.id})
-        for behavior in ("any", "all")
-    ]
-    if key == "is_smart_charging_off":
+    conditions = {
+        key: [
+            await condition(hass, key, target, behavior)
+            for target in ({"device_id": car.id}, {"area_id": area.id})
+            for behavior in ("any", "all")
+        ]
+        for key in expected
+    }
+    if expected.get("is_smart_charging_off"):
         sim.change_settings(vehicle_id, isSmartChargingEnabled=False)
-    if key == "is_link_lost":
+    if expected.get("is_link_lost"):
         sim.link(vehicle_id, connected=False)
-    if charge_state != "disconnected":
-        # Away from home, so that the charger says something else than the car.
-        is_away = key in {"is_at_unknown_location", "is_charged"}
-        sim.plug(vehicle_id, "unknown" if is_away else "home")
+    if place is not None:
+        sim.plug(vehicle_id, place)
         sim.telemetry(vehicle_id, charge_state=charge_state)
     await entry.runtime_data.coordinator.async_refresh()
     await hass.async_block_till_done()
-    assert [test.async_check() for test in conditions] == [expected] * 4
+    for key, tests in conditions.items():
+        assert [test.async_check() for test in tests] == [expected[key]] * 4, key
 
 
 async def condition(hass: HomeAssistant, key: str, target: dict[str, Any], behavior: str) -> Any:
