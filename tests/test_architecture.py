@@ -30,7 +30,7 @@ LAYERS: Final = (
     },
     {"fleet", "publisher", "known_users", "entity_ids"},
     {"refresher", "link_issues", "replacements", "deliveries", "tenant_sessions"},
-    {"quick_poll"},
+    {"poll", "quick_poll"},
     {"coordinator"},
     {"webhook", "commands", "session_history", "prices"},
     {"recorded_hours"},

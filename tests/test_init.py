@@ -197,7 +197,7 @@ async def test_the_devices_of_a_user_who_was_never_refreshed_stay(
     assert device is not None
     await hass.config_entries.async_unload(entry.entry_id)
     hass_storage.pop(f"{DOMAIN}.{entry.entry_id}")  # a lost file, and a slow Jedlix
-    monkeypatch.setattr("custom_components.jedlix.coordinator.FIRST_REFRESH_TIMEOUT", 0.05)
+    monkeypatch.setattr("custom_components.jedlix.poll.FIRST_REFRESH_TIMEOUT", 0.05)
     vehicles_may_answer.clear()
     await hass.config_entries.async_setup(entry.entry_id)
     assert entry.runtime_data.coordinator.known.never_refreshed == set(sim.user_ids)

@@ -6,8 +6,8 @@ snapshot.
 """
 
 import asyncio
-from collections.abc import Collection, Coroutine, Iterable, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Coroutine, Iterable
+from datetime import timedelta
 from functools import partial
 import logging
 from typing import Any, Final, override
@@ -22,7 +22,6 @@ from .api import (
     JedlixClient,
     JedlixError,
     RateLimited,
-    Session,
 )
 from .api.errors import TokenRefused
 from .api.gate import MAX_PAUSE, nobody_waits
@@ -33,28 +32,24 @@ from .fleet import Fleet
 from .issues import UserIssues
 from .known_users import KnownUsers
 from .listeners import Listeners
+from .poll import Poll
 from .publisher import Publisher, Source
 from .push.health import PushHealth
 from .push.history import WebhookHistory
 from .quick_poll import QuickPoll
-from .refresher import Refresher, is_of_one_user
+from .refresher import Refresher
 from .state.details import DetailReader
 from .state.fetcher import Fetcher
 from .state.financials import Financials
 from .state.knowledge import max_age
 from .state.refresh_queue import RefreshQueue
-from .state.review import Findings
-from .state.schedule import PollSchedule, users_with_new_sessions
+from .state.schedule import PollSchedule
 from .store import JedlixStore
-from .tenant_sessions import SessionsByUser, TenantSessions
+from .tenant_sessions import TenantSessions
 from .zones import zone_of
 
 _LOGGER = logging.getLogger(__name__)
 
-# How long set-up waits for the first refresh of all users, in seconds. The rest goes on in the background.
-FIRST_REFRESH_TIMEOUT: Final = 10.0
-# The financials of a user are read after the cars and the sessions.
-_CALLS_PER_FINANCIALS: Final = 3
 # How long set-up waits for the first poll where the store has every user, in seconds.
 STORED_USERS_TIMEOUT: Final = 0.5
 # When a poll that failed is tried again, in seconds.
@@ -105,7 +100,7 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         self.fleet = Fleet(store)
         self.publisher = Publisher(hass, entry.entry_id)
         self.user_issues = UserIssues(hass, entry)
-        self._fetcher = Fetcher(client, self.offered)
+        fetcher = Fetcher(client, self.offered)
         self._last_good_poll = store.tenant_read_at
         self._queue = RefreshQueue(self._serve_request, self._in_background)
         self._schedule = PollSchedule(followed)
@@ -116,14 +111,14 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
             now=self.now,
             is_start=entry.entry_id not in hass.data.get(READ_SINCE_START, ()),
         )
-        self._tenant_sessions = TenantSessions(
+        tenant_sessions = TenantSessions(
             store=store,
             schedule=self._schedule,
             known=self.known,
-            fetcher=self._fetcher,
+            fetcher=fetcher,
             now=self.now,
         )
-        self._details = DetailReader(self._fetcher, self.offered, zone_of=partial(zone_of, hass))
+        self._details = DetailReader(fetcher, self.offered, zone_of=partial(zone_of, hass))
         self.deliveries = Deliveries(
             store=store,
             schedule=self._schedule,
@@ -138,18 +133,33 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
             client, self.offered, store.push, self.deliveries.publish_missed
         )
         self._history.note_missed(store.tenant_read_at)
-        self._financials = Financials(client, self.offered)
+        financials = Financials(client, self.offered)
         self.refresher = Refresher(
             store=store,
             schedule=self._schedule,
             known=self.known,
-            fetcher=self._fetcher,
+            fetcher=fetcher,
             details=self._details,
-            financials=self._financials,
+            financials=financials,
             fleet=self.fleet,
             publisher=self.publisher,
             user_issues=self.user_issues,
             health=health,
+            now=self.now,
+            in_background=self._in_background,
+        )
+        self.poll = Poll(
+            store=store,
+            schedule=self._schedule,
+            known=self.known,
+            tenant_sessions=tenant_sessions,
+            review=fetcher.review,
+            history=self._history,
+            details=self._details.schedule,
+            financials=financials,
+            refresher=self.refresher,
+            health=health,
+            interval=self._interval,
             now=self.now,
             in_background=self._in_background,
         )
@@ -159,8 +169,8 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
             schedule=self._schedule,
             health=health,
             poll_interval=self._interval,
-            tenant_sessions=self._tenant_sessions,
-            refresh_users=self._refresh_users,
+            tenant_sessions=tenant_sessions,
+            refresh_users=self.poll.refresh_users,
             in_background=self._in_background,
         )
         # users whose next requested refresh follows a command of ours
@@ -237,8 +247,9 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
     @override
     async def _async_update_data(self) -> None:
         """Poll, and note whether the credentials were accepted."""
+        self._note_missed_deliveries()
         try:
-            failure = await self._poll()
+            failure = await self.poll.run()
         except JedlixError as err:
             failure = err
         if isinstance(failure, AuthError) and not await self._is_account_refused(failure):
@@ -273,72 +284,6 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
             return min(failure.retry_after, MAX_PAUSE)
         return _RETRY_INTERVAL
 
-    async def _poll(self) -> JedlixError | None:
-        """Read what began or ended in the tenant, then refresh the users who are due.
-
-        Returns the failure when nothing could be read. A user who cannot be read, while the tenant can, is
-        a matter of that user; so is the tenant's list, while users can be read.
-        """
-        self._note_missed_deliveries()
-        named = await self._publish_missed_deliveries()
-        sessions, list_failure = await self._read_tenant_list()
-        review = await self._fetcher.review.read_on(self._store.users, self.now())
-        self._store.users |= review.users
-        trusted = self._trust_store(named)
-        self.known.wait_after_gaps()
-        due = self._take_due(named, sessions or {}, review)
-        if not self._history.is_read:  # then it has not named whose car did something else
-            due = dict.fromkeys(trusted, False) | due
-        failures = await self._refresh_users(due, review.corrected | (sessions or {}), named)
-        if sessions is not None and self._store.tenant_read_at is not None:
-            self._store.tenant_read_at = self.now()
-            return None
-        if None in failures or (not failures and list_failure is None):
-            self._store.tenant_read_at = self._store.tenant_read_at or self.now()
-            return None
-        of_account = [err for err in failures if err is not None and not is_of_one_user(err)]
-        return next(iter(of_account), list_failure)
-
-    async def _read_tenant_list(self) -> tuple[SessionsByUser | None, JedlixError | None]:
-        """Return the new sessions of the tenant's list, None where there is no list, and why it failed."""
-        sessions, failure = None, None
-        try:
-            sessions = await self._tenant_sessions.since(self._store.tenant_read_at)
-        except JedlixError as err:
-            failure = err
-        self.known.lists_tenant = sessions is not None
-        return sessions, failure
-
-    @callback
-    def _trust_store(self, named: Collection[str]) -> Collection[str]:
-        """Return the users of a fleet who need no refresh after set-up; the history has named others."""
-        if self._schedule.is_household or not self._tenant_sessions.names_all:
-            return ()
-        trusted = self.known.trust_store(named)
-        self._details.schedule.spread(trusted, self.now())
-        return trusted
-
-    @callback
-    def _take_due(
-        self, named: Collection[str], sessions: SessionsByUser, review: Findings
-    ) -> dict[str, bool]:
-        """Return the users whom this poll refreshes, with whether to read their sessions too."""
-        users, now = self._store.users, self.now()
-        reviewed = self._financials.take_review(users, now)
-        minutes = self._interval / timedelta(minutes=1)
-        return self._schedule.take_due(
-            users,
-            with_news=users_with_new_sessions(users, sessions)
-            | review.corrected.keys()
-            | reviewed
-            | set(named)
-            | {user_id for user_id in users if self._financials.is_due(users[user_id], now)},
-            lists_tenant=self._tenant_sessions.names_all,
-            minutes=minutes,
-            quick_minutes=1 if self.quick_poll.is_wanted else minutes,
-            other_calls=review.calls + _CALLS_PER_FINANCIALS * len(reviewed),
-        )
-
     @callback
     def _note_missed_deliveries(self) -> None:
         """Have the history read where Jedlix, or this machine, was away since the last good poll."""
@@ -371,56 +316,6 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         except JedlixError as second:
             return isinstance(second, AuthError)
         return False
-
-    async def catch_up(self, since: datetime) -> None:
-        """Publish what was missed since a moment, at most 7 days ago; raises a JedlixError."""
-        named = await self._history.publish_since(since, self.now())
-        sessions = await self._tenant_sessions.since(since) or {}
-        wanted = named | users_with_new_sessions(self._store.users, sessions)
-        if not self.known.lists_tenant or self._schedule.is_household:
-            wanted |= self.followed
-        failures = await self._refresh_users(dict.fromkeys(wanted, True), sessions, wanted)
-        if failures and None not in failures and (failure := failures[0]) is not None:
-            raise failure
-
-    async def _publish_missed_deliveries(self) -> Collection[str]:
-        """Publish the missed deliveries of the history; returns the users they are about.
-
-        What takes longer than set-up can wait goes on in the background.
-        """
-        publishing = self._in_background(
-            self._history.publish_missed(self.now()), "jedlix webhook history"
-        )
-        done, _ = await asyncio.wait([publishing], timeout=FIRST_REFRESH_TIMEOUT)
-        return publishing.result() if done else ()
-
-    async def _refresh_users(
-        self,
-        due: Mapping[str, bool],
-        sessions: Mapping[str, list[Session]],
-        named: Collection[str],
-    ) -> list[JedlixError | None]:
-        """Refresh users side by side; returns the failure of each, None for a good refresh.
-
-        `named` are the users whom the history named. The first refresh of a large fleet goes on in the
-        background once set-up has waited long enough.
-        """
-        refreshes = [
-            self._in_background(
-                self.refresher.refresh(
-                    user_id,
-                    Source.HISTORY if user_id in named else Source.POLL,
-                    sessions.get(user_id, ()),
-                    thorough=thorough,
-                ),
-                f"jedlix poll of {user_id}",
-            )
-            for user_id, thorough in due.items()
-        ]
-        if not refreshes:
-            return []
-        done, _ = await asyncio.wait(refreshes, timeout=FIRST_REFRESH_TIMEOUT)
-        return [refresh.result() for refresh in done]
 
     async def refresh_locations(self, user_id: str) -> None:
         """Read the charging locations of a user now; what cannot be read is read later."""

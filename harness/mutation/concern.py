@@ -9,11 +9,14 @@ _PACKAGES = frozenset({"actions", "api", "flows", "push", "state"})
 _STORIES: Mapping[str, tuple[str, ...]] = {
     "coordinator": ("coordinator", "slips"),
     "copies": ("slips",),
+    "deliveries": ("coordinator", "push"),
     "details": ("coordinator",),
     "fields": ("actions",),
     "known_users": ("coordinator", "slips"),
+    "poll": ("coordinator", "slips"),
     "refresher": ("coordinator", "slips"),
     "subscriber": ("push",),
+    "tenant_sessions": ("coordinator",),
 }
 """Folders of tests that drive a module without naming it."""
 

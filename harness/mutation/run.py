@@ -18,7 +18,8 @@ from .trial import Outcome, Trial, preload
 MODULES = tuple(
     f"custom_components/jedlix/{name}"
     for name in (
-        *("state/*.py", "push/*.py", "coordinator.py", "refresher.py", "known_users.py"),
+        *("state/*.py", "push/*.py", "coordinator.py", "poll.py"),
+        *("deliveries.py", "tenant_sessions.py", "refresher.py", "known_users.py"),
         *("statistics.py", "services.py", "actions/*.py"),
     )
 )

@@ -540,7 +540,7 @@ async def test_set_up_does_not_wait_for_a_slow_user(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The cars of a large fleet may come while Home Assistant already runs."""
-    monkeypatch.setattr("custom_components.jedlix.coordinator.FIRST_REFRESH_TIMEOUT", 0.05)
+    monkeypatch.setattr("custom_components.jedlix.poll.FIRST_REFRESH_TIMEOUT", 0.05)
     vehicles_may_answer.clear()
     entry = await set_up_without_push(hass, sim)
     coordinator = coordinator_of(entry)

@@ -10,7 +10,6 @@ from homeassistant.helpers import entity_registry as er
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.jedlix import coordinator
 from custom_components.jedlix.publisher import Source
 from simulator.app import Simulator
 from tests.commanding import poll
@@ -150,7 +149,7 @@ async def test_where_no_list_names_what_happened_everybody_is_read(
     fleet.strike(slip)
     before = len(fleet.requests)
     if slip.get("kind") == "slow":
-        monkeypatch.setattr(coordinator, "FIRST_REFRESH_TIMEOUT", 0.1)
+        monkeypatch.setattr("custom_components.jedlix.poll.FIRST_REFRESH_TIMEOUT", 0.1)
     assert await hass.config_entries.async_setup(entry.entry_id)
     await until(hass, lambda: users_read(fleet, before) == set(fleet.user_ids))
     assert (calls_about(fleet, fleet.user_ids[10], before) > 1) is is_thorough

@@ -188,7 +188,7 @@ async def test_catching_up_finds_what_was_never_delivered(
     sim.strike({"drop": 1.0})
     sim.unplug(sim.vehicle_ids[0])
     before = len(sim.requests)
-    await entry.runtime_data.coordinator.catch_up(began - timedelta(minutes=5))
+    await entry.runtime_data.coordinator.poll.catch_up(began - timedelta(minutes=5))
     await hass.async_block_till_done()
     assert recorded.types == ["session_ended", "unplugged"]
     assert {(item["source"], item["late"]) for item in recorded.changes} == {("history", False)}

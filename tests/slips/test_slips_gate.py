@@ -7,7 +7,7 @@ from typing import Any
 from aiohttp import ClientTimeout
 import pytest
 
-from custom_components.jedlix import coordinator, refresher
+from custom_components.jedlix import refresher
 from custom_components.jedlix.api import http
 from custom_components.jedlix.state import details
 from tests.slips.conftest import Begin, InFlight
@@ -93,7 +93,7 @@ async def test_a_refresh_that_hangs_is_not_started_again(
     begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     house = await begin(users=2, absent=("webhook_history",))
-    monkeypatch.setattr(coordinator, "FIRST_REFRESH_TIMEOUT", 0.05)
+    monkeypatch.setattr("custom_components.jedlix.poll.FIRST_REFRESH_TIMEOUT", 0.05)
     monkeypatch.setattr(http, "TIMEOUT", ClientTimeout(total=1.5))
     hanging, other = house.cars
 

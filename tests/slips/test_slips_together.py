@@ -7,7 +7,6 @@ from typing import Any
 from homeassistant.config_entries import ConfigEntryState
 import pytest
 
-from custom_components.jedlix import coordinator
 from custom_components.jedlix.const import DOMAIN
 from custom_components.jedlix.coordinator import READ_SINCE_START
 from tests.slips.conftest import Begin
@@ -80,7 +79,7 @@ async def test_an_empty_list_while_a_clock_is_wrong(
 @tries(9, 11, kinds=("slow",))
 async def test_a_reload_while_jedlix_is_slow(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
     house = await begin(users=12, push=True)
-    monkeypatch.setattr(coordinator, "FIRST_REFRESH_TIMEOUT", 0.05)
+    monkeypatch.setattr("custom_components.jedlix.poll.FIRST_REFRESH_TIMEOUT", 0.05)
     house.fault("slow", delay_seconds=0.1)
     polling = asyncio.create_task(house.poll())
     sessions = [house.plug(car) for car in house.cars]
@@ -89,7 +88,7 @@ async def test_a_reload_while_jedlix_is_slow(begin: Begin, monkeypatch: pytest.M
     await polling
     await house.reload()
     await house.quiet()
-    monkeypatch.setattr(coordinator, "FIRST_REFRESH_TIMEOUT", 10.0)
+    monkeypatch.setattr("custom_components.jedlix.poll.FIRST_REFRESH_TIMEOUT", 10.0)
     await house.poll(times=2)
     assert sorted(house.published("session_started")) == sorted(
         ("session_started", session) for session in sessions
@@ -120,7 +119,7 @@ async def test_the_token_is_refused_during_a_boost(begin: Begin, status: int) ->
 async def test_the_history_fails_at_a_restart_after_a_whole_session(
     begin: Begin, slip: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(coordinator, "FIRST_REFRESH_TIMEOUT", 0.3)
+    monkeypatch.setattr("custom_components.jedlix.poll.FIRST_REFRESH_TIMEOUT", 0.3)
     house = await begin(push=True)
     await stop(house)
     house.plug()

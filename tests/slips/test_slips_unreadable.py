@@ -6,7 +6,6 @@ from aiohttp import ClientTimeout
 from homeassistant.const import STATE_UNAVAILABLE
 import pytest
 
-from custom_components.jedlix import coordinator
 from custom_components.jedlix.api import http
 from tests.slips.conftest import Begin
 from tests.slips.house import House
@@ -155,13 +154,13 @@ async def test_a_second_restart_before_the_first_round_is_over(
         house.clock.go_on(timedelta(minutes=10))
         house.unplug(car)
     house.clock.go_on(timedelta(hours=3))
-    monkeypatch.setattr(coordinator, "FIRST_REFRESH_TIMEOUT", 0.05)
+    monkeypatch.setattr("custom_components.jedlix.poll.FIRST_REFRESH_TIMEOUT", 0.05)
     house.fault("slow", delay_seconds=0.5, endpoints=["vehicles", "user_sessions"])
     await house.hass.config_entries.async_setup(house.entry.entry_id)
     await house.hass.config_entries.async_unload(house.entry.entry_id)
     house.clock.go_on(timedelta(minutes=1))
     house.calm()
-    monkeypatch.setattr(coordinator, "FIRST_REFRESH_TIMEOUT", 10.0)
+    monkeypatch.setattr("custom_components.jedlix.poll.FIRST_REFRESH_TIMEOUT", 10.0)
     await house.hass.config_entries.async_setup(house.entry.entry_id)
     await house.ends_well()
 
@@ -190,7 +189,7 @@ async def test_a_user_is_removed_while_a_refresh_is_under_way(
     begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     house = await begin(users=2)
-    monkeypatch.setattr(coordinator, "FIRST_REFRESH_TIMEOUT", 0.05)
+    monkeypatch.setattr("custom_components.jedlix.poll.FIRST_REFRESH_TIMEOUT", 0.05)
     monkeypatch.setattr(http, "TIMEOUT", ClientTimeout(total=0.5))
     user_id = house.car.user_id
     house.fault("hang", users=[1])

@@ -31,7 +31,7 @@ async def catch_up(call: ServiceCall) -> ServiceResponse:
         before = coordinator.publisher.published.copy()
         try:
             with wanted_by_person():
-                await coordinator.catch_up(since)
+                await coordinator.poll.catch_up(since)
         except JedlixError as err:
             failure = failure or err
         published = coordinator.publisher.published - before

@@ -173,7 +173,7 @@ class Probe:
         moment = dt_util.parse_datetime(since, raise_on_error=True)
 
         async def work() -> None:
-            await coordinator.catch_up(moment)
+            await coordinator.poll.catch_up(moment)
             await self._until_refreshed()
 
         if watched:
