@@ -332,6 +332,20 @@ FALSIFICATIONS: Sequence[Falsification] = (
         "wrong_state",
         "states_behind",
     ),
+    Falsification(
+        name="cars stay available in an outage",
+        edits=(Prepend("Fleet.is_available", "return True"),),
+        figures=("available_wrong",),
+        needs_outage=True,
+    ),
+    _returns("no car is available", "Fleet.is_available", "False", "wrong_state"),
+    _replaced(
+        "the last session has another energy",
+        "_last_session",
+        '"energy": session.energy_kwh',
+        '"energy": session.cost',
+        "wrong_state",
+    ),
     _returns("the desired level is wrong", "_desired", "80", "wrong_state"),
     _replaced(
         "the statistics count double",

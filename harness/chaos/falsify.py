@@ -64,6 +64,8 @@ class Falsification:
     figures: Sequence[str]
     needs_poll: bool = False
     """Whether only a run with a poll shows it, which takes a minute more."""
+    needs_outage: bool = False
+    """Whether only the long form shows it, in which one user cannot be read for minutes."""
 
 
 def falsify(integration: Path, folder: Path, falsifications: Sequence[Falsification]) -> Path:

@@ -16,6 +16,7 @@ from .faults import ApiFaults
 from .final_states import Account
 from .interruptions import Interruptions
 from .options import Options
+from .outage import Outage
 from .proxy import Proxy
 from .recording import Recording
 from .strangers import Strangers
@@ -35,6 +36,7 @@ class Parts:
     faults: ApiFaults
     strangers: Strangers
     interruptions: Interruptions
+    outage: Outage
     setting: Setting
 
     def __init__(
@@ -150,6 +152,8 @@ class Parts:
             spare_car=spare,
             commanded_car=first,
         )
+        others = {car: cars[car].device_id for car in driven if car != first}
+        self.outage = Outage(self.home, self.drivers, self.faults, others)
         test = next(item for item in await self.simulator.deliveries() if item["is_test"])
         url = test["url"].replace(self.proxy.url, self.home.base_url)
         message = test["message"] | {"isTest": False, "userId": users[0]}

@@ -145,6 +145,7 @@ class Chaos:
         await simulator.clock(speed=SPEED)
         for work in (drivers.run(), parts.faults.run(), parts.strangers.run()):
             self._begin_task(work)
+        outage = None if self._options.short else self._begin_task(parts.outage.run())
         for count, kind in self._interruptions():
             await self._until_delivered(parts, count)
             parts.set_clock_right()
@@ -158,6 +159,9 @@ class Chaos:
         await parts.interruptions.finish()
         await simulator.add_user()
         await self._until_delivered(parts, self._options.events)
+        if outage is not None:
+            await outage
+            self.verdict.note({"available_wrong": parts.outage.wrong})
         await self._end_tasks()
         await simulator.clear_faults()
         await simulator.clock(speed=0)
@@ -175,8 +179,10 @@ class Chaos:
             await drivers.swap_plug(await drivers.pick())
         await simulator.set_faults(drop=0.0)
 
-    def _begin_task(self, work: Coroutine[Any, Any, None]) -> None:
-        self._tasks.append(asyncio.create_task(work))
+    def _begin_task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.append(task)
+        return task
 
     async def _end_tasks(self) -> None:
         for task in self._tasks:
@@ -266,9 +272,11 @@ class Chaos:
         )
         leaks.keep("states", await home.api.states())
         path = f"diagnostics/config_entry/{parts.setting.entry_id}"
-        leaks.keep("diagnostics", await home.api.rest("GET", path))
-        for device_id in parts.setting.devices.values():
-            leaks.keep("diagnostics", await home.api.rest("GET", f"{path}/device/{device_id}"))
+        for file in ("", *(f"/device/{device_id}" for device_id in devices.values())):
+            try:
+                leaks.keep("diagnostics", await home.api.rest("GET", path + file))
+            except RestFailed as err:
+                self.verdict.found["answers_wrong"].append(str(err))
         self.verdict.note({"calendar_wrong": await wrong_calendars(home, truth, followed)})
         await home.stop()
         leaks.read_files(home.folder)

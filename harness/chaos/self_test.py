@@ -101,7 +101,8 @@ class SelfTest:
         return [(), *((item,) for item in FALSIFICATIONS)]
 
     async def _run_one(self, folder: Path, group: Sequence[Falsification]) -> Outcome:
-        needs_poll = not group or any(item.needs_poll for item in group)
+        needs_outage = any(item.needs_outage for item in group)
+        needs_poll = not group or needs_outage or any(item.needs_poll for item in group)
         json_file = folder / "chaos.json"
         arguments = {
             **_RUN,
@@ -111,7 +112,7 @@ class SelfTest:
             "--json": json_file,
         }
         command = [str(part) for pair in arguments.items() for part in pair]
-        flags = ["--short"] if needs_poll else ["--short", "--no-poll"]
+        flags = [] if needs_outage else ["--short"] if needs_poll else ["--short", "--no-poll"]
         child = await Child.start(
             "The chaos run",
             [sys.executable, "-P", "-m", "harness.chaos", *command, *flags],
