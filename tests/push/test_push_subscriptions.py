@@ -137,6 +137,29 @@ async def test_each_type_is_subscribed_once_and_a_second_pass_only_reads(tenant:
     assert tenant.held_by_jedlix == tenant.ours()
 
 
+@pytest.mark.parametrize(
+    ("event_type", "url"),
+    [
+        (str.upper, str),
+        (str, lambda url: f"{url}/"),
+        (str, lambda url: url.replace("http://", "HTTP://")),
+    ],
+)
+async def test_a_list_in_another_spelling_has_nothing_made_again(
+    tenant: Tenant, event_type: Callable[[str], str], url: Callable[[str], str]
+) -> None:
+    await tenant.reconcile()
+    listed = [
+        Subscription(id=item.id, event_type=event_type(name), endpoint_url=url(item.url))
+        for name, item in tenant.held.items()
+    ]
+    with patch.object(JedlixClient, "subscriptions", return_value=listed):
+        assert await tenant.reconcile() == []
+        # One that leads elsewhere is not ours.
+        listed[0] = Subscription(id="x", event_type="userCreated", endpoint_url="http://[other")
+        assert await tenant.reconcile() == ["POST 201"]
+
+
 async def test_without_a_list_the_stored_subscriptions_are_known(strict: Tenant) -> None:
     assert await strict.reconcile() == [NO_LIST, *["POST 201"] * 3]
     assert await strict.reconcile() == [NO_LIST]

@@ -11,6 +11,8 @@ from hashlib import sha256
 import logging
 from typing import Self
 
+from yarl import URL
+
 from ..api import (
     REFUSALS,
     BadAnswer,
@@ -216,7 +218,7 @@ async def _ours(
     alone.
     """
     try:
-        listed = await client.subscriptions()
+        listed = [_as_held(item, held) for item in await client.subscriptions()]
     except REFUSALS:
         return _remembered(held)
     urls = {url, *(known.url for known in held.values())}
@@ -241,6 +243,26 @@ async def _ours(
         known = held[event_type]
         held[event_type] = HeldSubscription(known.url, known.key_hash, known.id, is_listed=True)
     return ours
+
+
+def _as_held(item: Subscription, held: HeldSubscriptions) -> Subscription:
+    """Return a listed subscription as we wrote it, where Jedlix only spells its type or URL otherwise."""
+    for event_type, known in held.items():
+        is_same_type = item.event_type.casefold() == event_type.casefold()
+        if is_same_type and _address(item.endpoint_url) == _address(known.url):
+            return Subscription(
+                id=item.id, event_type=event_type, endpoint_url=known.url, is_active=item.is_active
+            )
+    return item
+
+
+def _address(url: str) -> object:
+    """Return where a URL leads to: host in any case, with or without the usual port and a last `/`."""
+    try:
+        parsed = URL(url)
+    except ValueError:
+        return url
+    return parsed.scheme, parsed.host, parsed.port, parsed.path.rstrip("/"), parsed.query_string
 
 
 def _remembered(held: HeldSubscriptions) -> list[Subscription]:
