@@ -13,6 +13,7 @@ from custom_components.jedlix.api import (
     JedlixClient,
     transport,
 )
+from custom_components.jedlix.api.reading import Incomplete
 from simulator.app import Simulator
 from tests.api.stand_in import TOKEN_PATH, Cloud, Reply, make_client
 
@@ -187,6 +188,27 @@ async def test_a_session_that_starts_meanwhile_does_not_repeat_another(
 async def test_an_odd_item_does_not_hide_the_others(client: JedlixClient, cloud: Cloud) -> None:
     cloud.say(Reply(body=[None, {"id": "a"}, {}, 7, {"id": None}, {"id": ""}, [], {"id": "b"}]))
     assert await ids_of(client) == [["a", "b"]]
+
+
+async def test_a_list_with_an_odd_item_is_incomplete(client: JedlixClient, cloud: Cloud) -> None:
+    cloud.say(Reply(body=[{"id": "a"}]), Reply(body=[{"id": "a"}, {}]))
+    assert not isinstance(await client.vehicles("user"), Incomplete)
+    assert isinstance(await client.vehicles("user"), Incomplete)
+    odd = page("ba", 2, 2)
+    odd.body["items"].append(None)
+    # the first page is read once more, as the others are
+    cloud.say(page("dc", 1, 2), page("dc", 1, 2), odd)
+    found = await client.vehicles("user")
+    assert isinstance(found, Incomplete)
+    assert [item.id for item in found] == ["d", "c", "b", "a"]
+
+
+@pytest.mark.parametrize("items", [{}, {"items": None}, {"items": []}])
+async def test_a_page_that_counts_no_items_is_empty(
+    client: JedlixClient, cloud: Cloud, items: dict[str, Any]
+) -> None:
+    cloud.say(Reply(body={"pageIndex": 1, "totalPages": 0, "totalCount": 0, **items}))
+    assert await client.vehicles("user") == ()
 
 
 @pytest.mark.parametrize("body", [[{}], [1, 2], {"items": [None]}, [{"id": {}}]])

@@ -22,11 +22,12 @@ from custom_components.jedlix.api import (
     Vehicle,
 )
 from custom_components.jedlix.api.offered import Experience, OfferedCalls
+from custom_components.jedlix.api.reading import Incomplete
 from custom_components.jedlix.state.fetcher import LISTING_DELAY, MAX_PAGES, Fetcher
 from custom_components.jedlix.state.ledger import SESSIONS_REMEMBERED
 
 NOON: Final = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
-type Pages = Sequence[list[Session]] | JedlixError
+type Pages = Sequence[Sequence[Session]] | JedlixError
 
 
 def session(name: str, hours: float, user_id: str | None = "user") -> Session:
@@ -65,7 +66,7 @@ class Tenant:
             raise pages
         for page in pages:
             self.pages_read += 1
-            yield tuple(page)
+            yield page if isinstance(page, tuple) else tuple(page)
 
 
 def fetcher_of(tenant: Tenant) -> tuple[Fetcher, OfferedCalls]:
@@ -137,6 +138,26 @@ async def test_a_list_that_is_cut_says_nothing_about_what_is_not_in_it(which: st
     answer = await fetcher_of(tenant)[0].user("user", oldest_start=None, known_until=NOON)
     assert len(answer.sessions) == MAX_PAGES
     assert answer.complete_since is None
+
+
+@pytest.mark.parametrize("which", ["user", "tenant"])
+async def test_a_list_with_an_item_that_cannot_be_read_says_nothing_about_what_is_not_in_it(
+    which: str,
+) -> None:
+    pages = [[session("a", 1)], Incomplete([session("b", 2)])]
+    tenant = Tenant(user=pages if which == "user" else NotFound("no path"), tenant=pages)
+    answer = await fetcher_of(tenant)[0].user("user", oldest_start=None, known_until=NOON)
+    assert [item.id for item in answer.sessions] == ["a", "b"]
+    assert answer.complete_since is None
+
+
+async def test_a_users_own_list_that_comes_oldest_first_is_read_to_its_end() -> None:
+    """Nothing is documented about the order of this list, nor whether it can be filtered by time."""
+    days = [[session("a", 24 * 30), session("b", 24 * 20)], [session("c", 24 * 9), session("d", 1)]]
+    tenant = Tenant(user=days)
+    answer = await fetcher_of(tenant)[0].user("user", oldest_start=None, known_until=NOON)
+    assert [item.id for item in answer.sessions] == ["a", "b", "c", "d"]
+    assert answer.complete_since == NOON - SESSIONS_REMEMBERED
 
 
 async def test_a_call_that_is_not_offered_is_not_made() -> None:

@@ -177,6 +177,21 @@ def money(value: object) -> tuple[float | None, str | None]:
     return number(value), None
 
 
+class Incomplete[T](tuple[T, ...]):
+    """The items of an answer of which one could not be read: what is not among them may be that one."""
+
+    __slots__ = ()
+
+
+def join_pages[T](pages: Iterable[tuple[T, ...]]) -> tuple[T, ...]:
+    """Return the items of pages, `Incomplete` where those of one page are."""
+    pages = tuple(pages)
+    items = (item for page in pages for item in page)
+    return (
+        Incomplete(items) if any(isinstance(page, Incomplete) for page in pages) else tuple(items)
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Page[T]:
     """Items of one answer, and whether another page follows."""
@@ -188,8 +203,8 @@ class Page[T]:
 def read_page[T](data: object, read: Callable[[object], T]) -> Page[T]:
     """Read a bare array (v1, SDK) or a page of items (v2, documented).
 
-    An item that cannot be read is left out, so that one odd car does not hide the others. If none can be
-    read, the answer is not a list of such items: `BadAnswer`.
+    An item that cannot be read is left out, so that one odd car does not hide the others; the items are then
+    `Incomplete`. If none can be read, the answer is not a list of such items: `BadAnswer`.
     """
     has_more = False
     if isinstance(data, dict):
@@ -197,6 +212,8 @@ def read_page[T](data: object, read: Callable[[object], T]) -> Page[T]:
         items = next(
             (found for key in _LIST_KEYS if isinstance(found := fields.get(key), list)), None
         )
+        if items is None and integer(fields.get("totalcount")) == 0:
+            items = []
         if items is None:
             raise BadAnswer(f"expected a list or a page, got the keys {_keys(data)}")
         has_more = (integer(fields.get("pageindex")) or 1) < (
@@ -209,7 +226,7 @@ def read_page[T](data: object, read: Callable[[object], T]) -> Page[T]:
     readable = tuple(_readable(items, read))
     if items and not readable:
         raise BadAnswer("no item of the list has an id")
-    return Page(readable, has_more)
+    return Page(readable if len(readable) == len(items) else Incomplete(readable), has_more)
 
 
 def _readable[T](items: Iterable[object], read: Callable[[object], T]) -> Iterable[T]:

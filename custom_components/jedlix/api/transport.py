@@ -17,7 +17,7 @@ from .endpoints import ENDPOINTS, Endpoints, Evidence
 from .errors import BadAnswer, ConnectionFailed, JedlixError, NotFound, RateLimited
 from .gate import CallGate
 from .http import send
-from .reading import Json, read_json, read_page, wire_time
+from .reading import Json, join_pages, read_json, read_page, wire_time
 from .report import ApiReport
 from .token_address import Auth
 
@@ -91,12 +91,14 @@ class Transport:
         params: Params | None = None,
         **ids: str,
     ) -> tuple[T, ...]:
-        """Return a whole list. These are plain arrays (SDK); where one comes in pages, all are read."""
+        """Return a whole list. These are plain arrays (SDK); where one comes in pages, all are read.
+
+        It is `Incomplete` where an item could not be read.
+        """
         first = read_page(await self._call(name, params, **ids), read)
         if not first.has_more:
             return first.items
-        pages = self._pages(name, read, params, **ids)
-        return tuple([item async for page in pages for item in page])
+        return join_pages([page async for page in self._pages(name, read, params, **ids)])
 
     async def _pages[T: _Item](
         self,
@@ -110,7 +112,7 @@ class Transport:
         for index in range(1, MAX_PAGES + 1):
             paging: Params = {"pageSize": str(PAGE_SIZE), "pageIndex": str(index)}
             page = read_page(await self._call(name, (params or {}) | paging, **ids), read)
-            new = tuple(item for item in page.items if (item.id or item) not in seen)
+            new = type(page.items)(item for item in page.items if (item.id or item) not in seen)
             if new:
                 yield new
             if not new or not page.has_more:

@@ -26,6 +26,7 @@ from ..api import (
     Vehicle,
 )
 from ..api.offered import OfferedCalls
+from ..api.reading import Incomplete, join_pages
 from ..api.shared_call import SharedCall
 from .ledger import SESSIONS_REMEMBERED
 from .review import Review
@@ -64,7 +65,7 @@ class Fetcher:
         """Read by the calls that the tenant offers."""
         self._client = client
         self._offered = offered
-        self._tenant_reads: SharedCall[tuple[list[Session], bool]] = SharedCall()
+        self._tenant_reads: SharedCall[tuple[tuple[Session, ...], bool]] = SharedCall()
         self.is_tenant_list_cut = False
         self.review = Review()
 
@@ -122,7 +123,7 @@ class Fetcher:
         self._offered.note_answer("sessions")
         if not is_household or not self._offered.has_answered("user_sessions"):
             self.review.begin(started, newest_first, self._client.clock.now())
-        ended: list[Session] = []
+        ended: tuple[Session, ...] = ()
         if self._offered.is_offered(_SESSIONS_BY_END):
             pages = self._client.session_pages(ended_from=since - LISTING_DELAY)
             try:
@@ -133,7 +134,7 @@ class Fetcher:
                 self._offered.note_answer(_SESSIONS_BY_END)
         return list({session.id: session for session in started + ended}.values())
 
-    async def new_sessions(self, is_known: Callable[[Session], bool]) -> list[Session]:
+    async def new_sessions(self, is_known: Callable[[Session], bool]) -> tuple[Session, ...]:
         """Return the tenant's newest sessions, until a page has nothing unknown; raises a JedlixError."""
         now = self._client.clock.now()
         found, _ = await _read_pages(self._client.session_pages(), now, is_known)
@@ -190,7 +191,7 @@ class Fetcher:
                 if any(item.is_plausible for item in own):
                     self._offered.note_answer("user_sessions")
                 if self._offered.has_answered("user_sessions"):
-                    return own, since if is_whole and _is_in_order(found) else None
+                    return own, since if is_whole and _names_all(found) else None
         if not self._offered.is_offered("sessions"):
             return self._no_list(refusal)
         start = (known_until - LISTING_DELAY).replace(minute=0, second=0, microsecond=0)
@@ -207,7 +208,7 @@ class Fetcher:
         if own is not None and of_user:
             # A list without any session of a user who has one is something else.
             self._offered.note_refusal("user_sessions", BadAnswer("it lacks the user's sessions"))
-        return of_user, start if is_whole and _is_in_order(found) else None
+        return of_user, start if is_whole and _names_all(found) else None
 
     def _no_list(self, refusal: JedlixError | None) -> tuple[list[Session], None]:
         """Return no sessions, as nothing lists them; raises the refusal of a list that answered before."""
@@ -220,7 +221,7 @@ class Fetcher:
         pages: AsyncIterator[tuple[Session, ...]],
         since: datetime,
         is_known: Callable[[Session], bool],
-    ) -> tuple[list[Session], bool]:
+    ) -> tuple[tuple[Session, ...], bool]:
         found, is_whole = await _read_pages(pages, since - LISTING_DELAY, is_known)
         if not is_whole and not self.is_tenant_list_cut:
             _LOGGER.warning(
@@ -246,8 +247,10 @@ def _was_plugged_in_between(vehicles: Iterable[Vehicle], sessions: Iterable[Sess
     )
 
 
-def _is_in_order(sessions: Collection[Session]) -> bool:
-    """Return whether pages were in order, and named each session once: else some may be left out."""
+def _names_all(sessions: Collection[Session]) -> bool:
+    """Return whether pages were in order, named each session once, and could be read: else some may lack."""
+    if isinstance(sessions, Incomplete):
+        return False
     starts = [session.started_at for session in sessions if session.started_at is not None]
     return len({session.id for session in sessions}) == len(sessions) and (
         starts in (sorted(starts), sorted(starts, reverse=True))
@@ -258,19 +261,19 @@ async def _read_pages(
     pages: AsyncIterator[tuple[Session, ...]],
     since: datetime,
     is_known: Callable[[Session], bool] = lambda _: True,
-) -> tuple[list[Session], bool]:
+) -> tuple[tuple[Session, ...], bool]:
     """Read pages, newest first, until one reaches beyond a moment and has only known sessions.
 
-    Returns the sessions, and false when there were too many pages.
+    Returns the sessions, and false when there were too many pages. Only the tenant's list is documented to
+    come newest first: where a page comes oldest first, the newest sessions are yet to come.
     """
-    found: list[Session] = []
-    count = 0
+    found: list[tuple[Session, ...]] = []
     async for page in pages:
-        found += page
-        count += 1
+        found.append(page)
         starts = [item.started_at for item in page if item.started_at is not None]
-        if starts and min(starts) < since and all(map(is_known, page)):
+        is_beyond = starts != [] and min(starts) < since and starts[0] >= starts[-1]
+        if is_beyond and all(map(is_known, page)):
             break
-        if count >= MAX_PAGES:
-            return found, False
-    return found, True
+        if len(found) >= MAX_PAGES:
+            return join_pages(found), False
+    return join_pages(found), True
