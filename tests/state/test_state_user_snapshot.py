@@ -7,6 +7,7 @@ from typing import Any, Final
 import pytest
 
 from custom_components.jedlix.api import Charger, Vehicle
+from custom_components.jedlix.api.reading import Incomplete
 from custom_components.jedlix.state.hours import Interval
 from custom_components.jedlix.state.ledger import SESSIONS_REMEMBERED
 from custom_components.jedlix.state.user_snapshot import UserSnapshot
@@ -31,6 +32,24 @@ def test_a_session_belongs_to_the_car_it_names_or_else_to_the_first() -> None:
         "car": ["a", "c"],
         "other": ["b"],
     }
+
+
+@pytest.mark.parametrize("answer", [tuple, Incomplete])
+def test_a_list_with_an_item_that_cannot_be_read_has_no_car_and_no_charger_absent(
+    answer: type[tuple[Any, ...]],
+) -> None:
+    """The car that it lacks may be the one that could not be read."""
+    other = replace(car(), id="other")
+    chargers = [Charger(id=name, user_id="user") for name in ("a", "b")]
+    user = UserSnapshot.unknown("user", at(0)).advance([car(), other], [], at(1))
+    user = user.with_chargers(chargers, at(1))
+    for moment in range(100, 500, 100):
+        user = user.advance(answer([car()]), [], at(moment))
+        user = user.with_chargers(answer(chargers[:1]), at(moment))
+    is_whole = answer is tuple
+    assert user.vehicles.keys() == ({"car"} if is_whole else {"car", "other"})
+    assert user.chargers is not None
+    assert user.chargers.keys() == ({"a"} if is_whole else {"a", "b"})
 
 
 def test_a_session_of_a_user_without_a_car_belongs_to_none() -> None:

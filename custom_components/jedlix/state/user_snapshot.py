@@ -9,6 +9,7 @@ from datetime import datetime, tzinfo
 from typing import Self
 
 from ..api import Charger, ChargeStatus, ChargingLocation, Session, Vehicle
+from ..api.reading import Incomplete
 from .gone import CHARGER, LOCATION, SESSION, VEHICLE, Absences, after_answer, gone
 from .ledger import MAX_UNSEEN, SESSIONS_REMEMBERED, Ledger
 from .vehicle_snapshot import VehicleSnapshot
@@ -92,7 +93,7 @@ class UserSnapshot:
 
     def advance(
         self,
-        vehicles: Iterable[Vehicle],
+        vehicles: Collection[Vehicle],
         sessions: Iterable[Session],
         now: datetime,
         *,
@@ -132,7 +133,7 @@ class UserSnapshot:
                 for vehicle_id, car in advanced.items()
             }
         listed = {session.id for found in by_vehicle.values() for session in found}
-        absences = self._absences_after(advanced, cars.keys(), listed, complete_since, now)
+        absences = self._absences_after(advanced, vehicles, listed, complete_since, now)
         return self._without_gone(advanced, absences, now)
 
     @property
@@ -196,12 +197,13 @@ class UserSnapshot:
     def _absences_after(
         self,
         advanced: Mapping[str, VehicleSnapshot],
-        vehicle_ids: Collection[str],
+        vehicles: Collection[Vehicle],
         session_ids: Collection[str],
         complete_since: datetime | None,
         now: datetime,
     ) -> Absences:
         """Return the absences after an answer that names these cars and sessions."""
+        vehicle_ids = {vehicle.id for vehicle in vehicles}
         # Nothing is concluded from a list without the sessions of a car that is absent itself.
         absent_sessions = {
             session_id
@@ -220,7 +222,7 @@ class UserSnapshot:
                 *(SESSION + session_id for session_id in session_ids),
             },
             absent={
-                *(VEHICLE + vehicle_id for vehicle_id in advanced.keys() - vehicle_ids),
+                *(VEHICLE + vehicle_id for vehicle_id in _absent(advanced.keys(), vehicles)),
                 *(SESSION + session_id for session_id in absent_sessions),
             },
             last_seen=self.refreshed_at or now,
@@ -269,14 +271,14 @@ class UserSnapshot:
             former_ledgers=former_ledgers,
         )
 
-    def with_chargers(self, chargers: Iterable[Charger], now: datetime) -> Self:
+    def with_chargers(self, chargers: Collection[Charger], now: datetime) -> Self:
         """Return this snapshot with newly fetched chargers; one that is not listed stays until it is gone."""
         listed = {item.id: item for item in chargers}
         known = {**(self.chargers or {}), **listed}
         absences = after_answer(
             self.absences,
             named={CHARGER + key for key in listed},
-            absent={CHARGER + key for key in known.keys() - listed.keys()},
+            absent={CHARGER + key for key in _absent(known.keys(), chargers)},
             last_seen=self.refreshed_at or now,
             now=now,
         )
@@ -317,3 +319,10 @@ class UserSnapshot:
     def with_vehicle(self, vehicle: VehicleSnapshot) -> Self:
         """Return this snapshot with one car replaced."""
         return replace(self, vehicles={**self.vehicles, vehicle.vehicle.id: vehicle})
+
+
+def _absent(known: Collection[str], listed: Collection[Vehicle | Charger]) -> set[str]:
+    """Return which ids an answer does not name; none where it has an item that could not be read."""
+    if isinstance(listed, Incomplete):
+        return set()
+    return set(known).difference(item.id for item in listed)
