@@ -106,10 +106,9 @@ async def async_setup_entry(hass: HomeAssistant, entry: JedlixConfigEntry) -> bo
     entry.async_on_unload(follow_new_users(hass, entry))
     store.hold()
 
-    @callback
-    def publish_what_was_found(_hass: HomeAssistant = hass) -> None:
+    async def publish_what_was_found(_hass: HomeAssistant) -> None:
         """Publish what was found during set-up, and remember it from now on."""
-        coordinator.publisher.release()
+        await coordinator.publisher.release()
         store.release()
 
     @callback

@@ -130,7 +130,11 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
             request_poll=self._request_poll,
         )
         self._history = WebhookHistory(
-            client, self.offered, store.push, self.deliveries.publish_missed
+            client,
+            self.offered,
+            store.push,
+            self.deliveries.publish_missed,
+            self.publisher.released.wait,
         )
         self._history.note_missed(store.tenant_read_at)
         financials = Financials(client, self.offered)

@@ -95,7 +95,8 @@ class Poll:
 
     async def catch_up(self, since: datetime) -> None:
         """Publish what was missed since a moment, at most 7 days ago; raises a JedlixError."""
-        named = await self._history.publish_since(since, self._now())
+        await self._history.publish_since(since, self._now())
+        named = self._history.take_users()
         sessions = await self._tenant_sessions.since(since) or {}
         wanted = named | users_with_new_sessions(self._store.users, sessions)
         if not self._known.lists_tenant or self._schedule.is_household:
@@ -135,13 +136,16 @@ class Poll:
     async def _publish_missed_deliveries(self) -> Collection[str]:
         """Publish the missed deliveries of the history; returns the users they are about.
 
-        What takes longer than set-up can wait goes on in the background.
+        What takes longer than set-up can wait goes on in the background. The users are returned by the first
+        poll that finds nothing missed.
         """
         publishing = self._in_background(
             self._history.publish_missed(self._now()), "jedlix webhook history"
         )
         done, _ = await asyncio.wait([publishing], timeout=FIRST_REFRESH_TIMEOUT)
-        return publishing.result() if done else ()
+        for task in done:
+            task.result()
+        return () if self._store.push.missed_since is not None else self._history.take_users()
 
     async def _read_tenant_list(self) -> tuple[SessionsByUser | None, JedlixError | None]:
         """Return the new sessions of the tenant's list, None where there is no list, and why it failed."""

@@ -4,8 +4,9 @@ Triggers, the logbook and people listen on the bus. All states are written befor
 that a condition in the same automation sees the new ones.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+import asyncio
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from functools import partial
 from typing import Any, Final
@@ -19,6 +20,7 @@ from .api import WebhookMessage
 from .const import DOMAIN, EVENT_CHANGE, EVENT_WEBHOOK
 from .devices import DeviceKey, identifier_of
 from .listeners import Listeners
+from .slices import in_slices
 from .state.changes import Change, change_of_delivery
 
 # The recorder keeps no event with more data, in bytes; the other fields need some.
@@ -47,8 +49,9 @@ class Publisher:
         )
         self._delivery_listeners: Listeners[Mapping[str, Any], Context] = Listeners()
         self.published: Counter[str] = Counter()  # how many `changes` and `deliveries` so far
-        # what waits for the entities and automations, None once they are there
-        self._waiting: list[Callable[[], None]] | None = []
+        # set once entities and automations are there; until then what is published waits for them
+        self.released = asyncio.Event()
+        self._waiting: deque[Callable[[], None]] = deque()
 
     @callback
     def listen_to_changes(
@@ -64,19 +67,40 @@ class Publisher:
         """Call the listener with the event of each new delivery that is not late; returns what ends it."""
         return self._delivery_listeners.add(listener)
 
-    @callback
-    def release(self) -> None:
-        """Publish what was found until Home Assistant had started."""
-        waiting, self._waiting = self._waiting, None
-        for publish in waiting or ():
+    async def release(self) -> None:
+        """Publish what was found until Home Assistant had started; what is found meanwhile comes after it."""
+        async for publish in in_slices(self._take_waiting()):
             publish()
+        self.released.set()
 
     @callback
     def publish(self, change: Change, source: Source, *, late: bool) -> None:
         """Publish a change as `jedlix_event`; before `release` it waits for entities and automations."""
-        if self._waiting is not None:
-            self._waiting.append(partial(self.publish, change, source, late=late))
-            return
+        self._publish_or_wait(partial(self._publish, change, source, late=late))
+
+    @callback
+    def publish_delivery(
+        self, message: WebhookMessage, source: Source, *, followed: bool, late: bool
+    ) -> None:
+        """Publish a delivery as it came, as `jedlix_webhook`, and the change that it reports by itself.
+
+        Before `release` it waits for entities and automations.
+        """
+        self._publish_or_wait(
+            partial(self._publish_delivery, message, source, followed=followed, late=late)
+        )
+
+    def _publish_or_wait(self, publish: Callable[[], None]) -> None:
+        if self.released.is_set():
+            publish()
+        else:
+            self._waiting.append(publish)
+
+    def _take_waiting(self) -> Iterator[Callable[[], None]]:
+        while self._waiting:
+            yield self._waiting.popleft()
+
+    def _publish(self, change: Change, source: Source, *, late: bool) -> None:
         self.published["changes"] += 1
         context = Context()
         if change.vehicle_id is not None and not late:
@@ -95,18 +119,9 @@ class Publisher:
         }
         self._hass.bus.async_fire(EVENT_CHANGE, data, context=context)
 
-    @callback
-    def publish_delivery(
+    def _publish_delivery(
         self, message: WebhookMessage, source: Source, *, followed: bool, late: bool
     ) -> None:
-        """Publish a delivery as it came, as `jedlix_webhook`, and the change that it reports by itself.
-
-        Before `release` it waits for entities and automations.
-        """
-        if self._waiting is not None:
-            publish = partial(self.publish_delivery, message, source, followed=followed, late=late)
-            self._waiting.append(publish)
-            return
         self.published["deliveries"] += 1
         context = Context()
         data = {
@@ -124,7 +139,7 @@ class Publisher:
             self._delivery_listeners.call(data, context)
         self._hass.bus.async_fire(EVENT_WEBHOOK, data, context=context)
         if (change := change_of_delivery(message, dt_util.utcnow())) is not None:
-            self.publish(change, source, late=late)
+            self._publish(change, source, late=late)
 
     def _device_id(self, change: Change) -> str | None:
         """Return the device of the car, or of the account where the change names no known car."""

@@ -1,7 +1,7 @@
 """Webhook history: deliveries that were missed are published once, late and in order."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime, timedelta
 import gc
 import logging
@@ -9,13 +9,15 @@ import time
 from typing import Any, cast
 
 from homeassistant.config_entries import ConfigEntryState
-from homeassistant.core import HomeAssistant
+from homeassistant.const import EVENT_HOMEASSISTANT_STARTED
+from homeassistant.core import CoreState, HomeAssistant, callback
 from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.jedlix.api import ConnectionFailed, JedlixClient, WebhookMessage
 from custom_components.jedlix.api.offered import OfferedCalls
+from custom_components.jedlix.const import EVENT_WEBHOOK
 from custom_components.jedlix.publisher import Publisher, Source
 from custom_components.jedlix.push.history import MAX_HELD, WebhookHistory
 from custom_components.jedlix.push.record import PushRecord
@@ -197,6 +199,26 @@ async def test_catching_up_finds_what_was_never_delivered(
     assert [user_id for user_id in sim.user_ids if user_id in asked] == [sim.user_ids[0]]
 
 
+async def at_once() -> None:
+    """Nothing that is published waits."""
+
+
+def history_of(
+    client: object,
+    publish: Callable[[WebhookMessage], tuple[str, ...]],
+    published: Callable[[], Awaitable[object]] = at_once,
+    record: PushRecord | None = None,
+) -> WebhookHistory:
+    """Return the history that a client reads."""
+    return WebhookHistory(
+        cast("JedlixClient", client),
+        OfferedCalls({}, dt_util.utcnow),
+        record or PushRecord(schedule_save=lambda: None),
+        publish,
+        published,
+    )
+
+
 async def test_ten_thousand_missed_deliveries_do_not_block_the_event_loop(
     hass: HomeAssistant,
 ) -> None:
@@ -225,15 +247,14 @@ async def test_ten_thousand_missed_deliveries_do_not_block_the_event_loop(
 
     recorded = record_events(hass)
     publisher = Publisher(hass, "an entry")
-    publisher.release()
+    await publisher.release()
 
     def publish(message: WebhookMessage) -> tuple[str, ...]:
         publisher.publish_delivery(message, Source.HISTORY, followed=True, late=True)
         return ("u",)
 
-    client = cast("JedlixClient", Client())
     record = PushRecord(schedule_save=lambda: None)
-    history = WebhookHistory(client, OfferedCalls({}, dt_util.utcnow), record, publish)
+    history = history_of(Client(), publish, publisher.released.wait, record)
     longest = 0.0
     gc.freeze()  # objects of other tests are not collected now
     publishing = asyncio.create_task(history.publish_since(now - timedelta(days=1), now))
@@ -241,7 +262,9 @@ async def test_ten_thousand_missed_deliveries_do_not_block_the_event_loop(
         began = time.thread_time()
         await asyncio.sleep(0)
         longest = max(longest, time.thread_time() - began)
-    assert await publishing == {"u"}
+    await publishing
+    assert history.take_users() == {"u"}
+    assert history.take_users() == set()
     assert longest < 0.02
     assert [item["event_id"] for item in recorded.webhooks] == [f"e-{n}" for n in range(10_000)][
         ::-1
@@ -263,6 +286,29 @@ class _Payload(dict[str, Any]):
         _Payload.alive -= 1
 
 
+class _LongHistory:
+    """A client with a history of one message each five seconds; `calls` is how many pages were read."""
+
+    def __init__(self, total: int, now: datetime, *, filters: bool = True) -> None:
+        self.times = [now - timedelta(seconds=5 * number) for number in range(total)]
+        self.calls = 0
+        self._filters = filters
+
+    async def webhook_history_pages(
+        self, since: datetime, until: datetime
+    ) -> AsyncIterator[tuple[WebhookMessage, ...]]:
+        times, is_all = self.times, not self._filters
+        wanted = [n for n, at in enumerate(times) if is_all or since <= at <= until]
+        for start in range(0, len(wanted), 100):
+            self.calls += 1
+            yield tuple(
+                WebhookMessage(
+                    "any", str(n), None, times[n], is_test=False, payload=_Payload({"id": n})
+                )
+                for n in wanted[start : start + 100]
+            )
+
+
 @pytest.mark.parametrize("filters", [True, False])
 async def test_a_history_of_a_hundred_thousand_messages_is_read_in_parts(
     monkeypatch: pytest.MonkeyPatch, filters: bool
@@ -270,37 +316,73 @@ async def test_a_history_of_a_hundred_thousand_messages_is_read_in_parts(
     """A tenant that does not filter by time has each published once all the same."""
     total = 100_000 if filters else 25_000
     now = dt_util.utcnow()
-    times = [now - timedelta(seconds=5 * number) for number in range(total)]
-    calls, published = 0, list[int]()
+    client, published = _LongHistory(total, now, filters=filters), list[int]()
     monkeypatch.setattr(_Payload, "most", 0)
-
-    class Client:
-        async def webhook_history_pages(
-            self, since: datetime, until: datetime
-        ) -> AsyncIterator[tuple[WebhookMessage, ...]]:
-            nonlocal calls
-            wanted = [n for n, at in enumerate(times) if since <= at <= until or not filters]
-            for start in range(0, len(wanted), 100):
-                calls += 1
-                yield tuple(
-                    WebhookMessage(
-                        "any", str(n), None, times[n], is_test=False, payload=_Payload({"id": n})
-                    )
-                    for n in wanted[start : start + 100]
-                )
 
     def publish(message: WebhookMessage) -> tuple[str, ...]:
         published.append(int(message.id))
         return ()
 
-    record = PushRecord(schedule_save=lambda: None)
-    offered = OfferedCalls({}, dt_util.utcnow)
-    history = WebhookHistory(cast("JedlixClient", Client()), offered, record, publish)
-    await history.publish_since(now - timedelta(days=7), now)
+    await history_of(client, publish).publish_since(now - timedelta(days=7), now)
     assert published == [*reversed(range(total))]
-    assert calls <= (2.2 if filters else 3) * total / 100
+    assert client.calls <= (2.2 if filters else 3) * total / 100
     if filters:
         assert _Payload.most <= 1.1 * MAX_HELD
+
+
+async def test_while_home_assistant_starts_only_a_part_of_a_long_history_waits(
+    hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rest is read once the automations are there, and nothing is lost."""
+    total, now = 25_000, dt_util.utcnow()
+    publisher, is_waiting = Publisher(hass, "an entry"), asyncio.Event()
+    published = list[int]()
+    hass.bus.async_listen(
+        EVENT_WEBHOOK, callback(lambda event: published.append(int(event.data["event_id"])))
+    )
+    monkeypatch.setattr(_Payload, "most", 0)
+
+    def publish(message: WebhookMessage) -> tuple[str, ...]:
+        publisher.publish_delivery(message, Source.HISTORY, followed=False, late=True)
+        return ()
+
+    async def released() -> None:
+        is_waiting.set()
+        await publisher.released.wait()
+
+    history = history_of(_LongHistory(total, now), publish, released)
+    reading = asyncio.create_task(history.publish_since(now - timedelta(days=7), now))
+    noted = asyncio.create_task(is_waiting.wait())
+    await asyncio.wait([reading, noted], return_when=asyncio.FIRST_COMPLETED)
+    assert published == []
+    assert not history.is_read
+    await publisher.release()
+    await reading
+    assert published == [*reversed(range(total))]
+    assert _Payload.most <= 1.1 * MAX_HELD
+    assert history.is_read
+
+
+async def test_an_entry_reads_the_rest_of_a_long_history_once_home_assistant_has_started(
+    hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("custom_components.jedlix.push.history.MAX_HELD", 1)
+    monkeypatch.setattr("custom_components.jedlix.poll.FIRST_REFRESH_TIMEOUT", 0.5)
+    await unload(hass, entry)
+    missed = [deliver(sim, "userCreated", minutes) for minutes in (3, 2, 1)]
+    await sim.delivered()
+    recorded = record_events(hass)
+    hass.set_state(CoreState.starting)
+    await load(hass, entry)
+    record = entry.runtime_data.store.push
+    await until(hass, lambda: missed[0] in record.inbox)
+    assert missed[1] not in record.inbox
+    assert record.missed_since is not None
+    assert recorded.webhooks == []
+    hass.set_state(CoreState.running)
+    hass.bus.async_fire(EVENT_HOMEASSISTANT_STARTED)
+    await until(hass, lambda: record.missed_since is None)
+    assert [item["event_id"] for item in recorded.webhooks] == missed
 
 
 async def published_of(
@@ -325,9 +407,7 @@ async def published_of(
         published.append(message.id)
         return ()
 
-    offered = OfferedCalls({}, dt_util.utcnow)
-    history = WebhookHistory(cast("JedlixClient", Client()), offered, record, publish)
-    await history.publish_since(now - timedelta(days=1), now)
+    await history_of(Client(), publish, record=record).publish_since(now - timedelta(days=1), now)
     return published
 
 

@@ -5,7 +5,7 @@ Where it cannot, the sessions say what happened.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
 import logging
 import sys
@@ -30,8 +30,8 @@ MAX_HELD: Final = 10_000
 class WebhookHistory:
     """Reads the history since the moment from which deliveries may be missing; a restart does not forget it.
 
-    `publish` gets each delivery that was missed, and returns the followed users whom it is about.
-    `is_read` says whether the last reading succeeded, of a history that has named a delivery before.
+    `publish` gets each delivery that was missed, and returns the followed users whom it is about. Where it
+    keeps them for a while, `published` ends when it has let them go.
     """
 
     def __init__(
@@ -40,45 +40,52 @@ class WebhookHistory:
         offered: OfferedCalls,
         record: PushRecord,
         publish: Callable[[WebhookMessage], Iterable[str]],
+        published: Callable[[], Awaitable[object]],
     ) -> None:
         """Read what the record has not seen."""
         self._client = client
         self._offered = offered
         self._record = record
         self._publish = publish
+        self._published = published
         self._one_at_a_time = asyncio.Lock()
-        # whom the messages are about that were published before a reading failed
         self._users: set[str] = set()
-        self.is_read = False
+        self._is_answered = False
+
+    @property
+    def is_read(self) -> bool:
+        """Return whether the history was read to its end; only of one that has named a delivery before."""
+        return self._is_answered and not self._one_at_a_time.locked()
 
     def note_missed(self, since: datetime | None) -> None:
         """Note that deliveries may have been missed since a moment."""
         known = self._record.missed_since
         self._record.missed_since = min(filter(None, (since, known)), default=None)
 
-    async def publish_missed(self, now: datetime) -> set[str]:
-        """Publish what was missed and return the users it is about.
+    def take_users(self) -> set[str]:
+        """Return the users whom the messages are about that were published since the last time."""
+        users, self._users = self._users, set()
+        return users
 
-        While Jedlix cannot be asked, it stays missed.
-        """
+    async def publish_missed(self, now: datetime) -> None:
+        """Publish what was missed. While Jedlix cannot be asked, it stays missed."""
         async with self._one_at_a_time:
             if (since := self._record.missed_since) is None:
-                return set()
+                return
             try:
-                users = await self._publish_since(since - _CLOCK_TOLERANCE, now)
+                await self._publish_since(since - _CLOCK_TOLERANCE, now)
             except JedlixError as err:
                 _LOGGER.debug("The webhook history of Jedlix is read at the next poll: %s", err)
-                return set()
+                return
             self._record.missed_since = None
             self._record.schedule_save()
-            return users
 
-    async def publish_since(self, since: datetime, now: datetime) -> set[str]:
-        """Publish what was missed since a moment, return the users it is about; raises a JedlixError."""
+    async def publish_since(self, since: datetime, now: datetime) -> None:
+        """Publish what was missed since a moment; raises a JedlixError."""
         async with self._one_at_a_time:
-            return await self._publish_since(since, now)
+            await self._publish_since(since, now)
 
-    async def _publish_since(self, since: datetime, now: datetime) -> set[str]:
+    async def _publish_since(self, since: datetime, now: datetime) -> None:
         """Publish each missed delivery once, the oldest first.
 
         Pages come newest first. Where a period has more messages than can be held, it is divided: the older
@@ -104,8 +111,8 @@ class WebhookHistory:
             missed.clear()  # they are not held while the next ones are read
             published_until = ends.pop()
             begin = max(begin, published_until - _CLOCK_TOLERANCE)
-        users, self._users = self._users, set()
-        return users
+            if ends:
+                await self._published()
 
     async def _read(
         self, since: datetime, until: datetime, limit: int
@@ -116,7 +123,7 @@ class WebhookHistory:
         """
         missed: list[WebhookMessage] = []
         listed: tuple[WebhookMessage, ...] = ()
-        self.is_read = False
+        self._is_answered = False
         if not self._offered.is_offered(_CALL):
             return missed, None
         try:
@@ -132,5 +139,5 @@ class WebhookHistory:
             self._offered.note_refusal(_CALL, err)
         else:
             self._offered.note_list(_CALL, listed)
-            self.is_read = self._offered.has_answered(_CALL)
+            self._is_answered = self._offered.has_answered(_CALL)
         return missed, None
