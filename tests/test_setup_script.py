@@ -28,7 +28,7 @@ LOCKED: Final = next(
 
 UV: Final = r"""#!/usr/bin/env bash
 python="$UV_PYTHON_INSTALL_DIR $UV_PYTHON_INSTALL_BIN"
-echo "uv $VERSION: $*; index ${UV_DEFAULT_INDEX-}; python $python" >>"$LOG"
+echo "uv $VERSION: $*; index ${UV_DEFAULT_INDEX-}; python $python; tmp ${TMPDIR-}" >>"$LOG"
 for last; do :; done
 case "$1 $2" in
 "--version ") echo "uv $VERSION (somewhere)" ;;
@@ -121,8 +121,9 @@ def test_nothing_lies_outside_the_checkout_and_the_cache(machine: Machine) -> No
     home = machine.folder / "home"
     assert [path.name for path in home.iterdir()] == [".cache"]
     assert [path.name for path in (home / ".cache").iterdir()] == ["jedlix-home-assistant"]
-    python = f"python {home}/.cache/jedlix-home-assistant/python 0"
-    assert all(call.endswith(python) for call in machine.calls if call.startswith("uv"))
+    cache = home / ".cache/jedlix-home-assistant"
+    folders = f"python {cache}/python 0; tmp {cache}/tmp"
+    assert all(call.endswith(folders) for call in machine.calls if call.startswith("uv"))
     assert machine.set_up() == (0, "")
     assert machine.calls == []
 
