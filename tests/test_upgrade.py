@@ -2,7 +2,7 @@
 
 tests/samples/ was written by version 0.1.0 in development, before its modules got their present names: two
 users, an open session each, a boost, an entered battery level, charge settings, subscriptions and tried
-event types.
+event types. tests/samples/stores/ has the store files of other stages, each named by what was new in it.
 """
 
 from copy import deepcopy
@@ -36,6 +36,7 @@ def sample(name: str) -> Any:
 
 
 STORE: Final[dict[str, Any]] = sample("store")
+STORES: Final = sorted(path.stem for path in (SAMPLES / "stores").glob("*.json"))
 
 
 @pytest.fixture
@@ -118,6 +119,46 @@ async def test_a_stored_file_is_read_and_loses_nothing_when_written_back(
     again = JedlixStore(hass, STORE["key"].removeprefix(f"{DOMAIN}."))
     await again.load()
     assert again.users == store.users
+
+
+@pytest.mark.parametrize("name", STORES)
+async def test_the_store_of_each_stage_is_read(
+    hass: HomeAssistant, hass_storage: dict[str, Any], name: str
+) -> None:
+    stored = sample(f"stores/{name}")
+    hass_storage[stored["key"]] = deepcopy(stored)
+    store = JedlixStore(hass, stored["key"].removeprefix(f"{DOMAIN}."))
+    await store.load()
+    assert ir.async_get(hass).issues == {}
+    data = stored["data"]
+    assert [key for key in data["inbox"] if key not in store.push.inbox] == []
+    assert {key: held.id for key, held in store.push.subscriptions.items()} == {
+        key: held["id"] for key, held in data["subscriptions"].items()
+    }
+    assert {
+        (user_id, key): (car.status, {*car.open_sessions}, {*car.ended_sessions})
+        for user_id, user in store.users.items()
+        for key, car in user.vehicles.items()
+    } == {
+        (user["user_id"], key): (
+            car["status"],
+            {*car.get("open_sessions", {})},
+            {*car.get("ended_sessions", {})},
+        )
+        for user in data["users"]
+        for key, car in user["vehicles"].items()
+        if "watched_since" in car  # the users of the first stage are read again
+    }
+    assert {
+        key: {*car.ledger.listed}
+        for user in store.users.values()
+        for key, car in user.vehicles.items()
+    } == {
+        key: {*car.get("ledger", {}).get("listed", {})}
+        for user in data["users"]
+        for key, car in user["vehicles"].items()
+        if "watched_since" in car
+    }
 
 
 @pytest.mark.parametrize(
