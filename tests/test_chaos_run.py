@@ -451,13 +451,19 @@ def test_the_price_that_a_location_must_show_is_read_out_of_its_tariffs() -> Non
 def test_an_event_entity_writes_also_what_has_no_time_of_the_clock() -> None:
     """The clock was put back after second 110; what is shown again after a start or reload is not new."""
 
-    def line(second: float, state: str) -> Line:
-        data = {"unique_id": "u_c_session", "event_type": "session_started", "state": state}
+    def line(second: float, state: str, of: str = "u_c_session") -> Line:
+        data = {"unique_id": of, "event_type": "session_started", "state": state}
         return Line(at(second), data)
 
     ahead = [f"2026-01-01T03:01:40.00{number}Z" for number in range(4)]
     new = [line(100, moment(100)), line(110, ahead[0]), line(130, ahead[1]), line(150, ahead[2])]
-    again = [line(120, ahead[0]), line(140, "unavailable"), line(141, ahead[1])]
+    again = [
+        *(line(120, ahead[0]), line(131, ahead[1])),
+        # After a reload, and after a kill that lost the last ones, an older one is shown.
+        *(line(151, "unavailable"), line(152, ahead[1]), line(161, ahead[0])),
+        line(162, moment(161), "u_c_charging"),
+    ]
+    new.append(line(163, moment(163.9), "another_car_session"))
     none = [Line(at(90), {"unique_id": "u_c_session", "event_type": None, "state": "unknown"})]
     recording = Recording(
         changes=[],
@@ -465,7 +471,7 @@ def test_an_event_entity_writes_also_what_has_no_time_of_the_clock() -> None:
         runs=[],
         event_entities=sorted([*none, *new, *again], key=lambda item: item.at),
         pulses=[],
-        starts=[Line(at(second), {}) for second in (80, 115)],
+        starts=[Line(at(second), {}) for second in (80, 115, 160)],
     )
     assert list(newly_written(recording)) == new
 
@@ -495,6 +501,20 @@ def test_a_coordinate_is_a_whole_number(content: str, *, is_leak: bool) -> None:
     leaks = Leaks({"longitude of u": "4.88123"})
     leaks.keep("states", content)
     assert list(leaks.found()) == ["the longitude of u is in the states"] * is_leak
+
+
+def test_a_key_may_be_a_part_of_what_is_shown() -> None:
+    leaks = Leaks({"api_key": "k-1", "webhook_id": "w-1"})
+    leaks.keep("states", "the text")
+    leaks.keep("states", " xk-1x")
+    leaks.keep("log", "/api/webhook/w-1")
+    leaks.keep("diagnostics", {"url": "w-1"})
+    leaks.keep("database", "")
+    assert list(leaks.found()) == [
+        "the api_key is in the states",
+        "the webhook_id is in the diagnostics",
+        "nothing was read of the database",
+    ]
 
 
 def test_what_the_first_refresh_of_a_fleets_user_finds_may_be_late(timeline: Timeline) -> None:

@@ -50,7 +50,7 @@ class Provenance:
         source, at = change.data.get("source"), change.at
         begin = at - EVIDENCE
         for trouble in self.timeline.troubles:
-            if trouble.begin < at and trouble.end + RECOVERY > begin:
+            if trouble.end + RECOVERY > begin:
                 begin = min(begin, trouble.begin - EVIDENCE)
         commands = [
             item

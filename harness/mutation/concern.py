@@ -14,11 +14,18 @@ _STORIES: Mapping[str, tuple[str, ...]] = {
     "fields": ("actions",),
     "known_users": ("coordinator", "slips"),
     "poll": ("coordinator", "slips"),
+    "price_sensors": ("test_prices",),
+    "publisher": ("test_triggers", "test_logbook"),
+    "quick_poll": ("coordinator",),
+    "recorded_hours": ("test_statistics",),
     "refresher": ("coordinator", "slips"),
+    "replacements": ("test_entities",),
     "subscriber": ("push",),
+    "target": ("test_services",),
     "tenant_sessions": ("coordinator",),
+    "webhook": ("test_push_handler", "test_push_registration"),
 }
-"""Folders of tests that drive a module without naming it."""
+"""Folders, and files, of tests that drive a module without naming it."""
 
 
 def tests_of(path: str, root: Path) -> list[list[str]]:
@@ -30,7 +37,8 @@ def tests_of(path: str, root: Path) -> list[list[str]]:
     named = [file for file in files if f"{file.stem}_".startswith(f"{name}_")]
     dotted = ".".join(module.with_suffix("").parts)
     importing = [file for file in files if dotted in _imports(file)]
-    stories = [file for file in files if file.parent.name in _STORIES.get(module.stem, ())]
+    stories_of = set(_STORIES.get(module.stem, ()))
+    stories = [file for file in files if {file.parent.name, file.stem} & stories_of]
     others = [file for file in dict.fromkeys(importing + stories) if file not in named]
     groups = ([file.relative_to(root).as_posix() for file in group] for group in (named, others))
     return [group for group in groups if group]

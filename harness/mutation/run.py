@@ -110,16 +110,21 @@ class MutationRun:
     def _try(
         self, trial: Trial, path: str, mutants: Sequence[Mutant]
     ) -> Iterator[tuple[Mutant, Outcome]]:
-        """Try mutants of one module; raises TestsFail."""
-        if not mutants:
-            return
-        groups, began = tests_of(path, self.root), time.monotonic()
-        for tests in groups:
-            if (outcome := trial.run(tests, _ALL_TESTS)) is not Outcome.SURVIVED:
-                raise TestsFail(f"{' '.join(tests)}: {outcome} without any mutant")
-        limit = max(_LEAST_LIMIT, _PATIENCE * (time.monotonic() - began))
+        """Try mutants of one module; raises TestsFail.
+
+        Most mutants do not survive the first group of tests; the others are run only for those that do.
+        """
+        groups = tests_of(path, self.root)
+        limits: dict[str, float] = {}
         for mutant in mutants:
-            yield mutant, trial.outcome(mutant, groups, limit)
+            outcome = Outcome.SURVIVED
+            for tests in groups:
+                if tests[0] not in limits:
+                    limits[tests[0]] = _limit(trial, tests)
+                outcome = trial.outcome(mutant, tests, limits[tests[0]])
+                if outcome is not Outcome.SURVIVED:
+                    break
+            yield mutant, outcome
 
     def _results(self) -> dict[str, Outcome]:
         """Return what was tried before; the last result counts."""
@@ -133,6 +138,14 @@ class MutationRun:
         with (self.folder / _RESULTS).open("a", encoding="utf-8") as file:
             line = {"key": key, "name": mutant.name, "outcome": outcome}
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+def _limit(trial: Trial, tests: Sequence[str]) -> float:
+    """Return how many seconds these tests may take on a mutant; raises TestsFail."""
+    began = time.monotonic()
+    if (outcome := trial.run(tests, _ALL_TESTS)) is not Outcome.SURVIVED:
+        raise TestsFail(f"{' '.join(tests)}: {outcome} without any mutant")
+    return max(_LEAST_LIMIT, _PATIENCE * (time.monotonic() - began))
 
 
 def _line(name: str, outcomes: Iterable[Outcome]) -> str:

@@ -61,19 +61,13 @@ class Trial:
         self._copy = copy
         self._log = log
 
-    def outcome(self, mutant: Mutant, groups: Sequence[Sequence[str]], limit: float) -> Outcome:
-        """Run one group of tests after the other on a mutant, each for so many seconds at most.
-
-        Most mutants do not survive the first.
-        """
+    def outcome(self, mutant: Mutant, tests: Sequence[str], limit: float) -> Outcome:
+        """Run the tests on a mutant, for so many seconds at most."""
         file = self._copy / mutant.path
         source = file.read_text(encoding="utf-8")
         file.write_text(mutant.apply(source), encoding="utf-8")
         try:
-            outcomes = (self.run(tests, limit, keeps_compiled=False) for tests in groups)
-            return next(
-                (item for item in outcomes if item is not Outcome.SURVIVED), Outcome.SURVIVED
-            )
+            return self.run(tests, limit, keeps_compiled=False)
         finally:
             file.write_text(source, encoding="utf-8")
 

@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestClient
 from homeassistant.core import HomeAssistant
 import pytest
 
-from custom_components.jedlix.api import Conflict, Rejected, WebhookMessage
+from custom_components.jedlix.api import Conflict, Forbidden, JedlixError, Rejected, WebhookMessage
 from custom_components.jedlix.data import make_client
 from custom_components.jedlix.push import connection_test
 from custom_components.jedlix.push.callback_url import Callback, ChosenUrl
@@ -131,10 +131,11 @@ async def test_closing_while_jedlix_is_still_registering_leaves_nothing_there(
         (0, [], Conflict("no"), "slot_taken"),
         (1, [], Conflict("no"), "slot_taken"),
         (0, [Refusal.WRONG_KEY], Conflict("no"), "slot_taken"),
+        (0, [Refusal.WRONG_KEY], Forbidden("no"), "rejected"),
     ],
 )
 def test_what_arrived_meanwhile_explains_a_refusal(
-    tests: int, refusals: list[Refusal], err: Rejected, reason: str
+    tests: int, refusals: list[Refusal], err: JedlixError, reason: str
 ) -> None:
     evidence = RegistrationEvidence()
     for _ in range(tests):

@@ -92,6 +92,10 @@ EVIDENCE: Final[dict[str, tuple[list[tuple[float, Step]], PushState]]] = {
         [(0, DONE), (10, wrong_key), (30, wrong_key), (59, wrong_key)],
         PushState.WAITING,
     ),
+    "three wrong keys, the first of them long ago": (
+        [(0, DONE), (44, wrong_key), (50, wrong_key), (59, wrong_key)],
+        PushState.WAITING,
+    ),
     "wrong keys, then a right one": (
         [(0, DONE), *[(58, wrong_key)] * 9, (59, delivery())],
         PushState.HEALTHY,
@@ -139,6 +143,10 @@ EVIDENCE: Final[dict[str, tuple[list[tuple[float, Step]], PushState]]] = {
     ),
     "silent, then renewed": (
         [(0, DONE), (0, change_reported), (10, change_found()), (40, renewal)],
+        PushState.WAITING,
+    ),
+    "silent after a delivery, then renewed": (
+        [(0, DONE), (0, delivery()), (0, change_reported), (20, change_found()), (40, renewal)],
         PushState.WAITING,
     ),
     "silent and refused": (
@@ -191,6 +199,16 @@ def test_a_delivery_may_come_fifteen_minutes_after_the_poll() -> None:
     assert health.missed_by_push == 1
 
 
+def test_a_delivery_before_the_last_fifteen_minutes_reports_no_change() -> None:
+    """Also where nothing was reviewed since it came."""
+    health = PushHealth(event_types=SESSIONS, registration=RegistrationState.DONE)
+    health.note_delivery("u-1", NOON, NOON)
+    for after in (DELIVERY_TOLERANCE, DELIVERY_TOLERANCE + SECOND):
+        health.note_change_found_by_poll("u-1", NOON + after)
+    health.review(NOON + timedelta(hours=1))
+    assert health.missed_by_push == 1
+
+
 def test_a_missed_change_counts_also_where_deliveries_report_no_changes() -> None:
     health = PushHealth(event_types=SESSIONS, registration=RegistrationState.DONE)
     for minute in range(3):
@@ -215,9 +233,9 @@ def test_deliveries_and_refusals_are_counted() -> None:
     assert (health.received, health.last_delay) == (2, 3.0)
     health.note_delivery("u-1", NOON + timedelta(hours=1), NOON)  # their clock is ahead
     assert (health.received, health.last_delay) == (3, 0.0)
-    health.note_wrong_key(NOON)
+    health.note_wrong_key(NOON, "no_key")
     health.note_bad_body()
-    assert (health.received, health.rejected) == (3, 2)
+    assert (health.received, health.rejected, health.key_problem) == (3, 2, "no_key")
 
 
 def test_only_users_with_a_recent_delivery_are_remembered() -> None:
