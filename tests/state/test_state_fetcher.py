@@ -108,6 +108,16 @@ async def test_where_a_users_list_is_refused_the_tenants_is_read_well_beyond_wha
     assert tenant.asked[-1] == {"started_from": known - LISTING_DELAY}
 
 
+async def test_the_first_read_goes_a_month_back_whatever_the_tenant_offers() -> None:
+    """The totals begin with it, so the tenant's list is read as far back as a user's own."""
+    tenant = Tenant(user=NotFound("no path"), tenant=[[session("a", 24 * 31)]])
+    answer = await fetcher_of(tenant)[0].user("user", oldest_start=None, known_until=None)
+    assert [item.id for item in answer.sessions] == ["a"]
+    own, of_tenant = (asked["started_from"] for asked in tenant.asked)
+    assert own == NOON - timedelta(days=32)
+    assert of_tenant == own - LISTING_DELAY
+
+
 async def test_without_any_list_nothing_is_said_about_sessions() -> None:
     tenant = Tenant(user=NotFound("no path"), tenant=Forbidden("plan"))
     answer = await fetcher_of(tenant)[0].user("user", oldest_start=None, known_until=None)

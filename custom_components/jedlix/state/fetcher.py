@@ -75,17 +75,16 @@ class Fetcher:
         """Return the cars and sessions of a user, read side by side.
 
         A user's own list is read over all remembered days, and from `known_until` and `oldest_start` on, the
-        start of the oldest session that may still change; at first, it is read over the days of a month. The
-        tenant's list is read from well before `known_until` on. Raises a JedlixError when the cars cannot be
-        read, or no list of sessions can.
+        start of the oldest session that may still change. The tenant's list is read from well before
+        `known_until` on. At first, both are read over the days of a month. Raises a JedlixError when the cars
+        cannot be read, or no list of sessions can.
         """
         now = self._client.clock.now()
-        remembered = now - SESSIONS_REMEMBERED
-        since = known_until or now - _FIRST_READ
-        since = min(filter(None, (since, remembered, oldest_start)))
+        known_until = known_until or now - _FIRST_READ
+        since = min(filter(None, (known_until, now - SESSIONS_REMEMBERED, oldest_start)))
         vehicles, answer = await asyncio.gather(
             self.vehicles(user_id),
-            self._sessions(user_id, since, known_until or remembered),
+            self._sessions(user_id, since, known_until),
             return_exceptions=True,
         )
         if isinstance(vehicles, BaseException):
