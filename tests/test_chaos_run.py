@@ -368,6 +368,14 @@ def test_a_form_with_less_to_promise_has_a_limit_of_its_own(
     assert list(verdict.failures) == ["unpromised_percent"]
 
 
+@pytest.mark.parametrize("form", [{}, {"is_short": True}, {"is_strict": True}])
+def test_a_type_without_a_promised_change_fails_the_long_form(form: dict[str, Any]) -> None:
+    verdict = Verdict(truth=1, webhooks=1, strangers=1, triggers=1, **form)
+    verdict.by_type = {"unplugged": 1, "charging_completed": 0}
+    assert list(verdict.failures) == ([] if form else ["by_type"])
+    assert "left out: charging_completed" in verdict.lines()
+
+
 @pytest.mark.parametrize("name", ["repeated", "webhooks_repeated"])
 def test_more_than_was_published_before_the_kills_may_not_be_repeated(name: str) -> None:
     verdict = good_verdict()

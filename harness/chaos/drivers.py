@@ -4,6 +4,7 @@ Part of what they do goes through Home Assistant: its switches, numbers and acti
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -29,6 +30,17 @@ COMMANDS_APART = 3.0
 _KINDS = ("boost", "smart_charging")
 """What commands change: their action or entity names it, and so do the types of their changes."""
 WAYS = ("app", "switch", "action")
+_UNPLUGGED_ACTS = {"link": 0.04, "drive": 0.11, "level": 0.07, "ready": 0.03, "plug": 0.75}
+_PLUGGED_ACTS = {
+    "link": 0.04,
+    "smart charging": 0.16,
+    "boost": 0.25,
+    "full": 0.05,
+    "telemetry": 0.05,
+    "impossible": 0.05,
+    "unplug": 0.4,
+}
+"""Weights."""
 _PAUSE = 0.35
 """Mean seconds between two acts."""
 
@@ -65,6 +77,7 @@ class Drivers:
         self._random = Random(f"{seed}/driver")
         self._has_commands = has_commands
         self._cars = dict(cars)
+        self._done: Counter[str] = Counter()
         self._last: dict[str, float] = {}
         self._windows: list[tuple[float, float, str]] = []
         """Since when a car may not have acted, until when that holds, and for which user."""
@@ -144,6 +157,26 @@ class Drivers:
             desired = self._random.randrange(75, 101)
             await self._simulator.change_settings(vehicle_id, desiredBatteryLevel=desired)
 
+    async def tour(self) -> None:
+        """Have what a short run may lack happen once, with the time to see each of it."""
+        full, switched, linked = [await self.pick() for _ in range(3)]
+        for car in (full, switched):
+            if self._cars[car].is_plugged:
+                await self._plug_or_unplug(car, self._cars[car])
+            self._cars[car].is_smart = True
+            await self._simulator.change_settings(car, isSmartChargingEnabled=True)
+        await asyncio.sleep(SEEN)
+        for car in (full, switched):
+            await self.swap_plug(car)
+        await self._link(linked, self._cars[linked])
+        await asyncio.sleep(SEEN)
+        await self._report(full, "full")
+        await self._simulator.change_settings(switched, isSmartChargingEnabled=False)
+        await self._link(linked, self._cars[linked])
+        await asyncio.sleep(SEEN)
+        await self._simulator.change_settings(switched, isSmartChargingEnabled=True)
+        await self._report(linked, "ready")
+
     async def use_home(self, vehicle_id: str) -> None:
         """Let a driver do everything through Home Assistant: boost, set the level, pause smart charging."""
         car = self._cars[vehicle_id]
@@ -198,40 +231,60 @@ class Drivers:
         """Return the user of a car."""
         return self._cars[vehicle_id].user_id
 
+    def _choose(self, acts: Mapping[str, float]) -> str:
+        """Draw one of these acts by their weights. What was done less often than its weight comes first.
+
+        So a rare act is made in a short run as well.
+        """
+        act = min(acts, key=lambda name: (self._done[name] + self._random.random()) / acts[name])
+        self._done[act] += 1
+        return act
+
     async def _act(self, vehicle_id: str) -> None:
-        car, roll = self._cars[vehicle_id], self._random.random()
-        if not car.is_linked or roll < 0.04:
+        car = self._cars[vehicle_id]
+        if not car.is_linked:
             await self._link(vehicle_id, car)
-        elif car.is_plugged:
-            await self._act_plugged(vehicle_id, car, roll)
-        elif roll < 0.15:
-            level = self._random.randrange(5, 75)
-            await self._simulator.telemetry(vehicle_id, battery_level=level)
-        elif roll < 0.22:
-            await self._set_level(vehicle_id, car)
-        elif roll < 0.25:
-            await self._simulator.ready(vehicle_id)
+            return
+        way, enabled = self._random.choice(WAYS), self._random.random() < 0.7
+        match self._choose(_PLUGGED_ACTS if car.is_plugged else _UNPLUGGED_ACTS):
+            case "plug" | "unplug":
+                await self._plug_or_unplug(vehicle_id, car)
+            case "link":
+                await self._link(vehicle_id, car)
+            case "level":
+                await self._set_level(vehicle_id, car)
+            case "smart charging":
+                await self._switch_smart(vehicle_id, car, way)
+            case "boost":
+                await self._boost(vehicle_id, car, way, enabled=enabled)
+            case report:
+                await self._report(vehicle_id, report)
+
+    async def _plug_or_unplug(self, vehicle_id: str, car: Car) -> None:
+        if car.is_plugged:
+            await self._simulator.unplug(vehicle_id)
+            # It comes back with less in the battery: else it would stay full.
+            await self._report(vehicle_id, "drive")
         else:
             place = "home" if self._random.random() < 0.8 else "unknown"
             await self._simulator.plug(vehicle_id, place)
-            car.is_plugged = True
+        car.is_plugged = not car.is_plugged
 
-    async def _act_plugged(self, vehicle_id: str, car: Car, roll: float) -> None:
-        if roll < 0.2:
-            await self._switch_smart(vehicle_id, car, self._random.choice(WAYS))
-        elif roll < 0.45:
-            enabled = self._random.random() < 0.7
-            await self._boost(vehicle_id, car, self._random.choice(WAYS), enabled=enabled)
-        elif roll < 0.55:
-            await self._simulator.telemetry(vehicle_id)
-        elif roll < 0.6:
-            with suppress(SimulatorFailed):  # its session may have ended with smart charging
-                await self._simulator.impossible(vehicle_id)
-        else:
-            await self._simulator.unplug(vehicle_id)
-            car.is_plugged = False
-            # It comes back with less in the battery: else it would stay full.
-            await self._simulator.telemetry(vehicle_id, battery_level=self._random.randrange(5, 75))
+    async def _report(self, vehicle_id: str, what: str) -> None:
+        """Let the car or Jedlix report something."""
+        match what:
+            case "ready":
+                await self._simulator.ready(vehicle_id)
+            case "impossible":
+                with suppress(SimulatorFailed):  # its session may have ended with smart charging
+                    await self._simulator.impossible(vehicle_id)
+            case "full":
+                await self._simulator.telemetry(vehicle_id, battery_level=100)
+            case "drive":
+                level = self._random.randrange(5, 75)
+                await self._simulator.telemetry(vehicle_id, battery_level=level)
+            case _:
+                await self._simulator.telemetry(vehicle_id)
 
     async def _switch_smart(self, vehicle_id: str, car: Car, way: str) -> None:
         enabled = not car.is_smart

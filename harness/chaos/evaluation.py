@@ -13,7 +13,7 @@ from .comparison import Comparison, Match, compare, published_before_kills
 from .contents import Contents, starts_of
 from .deliveries import accepted_while_shut, compare_deliveries
 from .known_gaps import SHUT, known_gaps
-from .promise import SESSIONS, Promises
+from .promise import ALL_TYPES, SESSIONS, Promises
 from .provenance import Provenance, is_poll, out_of_order
 from .recording import Published, Recording
 from .timeline import Timeline
@@ -91,6 +91,8 @@ class _Evaluation:
         numbers = {line.n for line in followed}
         unpromised = (found.published & numbers) - self.promises.lines
         self.verdict.truth = len(self.promises.lines)
+        promised = Counter(line.type for line in followed if line.n in self.promises.lines)
+        self.verdict.by_type = {name: promised[name] for name in ALL_TYPES}
         self.verdict.announced = len(self.promises.lines & found.published)
         self.verdict.unpromised = len(unpromised)
         self.verdict.unseeable = dict(Counter(line.type for line in unseeable))

@@ -77,6 +77,8 @@ REPORTED = {
     "session_impossible": "sessionImpossible",
 }
 """The changes that a delivery reports by itself, and its event type."""
+ALL_TYPES = (*_CHARGE, *_LINK, *_SMART, *_BOOST, *SESSIONS, *SESSION_KINDS, *REPORTED)
+"""The types of changes that a run makes."""
 
 
 @dataclass(slots=True)

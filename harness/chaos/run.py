@@ -164,6 +164,7 @@ class Chaos:
             self.verdict.note({"available_wrong": parts.outage.wrong})
         await self._end_tasks()
         await simulator.clear_faults()
+        await drivers.tour()
         await simulator.clock(speed=0)
         self.verdict.bursts = parts.faults.bursts
         self.verdict.note({"interruptions_failed": self._failed})

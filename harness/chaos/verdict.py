@@ -114,6 +114,8 @@ class Verdict:
     is_short: bool = False
     is_strict: bool = False
     by_source: dict[str, int] = field(default_factory=dict)
+    by_type: dict[str, int] = field(default_factory=dict)
+    """How many of the promised changes have each type."""
     known_gaps: dict[str, KnownGap] = field(default_factory=dict)
     found: dict[str, list[Any]] = field(default_factory=dict)
     details: dict[str, list[Any]] = field(default_factory=dict)
@@ -160,11 +162,18 @@ class Verdict:
             needed["late"] = 1
         if "commands" in self.interruptions:
             needed["commands"] = 3
-        return {
+        found = {
             name: f"the run proves nothing: {name} is {getattr(self, name)}"
             for name, least in needed.items()
             if getattr(self, name) < least
         }
+        if self._unproved and not (self.is_short or self.is_strict):
+            found["by_type"] = f"no change was promised of {', '.join(self._unproved)}"
+        return found
+
+    @property
+    def _unproved(self) -> list[str]:
+        return [name for name, count in self.by_type.items() if not count]
 
     @property
     def is_good(self) -> bool:
@@ -216,7 +225,7 @@ class Verdict:
             f"{changes}, {self.late} late, {repeated}",
             f"{rest}: {self.unpromised_percent:g} % without a promise",
             f"{passed_on}; {reactions}; {speed}",
-            *(f"left out: {what}" for what in self.left_out),
+            *(f"left out: {what}" for what in (*self.left_out, *self._unproved)),
             *(
                 f"not kept yet, {name} (met {gap.seen} times): {gap.reason}"
                 for name, gap in self.known_gaps.items()
