@@ -567,6 +567,10 @@ async def test_the_evening_warns_of_a_level_that_is_out_of_reach(
         sim.telemetry(car, battery_level=level, charge_state="stopped")
     entry = make_entry(sim, None)
     await set_up(hass, entry)
+    er.async_get(hass).async_update_entity(
+        "number.tesla_model_3_desired_battery_level", new_entity_id="number.as_the_owner_calls_it"
+    )
+    await hass.async_block_till_done()
     await use("not_ready_by", car=car_device(hass, entry, sim).id, **inputs)
     await wait_for_time(hass, 21)
     assert [call.data for call in sent] == [
