@@ -10,7 +10,7 @@ _CHANGE = "from dataclasses import replace as _put\nfrom datetime import timedel
 def _published(name: str, code: str, *figures: str) -> Falsification:
     """Return a falsification of each change right before it is published."""
     return Falsification(
-        name=name, edits=(Prepend("Publisher.publish", _CHANGE + code),), figures=figures
+        name=name, edits=(Prepend("Publisher._publish", _CHANGE + code),), figures=figures
     )
 
 
@@ -59,7 +59,7 @@ FALSIFICATIONS: Sequence[Falsification] = (
     ),
     _replaced(
         "the device is missing",
-        "Publisher.publish",
+        "Publisher._publish",
         "self._device_id(change)",
         "None",
         "wrong_details",
@@ -220,7 +220,7 @@ FALSIFICATIONS: Sequence[Falsification] = (
     ),
     _replaced(
         "event entities write late changes",
-        "Publisher.publish",
+        "Publisher._publish",
         "is not None and not late:",
         "is not None:",
         "event_entities_wrong",
@@ -250,30 +250,32 @@ FALSIFICATIONS: Sequence[Falsification] = (
     # deliveries
     _replaced(
         "the payload is empty",
-        "Publisher.publish_delivery",
+        "Publisher._publish_delivery",
         "message.payload",
         "{}",
         "webhooks_wrong",
     ),
     Falsification(
         name="followed is inverted",
-        edits=(Prepend("Publisher.publish_delivery", "followed = not followed"),),
+        edits=(Prepend("Publisher._publish_delivery", "followed = not followed"),),
         figures=("webhooks_wrong",),
     ),
     _replaced(
         "one key of the payload is another",
-        "Publisher.publish_delivery",
+        "Publisher._publish_delivery",
         "_recordable(message.payload)",
         '_recordable({**message.payload, "isTest": None})',
         "webhooks_wrong",
     ),
     Falsification(
         name="deliveries come from the history",
-        edits=(Prepend("Publisher.publish_delivery", "source = Source.HISTORY"),),
+        edits=(Prepend("Publisher._publish_delivery", "source = Source.HISTORY"),),
         figures=("webhooks_wrong",),
     ),
     _returns("any key is accepted", "WebhookHandler._refusal", "None", "strangers_accepted"),
-    _returns("deliveries are not passed on", "Publisher.publish_delivery", "None", "webhooks_lost"),
+    _returns(
+        "deliveries are not passed on", "Publisher._publish_delivery", "None", "webhooks_lost"
+    ),
     _returns("no delivery is remembered", "Inbox.add", "True", "webhooks_told_twice"),
     _returns(
         "missed deliveries are not read", "WebhookHistory.publish_missed", "set()", "webhooks_lost"
