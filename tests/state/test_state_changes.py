@@ -44,14 +44,17 @@ def session(
     name: str = "s", start: float | None = 1, end: float | None = None, **more: Any
 ) -> Session:
     """Return a smart session of the car at home."""
-    smart_at_home: dict[str, Any] = {"is_managed": True, "charging_location_id": "home"}
+    usual: dict[str, Any] = {
+        "vehicle_id": "car",
+        "is_managed": True,
+        "charging_location_id": "home",
+    }
     return Session(
         id=name,
         user_id="user",
-        vehicle_id="car",
         started_at=None if start is None else at(start),
         ended_at=None if end is None else at(end),
-        **(smart_at_home | more),
+        **(usual | more),
     )
 
 
@@ -719,6 +722,105 @@ def test_of_a_new_car_only_its_addition_is_published() -> None:
     ]
 
 
+OTHER: Final = replace(car(CHARGING), id="other")
+AWAY_STATE: Final = car().charge_state
+
+
+@pytest.mark.parametrize("other_is_new", [True, False])
+@pytest.mark.parametrize("minutes", [(2, 3), (3,)], ids=["still running", "over meanwhile"])
+def test_a_session_that_is_listed_under_another_car_is_published_once(
+    minutes: Sequence[int], *, other_is_new: bool
+) -> None:
+    """A new link to a car gives it another id, and the session goes on under that."""
+    before = (
+        [car(CHARGING)]
+        if other_is_new
+        else [car(CHARGING), replace(OTHER, charge_state=AWAY_STATE)]
+    )
+    relinked = [
+        Answer(
+            minute,
+            [OTHER],
+            [session(end=3 if minute == 3 else None, vehicle_id="other", cost=2.0)],
+        )
+        for minute in minutes
+    ]
+    found = changes_of_each(
+        [Answer(0, before), Answer(1, before, [session(cost=1.5)]), *relinked, *relinked[-1:] * 2]
+    )
+    published = [
+        (change.type, change.vehicle_id, change.session_id) for each in found for change in each
+    ]
+    assert [item for item in published if "session" in item[0]] == [
+        (ChangeType.SESSION_STARTED, "car", "s"),
+        (ChangeType.SESSION_ENDED, "other", "s"),
+        (ChangeType.SESSION_SETTLED, "other", "s"),
+    ]
+
+
+def test_a_car_whose_session_goes_on_under_another_one_is_gone_without_it() -> None:
+    gone = [Answer(minute, [OTHER], [session(vehicle_id="other")]) for minute in range(2, 60, 8)]
+    found = changes_of_each(
+        [Answer(0, [car(CHARGING)]), Answer(1, [car(CHARGING)], [session()]), *gone]
+    )
+    assert [change.type for each in found[2:] for change in each] == [
+        ChangeType.VEHICLE_ADDED,
+        ChangeType.VEHICLE_REMOVED,
+    ]
+
+
+def test_a_session_of_a_car_that_is_gone_is_not_published_again_when_another_car_has_it() -> None:
+    over = session(end=4)
+    answers = [
+        Answer(0, [car(CHARGING)]),
+        Answer(1, [car(CHARGING)], [session()]),
+        *(Answer(minute, [OTHER], [over]) for minute in (2, 10, 18, 26)),
+        *(Answer(minute, [OTHER], [replace(over, vehicle_id="other")]) for minute in (34, 42)),
+    ]
+    found = changes_of_each(answers)
+    assert [types(each) for each in found[2:]] == [
+        ["vehicle_added", "session_ended"],
+        [],
+        ["vehicle_removed"],
+        [],
+        [],
+        [],
+    ]
+
+
+def test_a_session_that_was_stored_with_two_cars_is_kept_with_its_own() -> None:
+    running = VehicleSnapshot(vehicle=car(), known_since=at(0), open_sessions={"s": session()})
+    ended = VehicleSnapshot(vehicle=OTHER, known_since=at(0), ended_sessions={"s": at(2)})
+    before = UserSnapshot(user_id="user", vehicles={"car": running, "other": ended})
+    after = before.advance([car(), OTHER], [session(end=2, vehicle_id="other")], at(3))
+    assert {key: each.session_ids for key, each in after.vehicles.items()} == {
+        "car": set(),
+        "other": {"s"},
+    }
+    assert compare(before, after, at(3)) == []
+
+
+@pytest.mark.parametrize("ended", [None, 2])
+def test_one_answer_that_lists_a_session_under_the_wrong_car_changes_nothing(
+    ended: float | None,
+) -> None:
+    """Nor does the guess of a car, which an answer with the vehicle id corrects."""
+    cars = [car(CHARGING), OTHER]
+    right = session(end=ended, energy_kwh=5.0, is_boosted=ended is None)
+    answers = [
+        right,
+        replace(right, vehicle_id="other"),
+        right,
+        replace(right, vehicle_id=None),
+        replace(right, vehicle_id="other"),
+    ]
+    found = changes_of_each(
+        [Answer(0, cars), *(Answer(3 + n, cars, [item]) for n, item in enumerate(answers))]
+    )
+    assert [change.type for each in found[1:2] for change in each]
+    assert found[2:] == [[]] * 4
+
+
 def test_changes_of_one_moment_have_a_fixed_order() -> None:
     before = with_car(boost_session_id="s")
     vehicle = car(AWAY, 5, is_connected=False)
@@ -940,7 +1042,5 @@ def test_whatever_jedlix_answers_nothing_fails_and_nothing_is_published_twice(
     if ChangeType.VEHICLE_REMOVED in (change.type for change in changes):
         return  # what was known of a car is dropped with it
     for kind in (ChangeType.SESSION_STARTED, ChangeType.SESSION_ENDED):
-        of_kind = [
-            (change.vehicle_id, change.session_id) for change in changes if change.type is kind
-        ]
+        of_kind = [change.session_id for change in changes if change.type is kind]
         assert len(of_kind) == len(set(of_kind))

@@ -82,10 +82,11 @@ def compare(
     if before.first_refresh is not None:
         return []
     changes: list[Change] = []
+    known = before.cars_before(after)
     for vehicle_id, new in after.vehicles.items():
-        if (old := before.vehicles.get(vehicle_id)) is None:
+        if vehicle_id not in before.vehicles:
             changes.append(_change(ChangeType.VEHICLE_ADDED, new, now))
-        elif old is not new:
+        if (old := known[vehicle_id]) is not new:
             changes += _charge_state_changes(old, new, now)
             changes += _link_changes(old, new, now)
             changes += _settings_changes(old, new, now)

@@ -5,12 +5,13 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import Self
 
 from ..api import Charger, ChargeStatus, ChargingLocation, Session, Vehicle
 from ..api.reading import Incomplete
 from .gone import CHARGER, LOCATION, SESSION, VEHICLE, Absences, after_answer, gone
+from .handover import hand_over, without_sessions
 from .ledger import MAX_UNSEEN, SESSIONS_REMEMBERED, Ledger
 from .vehicle_snapshot import VehicleSnapshot
 
@@ -110,21 +111,35 @@ class UserSnapshot:
             **{key: known.vehicle for key, known in self.vehicles.items()},
             **cars,
         }
+        sessions = tuple(sessions)
+        owners: dict[str, str] = {}
+        for session in sessions:
+            named = session.vehicle_id or owners.get(session.id)
+            owner = named or self._owner_of(session, cars)
+            if owner is not None and owner in everything:
+                owners[session.id] = owner
         by_vehicle: dict[str, list[Session]] = {vehicle_id: [] for vehicle_id in everything}
         for session in sessions:
-            owner = session.vehicle_id or self._owner_of(session, cars)
-            if owner in by_vehicle:
-                by_vehicle[owner].append(session)
+            if session.id in owners:
+                by_vehicle[owners[session.id]].append(session)
         since = self.first_refresh or now
+        before = hand_over(
+            {
+                **self._gone_cars,
+                **{
+                    vehicle_id: self.vehicles.get(vehicle_id)
+                    or VehicleSnapshot(
+                        vehicle=vehicle,
+                        known_since=since,
+                        ledger=self.former_ledgers.get(vehicle_id, Ledger()).go_on(now),
+                    )
+                    for vehicle_id, vehicle in everything.items()
+                },
+            },
+            owners,
+        )
         advanced = {
-            vehicle_id: (
-                self.vehicles.get(vehicle_id)
-                or VehicleSnapshot(
-                    vehicle=vehicle,
-                    known_since=since,
-                    ledger=self.former_ledgers.get(vehicle_id, Ledger()).go_on(now),
-                )
-            ).advance(vehicle, by_vehicle[vehicle_id], now)
+            vehicle_id: before[vehicle_id].advance(vehicle, by_vehicle[vehicle_id], now)
             for vehicle_id, vehicle in everything.items()
         }
         if self.refreshed_at is not None and now - self.refreshed_at > MAX_UNSEEN:
@@ -134,7 +149,45 @@ class UserSnapshot:
             }
         listed = {session.id for found in by_vehicle.values() for session in found}
         absences = self._absences_after(advanced, vehicles, listed, complete_since, now)
-        return self._without_gone(advanced, absences, now)
+        return self._without_gone(before, advanced, absences, now)
+
+    def cars_before(self, after: Self) -> dict[str, VehicleSnapshot]:
+        """Return the cars of a later snapshot as this one has them, each with the sessions that it has later.
+
+        What another car has of these in this snapshot is the car's own. A car that is new is as it is later,
+        but for such sessions.
+        """
+        known = {**self._gone_cars, **self.vehicles}
+        owners = {
+            session_id: vehicle_id
+            for vehicle_id, car in after.vehicles.items()
+            for session_id in car.session_ids
+            if any(
+                session_id in other.session_ids
+                for other_id, other in known.items()
+                if other_id != vehicle_id
+            )
+            and (vehicle_id not in known or session_id not in known[vehicle_id].session_ids)
+        }
+        new = {key: without_sessions(car, owners) for key, car in after.vehicles.items()}
+        return hand_over({**known, **new, **self.vehicles}, owners)
+
+    @property
+    def _gone_cars(self) -> dict[str, VehicleSnapshot]:
+        """Return the cars that are gone, with what is remembered of their sessions."""
+        return {
+            vehicle_id: VehicleSnapshot(
+                vehicle=Vehicle(id=vehicle_id, user_id=self.user_id),
+                known_since=datetime.max.replace(tzinfo=UTC),
+                ended_sessions={
+                    session_id: session.ended_at
+                    for session_id, session in ledger.listed.items()
+                    if session.ended_at is not None
+                },
+                ledger=ledger,
+            )
+            for vehicle_id, ledger in self.former_ledgers.items()
+        }
 
     @property
     def absent_sessions(self) -> list[str]:
@@ -230,22 +283,25 @@ class UserSnapshot:
         )
 
     def _without_gone(
-        self, advanced: Mapping[str, VehicleSnapshot], absences: Absences, now: datetime
+        self,
+        before: Mapping[str, VehicleSnapshot],
+        advanced: Mapping[str, VehicleSnapshot],
+        absences: Absences,
+        now: datetime,
     ) -> Self:
-        """Return this snapshot with these cars, without those and without sessions that are gone.
+        """Return this snapshot with the advanced cars, without those and without sessions that are gone.
 
         A car goes after its last open session, so that the end of that is published first.
         """
         lost = gone(absences, now)
         vehicles = {}
-        former_ledgers = dict(self.former_ledgers)
+        former_ledgers = {key: before[key].ledger for key in self.former_ledgers}
         for vehicle_id, car in advanced.items():
             known = car
             for session_id in car.listed_sessions:
                 if (key := SESSION + session_id) in lost:
                     known = known.close(session_id, absences[key].last_seen)
-            held = self.vehicles.get(vehicle_id)
-            is_followed = known.open_sessions or (held is not None and held.open_sessions)
+            is_followed = known.open_sessions or before[vehicle_id].open_sessions
             if (key := VEHICLE + vehicle_id) not in lost or is_followed:
                 vehicles[vehicle_id] = known
                 former_ledgers.pop(vehicle_id, None)

@@ -81,15 +81,20 @@ class VehicleSnapshot:
 
         A session ends with the plug (documented): none is running once the car is known to be unplugged.
         """
-        newest = _newest(self.open_sessions.values())
+        running = newest(self.open_sessions.values())
         reading = self.vehicle.charge_state
         is_over = (
-            newest is not None
+            running is not None
             and reading.status is ChargeStatus.DISCONNECTED
             and reading.updated_at is not None
-            and reading.updated_at.timestamp() > _started(newest)
+            and reading.updated_at.timestamp() > _started(running)
         )
-        return None if is_over else newest
+        return None if is_over else running
+
+    @property
+    def session_ids(self) -> set[str]:
+        """Return the ids of all sessions that are remembered of this car."""
+        return {*self.open_sessions, *self.ended_sessions, *self.ledger.listed}
 
     @property
     def listed_sessions(self) -> dict[str, Session]:
@@ -171,7 +176,7 @@ class VehicleSnapshot:
             status=status,
             plug_session=None
             if status is ChargeStatus.DISCONNECTED
-            else _newest(known.open_sessions.values()) or self.plug_session,
+            else newest(known.open_sessions.values()) or self.plug_session,
             link=link,
             is_plug_unknown=is_plug_unknown,
             is_charging_unknown=is_plug_unknown or _is_charging_stale(vehicle, now),
@@ -264,7 +269,7 @@ def _started_and_ended(session: Session) -> tuple[float, float]:
     return _started(session), end
 
 
-def _newest(sessions: Iterable[Session]) -> Session | None:
+def newest(sessions: Iterable[Session]) -> Session | None:
     """Return the session that began last; of those that began at one moment, the one that was found last."""
     return max(reversed(tuple(sessions)), key=_started, default=None)
 
