@@ -51,11 +51,10 @@ class Deliveries:
         forward.
         """
         self._note_report(message, Source.WEBHOOK, late=False)
-        if (users := self._users_of(message)) is None:
+        if (users := self._note_users(message)) is None:
             self._request_poll()
             return
         for user_id in users:
-            self._store.refresh_requests[user_id] = self._now()
             self._request_refresh(user_id)
 
     @callback
@@ -64,7 +63,7 @@ class Deliveries:
         followed = message.user_id in self._schedule.followed
         self._publisher.publish_delivery(message, Source.HISTORY, followed=followed, late=True)
         self._note_report(message, Source.HISTORY, late=True)
-        return self._users_of(message) or ()
+        return self._note_users(message) or ()
 
     @callback
     def _note_report(self, message: WebhookMessage, source: Source, *, late: bool) -> None:
@@ -77,10 +76,11 @@ class Deliveries:
         if (change := change_of_report(message, user, self._now())) is not None:
             self._publisher.publish(change, source, late=late)
 
-    def _users_of(self, message: WebhookMessage) -> Collection[str] | None:
+    def _note_users(self, message: WebhookMessage) -> Collection[str] | None:
         """Return the followed users whom a delivery is about, None where it may be anybody of a fleet.
 
-        The event type says whether settings may have changed (a guess); this only decides what is read.
+        The store remembers that they wait for a refresh, so that a stop does not forget it. The event type
+        says whether settings may have changed (a guess); this only decides what is read.
         """
         if (user_id := message.user_id or self._fleet.owner(message)) is not None:
             users = self._schedule.followed & {user_id}
@@ -88,7 +88,8 @@ class Deliveries:
             users = self._schedule.followed
         else:
             return None
-        if may_concern_settings(message.event_type):
-            for followed in users:
+        for followed in users:
+            self._store.refresh_requests[followed] = self._now()
+            if may_concern_settings(message.event_type):
                 self._details.request_settings(followed)
         return users

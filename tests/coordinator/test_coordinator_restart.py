@@ -155,6 +155,30 @@ async def test_where_no_list_names_what_happened_everybody_is_read(
     assert (calls_about(fleet, fleet.user_ids[10], before) > 1) is is_thorough
 
 
+async def test_whom_a_slow_history_names_is_read_at_the_next_poll(
+    hass: HomeAssistant,
+    fleet: Simulator,
+    clock: Clock,
+    callback_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    entry = await set_up_with_push(hass, fleet, callback_url)
+    recorded = record_events(hass)
+    await stop(hass, entry)
+    fleet.change_settings(fleet.vehicle_ids[14], isSmartChargingEnabled=False)
+    fleet.strike({"kind": "slow", "delay_seconds": 0.5, "endpoints": ["webhook_history"]})
+    monkeypatch.setattr("custom_components.jedlix.poll.FIRST_REFRESH_TIMEOUT", 0.1)
+    clock.go_on(SHORT)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await until(hass, lambda: recorded.webhooks)
+    assert "smart_charging_disabled" not in recorded.types
+    store = entry.runtime_data.store
+    assert list(store.refresh_requests) == [fleet.user_ids[14]]  # another stop forgets none
+    await poll(hass, entry)
+    await until(hass, lambda: "smart_charging_disabled" in recorded.types)
+    assert store.refresh_requests == {}
+
+
 async def test_a_setting_changed_during_a_short_stop_of_a_fleet_is_late(
     hass: HomeAssistant, fleet: Simulator, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -136,7 +136,8 @@ async def test_a_refresh_with_an_unexpected_error_is_in_the_log_and_tried_again(
     refreshes = Refreshes()
     refreshes.during_refresh = {}.popitem  # a bug of ours
     await refreshes.request()
-    (record,) = caplog.records
+    # asyncio also warns, on a slow machine
+    (record,) = (item for item in caplog.records if item.name.startswith("custom_components"))
     assert record.getMessage() == "The refresh of a Jedlix user failed and is tried again"
     assert record.exc_info is not None
     assert record.exc_info[0] is KeyError
