@@ -211,6 +211,17 @@ async def test_a_page_that_counts_no_items_is_empty(
     assert await client.vehicles("user") == ()
 
 
+async def test_an_answer_without_content_is_an_empty_list_and_an_empty_body_is_none(
+    client: JedlixClient, cloud: Cloud
+) -> None:
+    cloud.say(Reply(204), Reply(204), Reply(200, body=b""))
+    assert await client.vehicles("user") == ()
+    with pytest.raises(BadAnswer):
+        await client.charge_settings("user", "car")
+    with pytest.raises(BadAnswer):
+        await client.vehicles("user")
+
+
 @pytest.mark.parametrize("body", [[{}], [1, 2], {"items": [None]}, [{"id": {}}]])
 async def test_a_list_of_something_else(client: JedlixClient, cloud: Cloud, body: object) -> None:
     cloud.say(Reply(body=body))

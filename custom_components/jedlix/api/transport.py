@@ -126,7 +126,10 @@ class Transport:
         body: Json = None,
         **ids: str,
     ) -> object:
-        """Call an endpoint of the table and return its JSON, or None for an empty answer."""
+        """Call an endpoint of the table and return its JSON, or None for an empty answer.
+
+        The answer to a GET that is declared to have no content (204) is an empty list (inferred).
+        """
         if not all(value.strip(".") for value in ids.values()):
             raise NotFound("an id of dots alone would change the path")
         endpoint = self._endpoints[name]
@@ -185,6 +188,8 @@ class Transport:
                 break
             self._auth.refuse(token)
         answer.raise_unless_ok((*self._secrets, *self._auth.secrets, token))
+        if answer.status == HTTPStatus.NO_CONTENT and endpoint.method == "GET":
+            return []
         if not answer.body.strip():
             return None
         try:
