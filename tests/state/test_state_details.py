@@ -1,12 +1,20 @@
 """Details of a user's cars: a refused call is made again soon where it worked before."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final, cast
 
 import pytest
 
-from custom_components.jedlix.api import ChargeSettings, Forbidden, JedlixClient, Vehicle
+from custom_components.jedlix.api import (
+    ChargeSettings,
+    ChargingLocation,
+    Forbidden,
+    JedlixClient,
+    Vehicle,
+)
 from custom_components.jedlix.api.offered import OfferedCalls
+from custom_components.jedlix.api.reading import Incomplete
 from custom_components.jedlix.state.details import DetailReader
 from custom_components.jedlix.state.fetcher import Fetcher
 from custom_components.jedlix.state.user_snapshot import UserSnapshot
@@ -23,6 +31,13 @@ class Refusing:
 
     async def user_locations(self, *_: str) -> None:
         raise Forbidden("no locations today")
+
+
+class Unreadable:
+    """A tenant of whose locations one cannot be read."""
+
+    async def user_locations(self, *_: str) -> Incomplete[ChargingLocation]:
+        return Incomplete()
 
 
 def make_reader() -> DetailReader:
@@ -54,3 +69,12 @@ async def test_locations_that_are_refused_stay_and_are_read_soon() -> None:
     assert not reader.schedule.take_locations_due(user, NOON, polled=True)
     assert await reader.with_locations(user, lambda: NOON) == user
     assert reader.schedule.take_locations_due(user, NOON, polled=True)
+
+
+async def test_locations_of_which_one_cannot_be_read_lack_none() -> None:
+    offered = OfferedCalls({}, lambda: NOON)
+    fetcher = Fetcher(cast("JedlixClient", Unreadable()), offered)
+    reader = DetailReader(fetcher, offered, zone_of=lambda _: None)
+    home = ChargingLocation(id="home")
+    user = UserSnapshot(user_id="user", vehicles={}, chargers={}, locations={"home": home})
+    assert await reader.with_locations(user, lambda: NOON) == replace(user, locations_read_at=NOON)

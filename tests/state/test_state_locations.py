@@ -12,6 +12,7 @@ from custom_components.jedlix.api import (
     TariffPrice,
     TariffType,
 )
+from custom_components.jedlix.api.reading import Incomplete
 from custom_components.jedlix.state.locations import has_other_tariffs, with_locations
 from custom_components.jedlix.state.serialization import snapshot_as_json, snapshot_from_json
 from custom_components.jedlix.state.user_snapshot import UserSnapshot
@@ -53,6 +54,14 @@ def test_a_location_or_its_tariffs_are_gone_after_three_answers_over_fifteen_min
     assert user.locations == left
     assert user.absent_since("home") is None
     assert not user.has_absent_location
+
+
+def test_an_answer_with_an_item_that_cannot_be_read_lacks_no_location() -> None:
+    user = USER
+    for number in range(1, 6):
+        user = with_locations(user, Incomplete([UNPRICED]), NOW + number * POLL)
+    assert user.locations == {"home": UNPRICED, "work": WORK}
+    assert user.absent_since("work") is None
 
 
 @pytest.mark.parametrize("read_at", [NOW, None])

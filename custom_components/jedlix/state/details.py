@@ -232,9 +232,8 @@ class DetailReader:
             if self._offered.is_offered("user_locations"):
                 self.schedule.request_locations(user.user_id)  # it may have been a slip of Jedlix
             return replace(user, locations=user.locations or {})
-        after = with_locations(
-            user, [replace(item, zone=self._zone_of(item)) for item in locations], now()
-        )
+        zoned = type(locations)(replace(item, zone=self._zone_of(item)) for item in locations)
+        after = with_locations(user, zoned, now())
         if has_other_tariffs(user, after):
             self.schedule.request_locations(user.user_id)
         return after

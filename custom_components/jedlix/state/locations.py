@@ -4,25 +4,31 @@ A location that is no longer listed, or whose tariffs are no longer there, keeps
 as gone.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 
 from ..api import ChargingLocation
+from ..api.reading import Incomplete
 from .gone import LOCATION, after_answer, gone
 from .user_snapshot import UserSnapshot
 
 
 def with_locations(
-    user: UserSnapshot, listed: Iterable[ChargingLocation], now: datetime
+    user: UserSnapshot, listed: Collection[ChargingLocation], now: datetime
 ) -> UserSnapshot:
-    """Return a user with newly fetched charging locations; `now` is Jedlix's time."""
+    """Return a user with newly fetched charging locations; `now` is Jedlix's time.
+
+    An answer with an item that could not be read says nothing about a location that it does not name.
+    """
     known, named = user.locations or {}, {item.id: item for item in listed}
-    absent = {
+    unnamed = known.keys() - named.keys()
+    kept = unnamed | {
         key
         for key, item in known.items()
-        if key not in named or (item.tariff_details and named[key].tariff_details is None)
+        if key in named and item.tariff_details and named[key].tariff_details is None
     }
+    absent = kept - unnamed if isinstance(listed, Incomplete) else kept
     absences = after_answer(
         user.absences,
         named={LOCATION + key for key in named.keys() - absent},
@@ -33,7 +39,7 @@ def with_locations(
     lost = {key for key in absent if LOCATION + key in gone(absences, now)}
     return replace(
         user,
-        locations={**named, **{key: known[key] for key in absent - lost}},
+        locations={**named, **{key: known[key] for key in kept - lost}},
         locations_read_at=now,
         absences={
             key: absence
