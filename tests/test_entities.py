@@ -22,7 +22,11 @@ from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry, snapshot_platform
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_fire_time_changed,
+    snapshot_platform,
+)
 from pytest_homeassistant_custom_component.syrupy import HomeAssistantSnapshotExtension
 from syrupy.assertion import SnapshotAssertion
 
@@ -393,6 +397,30 @@ async def test_a_car_that_replaces_one_of_the_same_model_takes_over_its_entity_i
     else:
         (prefix,) = before
         assert await prefixes_with(old, new, minutes=1) == [before, {f"{prefix}_2"}]
+
+
+async def test_a_new_car_waits_for_a_day_at_most(
+    hass: HomeAssistant, sim: Simulator, clock: Clock
+) -> None:
+    """The old one stays as long as Jedlix lists an open session of it."""
+    entry = make_entry(sim, None)
+    await set_up(hass, entry)
+    (user,) = sim.world.users.values()
+    (old,) = user.vehicles
+    sim.plug(old.id)
+    await poll(hass, entry)
+    new = replace(old, id="the-new-car", session=None)
+    sim.world.vehicles[new.id] = new
+    user.vehicles[:] = [new]
+    key = f"{user.id}_{new.id}"
+    for hours in (0, 12, 11):
+        await poll_after(hass, clock, entry, timedelta(hours=hours, minutes=1))
+        assert not prefixes_of_cars(hass, entry)[key]
+    await poll_after(hass, clock, entry, timedelta(hours=1))
+    async_fire_time_changed(hass, dt_util.utcnow())
+    await until(hass, lambda: bool(prefixes_of_cars(hass, entry)[key]))
+    (old_prefix,) = prefixes_of_cars(hass, entry)[f"{user.id}_{old.id}"]
+    assert prefixes_of_cars(hass, entry)[key] == {f"{old_prefix}_2"}
 
 
 @pytest.mark.parametrize(

@@ -244,7 +244,9 @@ async def add_entities[T: FleetMember, D: JedlixEntityDescription[Any]](
     platform = async_get_current_platform()
     not_added: dict[DeviceKey, list[D]] = {}
     seen: defaultdict[DeviceKey, set[str]] = defaultdict(set)
-    replacements = Replacements(platform.hass, entry.entry_id, data.coordinator.fleet)
+    replacements = Replacements(
+        platform.hass, entry.entry_id, data.coordinator.fleet, data.coordinator.now
+    )
 
     @callback
     def member_changed(key: DeviceKey, member: FleetMember | None) -> None:

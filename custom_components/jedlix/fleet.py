@@ -5,6 +5,7 @@ The entities of a car listen to that car alone, so one change never touches anot
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from datetime import datetime
 
 from homeassistant.core import CALLBACK_TYPE, callback
 
@@ -42,24 +43,28 @@ class Fleet:
         user = self._store.users.get(user_id)
         return None if user is None else _members(user).get(own_id)
 
-    def namesake_that_leaves(self, key: DeviceKey) -> DeviceKey | None:
+    def namesake_that_leaves(self, key: DeviceKey) -> tuple[DeviceKey, datetime] | None:
         """Return a like one of the same user and name that Jedlix no longer names, while it is not gone.
 
-        A user's new car of the same model takes over from it.
+        Since when is returned too, by Jedlix's time. A user's new car of the same model takes over from it.
+        Of several it is the one that Jedlix named last.
         """
         user_id, own_id = key
         user = self._store.users[user_id]
         members = _members(user)
-        for other_id, other in members.items() if user.absences else ():
-            if (
-                other_id != own_id
-                and user.absent_since(own_id) is None
-                and user.absent_since(other_id) is not None
-                and type(other) is type(members[own_id])
-                and _name_of(other) == _name_of(members[own_id])
-            ):
-                return user_id, other_id
-        return None
+        own = members[own_id]
+        leaving = [
+            (since, other_id)
+            for other_id, other in (members.items() if user.absences else ())
+            if other_id != own_id
+            and (since := user.absent_since(other_id)) is not None
+            and type(other) is type(own)
+            and _name_of(other) == _name_of(own)
+        ]
+        if not leaving or user.absent_since(own_id) is not None:
+            return None
+        since, other_id = max(leaving)
+        return (user_id, other_id), since
 
     def _members_of(self, user: UserSnapshot) -> dict[DeviceKey, FleetMember]:
         return {(user.user_id, own_id): member for own_id, member in _members(user).items()}
