@@ -10,6 +10,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.jedlix.api import JedlixClient, Rejected
+from custom_components.jedlix.statistics import StatisticsImport
 from simulator.app import Simulator
 from tests.actions.calls import call_action
 from tests.commanding import add_session, device_of, fails
@@ -122,7 +123,7 @@ async def test_a_period_without_sessions_returns_none(
     }
 
 
-@pytest.mark.parametrize("action", ["get_sessions", "get_costs"])
+@pytest.mark.parametrize("action", ["get_sessions", "get_costs", "import_history"])
 async def test_a_period_with_too_many_sessions_is_an_error(
     hass: HomeAssistant,
     fleet: Simulator,
@@ -131,6 +132,7 @@ async def test_a_period_with_too_many_sessions_is_an_error(
     action: str,
 ) -> None:
     monkeypatch.setattr("custom_components.jedlix.session_history.MAX_PAGES", 0)
+    monkeypatch.setattr(StatisticsImport, "has_recorder", True)
     await fails(
         hass,
         call_action(hass, action, device_id=device_of(hass, loaded, fleet).id),
@@ -139,20 +141,21 @@ async def test_a_period_with_too_many_sessions_is_an_error(
     )
 
 
+@pytest.mark.parametrize("action", ["get_sessions", "import_history"])
 async def test_a_list_that_jedlix_refuses_is_an_error_with_its_reason(
     hass: HomeAssistant,
     fleet: Simulator,
     loaded: MockConfigEntry,
     monkeypatch: pytest.MonkeyPatch,
+    action: str,
 ) -> None:
     def refuse(*_args: object, **_options: object) -> None:
         raise Rejected("a year at most")
 
     monkeypatch.setattr(JedlixClient, "session_pages", refuse)
+    monkeypatch.setattr(StatisticsImport, "has_recorder", True)
     device_id = device_of(hass, loaded, fleet).id
-    text = await fails(
-        hass, call_action(hass, "get_sessions", device_id=device_id), "command_refused"
-    )
+    text = await fails(hass, call_action(hass, action, device_id=device_id), "command_refused")
     assert "a year at most" in text
 
 
