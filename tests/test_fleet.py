@@ -62,6 +62,13 @@ def test_cars_and_chargers_are_found_by_user_and_id(fleet: Fleet) -> None:
     assert fleet.members == fleet.vehicles | fleet.chargers
 
 
+def test_a_car_of_several_users_has_no_owner(fleet: Fleet) -> None:
+    fleet.put(UNKNOWN, make_user())
+    assert fleet.owners == {"car": "user"}
+    fleet.put(UserSnapshot.unknown("another", NOON), make_user("another"))
+    assert fleet.owners == {"car": None}
+
+
 def test_only_listeners_to_what_changed_are_called_with_its_new_state(fleet: Fleet) -> None:
     calls: list[tuple[object, FleetMember | None]] = []
     fleet.listen_to(CAR, lambda member: calls.append(("car", member)))

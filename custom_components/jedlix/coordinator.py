@@ -100,7 +100,7 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         self.fleet = Fleet(store)
         self.publisher = Publisher(hass, entry.entry_id)
         self.user_issues = UserIssues(hass, entry)
-        fetcher = Fetcher(client, self.offered)
+        fetcher = Fetcher(client, self.offered, lambda: self.fleet.owners)
         self._last_good_poll = store.tenant_read_at
         self._queue = RefreshQueue(self._serve_request, self._in_background)
         self._schedule = PollSchedule(followed)

@@ -79,6 +79,14 @@ class Fleet:
         }
 
     @property
+    def owners(self) -> dict[str, str | None]:
+        """Return the user of each known car by vehicle id, None where several users have it."""
+        owners: dict[str, str | None] = {}
+        for user_id, vehicle_id in self.vehicles:
+            owners[vehicle_id] = None if vehicle_id in owners else user_id
+        return owners
+
+    @property
     def currency(self) -> str | None:
         """Return the currency of the account: that of any car, None where Jedlix names none."""
         currencies = (car.ledger.currency for car in self.vehicles.values())

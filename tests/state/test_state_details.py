@@ -43,7 +43,7 @@ class Unreadable:
 def make_reader() -> DetailReader:
     """Return a reader of that tenant."""
     offered = OfferedCalls({}, lambda: NOON)
-    fetcher = Fetcher(cast("JedlixClient", Refusing()), offered)
+    fetcher = Fetcher(cast("JedlixClient", Refusing()), offered, dict)
     return DetailReader(fetcher, offered, zone_of=lambda _: None)
 
 
@@ -73,7 +73,7 @@ async def test_locations_that_are_refused_stay_and_are_read_soon() -> None:
 
 async def test_locations_of_which_one_cannot_be_read_lack_none() -> None:
     offered = OfferedCalls({}, lambda: NOON)
-    fetcher = Fetcher(cast("JedlixClient", Unreadable()), offered)
+    fetcher = Fetcher(cast("JedlixClient", Unreadable()), offered, dict)
     reader = DetailReader(fetcher, offered, zone_of=lambda _: None)
     home = ChargingLocation(id="home")
     user = UserSnapshot(user_id="user", vehicles={}, chargers={}, locations={"home": home})

@@ -72,7 +72,7 @@ class Tenant:
 def fetcher_of(tenant: Tenant) -> tuple[Fetcher, OfferedCalls]:
     """Return a fetcher that reads this tenant, and the calls that it offers."""
     offered = OfferedCalls({}, lambda: NOON)
-    return Fetcher(cast("JedlixClient", tenant), offered), offered
+    return Fetcher(cast("JedlixClient", tenant), offered, dict), offered
 
 
 # -- one user ----------------------------------------------------------------------------------------------
@@ -89,7 +89,7 @@ def fetcher_of(tenant: Tenant) -> tuple[Fetcher, OfferedCalls]:
 async def test_a_users_own_list_is_read_over_all_remembered_days_whatever_is_known(
     oldest_start: datetime | None, since: datetime
 ) -> None:
-    tenant = Tenant(user=[[session("a", 1), session("b", 2, None), session("c", 3, "stranger")]])
+    tenant = Tenant(user=[[session("a", 1), session("b", 2), session("c", 3, "stranger")]])
     answer = await fetcher_of(tenant)[0].user("user", oldest_start=oldest_start, known_until=NOON)
     assert [item.id for item in answer.sessions] == ["a", "b"]  # never another user's
     assert answer.complete_since == since
@@ -161,6 +161,31 @@ async def test_a_list_with_an_item_that_cannot_be_read_says_nothing_about_what_i
     assert answer.complete_since is None
 
 
+@pytest.mark.parametrize(
+    ("owners", "expected"),
+    [
+        ({}, ["car", "user"]),  # the first refresh: nobody's cars are known yet
+        ({"car": "user"}, ["car", "user"]),
+        ({"car": "another"}, ["user"]),
+        ({"car": None}, ["user"]),  # several users have it
+    ],
+)
+async def test_a_session_without_a_user_is_that_of_the_user_of_its_car(
+    owners: dict[str, str | None], expected: list[str]
+) -> None:
+    """That the tenant's list names the user is inferred."""
+    listed = [replace(session(name, 1, None), vehicle_id=name) for name in ("car", "stranger")]
+    nobodys = session("nobody", 1, None)
+    tenant = Tenant(user=NotFound("no path"), tenant=[[*listed, nobodys, session("user", 2)]])
+    offered = OfferedCalls({}, lambda: NOON)
+    fetcher = Fetcher(cast("JedlixClient", tenant), offered, lambda: owners)
+    answer = await fetcher.user("user", oldest_start=None, known_until=NOON)
+    assert [item.id for item in answer.sessions] == expected
+    found = await fetcher.tenant_sessions(NOON, lambda _: True)
+    assert found is not None
+    assert [item.user_id for item in found] == [owners.get("car"), None, None, "user"]
+
+
 async def test_a_users_own_list_that_comes_oldest_first_is_read_to_its_end() -> None:
     """Nothing is documented about the order of this list, nor whether it can be filtered by time."""
     days = [[session("a", 24 * 30), session("b", 24 * 20)], [session("c", 24 * 9), session("d", 1)]]
@@ -179,7 +204,7 @@ async def test_a_call_that_is_not_offered_is_not_made() -> None:
     )
     names = ("user_sessions", "sessions by their end", "charge_settings", "chargers")
     offered = OfferedCalls(dict.fromkeys(names, long_ago), lambda: NOON)
-    fetcher = Fetcher(cast("JedlixClient", tenant), offered)
+    fetcher = Fetcher(cast("JedlixClient", tenant), offered, dict)
     answer = await fetcher.user("user", oldest_start=None, known_until=NOON)
     assert [item.id for item in answer.sessions] == ["b"]
     assert await fetcher.tenant_sessions(NOON, known()) == [session("b", 1)]
@@ -334,7 +359,7 @@ async def test_a_filter_that_is_refused_costs_nothing_but_the_ends_and_soon_no_c
     tenant = Tenant(user=[], tenant=[[session("a", 1)]], by_end=Rejected("no such filter"))
     now = NOON
     offered = OfferedCalls({}, lambda: now)
-    fetcher = Fetcher(cast("JedlixClient", tenant), offered)
+    fetcher = Fetcher(cast("JedlixClient", tenant), offered, dict)
     for _ in range(5):
         assert await fetcher.tenant_sessions(NOON, known()) == [session("a", 1)]
         now += timedelta(minutes=6)
@@ -345,7 +370,7 @@ async def test_a_filter_that_was_understood_once_stays_whatever_is_refused_later
     tenant = Tenant(user=[], tenant=[[session("a", 1)]], by_end=[])
     now = NOON
     offered = OfferedCalls({}, lambda: now)
-    fetcher = Fetcher(cast("JedlixClient", tenant), offered)
+    fetcher = Fetcher(cast("JedlixClient", tenant), offered, dict)
     await fetcher.tenant_sessions(NOON, known())
     tenant.by_end = Rejected("no such filter")
     for _ in range(5):

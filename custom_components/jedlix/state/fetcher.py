@@ -5,8 +5,8 @@ Otherwise the tenant-wide list (documented) is read, once for all who ask at tha
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 import logging
 from typing import Final
@@ -43,6 +43,10 @@ _SESSIONS_BY_END: Final = "sessions by their end"
 _FIRST_READ: Final = timedelta(days=32)
 
 
+# The followed user of each known car by vehicle id, None where several have it.
+type Owners = Mapping[str, str | None]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserAnswer:
     """What was read of one user.
@@ -61,10 +65,13 @@ class UserAnswer:
 class Fetcher:
     """Reads what the coordinator needs."""
 
-    def __init__(self, client: JedlixClient, offered: OfferedCalls) -> None:
-        """Read by the calls that the tenant offers."""
+    def __init__(
+        self, client: JedlixClient, offered: OfferedCalls, owners: Callable[[], Owners]
+    ) -> None:
+        """Read by the calls that the tenant offers; `owners` returns whose the known cars are."""
         self._client = client
         self._offered = offered
+        self._owners = owners
         self._tenant_reads: SharedCall[tuple[tuple[Session, ...], bool]] = SharedCall()
         self.is_tenant_list_cut = False
         self.review = Review()
@@ -92,6 +99,12 @@ class Fetcher:
         if isinstance(answer, BaseException):
             raise answer
         sessions, complete_since = answer
+        if any(item.user_id is None for item in sessions):
+            # Before a user's first refresh nobody knows whose the cars are.
+            new_cars = {vehicle.id for vehicle in vehicles} - self._owners().keys()
+            sessions = [
+                item for item in sessions if item.user_id is not None or item.vehicle_id in new_cars
+            ]
         if _was_plugged_in_between(vehicles, sessions):
             vehicles = await self.vehicles(user_id)
         return UserAnswer(
@@ -113,7 +126,7 @@ class Fetcher:
         """
         if not self._offered.is_offered("sessions"):
             return None
-        newest_first = self._client.session_pages()
+        newest_first = self._with_users(self._client.session_pages())
         try:
             started, _ = await self._read_tenant(newest_first, since, is_known)
         except (NotFound, Forbidden) as err:
@@ -124,7 +137,7 @@ class Fetcher:
             self.review.begin(started, newest_first, self._client.clock.now())
         ended: tuple[Session, ...] = ()
         if self._offered.is_offered(_SESSIONS_BY_END):
-            pages = self._client.session_pages(ended_from=since - LISTING_DELAY)
+            pages = self._with_users(self._client.session_pages(ended_from=since - LISTING_DELAY))
             try:
                 ended, _ = await self._read_tenant(pages, since, is_known)
             except REFUSALS as err:
@@ -136,7 +149,7 @@ class Fetcher:
     async def new_sessions(self, is_known: Callable[[Session], bool]) -> tuple[Session, ...]:
         """Return the tenant's newest sessions, until a page has nothing unknown; raises a JedlixError."""
         now = self._client.clock.now()
-        found, _ = await _read_pages(self._client.session_pages(), now, is_known)
+        found, _ = await _read_pages(self._with_users(self._client.session_pages()), now, is_known)
         return found
 
     async def settings(self, user_id: str, vehicle_id: str) -> ChargeSettings | None:
@@ -186,7 +199,7 @@ class Fetcher:
                 self._offered.note_refusal("user_sessions", err)
                 refusal = err
             else:
-                own = [item for item in found if item.user_id in (None, user_id)]
+                own = [item for item in found if item.user_id == user_id]
                 if any(item.is_plausible for item in own):
                     self._offered.note_answer("user_sessions")
                 if self._offered.has_answered("user_sessions"):
@@ -194,17 +207,19 @@ class Fetcher:
         if not self._offered.is_offered("sessions"):
             return self._no_list(refusal)
         start = (known_until - LISTING_DELAY).replace(minute=0, second=0, microsecond=0)
-        pages_of = self._client.session_pages
         try:
             found, is_whole = await self._tenant_reads.join(
-                lambda: _read_pages(pages_of(started_from=start), start), key=start
+                lambda: _read_pages(
+                    self._with_users(self._client.session_pages(started_from=start)), start
+                ),
+                key=start,
             )
         except (NotFound, Forbidden) as err:
             self._offered.note_refusal("sessions", err)
             return self._no_list(refusal)
         self._offered.note_answer("sessions")
-        of_user = [item for item in found if item.user_id == user_id]
-        if own is not None and of_user:
+        of_user = [item for item in found if item.user_id in (None, user_id)]
+        if own is not None and any(item.user_id == user_id for item in of_user):
             # A list without any session of a user who has one is something else.
             self._offered.note_refusal("user_sessions", BadAnswer("it lacks the user's sessions"))
         return of_user, start if is_whole and _names_all(found) else None
@@ -214,6 +229,19 @@ class Fetcher:
         if refusal is not None and self._offered.has_answered("user_sessions"):
             raise refusal
         return [], None
+
+    async def _with_users(
+        self, pages: AsyncIterator[tuple[Session, ...]]
+    ) -> AsyncIterator[tuple[Session, ...]]:
+        """Yield pages of the tenant's list; a session that names no user is that of its car's (inferred)."""
+        async for page in pages:
+            owners = {} if all(item.user_id for item in page) else self._owners()
+            yield type(page)(
+                item
+                if item.user_id is not None
+                else replace(item, user_id=owners.get(item.vehicle_id or ""))
+                for item in page
+            )
 
     async def _read_tenant(
         self,
