@@ -6,6 +6,9 @@ from tests.histories import History, a, s
 
 _NIGHT: Final = s("a", 0.5, 3.2, 8.0, 2.0, 1.0)
 
+# Hours before the installation at which sessions began.
+_BEFORE: Final = {"x": -480, "y": -360, "z": -120}
+
 HISTORIES: Final = (
     History(
         name="one session with figures all along",
@@ -491,6 +494,21 @@ HISTORIES: Final = (
         truth=(10.0, 1.4, 0.7),
         elsewhere={"SEK": (6.0, 3.0)},
         ends=3,
+    ),
+    History(
+        name="financials only, also of weeks and days before the installation",
+        answers=[
+            a(
+                *(s(name, start, start + 2, 5.0) for name, start in _BEFORE.items()),
+                s("a", 0.5, 0.9, 1.0, 0.2, 0.1),
+                financials=[
+                    s(name, start, start + 2, None, 1.0, 0.5) for name, start in _BEFORE.items()
+                ],
+            ),
+        ],
+        truth=(16.0, 3.2, 1.6),
+        ends=1,
+        counts_by_session=False,
     ),
     # -- what is taken back --------------------------------------------------------------------------------
     History(

@@ -198,7 +198,7 @@ class Refresher:
             [*wanted.sessions, *answer.sessions],
             now,
             complete_since=answer.complete_since,
-        ).seal(now, dt_util.get_default_time_zone())
+        ).seal(now, dt_util.get_default_time_zone(), may_settle=self._financials.are_offered)
         if thorough or answer.complete_since is not None or before.first_refresh is not None:
             after = replace(after, refreshed_at=now, failing_since=None)
         else:

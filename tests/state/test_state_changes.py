@@ -307,7 +307,7 @@ def test_a_session_is_settled_when_its_figures_become_known_or_are_corrected(
 def test_the_financials_settle_a_session() -> None:
     user = with_car().advance([car()], [session(end=2)], at(3))
     known = user.vehicles["car"]
-    ledger = known.ledger.with_financials([Session(id="s", cost=2.0, currency="EUR")])
+    ledger = known.ledger.with_financials([Session(id="s", cost=2.0, currency="EUR")], at(4))
     (settled,) = compare(user, user.with_vehicle(replace(known, ledger=ledger)), at(4))
     assert (settled.type.value, settled.occurred_at) == ("session_settled", at(4))
     assert (settled.details["cost"], settled.details["currency"]) == (2.0, "EUR")

@@ -16,7 +16,10 @@ from custom_components.jedlix.api import (
     Vehicle,
 )
 from custom_components.jedlix.api.offered import Experience, OfferedCalls
-from custom_components.jedlix.state.financials import SETTLES_WITHIN, Financials
+from custom_components.jedlix.state.financials import Financials
+from custom_components.jedlix.state.ledger import (
+    SETTLES_WITHIN,
+)
 from custom_components.jedlix.state.user_snapshot import UserSnapshot
 
 NOON: Final = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -103,7 +106,6 @@ async def test_they_are_asked_for_ever_more_rarely_for_two_days(client: Client) 
     [
         [],
         [session(**WHOLE)],
-        [session(end=-60 * 24 * 3, start=-60 * 24 * 4)],
         [session(end=None)],  # the tenant may have no financials
     ],
 )
@@ -111,6 +113,50 @@ async def test_nobody_is_asked_without_need(client: Client, sessions: list[Sessi
     user = user_with(*sessions)
     assert await financials_of(client).complete(user, at(1)) is user
     assert client.asked == []
+
+
+def days(count: float, **figures: Any) -> Session:
+    """Return a session of an hour that ended so many days after noon."""
+    return session(end=count * 24 * 60, start=count * 24 * 60 - 60, **figures)
+
+
+async def test_a_session_from_before_the_set_up_is_asked_for_once_then_sealed(
+    client: Client,
+) -> None:
+    """Its figures count, although it is no longer remembered; a failure decides nothing."""
+    old, last = days(-20, energy_kwh=5.0), replace(days(-10, **WHOLE), id="last")
+    financials, now = financials_of(client), at(0)
+    user = user_with(old, last).seal(now, UTC, may_settle=financials.are_offered)
+    assert not financials.is_due(user, now)  # no refresh of its own
+    client.answer = ConnectionFailed("away")
+    for hours in (0, 5, 7):
+        now = at(60 * hours)
+        user = await financials.complete(user.seal(now, UTC, may_settle=True), now)
+    assert [end for _, end in client.asked] == [at(0), at(60 * 7)]
+    assert set(user.vehicles["car"].ledger.listed) == {"s", "last"}
+    client.answer = (Session(id="s", cost=1.0, savings=0.5),)
+    for hours in (14, 21, 28):
+        now = at(60 * hours)
+        user = await financials.complete(user.seal(now, UTC, may_settle=True), now)
+    assert [end for _, end in client.asked[2:]] == [at(60 * 14)]
+    assert client.asked[2][0] == old.started_at
+    assert set(user.vehicles["car"].ledger.listed) == {"last"}
+    assert user.vehicles["car"].ledger.figures(now).cost == 2.0
+
+
+@pytest.mark.parametrize(
+    ("read", "is_asked"), [(None, True), (-3.1, True), (-2.9, False), (0, False), (1, True)]
+)
+async def test_an_older_session_is_asked_for_until_two_days_after_its_end_were_over(
+    client: Client, read: float | None, is_asked: bool
+) -> None:
+    """So also what ended in a long outage. A read in the future is not believed."""
+    user = user_with(days(-5, energy_kwh=5.0))
+    if read is not None:
+        ledger = user.vehicles["car"].ledger.with_financials([], at(read * 24 * 60))
+        user = user.with_vehicle(replace(user.vehicles["car"], ledger=ledger))
+    await financials_of(client).complete(user, at(1))
+    assert (client.asked != []) is is_asked
 
 
 async def test_a_running_session_is_asked_for_calmly_where_the_tenant_has_answered(

@@ -1,5 +1,6 @@
 """Ledger: each session counts once, in whatever order its figures come, are corrected or are deleted."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -98,7 +99,7 @@ def test_a_figure_that_no_session_ever_had_is_none() -> None:
 
 def test_a_deleted_session_leaves_and_comes_back_when_it_is_listed_again() -> None:
     a, b = session("a", energy_kwh=10), session("b", energy_kwh=5)
-    ledger = Ledger().advance([a, b]).with_financials([session("a", cost=3)])
+    ledger = Ledger().advance([a, b]).with_financials([session("a", cost=3)], NOON)
     assert ledger.without({"c"}) is ledger
     ledger = ledger.without({"a"})
     assert ledger.figures(NOON) == figures(5, None, None)
@@ -111,16 +112,16 @@ def test_a_deleted_session_leaves_and_comes_back_when_it_is_listed_again() -> No
 def test_the_financials_give_what_the_list_leaves_out() -> None:
     ledger = Ledger().advance([session("a", 0, 2, energy_kwh=10)])
     line = session("a", energy_kwh=99, cost=2, savings=1, currency="EUR")
-    ledger = ledger.with_financials([line, session("a"), session("of another car", cost=50)])
+    ledger = ledger.with_financials([line, session("a"), session("of another car", cost=50)], NOON)
     assert ledger.sessions["a"] == completed(session("a", 0, 2, energy_kwh=10), line)
     assert ledger.session("a") == ledger.sessions["a"]
     assert ledger.session("b") is None
     assert ledger.figures(NOON) == figures(10, 2, 1)
     # The financials are corrected; then the list has a cost of its own, and it holds.
-    corrected = ledger.with_financials([session("a", cost=3)])
+    corrected = ledger.with_financials([session("a", cost=3)], NOON)
     assert corrected.figures(NOON) == figures(10, 3, 1)
     assert corrected.advance([session("a", cost=4)]).figures(NOON) == figures(10, 4, 1)
-    assert ledger.with_financials([line]) is ledger
+    assert ledger.with_financials([line], NOON) == ledger
 
 
 # -- currency ----------------------------------------------------------------------------------------------
@@ -198,6 +199,43 @@ def test_a_session_that_never_ends_keeps_the_others_for_two_months() -> None:
     assert ledger.sessions.keys() == {"endless", "a", "last"}
     ledger = ledger.seal(at(3) + CHARGING_REMEMBERED, AMSTERDAM)
     assert ledger.sessions.keys() == {"endless", "last"}
+
+
+@pytest.mark.parametrize(
+    ("days", "more", "read_days", "may_settle", "is_kept"),
+    [
+        (20, {}, None, True, True),
+        (20, {}, None, False, False),  # nothing else has its figures
+        (20, {"cost": 1, "savings": 1}, None, True, False),  # it has all of them
+        (20, {}, 1, True, True),  # they may have come since
+        (20, {}, 2, True, False),
+        (61, {}, None, True, True),
+        (63, {}, None, True, False),
+    ],
+)
+def test_a_session_that_may_settle_keeps_the_others_for_two_months(
+    days: float, more: dict[str, float], read_days: float | None, may_settle: bool, is_kept: bool
+) -> None:
+    old, later = session("old", -5, 0, energy_kwh=1, **more), session("later", 1, 2, energy_kwh=3)
+    complete = replace(later, cost=0, savings=0)
+    ledger = Ledger().advance([old, complete, LAST])
+    if read_days is not None:
+        ledger = ledger.with_financials([], at(24 * read_days))
+    ledger = ledger.seal(at(24 * days), AMSTERDAM, may_settle=may_settle)
+    assert ledger.sessions.keys() == ({"old", "later", "last"} if is_kept else {"last"})
+    assert ledger.figures(at(24 * days)).energy_kwh == 4
+
+
+def test_what_ended_before_a_session_that_may_settle_is_sealed() -> None:
+    """A page of the tenant's list that reaches further back than the first answer brings nothing."""
+    first, waiting = session("first", -50, -48, energy_kwh=1), session("waiting", 0, 1, cost=2)
+    complete = replace(first, cost=1, savings=1)
+    ledger = Ledger().advance([complete, waiting, LAST])
+    ledger = ledger.seal(at(24 * 20), AMSTERDAM, may_settle=True)
+    assert ledger.sessions.keys() == {"waiting", "last"}
+    older = session("older", -100, -99, energy_kwh=7)
+    assert ledger.advance([complete, older]) is ledger
+    assert ledger.figures(at(24 * 20)) == figures(1, 3, 1)
 
 
 def test_the_first_answer_counts_as_far_back_as_it_goes() -> None:
@@ -399,8 +437,8 @@ def test_any_order_of_partial_repeated_and_corrected_answers_leaves_the_same_led
     # The financials complete only a session that is listed: all are asked once more at the end.
     ledger = Ledger()
     for source, answer in [*calls, *(("financials", answer) for answer in financials)]:
-        take = ledger.advance if source == "list" else ledger.with_financials
-        ledger = take([answer])
+        is_listed = source == "list"
+        ledger = ledger.advance([answer]) if is_listed else ledger.with_financials([answer], NOON)
     with_amounts = [item for item in financials if not Figures.of(item).is_empty]
     expected = {
         name: last_reported(with_amounts, name, FIGURES) | last_reported(listed, name)

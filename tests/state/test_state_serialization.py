@@ -65,6 +65,7 @@ LEDGERS: Final = st.builds(
     Ledger,
     listed=st.dictionaries(IDS, SESSIONS, max_size=2),
     financials=st.dictionaries(IDS, SESSIONS, max_size=2),
+    financials_read_at=st.none() | TIMES,
     charging=INTERVALS,
     unseen=INTERVALS,
     sealed_months=st.lists(

@@ -1,11 +1,12 @@
 """Financials: when Jedlix is asked for the figures that its list of sessions leaves out, and how.
 
 They are documented for costs and savings; path and shape are assumed (A7). They are asked for when a session
-has ended, and again until they have all of its figures, ever more rarely, for two days. While the session is
-remembered, they are asked once a day whether they have been corrected.
+has ended, and again until they have all of its figures, ever more rarely, for two days. A session that ended
+earlier than that, before the set-up or in a long outage, is asked for once. While the session is remembered,
+they are asked once a day whether they have been corrected.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 import logging
@@ -13,14 +14,12 @@ from typing import Final
 
 from ..api import REFUSALS, JedlixClient, JedlixError, Session
 from ..api.offered import OfferedCalls
-from .ledger import Figures
+from .ledger import SETTLES_WITHIN, Figures
 from .user_snapshot import UserSnapshot
 
 _LOGGER = logging.getLogger(__name__)
 
 _CALL: Final = "financials"
-# How long after the end of a session its figures may come.
-SETTLES_WITHIN: Final = timedelta(days=2)
 # They are asked for again when half as much time has passed as since the end, within these bounds.
 _SHORTEST: Final = timedelta(minutes=2)
 _LONGEST: Final = timedelta(hours=6)
@@ -41,19 +40,27 @@ class Financials:
         self._asked_at: dict[str, datetime] = {}
         self._reviewed: str | None = None
 
+    @property
+    def are_offered(self) -> bool:
+        """Return whether the tenant has financials, as far as is known."""
+        return self._offered.is_offered(_CALL)
+
     def is_due(self, user: UserSnapshot, now: datetime) -> bool:
-        """Return whether to ask for a user's financials now."""
-        if not self._offered.is_offered(_CALL):
-            return False
-        lacking = self._lacking(user, now)
-        interval = min((_interval(session, now) for session in lacking), default=None)
-        asked_at = self._asked_at.get(user.user_id)
-        return interval is not None and (asked_at is None or now - asked_at >= interval)
+        """Return whether to refresh a user for the financials.
+
+        They are not refreshed for an older session: it is asked for with the next refresh.
+        """
+        lately = (
+            item
+            for item in self._lacking(user, now)
+            if item.ended_at is None or now - item.ended_at <= SETTLES_WITHIN
+        )
+        return self._is_time(user.user_id, lately, now)
 
     def take_review(self, users: Mapping[str, UserSnapshot], now: datetime) -> set[str]:
         """Return the user whose financials to read again, at most one: who was asked longest ago."""
         self._reviewed = None
-        if not self._offered.is_offered(_CALL) or not self._offered.has_answered(_CALL):
+        if not self.are_offered or not self._offered.has_answered(_CALL):
             return set()
         asked_at = {
             user_id: self._asked_at.get(user_id, _LONG_AGO)
@@ -68,7 +75,8 @@ class Financials:
 
     async def complete(self, user: UserSnapshot, now: datetime) -> UserSnapshot:
         """Return a user with the figures that the financials have, where it is time to ask for them."""
-        if user.user_id != self._reviewed and not self.is_due(user, now):
+        is_reviewed = user.user_id == self._reviewed
+        if not is_reviewed and not self._is_time(user.user_id, self._lacking(user, now), now):
             return user
         self._asked_at[user.user_id] = now
         starts = [
@@ -88,21 +96,26 @@ class Financials:
         return replace(
             user,
             vehicles={
-                key: replace(car, ledger=car.ledger.with_financials(sessions))
+                key: replace(car, ledger=car.ledger.with_financials(sessions, now))
                 for key, car in user.vehicles.items()
             },
         )
 
+    def _is_time(self, user_id: str, lacking: Iterable[Session], now: datetime) -> bool:
+        """Return whether to ask for the figures that these sessions of a user lack."""
+        interval = min((_interval(session, now) for session in lacking), default=None)
+        if interval is None or not self.are_offered:
+            return False
+        asked_at = self._asked_at.get(user_id)
+        return asked_at is None or now - asked_at >= interval
+
     def _lacking(self, user: UserSnapshot, now: datetime) -> Iterator[Session]:
-        """Yield the sessions that ended lately, or run, and whose figures may still come."""
+        """Yield the sessions, ended or running, that lack figures which the financials may have."""
         for car in user.vehicles.values():
+            yield from car.ledger.unsettled(now)
             for session in car.ledger.sessions.values():
-                may_settle = (
-                    self._offered.has_answered(_CALL)
-                    if session.ended_at is None
-                    else now - session.ended_at <= SETTLES_WITHIN
-                )
-                if may_settle and not Figures.of(session).is_complete:
+                is_running = session.ended_at is None and self._offered.has_answered(_CALL)
+                if is_running and not Figures.of(session).is_complete:
                     yield session
 
 

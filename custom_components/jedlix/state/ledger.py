@@ -17,6 +17,8 @@ from .hours import Flow, Interval, flow_of, hour_of, share
 # How long an ended session is remembered. So long its figures may be corrected, and so long it is never
 # published twice. Longer than any history reaches.
 SESSIONS_REMEMBERED: Final = timedelta(days=8)
+# How long after the end of a session its figures may come in the financials.
+SETTLES_WITHIN: Final = timedelta(days=2)
 # How long the ids of sealed sessions are kept: Jedlix may list one again, with a later end.
 _SEALED_IDS_KEPT: Final = timedelta(days=31)
 # How long it is remembered when the car charged: last month is split by it until it is over.
@@ -97,7 +99,7 @@ class Ledger:
     """The sessions of one car with their figures. Times are Jedlix's.
 
     `listed`: the remembered sessions by id, as Jedlix last listed them.
-    `financials`: what the financials last reported of them, by the session's id.
+    `financials`: what the financials reported of them, by the session's id, at last at `financials_read_at`.
     `charging`: the intervals in which the car was seen charging, of the last 62 days.
     `unseen`: the intervals in which nobody read the car. `watched_since`: from when on these two are known.
     `sealed_months`: the figures of sealed sessions. `sealed_until`: sessions that ended before are sealed.
@@ -106,6 +108,7 @@ class Ledger:
 
     listed: Mapping[str, Session] = _NO_SESSIONS
     financials: Mapping[str, Session] = _NO_SESSIONS
+    financials_read_at: datetime | None = None
     charging: tuple[Interval, ...] = ()
     unseen: tuple[Interval, ...] = ()
     watched_since: datetime | None = None
@@ -141,6 +144,18 @@ class Ledger:
             and session.ended_at is not None
             and (later.sealed_until is None or session.ended_at > later.sealed_until)
         ]
+
+    def unsettled(self, now: datetime) -> Iterator[Session]:
+        """Yield the ended sessions whose missing figures the financials may have.
+
+        They may until they were read after the time within which figures come.
+        """
+        read_at = self.financials_read_at
+        for session in self.sessions.values():
+            if session.ended_at is None or Figures.of(session).is_complete:
+                continue
+            if read_at is None or not session.ended_at + SETTLES_WITHIN <= read_at <= now:
+                yield session
 
     @property
     def last_session(self) -> Session | None:
@@ -205,7 +220,7 @@ class Ledger:
                 listed[session.id] = session
         return self if listed == self.listed else replace(self, listed=listed)
 
-    def with_financials(self, sessions: Iterable[Session]) -> Self:
+    def with_financials(self, sessions: Iterable[Session], now: datetime) -> Self:
         """Return this ledger after an answer of the financials; only the sessions in it are completed."""
         financials = dict(self.financials)
         for session in sessions:
@@ -218,7 +233,7 @@ class Ledger:
                     currency=session.currency,
                 )
                 financials[session.id] = _updated(financials.get(session.id, figures), figures)
-        return self if financials == self.financials else replace(self, financials=financials)
+        return replace(self, financials=financials, financials_read_at=now)
 
     def watch(self, now: datetime) -> Self:
         """Return this ledger after a reading of the car; the first one begins what is known of charging."""
@@ -250,14 +265,18 @@ class Ledger:
             },
         )
 
-    def seal(self, now: datetime, zone: tzinfo) -> Self:
+    def seal(self, now: datetime, zone: tzinfo, *, may_settle: bool = False) -> Self:
         """Return this ledger with the sessions sealed that are no longer remembered.
 
         Their figures are kept by the months of a time zone. The last session is remembered until another
         ends, and each as long as a later one that may share an hour with it, for two months at most: an hour
-        of the statistics is written as a whole.
+        of the statistics is written as a whole. Where one `may_settle` by the financials, it and what ended
+        after it are remembered until those were read, for two months at most.
         """
         until, last = now - SESSIONS_REMEMBERED, self.last_session
+        ends = [item.ended_at for item in self.unsettled(now) if item.ended_at and may_settle]
+        waiting = [end - timedelta.resolution for end in ends if end > now - CHARGING_REMEMBERED]
+        until = min([until, *waiting])
         sessions = self.sessions
         old = {
             name: item

@@ -163,6 +163,7 @@ def _ledger(data: object, name: str | None) -> Ledger:
         return Ledger(
             listed={key: Session.from_json(item) for key, item in _items(ledger, "listed")},
             financials={key: Session.from_json(item) for key, item in _items(ledger, "financials")},
+            financials_read_at=moment(ledger.get("financialsreadat")),
             charging=tuple(_intervals(ledger, "charging")),
             unseen=tuple(_intervals(ledger, "unseen")),
             watched_since=moment(ledger.get("watchedsince")),

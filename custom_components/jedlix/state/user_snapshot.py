@@ -216,19 +216,20 @@ class UserSnapshot:
         )
         return self if absences == self.absences else replace(self, absences=absences)
 
-    def seal(self, now: datetime, zone: tzinfo) -> Self:
+    def seal(self, now: datetime, zone: tzinfo, *, may_settle: bool = False) -> Self:
         """Return this snapshot with the figures sealed of sessions that are no longer remembered.
 
-        They are kept by the months of a time zone.
+        They are kept by the months of a time zone. `may_settle` says that the financials may complete them.
         """
         return replace(
             self,
             vehicles={
-                key: replace(car, ledger=car.ledger.seal(now, zone))
+                key: replace(car, ledger=car.ledger.seal(now, zone, may_settle=may_settle))
                 for key, car in self.vehicles.items()
             },
             former_ledgers={
-                key: ledger.seal(now, zone) for key, ledger in self.former_ledgers.items()
+                key: ledger.seal(now, zone, may_settle=may_settle)
+                for key, ledger in self.former_ledgers.items()
             },
         )
 
