@@ -505,6 +505,28 @@ async def test_a_session_that_jedlix_deletes_leaves_the_statistics(start_home: S
     await home.check()
 
 
+async def test_a_session_that_is_deleted_before_a_stop_leaves_the_statistics_after_it(
+    start_home: StartHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ended before the set-up. The recorder fails when it is deleted, and Home Assistant stops."""
+    home = await start_home(history_days=0)
+    add_session(home.sim, PRESENT - 3 * DAY, PRESENT - 2.7 * DAY, energy_kwh=5.0)
+    deleted = add_session(home.sim, PRESENT - 2 * DAY, PRESENT - 1.7 * DAY, energy_kwh=7.0)
+    await home.set_up()
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("the database is gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("custom_components.jedlix.recorded_hours.async_add_external_statistics", fail)
+        delete_session(home.sim, deleted)
+        for minutes in range(5, 60, 5):
+            home.clock.now = PRESENT + timedelta(minutes=minutes)
+            await home.poll()
+    await home.reload()
+    await home.check()
+
+
 async def test_a_figure_that_comes_late_or_is_corrected_is_imported_within_the_hour(
     start_home: StartHome,
 ) -> None:

@@ -6,7 +6,6 @@ missed, is read once from the session history.
 """
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -65,7 +64,6 @@ class StatisticsImport:
         self._history = history
         self._store = store
         self._ended = {key: _ended_sessions(car) for key, car in coordinator.fleet.vehicles.items()}
-        self._stale: defaultdict[DeviceKey, set[datetime]] = defaultdict(set)
         self._due: set[DeviceKey] = set()
         self._importing = asyncio.Lock()
         self._is_past_too_long = False
@@ -124,8 +122,10 @@ class StatisticsImport:
             or session.ended_at > sealed_until
         }
         outdated = [item for session_id, item in known.items() if ended.get(session_id) != item]
-        for _, flow in self._flows(key, outdated):
-            self._stale[key] |= by_hour(0.0, flow).keys()
+        hours = {hour for _, flow in self._flows(key, outdated) for hour in by_hour(0.0, flow)}
+        imported, name = self._store.imported, identifier_of(key)
+        if hours and name in imported:
+            imported[name] = replace(imported[name], stale=imported[name].stale | hours)
         return before is None or known != ended
 
     @callback
@@ -184,16 +184,20 @@ class StatisticsImport:
                 self._is_past_too_long = True  # the tenant's list is as long for every other car
             else:
                 await self._recorded(key).write(self._flows(key, sessions), since)
-        stale, fingerprint = self._stale[key].copy(), fingerprint_of(self._ended[key])
+        stale = self._stale(name)
+        fingerprint = fingerprint_of(self._ended[key])
         await self._recorded(key).write(
             self._flows(key, self._history.remembered(key)),
             remembered,
             complete_since=max(remembered, car.ledger.watched_since or now),
             stale=stale,
         )
-        self._stale[key] -= stale
-        self._store.imported[name] = ImportMark(now, fingerprint)
+        self._store.imported[name] = ImportMark(now, fingerprint, self._stale(name) - stale)
         self._store.schedule_save()
+
+    def _stale(self, name: str) -> frozenset[datetime]:
+        mark = self._store.imported.get(name)
+        return frozenset() if mark is None else mark.stale
 
     def _may_have_figures(self, car: VehicleSnapshot) -> bool:
         """Return whether Jedlix has reported a figure of a session, or may do so in the financials (A7)."""

@@ -137,7 +137,7 @@ def test_after_any_import_the_sums_are_those_of_the_amounts_and_the_same_import_
 
 
 def test_a_mark_survives_the_store() -> None:
-    mark = ImportMark(AT, 12345)
+    mark = ImportMark(AT, 12345, frozenset({AT, AT + HOUR}))
     assert ImportMark.from_json(mark.as_json()) == mark
     for odd in (None, {}, {"until": "never", "fingerprint": 1}, {"until": AT.isoformat()}):
         with pytest.raises(BadAnswer):

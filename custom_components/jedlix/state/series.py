@@ -28,10 +28,14 @@ class SeriesKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ImportMark:
-    """How far a car is imported: all that ended before `until`, and the remembered sessions as they were."""
+    """How far a car is imported: all that ended before `until`, and the remembered sessions as they were.
+
+    `stale` are the hours of sessions that were corrected or deleted since.
+    """
 
     until: datetime
     fingerprint: int
+    stale: frozenset[datetime] = frozenset()
 
     @classmethod
     def from_json(cls, data: object) -> Self:
@@ -40,11 +44,14 @@ class ImportMark:
         until, fingerprint = moment(fields.get("until")), integer(fields.get("fingerprint"))
         if until is None or fingerprint is None:
             raise BadAnswer("a stored mark of an import without a time")
-        return cls(until, fingerprint)
+        hours = fields.get("stale")
+        stale = (moment(hour) for hour in (hours if isinstance(hours, list) else ()))
+        return cls(until, fingerprint, frozenset(hour for hour in stale if hour is not None))
 
     def as_json(self) -> dict[str, Json]:
         """Return one for the store."""
-        return {"until": self.until.isoformat(), "fingerprint": self.fingerprint}
+        stale: list[Json] = [hour.isoformat() for hour in sorted(self.stale)]
+        return {"until": self.until.isoformat(), "fingerprint": self.fingerprint, "stale": stale}
 
 
 def fingerprint_of(sessions: Mapping[str, Session]) -> int:
