@@ -414,8 +414,7 @@ async def test_the_financials_complete_sessions_without_figures(
 async def test_without_financials_the_sessions_are_returned_as_they_are(
     now: datetime, start_car: StartCar
 ) -> None:
-    car = await start_car()
-    car.sim.strike({"forbidden": ["financials"]})
+    car = await start_car(faults={"forbidden": ["financials"]})
     for _ in range(5):
         assert await car.ids(now - MONTH, now) == car.true_ids(now - MONTH, now)
     # Three refusals are enough for ten minutes of rest.
@@ -458,8 +457,8 @@ async def test_financials_that_cannot_be_read_hide_no_session(
     now: datetime, start_car: StartCar, monkeypatch: pytest.MonkeyPatch, answer: JedlixError
 ) -> None:
     """Their path and their shape are assumed."""
-    car = await start_car()
     monkeypatch.setattr(JedlixClient, "financials", read := AsyncMock(side_effect=answer))
+    car = await start_car()
     for _ in range(5):
         assert await car.ids(now - MONTH, now) == car.true_ids(now - MONTH, now)
     assert read.await_count == 3

@@ -12,6 +12,7 @@ _STORIES: Mapping[str, tuple[str, ...]] = {
     "deliveries": ("coordinator", "push"),
     "details": ("coordinator",),
     "fields": ("actions",),
+    "handover": ("test_state_changes", "slips"),
     "known_users": ("coordinator", "slips"),
     "poll": ("coordinator", "slips"),
     "price_sensors": ("test_prices",),
