@@ -132,14 +132,14 @@ class Drivers:
         self._windows = [window for window in self._windows if window[1] > now]
         return all(last < since for since, _, user in self._windows if user in {"", user_id})
 
-    async def swap_plug(self, vehicle_id: str) -> None:
-        """Plug a car in, or unplug it."""
+    async def swap_plug(self, vehicle_id: str, place: str = "home") -> None:
+        """Plug a car in at a place, or unplug it."""
         car = self._cars[vehicle_id]
         self._last[vehicle_id] = time.monotonic()
         if car.is_plugged:
             await self._simulator.unplug(vehicle_id)
         else:
-            await self._simulator.plug(vehicle_id, "home")
+            await self._simulator.plug(vehicle_id, place)
         car.is_plugged = not car.is_plugged
 
     async def lose_link(self, vehicle_id: str) -> None:
@@ -162,7 +162,7 @@ class Drivers:
         full, switched, linked = [await self.pick() for _ in range(3)]
         for car in (full, switched):
             if self._cars[car].is_plugged:
-                await self._plug_or_unplug(car, self._cars[car])
+                await self._plug_or_unplug(car)
             self._cars[car].is_smart = True
             await self._simulator.change_settings(car, isSmartChargingEnabled=True)
         await asyncio.sleep(SEEN)
@@ -248,7 +248,7 @@ class Drivers:
         way, enabled = self._random.choice(WAYS), self._random.random() < 0.7
         match self._choose(_PLUGGED_ACTS if car.is_plugged else _UNPLUGGED_ACTS):
             case "plug" | "unplug":
-                await self._plug_or_unplug(vehicle_id, car)
+                await self._plug_or_unplug(vehicle_id)
             case "link":
                 await self._link(vehicle_id, car)
             case "level":
@@ -260,15 +260,11 @@ class Drivers:
             case report:
                 await self._report(vehicle_id, report)
 
-    async def _plug_or_unplug(self, vehicle_id: str, car: Car) -> None:
-        if car.is_plugged:
-            await self._simulator.unplug(vehicle_id)
+    async def _plug_or_unplug(self, vehicle_id: str) -> None:
+        await self.swap_plug(vehicle_id, "home" if self._random.random() < 0.8 else "unknown")
+        if not self._cars[vehicle_id].is_plugged:
             # It comes back with less in the battery: else it would stay full.
             await self._report(vehicle_id, "drive")
-        else:
-            place = "home" if self._random.random() < 0.8 else "unknown"
-            await self._simulator.plug(vehicle_id, place)
-        car.is_plugged = not car.is_plugged
 
     async def _report(self, vehicle_id: str, what: str) -> None:
         """Let the car or Jedlix report something."""

@@ -95,10 +95,7 @@ async def test_a_quick_refresh_is_no_answer_to_a_delivery(
     await until(hass, lambda: store.users[user_id].failing_since)
     assert await refresher.refresh(user_id, Source.POLL, thorough=False) is None
     assert user_id in store.refresh_requests
-    await stop(hass, entry)
-    fleet.strike({"remove": [fault]})
-    clock.go_on(SHORT)
-    assert await hass.config_entries.async_setup(entry.entry_id)
+    await restart(hass, entry, clock, SHORT, lambda: fleet.strike({"remove": [fault]}))
     await until(hass, lambda: "smart_charging_disabled" in recorded.types)
 
 
@@ -116,10 +113,7 @@ async def test_a_delivery_is_served_once_its_settings_were_read(
     await until(hass, lambda: store.users[user_id].refreshed_at != before)
     await hass.async_block_till_done()
     assert user_id in store.refresh_requests
-    await stop(hass, entry)
-    fleet.strike({"remove": [fault]})
-    clock.go_on(SHORT)
-    assert await hass.config_entries.async_setup(entry.entry_id)
+    await restart(hass, entry, clock, SHORT, lambda: fleet.strike({"remove": [fault]}))
     await until(hass, lambda: "smart_charging_disabled" in recorded.types)
     await until(hass, lambda: not entry.runtime_data.store.refresh_requests)
 
