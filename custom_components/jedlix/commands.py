@@ -114,7 +114,7 @@ class Commands:
         self, key: DeviceKey, *, enabled: bool, until: datetime | None = None
     ) -> None:
         """Switch smart charging on or off; `until` is when it takes over again by itself (documented)."""
-        if until is not None and until <= dt_util.utcnow():
+        if until is not None and until <= self._coordinator.now():
             refuse("time_in_the_past")
         async with self._settings(key) as settings:
             await self._write(

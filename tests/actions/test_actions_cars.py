@@ -57,6 +57,22 @@ async def test_smart_charging_is_paused_until_a_local_time_or_for_a_while_and_re
     assert car_state(hass, fleet, "switch.smart_charging").state == STATE_ON
 
 
+async def test_smart_charging_is_paused_for_a_while_although_the_clock_of_the_home_is_hours_ahead(
+    hass: HomeAssistant,
+    fleet: Simulator,
+    loaded: MockConfigEntry,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    true_time = dt_util.utcnow
+    monkeypatch.setattr(dt_util, "utcnow", lambda: true_time() + timedelta(hours=3))
+    await poll(hass, loaded)
+    device_id = device_of(hass, loaded, fleet).id
+    await call_action(hass, "pause_smart_charging", device_id=device_id, duration={"hours": 1})
+    end = dt_util.parse_datetime(car_state(hass, fleet, "sensor.smart_charging_resumes_at").state)
+    assert end is not None
+    assert timedelta(0) < end - loaded.runtime_data.coordinator.now() <= timedelta(hours=1)
+
+
 async def test_the_level_of_a_car_that_does_not_report_it_is_entered(
     hass: HomeAssistant, fleet: Simulator, loaded: MockConfigEntry
 ) -> None:
