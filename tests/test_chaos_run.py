@@ -17,7 +17,7 @@ from harness.chaos.falsify import AnchorGone, Falsification, Prepend, Replace, f
 from harness.chaos.final_states import expected_of_location
 from harness.chaos.leaks import Leaks
 from harness.chaos.promise import Promises
-from harness.chaos.provenance import Provenance, out_of_order
+from harness.chaos.provenance import Provenance, is_first_page, out_of_order
 from harness.chaos.reactions import newly_written
 from harness.chaos.recording import Line, Published, Recording
 from harness.chaos.timeline import RECOVERY, Command, Life, Timeline, Trouble
@@ -159,6 +159,41 @@ def judge(world: Truth, timeline: Timeline, *changes: Published) -> dict[str, li
 def test_what_is_right_is_not_called_wrong(timeline: Timeline) -> None:
     found = judge(truth(), timeline, change("plugged_in", 100.5), change("session_started", 100.5))
     assert not any(found.values()), found
+
+
+@pytest.mark.parametrize(("level", "is_right"), [(40, True), (45, True), (50, True), (30, False)])
+def test_a_session_that_is_impossible_has_a_level_since_the_last_read(
+    timeline: Timeline, level: int, is_right: bool
+) -> None:
+    levels = {"battery_level": 50, "desired_battery_level": 80}
+    facts = {"user_id": USER, "vehicle_id": CAR, "session_id": SESSION, "occurred_at": moment(150)}
+    happened = {**facts, "n": 3, "type": "session_impossible", "known_at": moment(150)}
+    line = Happened.read({**happened, "details": levels}, timeline)
+    world = replace(
+        truth(calls=((at(120), f"/api/v1/users/{USER}/vehicles?pageIndex=1"),)),
+        reports_of={
+            CAR: [
+                Report(at(second), "charging", reported)
+                for second, reported in ((90, 30), (110, 40), (130, 45), (149, 50))
+            ]
+        },
+    )
+    told = {**levels, "battery_level": level, "entry_id": ENTRY, "device_id": DEVICE}
+    change = Published(at(150.1), {**facts, **told, "type": "session_impossible"})
+    contents = Contents(world, timeline, ENTRY, {f"{USER}_{CAR}": DEVICE}, started={})
+    wrong = list(contents.wrong(Match(change, line)))
+    assert wrong == ([] if is_right else [f"battery_level: {level}, not one of [40, 45, 50]"])
+
+
+def test_pages_of_one_read_of_the_tenants_list_count_once() -> None:
+    paths = [
+        "/sessions",
+        "/sessions?pageIndex=1",
+        "/sessions?pageIndex=2",
+        "/sessions?pageIndex=11",
+    ]
+    assert [is_first_page(f"/api/v1{path}") for path in paths] == [True, True, False, False]
+    assert not is_first_page(f"/api/v1/users/{USER}/sessions")
 
 
 @pytest.mark.parametrize(

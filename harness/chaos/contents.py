@@ -216,10 +216,25 @@ class Contents:
     def _levels(self, change: Published, line: Happened) -> Iterator[str]:
         """Check the levels as Home Assistant knew them; after trouble they may be older."""
         if self.timeline.was_calm(line.known_at - CALM, change.at, line.user_id):
-            expected = dict(line.details)
-            if self.truth.is_strict:  # settings are not documented
-                expected["desired_battery_level"] = None
-            yield from _differing(change.data, expected)
+            desired = None if self.truth.is_strict else line.details["desired_battery_level"]
+            yield from _differing(change.data, {"desired_battery_level": desired})
+            levels = self._readable_levels(change, line)
+            if (given := change.data.get("battery_level", "nothing")) not in levels:
+                yield f"battery_level: {given!r}, not one of {levels}"
+
+    def _readable_levels(self, change: Published, line: Happened) -> list[int | None]:
+        """Return the battery levels that Jedlix reported from the last read of the car until the change.
+
+        A delivery may have been lost since that read, so the car's newest level need not be known.
+        """
+        read_at = self.truth.last_call(f"/users/{line.user_id}/vehicles", change.at - SAME_REFRESH)
+        reports = [
+            report
+            for report in self.truth.reports_of.get(line.vehicle_id, ())
+            if report.at <= change.at + EXACT
+        ]
+        before = sum(report.at <= read_at for report in reports)
+        return [report.battery_level for report in reports[max(0, before - 1) :]]
 
     def _location(self, change: Published, line: Happened) -> Iterator[str]:
         sessions = self.truth.sessions_of.get(line.vehicle_id, ())

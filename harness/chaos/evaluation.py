@@ -14,14 +14,14 @@ from .contents import Contents, starts_of
 from .deliveries import accepted_while_shut, compare_deliveries
 from .known_gaps import SHUT, known_gaps
 from .promise import ALL_TYPES, SESSIONS, Promises
-from .provenance import Provenance, is_poll, out_of_order
+from .provenance import Provenance, is_first_page, out_of_order
 from .recording import Published, Recording
 from .timeline import Timeline
 from .truth import Happened, Truth
 from .verdict import Verdict
 
-POLLS_ALLOWED = 4
-"""Reads of the tenant's list, each minute (the interval) and at each start: pages, and a second try."""
+POLLS_ALLOWED = 3
+"""Reads of the tenant's list, each minute (the interval) and at each start: a review, and a second try."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,9 +191,9 @@ class _Evaluation:
         self.verdict.our_tasks = min((len(item["ours"]) for item in last), default=0)
 
     def _count_polls(self) -> None:
-        """Count the reads of the tenant's list, which are pages of it, from the end of the set-up on."""
+        """Count the reads of the tenant's list, from the end of the set-up on, by their first pages."""
         began = self.timeline.lives[0].ready
-        polls = [at for at, path in self.truth.calls if at > began and is_poll(path)]
+        polls = [at for at, path in self.truth.calls if at > began and is_first_page(path)]
         minutes = (max(polls, default=began) - began) / 60.0
         self.verdict.polls = len(polls)
         starts = len(self.timeline.lives)

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 import math
 
+from yarl import URL
+
 from .comparison import Match
 from .promise import REPORTED, SESSIONS
 from .timeline import RECOVERY, Timeline
@@ -145,6 +147,11 @@ class Provenance:
 def is_poll(path: str) -> bool:
     """Return whether a call read the tenant's list: a path of two parts, no user's own list."""
     return path.partition("?")[0].endswith(POLL_CALL) and "/users/" not in path
+
+
+def is_first_page(path: str) -> bool:
+    """Return whether a call read the first page of the tenant's list."""
+    return is_poll(path) and URL(path).query.get("pageIndex", "1") == "1"
 
 
 def out_of_order(matches: Sequence[Match]) -> Iterator[str]:

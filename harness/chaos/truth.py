@@ -172,6 +172,11 @@ class Truth:
         last = bisect_right(self.calls, (end, "\uffff"))
         return any(path.partition("?")[0].endswith(ending) for _, path in self.calls[first:last])
 
+    def last_call(self, ending: str, until: float) -> float:
+        """Return when a call whose path ends like this was answered last until a moment, 0 if none was."""
+        calls = reversed(self.calls[: bisect_right(self.calls, (until, "\uffff"))])
+        return next((at for at, path in calls if path.partition("?")[0].endswith(ending)), 0.0)
+
     def was_sent(self, user_id: str, begin: float, end: float) -> bool:
         """Return whether a delivery about a user was sent to Home Assistant from `begin` to `end`."""
         return any(item.user_id == user_id and begin <= item.at <= end for item in self.sent)

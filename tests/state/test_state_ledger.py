@@ -91,6 +91,18 @@ def test_what_an_answer_leaves_out_stays() -> None:
     assert ledger.sessions["a"] == session("a", 0, 3, energy_kwh=11, cost=2, is_managed=True)
 
 
+def test_an_answer_from_before_the_end_changes_no_figure_and_an_end_that_is_taken_back_does() -> (
+    None
+):
+    ended = session("a", 0, 2, energy_kwh=10, cost=2)
+    # Two answers of one refresh: the tenant's list was read before the end.
+    ledger = Ledger().advance([ended, session("a", 0, None, energy_kwh=6, cost=1)])
+    assert ledger.sessions["a"] == ended
+    assert ledger.advance([session("a", 0, None, energy_kwh=10, cost=1.9)]) is ledger
+    ledger = ledger.advance([session("a", 0, None, energy_kwh=11, cost=2.5)])
+    assert ledger.sessions["a"] == session("a", 0, 2, energy_kwh=11, cost=2.5)
+
+
 def test_a_figure_that_no_session_ever_had_is_none() -> None:
     ledger = Ledger().advance([session("a", energy_kwh=10), session("b")])
     assert ledger.figures(NOON) == figures(10, None, None)
@@ -120,7 +132,7 @@ def test_the_financials_give_what_the_list_leaves_out() -> None:
     # The financials are corrected; then the list has a cost of its own, and it holds.
     corrected = ledger.with_financials([session("a", cost=3)], NOON)
     assert corrected.figures(NOON) == figures(10, 3, 1)
-    assert corrected.advance([session("a", cost=4)]).figures(NOON) == figures(10, 4, 1)
+    assert corrected.advance([session("a", 0, 2, cost=4)]).figures(NOON) == figures(10, 4, 1)
     assert ledger.with_financials([line], NOON) == ledger
 
 
@@ -406,14 +418,18 @@ FIELDS: Final = ("started_at", "ended_at", *FIGURES)
 def last_reported(
     answers: list[Session], name: str, fields: tuple[str, ...] = FIELDS
 ) -> dict[str, Any]:
-    """Return the last value of each field that the answers about a session reported."""
-    return {
-        field: value
-        for answer in answers
-        if answer.id == name
-        for field in fields
-        if (value := getattr(answer, field)) is not None
-    }
+    """Return the last value of each field that the answers about a session reported.
+
+    Once it has ended, an answer without an end counts where there is more energy.
+    """
+    found: dict[str, Any] = {}
+    for answer in answers:
+        energy = answer.energy_kwh or 0
+        was_before = "ended_at" in found and answer.ended_at is None
+        if answer.id == name and not (was_before and energy <= found.get("energy_kwh", 0)):
+            values = {field: getattr(answer, field) for field in fields}
+            found |= {field: value for field, value in values.items() if value is not None}
+    return found
 
 
 @given(ANSWERS, ANSWERS, st.randoms(use_true_random=False), st.data())

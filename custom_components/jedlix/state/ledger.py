@@ -215,7 +215,8 @@ class Ledger:
         listed = dict(self.listed)
         for session in sessions:
             if (known := listed.get(session.id)) is not None:
-                listed[session.id] = _updated(known, session)
+                if not _is_from_before_the_end(session, known):
+                    listed[session.id] = _updated(known, session)
             elif not self._is_sealed(session):
                 listed[session.id] = session
         return self if listed == self.listed else replace(self, listed=listed)
@@ -391,6 +392,18 @@ def _updated(known: Session, session: Session) -> Session:
     """Return a session as an answer reports it; what the answer leaves out stays as it is known."""
     reported = {item.name: getattr(session, item.name) for item in fields(session)}
     return replace(known, **{name: value for name, value in reported.items() if value is not None})
+
+
+def _is_from_before_the_end(session: Session, known: Session) -> bool:
+    """Return whether an answer has an ended session as it was before.
+
+    Where Jedlix has taken the end back, there is more energy than at that end.
+    """
+    return (
+        known.ended_at is not None
+        and session.ended_at is None
+        and (session.energy_kwh or 0.0) <= (known.energy_kwh or 0.0)
+    )
 
 
 def _in_currency(figures: Figures, own: str | None, wanted: str | None) -> Figures:
