@@ -88,7 +88,7 @@ def test_a_delivery_gives_the_reason(event_types: list[str], reason: str) -> Non
     for event_type in event_types:
         story.deliver(1, event_type, vehicleId="v")
     assert story.answer(1, LOST) == [("vehicle_link_lost", reason)]
-    assert story.reports == Reports()
+    assert story.reports.links == {}
 
 
 def test_the_api_decides_and_may_be_slower_than_the_delivery() -> None:
@@ -105,7 +105,37 @@ def test_a_delivery_that_the_api_contradicts_for_an_hour_is_forgotten() -> None:
     assert story.answer(1, LINKED) == []
     after = 2 + REPORT_COUNTS_FOR.total_seconds() / 60
     assert story.answer(after, LOST) == [("vehicle_link_lost", None)]
-    assert story.reports == Reports()
+    assert story.reports.links == {}
+
+
+def test_a_delivery_that_comes_after_a_newer_one_says_nothing_of_a_later_loss() -> None:
+    story = Story(is_connected=True)
+    story.deliver(2, CONNECTED, timestamp=at(2).isoformat())
+    assert story.answer(2, LINKED) == []
+    story.deliver(20, CREDENTIALS, timestamp=at(1).isoformat())  # read from the history
+    assert story.answer(20, LINKED) == []
+    story.deliver(30, DISCONNECTED, timestamp=at(30).isoformat())
+    assert story.answer(30, LOST) == [("vehicle_link_lost", "disconnected")]
+    story.deliver(31, CONNECTED, timestamp=at(29).isoformat())
+    assert story.answer(31, None) == []
+
+
+@pytest.mark.parametrize("order", [(1, 2), (2, 1)])
+def test_refused_credentials_explain_a_disconnection_in_either_order(
+    order: tuple[int, int],
+) -> None:
+    story = Story(is_connected=True)
+    event_types = {1: CREDENTIALS, 2: DISCONNECTED}
+    for minutes in order:
+        story.deliver(3, event_types[minutes], timestamp=at(minutes).isoformat())
+    assert story.answer(3, LOST) == [("vehicle_link_lost", "credentials")]
+
+
+def test_a_delivery_from_the_future_hides_no_later_one() -> None:
+    story = Story(is_connected=True)
+    story.deliver(1, CONNECTED, timestamp=at(500).isoformat())
+    story.deliver(2, CREDENTIALS, timestamp=at(2).isoformat())
+    assert story.answer(2, LOST) == [("vehicle_link_lost", "credentials")]
 
 
 def test_a_reason_that_comes_later_changes_no_event() -> None:
@@ -157,7 +187,14 @@ def test_a_link_that_an_earlier_version_stored_is_what_the_api_said() -> None:
 
 
 @pytest.mark.parametrize(
-    "damaged", [[], {"links": 1}, {"links": [1, {}]}, {"removed_users": {"u": "never"}}]
+    "damaged",
+    [
+        [],
+        {"links": 1},
+        {"links": [1, {}]},
+        {"newest": [1, ["u", "v", True, "never"], ["u", "v", True]]},
+        {"removed_users": {"u": "never"}},
+    ],
 )
 def test_damaged_reports_are_left_out(damaged: Any) -> None:
     assert Reports.from_json(damaged or {}) == Reports()
@@ -223,7 +260,7 @@ def test_a_delivery_says_that_linking_can_go_on_until_the_car_is_connected() -> 
     story.deliver(1, READY)
     assert story.answer(1, LOST) == []
     assert story.link.is_ready
-    assert story.reports == Reports()
+    assert story.reports.links == {}
     story.answer(500, LOST)
     assert story.link.is_ready
     story.answer(501, LINKED)

@@ -32,9 +32,14 @@ _SESSION_IMPOSSIBLE: Final = "sessionimpossible"
 
 @dataclass(slots=True)
 class Reports:
-    """The reports that wait: of links by user and car, of removed users; each with its time at Jedlix."""
+    """The reports that wait: of links by user and car, of removed users; each with its time at Jedlix.
+
+    `newest` is when the newest report happened that a link is there, and that it is not: by user, car and
+    whether it is there.
+    """
 
     links: dict[tuple[str, str], tuple[LinkReport, datetime]] = field(default_factory=dict)
+    newest: dict[tuple[str, str, bool], datetime] = field(default_factory=dict)
     removed_users: dict[str, datetime] = field(default_factory=dict)
 
     @classmethod
@@ -51,6 +56,11 @@ class Reports:
             report, at = text(stored.get("report")), moment(stored.get("at"))
             if ids[0] and ids[1] and report in set(LinkReport) and at is not None:
                 reports.links[ids[0], ids[1]] = (LinkReport(report), at)
+        for item in _list(fields.get("newest")):
+            match item:
+                case [str(user_id), str(vehicle_id), bool(is_there), str(value)]:
+                    if (at := moment(value)) is not None:
+                        reports.newest[user_id, vehicle_id, is_there] = at
         removed = fields.get("removedusers")
         for user_id, value in (removed if isinstance(removed, dict) else {}).items():
             if (at := moment(value)) is not None:
@@ -69,20 +79,30 @@ class Reports:
                 }
                 for (user_id, vehicle_id), (report, at) in self.links.copy().items()
             ],
+            "newest": [[*key, at.isoformat()] for key, at in self.newest.copy().items()],
             "removed_users": {
                 user_id: at.isoformat() for user_id, at in self.removed_users.copy().items()
             },
         }
 
     def note(self, message: WebhookMessage, user: UserSnapshot, now: datetime) -> None:
-        """Note what a delivery about a user says, if it says something that the API can confirm."""
+        """Note what a delivery about a user says, if it says something that the API can confirm.
+
+        Deliveries come in any order. What one says of a link is over when a newer one says the contrary.
+        """
         event_type = message.event_type.casefold()
         if event_type == _USER_REMOVED:
             self.removed_users[user.user_id] = now
         report, car = _LINK_REPORTS.get(event_type), car_of(message, user)
         if report is None or car is None:
             return
-        key = (user.user_id, car.vehicle.id)
+        key, is_there = (user.user_id, car.vehicle.id), report is LinkReport.CONNECTED
+        happened_at = min(message.occurred_at or now, now)
+        if happened_at < self.newest.get((*key, not is_there), happened_at):
+            return
+        self.newest[*key, is_there] = max(
+            happened_at, self.newest.get((*key, is_there), happened_at)
+        )
         waiting, _ = self.links.get(key, (None, None))
         if (waiting, report) != (LinkReport.CREDENTIALS, LinkReport.DISCONNECTED):
             self.links[key] = (report, now)
@@ -122,8 +142,8 @@ class Reports:
     def forget(self, user_id: str) -> None:
         """Forget a user who is no longer followed."""
         self.removed_users.pop(user_id, None)
-        for key in [key for key in self.links if key[0] == user_id]:
-            del self.links[key]
+        self.links = {key: value for key, value in self.links.items() if key[0] != user_id}
+        self.newest = {key: value for key, value in self.newest.items() if key[0] != user_id}
 
 
 def change_of_report(message: WebhookMessage, user: UserSnapshot, now: datetime) -> Change | None:
