@@ -178,8 +178,8 @@ def test_a_session_that_is_impossible_has_a_level_since_the_last_read(
             ]
         },
     )
-    told = {**levels, "battery_level": level, "entry_id": ENTRY, "device_id": DEVICE}
-    change = Published(at(150.1), {**facts, **told, "type": "session_impossible"})
+    data = {**levels, "battery_level": level, "entry_id": ENTRY, "device_id": DEVICE}
+    change = Published(at(150.1), {**facts, **data, "type": "session_impossible"})
     contents = Contents(world, timeline, ENTRY, {f"{USER}_{CAR}": DEVICE}, started={})
     wrong = list(contents.wrong(Match(change, line)))
     assert wrong == ([] if is_right else [f"battery_level: {level}, not one of [40, 45, 50]"])
