@@ -47,6 +47,12 @@ def test_last_month_in_january_and_the_day_after_clocks_changed() -> None:
     assert yesterday.end.astimezone(UTC) - yesterday.start.astimezone(UTC) == timedelta(hours=25)
 
 
+def test_a_day_with_two_midnights_begins_at_the_first() -> None:
+    """In Havana the clock goes back from one o'clock to midnight."""
+    now = datetime(2026, 11, 1, 12, tzinfo=ZoneInfo("America/Havana"))
+    assert named_period("today", now).start.isoformat() == "2026-11-01T00:00:00-04:00"
+
+
 @given(st.datetimes(datetime(2020, 1, 1), datetime(2040, 1, 1)), st.integers(0, 1))  # noqa: DTZ001
 def test_a_period_follows_the_one_before_without_a_gap(moment: datetime, fold: int) -> None:
     now = moment.replace(tzinfo=AMSTERDAM, fold=fold)

@@ -46,6 +46,8 @@ class Mutant:
     where: str
     """The function or class, as in `Class.method`; empty outside of them."""
     line: int
+    lines: range
+    """Of the statement, from its first line to the end of what is changed."""
     begin: int
     end: int
     old: str
@@ -91,9 +93,16 @@ class _Finder(ast.NodeVisitor):
         for line in source.splitlines(keepends=True):
             self._lines.append(self._lines[-1] + len(line))
         self._names: list[str] = []
+        self._statement = 1
         self.found: list[Mutant] = []
 
     # -- where mutants are looked for ------------------------------------------------------------------------
+
+    @override
+    def visit(self, node: ast.AST) -> None:
+        if isinstance(node, ast.stmt):
+            self._statement = node.lineno
+        super().visit(node)
 
     @override
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
@@ -267,7 +276,8 @@ class _Finder(ast.NodeVisitor):
         begin, end = self._span(node)
         where = ".".join(self._names)
         old = self._source[begin:end]
-        self.found.append(Mutant(self._path, where, node.lineno, begin, end, old, new))
+        lines = range(self._statement, (node.end_lineno or node.lineno) + 1)
+        self.found.append(Mutant(self._path, where, node.lineno, lines, begin, end, old, new))
 
     def _text(self, node: ast.expr) -> str:
         begin, end = self._span(node)

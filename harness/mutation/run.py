@@ -9,9 +9,9 @@ from pathlib import Path
 from random import Random
 import shutil
 import tempfile
-import time
 
 from .concern import tests_of
+from .executed import ExecutedLines, TestsFail
 from .mutants import Mutant, mutants_of
 from .trial import Outcome, Trial, preload
 
@@ -25,7 +25,6 @@ MODULES = tuple(
 )
 """The rules: which changes there are, when they are late, how push is registered, what is imported."""
 _LEAST_LIMIT = 30.0
-_ALL_TESTS = 1800.0
 """Seconds."""
 _PATIENCE = 4.0
 """A mutant may take so many times as long as the code as it is."""
@@ -35,10 +34,6 @@ _NOT_COPIED = shutil.ignore_patterns(
 )
 _OPEN = frozenset({Outcome.SURVIVED, Outcome.BROKEN})
 """These are tried again by the next run."""
-
-
-class TestsFail(Exception):
-    """The tests of a module fail on the code as it is, so that they prove nothing about it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +60,7 @@ class MutationRun:
             shutil.copytree(self.root, copy, ignore=_NOT_COPIED)
             preload(copy)
             trial = Trial(copy, self.folder / "last.log")
+            executed = ExecutedLines(trial, self.root, self.folder)
             for path in self._paths():
                 outcomes: dict[Mutant, Outcome] = {}
                 todo = {}
@@ -73,7 +69,7 @@ class MutationRun:
                     if outcomes[mutant] in _OPEN:
                         todo[mutant] = key
                 try:
-                    for mutant, outcome in self._try(trial, path, list(todo)):
+                    for mutant, outcome in self._try(trial, executed, path, list(todo)):
                         outcomes[mutant] = outcome
                         self._keep(todo[mutant], mutant, outcome)
                 except TestsFail as err:
@@ -108,20 +104,20 @@ class MutationRun:
             yield mutant, f"{text[:16]} {mutant.begin} {mutant.end} {mutant.new}"
 
     def _try(
-        self, trial: Trial, path: str, mutants: Sequence[Mutant]
+        self, trial: Trial, executed: ExecutedLines, path: str, mutants: Sequence[Mutant]
     ) -> Iterator[tuple[Mutant, Outcome]]:
         """Try mutants of one module; raises TestsFail.
 
-        Most mutants do not survive the first group of tests; the others are run only for those that do.
+        Most mutants do not survive the first group of tests; the others are run only for those that do. A
+        mutant that no test executes survives without a run.
         """
         groups = tests_of(path, self.root)
-        limits: dict[str, float] = {}
         for mutant in mutants:
             outcome = Outcome.SURVIVED
-            for tests in groups:
-                if tests[0] not in limits:
-                    limits[tests[0]] = _limit(trial, tests)
-                outcome = trial.outcome(mutant, tests, limits[tests[0]])
+            for files in groups:
+                if tests := executed.select(mutant, files):
+                    limit = max(_LEAST_LIMIT, _PATIENCE * sum(tests.values()))
+                    outcome = trial.outcome(mutant, list(tests), limit)
                 if outcome is not Outcome.SURVIVED:
                     break
             yield mutant, outcome
@@ -138,14 +134,6 @@ class MutationRun:
         with (self.folder / _RESULTS).open("a", encoding="utf-8") as file:
             line = {"key": key, "name": mutant.name, "outcome": outcome}
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
-
-
-def _limit(trial: Trial, tests: Sequence[str]) -> float:
-    """Return how many seconds these tests may take on a mutant; raises TestsFail."""
-    began = time.monotonic()
-    if (outcome := trial.run(tests, _ALL_TESTS)) is not Outcome.SURVIVED:
-        raise TestsFail(f"{' '.join(tests)}: {outcome} without any mutant")
-    return max(_LEAST_LIMIT, _PATIENCE * (time.monotonic() - began))
 
 
 def _line(name: str, outcomes: Iterable[Outcome]) -> str:
