@@ -40,10 +40,9 @@ class _Measured(TypedDict):
 class ExecutedLines:
     """Measures files of tests, and chooses tests by the lines of a mutant."""
 
-    def __init__(self, trial: Trial, root: Path, folder: Path) -> None:
-        """Take what runs the tests, the project, and where measurements are kept."""
+    def __init__(self, trial: Trial, folder: Path) -> None:
+        """Take what runs the tests, and where measurements are kept."""
         self._trial = trial
-        self._root = root
         self._folder = folder
         self._kept: dict[Path, _Measured] = {}
 
@@ -111,7 +110,7 @@ class ExecutedLines:
         return self._folder / "executed" / f"{Path(tests).stem}-{self._hash(tests)}.json"
 
     def _hash(self, path: str) -> str:
-        return hashlib.sha256((self._root / path).read_bytes()).hexdigest()[:16]
+        return hashlib.sha256((self._trial.copy / path).read_bytes()).hexdigest()[:16]
 
 
 def _tests(contexts: Iterable[str], file: str) -> list[str]:

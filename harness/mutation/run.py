@@ -60,7 +60,7 @@ class MutationRun:
             shutil.copytree(self.root, copy, ignore=_NOT_COPIED)
             preload(copy)
             trial = Trial(copy, self.folder / "last.log")
-            executed = ExecutedLines(trial, self.root, self.folder)
+            executed = ExecutedLines(trial, self.folder)
             for path in self._paths():
                 outcomes: dict[Mutant, Outcome] = {}
                 todo = {}

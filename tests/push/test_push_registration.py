@@ -367,19 +367,20 @@ async def test_an_unexpected_failure_is_logged_and_tried_again(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """A cloud whose connection closes raises more than it documents. What was asked for is still done."""
-    push, renewals = push_of(entry), []
+    push, passes = push_of(entry), []
 
     async def fail_twice(*_: object, renew: bool, **__: object) -> dict[str, Any]:
-        renewals.append(renew)
-        if len(renewals) < 3:
+        passes.append((renew, push.state))
+        if len(passes) < 3:
             raise RuntimeError("a closing websocket")
         return {}
 
     waits.clear()
     monkeypatch.setattr(subscriber, "reconcile", fail_twice)
     push.resubscribe()
-    await until(hass, lambda: len(renewals) == 3)
-    assert renewals == [True] * 3
+    await until(hass, lambda: len(passes) == 3)
+    states = (PushState.WAITING, PushState.CONNECTING, PushState.CONNECTING)
+    assert passes == [(True, state) for state in states]
     await until(hass, lambda: waits[:3] == [30, 60, DAY])
     assert push.state is PushState.WAITING
     assert caplog.text.count("RuntimeError: a closing websocket") == 2

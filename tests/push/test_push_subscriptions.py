@@ -1,6 +1,7 @@
 """Subscriptions: ours at Jedlix become the wanted ones, whatever was there and whatever the tenant offers."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 import logging
 from typing import Any, Final
@@ -17,6 +18,7 @@ from custom_components.jedlix.api import (
     Forbidden,
     JedlixClient,
     JedlixError,
+    RateLimited,
     Rejected,
     Subscription,
 )
@@ -26,6 +28,7 @@ from custom_components.jedlix.push.subscriptions import (
     HeldSubscriptions,
     hash_of_key,
     reconcile,
+    register,
     replace,
     unsubscribe_all,
 )
@@ -192,6 +195,27 @@ async def test_a_moved_url_a_new_key_or_a_renewal_replaces_ours(
     assert not set(tenant.sim.webhooks.subscriptions) & ids
     assert {held.url for held in tenant.held.values()} == {now.get("url", tenant.url)}
     assert await tenant.reconcile(**now) == [LIST]
+
+
+async def test_one_type_is_written_again_and_the_others_stay(tenant: Tenant) -> None:
+    await tenant.reconcile()
+    others = [name for name in WANTED if name != "userCreated"]
+    url, key = f"{tenant.url}?moved", "another key"
+    await register(
+        tenant.client,
+        tenant.held,
+        event_type="userCreated",
+        url=url,
+        key=key,
+        webhook_id=WEBHOOK_ID,
+    )
+    assert tenant.held_by_jedlix == sorted(
+        [*tenant.ours(*others), *tenant.ours("userCreated", url=url, key=key)]
+    )
+    assert {name: held.url for name, held in tenant.held.items()} == {
+        "userCreated": url,
+        **dict.fromkeys(others, tenant.url),
+    }
 
 
 async def test_a_type_that_is_no_longer_wanted_is_deleted(tenant: Tenant) -> None:
@@ -399,6 +423,25 @@ async def test_a_pass_that_ends_early_keeps_what_it_made(strict: Tenant, made: i
     assert list(strict.held) == list(WANTED[:made])
     assert await strict.reconcile() == [NO_LIST, *["POST 201"] * (3 - made)]
     assert strict.held_by_jedlix == strict.ours()
+
+
+async def test_a_pass_ends_where_jedlix_asks_to_wait_also_at_an_optional_type(
+    strict: Tenant,
+) -> None:
+    """One whose creation fails counts as refused; one for which it is too early does not."""
+    optional = set(WANTED)
+    for error, is_refused in (
+        (ConnectionFailed("away"), True),
+        (RateLimited("later", None), False),
+    ):
+        answers = [error, *[Subscription(event_type="any", endpoint_url=strict.url)] * 2]
+        with (
+            patch.object(strict.client, "subscribe", side_effect=answers),
+            nullcontext() if is_refused else pytest.raises(RateLimited),
+        ):
+            await strict.reconcile(optional=optional)
+            assert strict.refused == {WANTED[0]: error}
+        strict.held.clear()
 
 
 async def test_a_pass_that_ends_early_at_a_delete_is_finished_by_the_next(tenant: Tenant) -> None:
