@@ -19,7 +19,7 @@ from custom_components.jedlix.state.gone import GONE_AFTER
 from custom_components.jedlix.state.holds import HOLD_TIME
 from custom_components.jedlix.state.knowledge import LATE_AFTER, POLLS_BEFORE_UNKNOWN
 from custom_components.jedlix.state.ledger import SESSIONS_REMEMBERED
-from custom_components.jedlix.state.review import REVIEW_INTERVAL, REVIEW_PAGES
+from custom_components.jedlix.state.review import REVIEW_INTERVAL, REVIEW_PAGES, REVIEWED
 from custom_components.jedlix.state.schedule import USERS_PER_POLL
 from custom_components.jedlix.state.vehicle_snapshot import CLOCK_TOLERANCE
 from custom_components.jedlix.store import SAVE_DELAY
@@ -54,7 +54,7 @@ def agreement(needed: Agreement, what: str) -> str:
         f"All calls wait, {WORDS[round(MAX_PAUSE / 3600)]} hour at most",
         f"At most {MAX_CALLS} calls are made at once, and {MAX_CALLS_PER_USER} for the same user",
         f"from up to {HISTORY_KEPT.days} days ago",
-        f"reviewed every {hours(REVIEW_INTERVAL):g} hours: read over {SESSIONS_REMEMBERED.days} days",
+        f"reviewed every {hours(REVIEW_INTERVAL):g} hours: read over {REVIEWED.days} days",
         f"one page of up to {PAGE_SIZE} sessions at each poll, at most {REVIEW_PAGES} pages",
         f"happened more than {minutes(LATE_AFTER):g} minutes before it was published",
         f"only that user's cars become unavailable, after {WORDS[POLLS_BEFORE_UNKNOWN]} poll intervals",

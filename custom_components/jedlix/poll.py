@@ -83,7 +83,7 @@ class Poll:
         due = self._take_due(named, sessions or {}, review)
         if not self._history.is_read:  # then it has not named whose car did something else
             due = dict.fromkeys(trusted, False) | due
-        failures = await self.refresh_users(due, review.corrected | (sessions or {}), named)
+        failures = await self.refresh_users(due, review.joined_with(sessions or {}), named)
         if sessions is not None and self._store.tenant_read_at is not None:
             self._store.tenant_read_at = self._now()
             return None

@@ -271,22 +271,32 @@ async def test_in_a_fleet_a_correction_of_days_ago_and_a_deletion_are_found_with
     clock = Clock(monkeypatch, sim)
     begin = clock.now() - timedelta(days=5)
     of_car: dict[str, Any] = {"user_id": sim.user_ids[5], "vehicle_id": sim.vehicle_ids[5]}
-    corrected, deleted = (
-        add_session(sim, start, start + timedelta(hours=2), energy_kwh=5.0, **of_car)
-        for start in (begin, begin + timedelta(days=1))
+    corrected, deleted, deleted_long = (
+        add_session(sim, start, begin + timedelta(days=days), energy_kwh=kwh, **of_car)
+        for start, days, kwh in (
+            (begin, 0.1, 5.0),
+            (begin + timedelta(days=1), 1.1, 5.0),
+            (begin - timedelta(days=20), -0.1, 50.0),
+        )
     )
     entry = await set_up_with_rare_polls(hass, sim)
+    await poll(hass, entry)
     await poll(hass, entry)
     total = float(car_state(hass, sim, "sensor.energy_total", 5).state)
     corrected.energy_kwh = 6.0
     delete_session(sim, deleted)
-    # Four times a day, with what the poll reads anyway.
+    delete_session(sim, deleted_long)
+    # Four times a day, with what the poll reads anyway, and one call for a car with an older session.
     differences = []
     for _ in range(3):
         clock.go_on(timedelta(hours=7))
-        await poll(hass, entry)
+        for _ in range(3):
+            await poll(hass, entry)
         differences.append(float(car_state(hass, sim, "sensor.energy_total", 5).state) - total)
-    assert (differences[0], differences[-1]) == (pytest.approx(1.0), pytest.approx(1.0 - 5.0))
+    assert (differences[0], differences[-1]) == (
+        pytest.approx(1.0),
+        pytest.approx(1.0 - 5.0 - 50.0),
+    )
 
 
 async def test_a_correction_in_the_financials_is_found_within_a_day(

@@ -74,7 +74,7 @@ class Fetcher:
         self._owners = owners
         self._tenant_reads: SharedCall[tuple[tuple[Session, ...], bool]] = SharedCall()
         self.is_tenant_list_cut = False
-        self.review = Review()
+        self.review = Review(self._pages_of_car, offered)
 
     async def user(
         self, user_id: str, *, oldest_start: datetime | None, known_until: datetime | None
@@ -229,6 +229,14 @@ class Fetcher:
         if refusal is not None and self._offered.has_answered("user_sessions"):
             raise refusal
         return [], None
+
+    def _pages_of_car(
+        self, vehicle_id: str | None, since: datetime, until: datetime
+    ) -> AsyncIterator[tuple[Session, ...]]:
+        """Return pages of the tenant's list with what a car, or any, began between two moments."""
+        return self._with_users(
+            self._client.session_pages(vehicle_id=vehicle_id, started_from=since, started_to=until)
+        )
 
     async def _with_users(
         self, pages: AsyncIterator[tuple[Session, ...]]

@@ -3,7 +3,7 @@
 `advance` puts newly fetched answers on top of what is known, and drops what is gone.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
 from typing import Self
@@ -195,9 +195,9 @@ class UserSnapshot:
         return [key.removeprefix(SESSION) for key in self.absences if key.startswith(SESSION)]
 
     def after_review(
-        self, listed: Collection[str], since: datetime, until: datetime, now: datetime
+        self, listed: Collection[str], should_have: Callable[[Session], bool], now: datetime
     ) -> Self:
-        """Return this snapshot after the tenant's list named all sessions that began in a period.
+        """Return this snapshot after a list named all sessions that it should have.
 
         A session that it lacks is absent, as after any other answer.
         """
@@ -205,7 +205,7 @@ class UserSnapshot:
             session_id
             for car in self.vehicles.values()
             for session_id, session in car.listed_sessions.items()
-            if session.started_at is not None and since <= session.started_at < until
+            if should_have(session)
         }
         absences = after_answer(
             self.absences,
