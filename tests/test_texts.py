@@ -23,6 +23,9 @@ ROOT: Final = Path(__file__).parents[1]
 INTEGRATION: Final = ROOT / "custom_components/jedlix"
 # "Charge bidirectionnelle"; in characters
 LONGEST_NAME: Final = 23
+# of a repair, with a car in it: a phone has one line for it
+LONGEST_TITLE: Final = 34
+PLACEHOLDERS: Final = {"car": "Audi Q4 e-tron", "user": "0f8fad5b", "account": "Jedlix"}
 LANGUAGES: Final = sorted(path.stem for path in (INTEGRATION / "translations").glob("*.json"))
 
 
@@ -103,6 +106,17 @@ def test_the_name_of_an_entity_fits_a_tile_of_a_phone_and_is_none_of_its_states(
             states = set(classes[item.device_class]["state"].values())
             assert states, item.device_class
         assert name not in states
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_title_of_a_repair_fits_a_phone(language: str) -> None:
+    titles = {
+        text.format(**PLACEHOLDERS)
+        for key, text in leaves(read(f"translations/{language}.json")["issues"])
+        if key.endswith("title")
+    }
+    assert titles
+    assert {title for title in titles if len(title) > LONGEST_TITLE} == set()
 
 
 def values_of(domain: str, item: Any) -> set[str] | None:

@@ -29,6 +29,7 @@ interface Hass {
   language: string;
   locale: { language: string; time_format: string; time_zone: string };
   config: { time_zone: string; components: string[] };
+  localize: Localize;
   formatEntityState: (state: State) => string;
   formatEntityAttributeValue: (state: State, attribute: string) => string;
   loadBackendTranslation: (category: string, integration: string) => Promise<Localize>;

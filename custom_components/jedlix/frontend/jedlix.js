@@ -1,4 +1,4 @@
-/* Dashboard and cards: see docs/dashboard.md. A plain module without imports. */
+/* See docs/dashboard.md. */
 
 const DOMAIN = "jedlix";
 const CAR_CARD = "jedlix-car-card";
@@ -12,8 +12,9 @@ const ACTIVITY_DAYS = 3;
 const MAX_ROWS = 6;
 const GRAPH_HOURS = 48;
 const RETRY_AFTER = 60_000; // milliseconds
+const LAG = 10_000; // of the recorder
 
-/* -- cars and their entities --------------------------------------------------------------------------- */
+/* cars and their entities */
 
 /** @type {WeakMap<object, Map<string, Ids>>} */
 const indexes = new WeakMap();
@@ -69,13 +70,13 @@ const carsOf = (hass) => {
   });
 };
 
-/** The state of an entity, where it exists and is known. @param {Hass} hass @param {string | undefined} id */
+/** The state, where it is known. @param {Hass} hass @param {string | undefined} id */
 const knownState = (hass, id) => {
   const state = id ? hass.states[id] : undefined;
   return state && state.state !== "unavailable" && state.state !== "unknown" ? state : undefined;
 };
 
-/* -- figures and texts --------------------------------------------------------------------------------- */
+/* figures and texts */
 
 /**
  * A figure, written as Home Assistant writes the state of a sensor.
@@ -111,10 +112,10 @@ const formatMoment = (hass, value) => {
   return dateFormat(hass, isToday ? CLOCK : { weekday: "short", ...CLOCK }).format(moment);
 };
 
-/** A function that gives our texts by their keys. @param {Localize} localize @returns {Localize} */
+/** Our texts by their keys. @param {Localize} localize @returns {Localize} */
 const texts = (localize) => (key, values) => localize(`component.${DOMAIN}.common.card_${key}`, values) || "";
 
-/* -- markup -------------------------------------------------------------------------------------------- */
+/* markup */
 
 class Markup {
   /** @param {string} text */
@@ -149,8 +150,7 @@ const isAlike = (one, other) =>
   one.tagName === other.tagName && one.getAttribute("class") === other.getAttribute("class");
 
 /**
- * Make one element like another, and keep its nodes: what has the focus keeps it, what moves goes on moving, and
- * a screen reader notices which text changed.
+ * Make one element like another, and keep its nodes: focus and motion stay, and a screen reader notices what changed.
  * @param {Element} element @param {Element} wanted
  */
 const morph = (element, wanted) => {
@@ -173,7 +173,7 @@ const morph = (element, wanted) => {
   nodes.slice(fresh.length).forEach((node) => node.remove());
 };
 
-/* -- cards --------------------------------------------------------------------------------------------- */
+/* cards */
 
 /** @param {any[]} one @param {any[]} other */
 const isSame = (one, other) => one.length === other.length && one.every((item, i) => item === other[i]);
@@ -181,7 +181,7 @@ const isSame = (one, other) => one.length === other.length && one.every((item, i
 /** @param {number} days */
 const daysAgo = (days) => new Date(Date.now() - days * 86_400_000).toISOString();
 
-/** What all cards do: they render when something that they show has changed, and only then. */
+/** What all cards do: they render only when something that they show has changed. */
 class JedlixCard extends HTMLElement {
   /** @type {Config} */ config = {};
   /** @type {Hass | undefined} */ _hass;
@@ -224,11 +224,12 @@ class JedlixCard extends HTMLElement {
     this.language = hass.language;
     const localize = await hass.loadBackendTranslation("common", DOMAIN).catch(() => undefined);
     if (this.language !== hass.language) return; // another one was chosen meanwhile
-    if (!localize) {
+    const t = localize && texts(localize);
+    if (!t?.("details")) { // not there yet, also where another card has asked for them
       this.language = ""; // with the next state it is tried again
       return;
     }
-    this.t = texts(localize);
+    this.t = t;
     this.hasTexts = true;
     this.update(true);
   }
@@ -266,7 +267,8 @@ class JedlixCard extends HTMLElement {
     this.answer = answer;
     this.failures = answer.failed ? this.failures + 1 : 0;
     // After 1, 2, 4 ... minutes: each time may cost many calls to Jedlix.
-    if (answer.failed) this.retry = setTimeout(() => this.load(), RETRY_AFTER * Math.min(2 ** (this.failures - 1), 60));
+    const wait = answer.failed ? RETRY_AFTER * Math.min(2 ** (this.failures - 1), 60) : answer.again;
+    if (wait) this.retry = setTimeout(() => this.load(), wait);
     this.update();
   }
 
@@ -275,7 +277,7 @@ class JedlixCard extends HTMLElement {
     return [this.config.device_id ?? []].flat().filter((id) => this.hass.devices[id]);
   }
 
-  /** An action with an answer, for each car by itself: one that cannot be read costs only what is its own.
+  /** An action with an answer, for each car by itself: one that cannot be read costs only its own.
    * @param {string} action @param {object} data */
   async askForCars(action, data) {
     const answers = await Promise.allSettled(
@@ -370,7 +372,7 @@ const STYLE = `
   .sentence.big { font-size: 22px; font-weight: 300; line-height: 1.25; }
   .notes, .amounts { font-size: 14px; line-height: 1.4; color: var(--quiet); margin-top: 2px; }
   .amounts b { font-weight: 500; color: var(--text); }
-  .saved { color: var(--good); font-weight: 500; }
+  .saved { color: var(--good); font-weight: 500; white-space: nowrap; }
   .buttons { display: flex; gap: 8px; }
   .toggle { flex: 1; min-width: 0; min-height: 44px; display: inline-flex; align-items: center; justify-content: center;
     gap: 8px; border: 0; border-radius: 12px; padding: 0 12px; font: inherit; font-size: 14px; font-weight: 500;
@@ -384,8 +386,8 @@ const STYLE = `
   .toggle[aria-busy="true"] { cursor: progress; opacity: .7; }
   .toggle:focus-visible, .details:focus-visible { outline: 2px solid var(--primary-color); outline-offset: 2px; }
   .boost { --on: var(--orange-color); }
-  .smart { --on: var(--success-color); }
-  .month { display: grid; grid-template-columns: repeat(3, 1fr); gap: 8px; border-top: 1px solid var(--divider-color); padding-top: 12px; }
+  .smart_charging { --on: var(--success-color); }
+  .month { display: grid; grid-template-columns: repeat(3, auto); gap: 8px; border-top: 1px solid var(--divider-color); padding-top: 12px; }
   .month div { min-width: 0; display: flex; flex-direction: column; justify-content: space-between; }
   dt { font-size: 12px; line-height: 1.3; color: var(--quiet); }
   dd { margin-top: 2px; font-size: 17px; font-weight: 500; white-space: nowrap; }
@@ -436,7 +438,7 @@ const form = (schema) => ({
   computeLabel: (field, localize) => texts(localize)(`field_${field.name}`) || undefined,
 });
 
-/** One car: its level, one sentence, its session, its switches, and this month. */
+/** One car. */
 class JedlixCarCard extends JedlixCard {
   /** @param {Hass} hass */
   static getStubConfig(hass) {
@@ -463,7 +465,7 @@ class JedlixCarCard extends JedlixCard {
   }
 
   /**
-   * What the car does, in one sentence, and the mood that gives the card its colour.
+   * The mood, which gives the card its colour, and the sentence.
    * @param {{level?: number, minimum?: number, kind?: string, boosted: boolean}} more @returns {[string, string]}
    */
   describe({ level, minimum, kind, boosted }) {
@@ -492,7 +494,7 @@ class JedlixCarCard extends JedlixCard {
     return ["waiting", t(kind === "smart" ? "waiting" : "plugged_in")];
   }
 
-  /** The amounts of the running or the last session: zero means not known. @param {boolean} runs */
+  /** The running or the last session: zero means not known. @param {boolean} runs */
   amounts(runs) {
     const { hass, t } = this;
     const parts = ["energy", "cost", "savings"].flatMap((key) => {
@@ -524,17 +526,18 @@ class JedlixCarCard extends JedlixCard {
     </div>`;
   }
 
-  /** @param {string} key @param {string} icon @param {string} label @param {string} reason why it cannot be used */
-  toggle(key, icon, label, reason) {
+  /** @param {string} key @param {string} icon @param {string} reason why it cannot be used */
+  toggle(key, icon, reason) {
+    const label = this.t(key);
     const id = entitiesOf(this.hass, this.config.device_id)[`switch.${key}`];
     if (!id || !this.hass.states[id]) return undefined;
     const state = this.known(`switch.${key}`);
-    return html`<button class="toggle ${key === "boost" ? "boost" : "smart"}" type="button" data-toggle="${id}"
+    return html`<button class="toggle ${key}" type="button" data-toggle="${id}"
       aria-pressed="${String(state?.state === "on")}" aria-disabled="${String(!state)}" title="${state ? label : reason}">
       <ha-icon icon="${icon}"></ha-icon><span>${label}</span></button>`;
   }
 
-  /** What the sessions of this month cost by Jedlix's own list. */
+  /** What this month cost by Jedlix's own list. */
   async ask() {
     if (this.config.show_month === false || !this.known("sensor.energy_this_month")) return {};
     const { found, failed } = await this.askForCars("get_costs", { period: "this_month" });
@@ -542,8 +545,8 @@ class JedlixCarCard extends JedlixCard {
   }
 
   /**
-   * This month: the sensors, which follow a running session. In the month in which the car was added they know the
-   * last days only; then it is what Jedlix lists.
+   * This month: the sensors, which follow a running session; what Jedlix lists where that is more, as in the month
+   * in which the car was added.
    */
   month() {
     const { hass, t } = this;
@@ -584,11 +587,11 @@ class JedlixCarCard extends JedlixCard {
     const paused = this.known("switch.smart_charging")?.state === "off";
     const resumes = paused && this.known("sensor.smart_charging_resumes_at");
     const notes = [
-      ready && plugged && t("ready_by", { time: formatMoment(hass, ready.state) }),
+      ready && kind === "smart" && ["waiting", "charging", "boost"].includes(mood) && t("ready_by", { time: formatMoment(hass, ready.state) }),
       resumes && t("paused_until", { time: formatMoment(hass, resumes.state) }),
     ].filter(Boolean);
-    const boost = this.toggle("boost", "mdi:rocket-launch", t("boost"), t("boost_needs_session"));
-    const smart = this.toggle("smart_charging", paused ? "mdi:leaf-off" : "mdi:leaf", t("smart_charging"), t("unreachable"));
+    const boost = this.toggle("boost", "mdi:rocket-launch", t("boost_needs_session"));
+    const smart = this.toggle("smart_charging", paused ? "mdi:leaf-off" : "mdi:leaf", t("unreachable"));
     return html`<ha-card class="car" data-mood="${mood}" data-charging="${String(charging)}">
       <div class="glow"></div>
       <div class="top"><h2>${config.name || nameOf(device)}</h2>
@@ -630,7 +633,7 @@ class JedlixCarCard extends JedlixCard {
   }
 }
 
-/** A row of a list: two texts, or four in two lines. @param {string} icon @param {any[]} texts @param {string} [tone] @param {string} [label] */
+/** A row: two texts, or four in two lines. @param {string} icon @param {any[]} texts @param {string} [tone] @param {string} [label] */
 const row = (icon, [first, second, third, fourth], tone = "", label = "") => html`<li>
   <span class="icon ${tone}" ${label ? html`role="img" aria-label="${label}"` : html`aria-hidden="true"`}><ha-icon icon="${icon}"></ha-icon></span>
   <span class="strong">${first}</span><span class="${third ? "strong end" : "small end"}">${second}</span>
@@ -694,24 +697,31 @@ const ICONS = {
   charging_completed: "battery-check", session_impossible: "clock-alert", boost_started: "rocket-launch", boost_ended: "rocket",
 };
 
-/** What happened to one or more cars: each event once. The logbook would show starts of Home Assistant as well. */
+/** What happened to one or more cars: each event once. */
 class JedlixActivityCard extends JedlixCard {
   asksAgainFor() {
     return [...this.states("event.charging"), ...this.states("event.session")];
   }
 
   async ask() {
-    const ids = this.asksAgainFor().flatMap((state) => (state ? [state.entity_id] : []));
+    /** @type {State[]} */
+    const now = this.asksAgainFor().filter(Boolean);
+    const ids = now.map((state) => state.entity_id);
     const start = daysAgo(ACTIVITY_DAYS);
-    const message = { type: "history/history_during_period", start_time: start, entity_ids: ids, minimal_response: false, no_attributes: false };
+    const message = { type: "history/history_during_period", start_time: start, entity_ids: ids, significant_changes_only: false };
     /** @type {Record<string, {s: string, a: Record<string, any>}[]>} */
     const found = ids.length ? await this.hass.callWS(message).catch(() => undefined) : {};
     if (!found) return { events: [], failed: true };
-    // The state of an event entity is the time of its last event: after a start it is written again.
-    const events = Object.entries(found).flatMap(([id, states]) =>
-      [...new Map(states.filter(({ s, a }) => s >= start && a.event_type).map((state) => [state.s, state])).values()].map(({ s, a }) => ({ entity_id: id, state: s, attributes: a })),
-    );
-    return { events: events.sort((one, other) => (one.state < other.state ? 1 : -1)).slice(0, MAX_ROWS) };
+    // The state of an event entity is the time of its last event; after a start it is written again. The history
+    // has it some seconds later.
+    const events = now.flatMap((last) => {
+      const states = (found[last.entity_id] ?? []).map(({ s, a }) => ({ ...last, state: s, attributes: a }));
+      const shown = [...states, last].filter(({ state, attributes: { event_type: type } }) => state >= start && type);
+      return [...new Map(shown.map((one) => [one.state + one.attributes.event_type, one])).values()].reverse();
+    });
+    events.sort((one, other) => other.state.localeCompare(one.state));
+    const isFresh = Math.abs(Date.now() - Date.parse(events[0]?.state)) < LAG;
+    return { events: events.slice(0, MAX_ROWS), again: isFresh && LAG };
   }
 
   render() {
@@ -729,7 +739,7 @@ class JedlixActivityCard extends JedlixCard {
   }
 }
 
-/* -- the dashboard ------------------------------------------------------------------------------------- */
+/* the dashboard */
 
 /* Graphs take colours as they are, without variables. */
 const COLOURS = ["#4269d0", "#efb118", "#a463f2", "#6cc5b0", "#ff8ab7", "#9c6b4e"];
@@ -747,7 +757,7 @@ const OWN_NAME = { name: { type: "entity" } };
 /** @param {string} text @param {string} icon */
 const heading = (text, icon) => ({ type: "heading", heading: text, icon, heading_style: "title" });
 
-/** A section, or nothing where it would have no card. @param {...any} cards */
+/** A section, unless it would have no card. @param {...any} cards */
 const section = (...cards) => {
   const shown = cards.flat(2).filter(Boolean);
   return shown.some(({ type }) => type !== "heading") ? { type: "grid", cards: shown } : undefined;
@@ -795,7 +805,7 @@ const carSection = ({ id, ids }, hours, prices) => {
   );
 };
 
-/** What the dashboard is made of: the cars, their statistics, and our texts. */
+/** The views. */
 class Dashboard {
   /** @param {Hass} hass @param {Localize} t @param {Car[]} cars @param {Record<string, Statistics>} statistics @param {number} [hours] */
   constructor(hass, t, cars, statistics, hours = GRAPH_HOURS) {
@@ -838,7 +848,7 @@ class Dashboard {
     return this.view([...cards, this.money(cars), this.sessions(cars)], frame);
   }
 
-  /** Cost and savings by month, and energy by day: of one car, or of several on top of each other. @param {Car[]} cars */
+  /** Cost and savings by month, and energy by day; several cars on top of each other. @param {Car[]} cars */
   money(cars) {
     const { t, statistics } = this;
     const several = cars.length > 1;
@@ -878,17 +888,17 @@ class Dashboard {
     );
   }
 
-  /** The cards of the prices of the charging locations, where they are known and a few. */
+  /** The prices of the charging locations, where they are known and a few. */
   prices() {
     const places = [...entitiesByDevice(this.hass).values()].filter((ids) => knownState(this.hass, ids["sensor.price"]));
     if (!places.length || places.length > MAX_CARDS) return [];
     const name = places.length > 1 ? { name: [{ type: "device" }, { type: "entity" }] } : {};
     const trend = { features: [{ type: "trend-graph", hours_to_show: 24 }], features_position: "bottom", ...WIDE, ...name };
-    const tiles = places.flatMap((ids) => [tile(ids["sensor.price"], trend), tile(ids["sensor.tariff_type"]), tile(ids["sensor.next_price_change"])]);
+    const tiles = places.flatMap((ids) => [tile(ids["sensor.price"], trend), tile(ids["sensor.tariff_type"]), tile(knownState(this.hass, ids["sensor.next_price_change"])?.entity_id)]);
     return [heading(this.t("price"), "mdi:transmission-tower"), ...tiles];
   }
 
-  /** Many cars: a group for each charge state. A tile is seen where its car is, and leads to the view of the car. */
+  /** Many cars: a group for each charge state. A tile leads to the view of its car. */
   groups() {
     const shown = this.cars.filter(({ ids }) => ids["sensor.charge_state"]).slice(0, MAX_TILES);
     const place = window.location.pathname.split("/")[1];
@@ -907,7 +917,7 @@ class Dashboard {
   }
 }
 
-/** The dashboard, made of the cars that are there. It is made when it is loaded, and when a car comes or goes. */
+/** The dashboard, made when it is loaded, and when a car comes or goes. */
 class JedlixDashboardStrategy extends HTMLElement {
   static registryDependencies = ["entities", "devices"];
   static noEditor = true;
@@ -929,9 +939,8 @@ class JedlixDashboardStrategy extends HTMLElement {
   }
 }
 
-/* -- registration --------------------------------------------------------------------------------------
-   The app replaces window.customElements while it starts, and does not see what was defined before. So this
-   waits for the app's own element; where there is none, as on a Cast device, for a moment. */
+/* registration: while the app starts, it replaces window.customElements, and does not see what was defined before. So
+   this waits for its element; where there is none, as with Cast, for a moment. */
 
 /** @type {Record<string, CustomElementConstructor>} */
 const ELEMENTS = {
@@ -958,12 +967,27 @@ const getEntitySuggestion = (hass, entityId) => {
   return isOurs ? { config: carCard(deviceId) } : null;
 };
 
+/** A text where cards and dashboards are chosen. @param {string} key */
+const offered = (key) => {
+  const hass = /** @type {{hass?: Hass} | null} */ (document.querySelector("home-assistant"))?.hass;
+  hass?.loadBackendTranslation("common", DOMAIN);
+  return hass ? texts(hass.localize)(key) : "";
+};
+
 const documentationURL = `${DOCS}/dashboard.md`;
 const lists = /** @type {{customCards?: object[], customStrategies?: object[]}} */ (window);
 (lists.customCards ??= []).push(
-  { type: CAR_CARD, name: "Jedlix car", description: "Battery, session, cost, boost and smart charging of a car", preview: true, documentationURL, getEntitySuggestion },
-  { type: SESSIONS_CARD, name: "Jedlix sessions", description: "The last charging sessions with energy, cost and savings", preview: true, documentationURL },
+  {
+    type: CAR_CARD, preview: true, documentationURL, getEntitySuggestion,
+    get name() { return offered("name_car") || "Jedlix car"; },
+    get description() { return offered("about"); },
+  },
+  {
+    type: SESSIONS_CARD, preview: true, documentationURL,
+    get name() { return offered("name_sessions") || "Jedlix sessions"; },
+  },
 );
 (lists.customStrategies ??= []).push({
-  type: DOMAIN, strategyType: "dashboard", name: "Jedlix Smart Charging", description: "Your cars: battery, session, cost and savings", documentationURL,
+  type: DOMAIN, strategyType: "dashboard", name: "Jedlix Smart Charging", documentationURL,
+  get description() { return offered("about"); },
 });

@@ -16,6 +16,7 @@ from harness.browser.dashboards import (
 )
 from harness.browser.frontend import Frontend
 from harness.demo.dashboard import URL_PATH, make_dashboard
+from harness.entities import our_devices
 from tests.e2e.browser.conftest import Installation
 
 pytestmark = [
@@ -28,14 +29,14 @@ in_english = pytest.mark.parametrize("language", ["en"])
 PHONE: Final[ViewportSize] = {"width": 390, "height": 844}
 
 
-async def nothing() -> None:
-    """Do nothing while the dashboard is offered."""
-
-
 async def test_three_clicks_make_the_dashboard_and_its_card_boosts_the_car(
     installation: Installation, tab: Frontend
 ) -> None:
-    await add_dashboard(tab, nothing)
+    async def offered() -> None:
+        dialog = tab.page.locator("ha-dialog-new-dashboard")
+        await expect(dialog).to_contain_text(tab.text("common.card_about"))
+
+    await add_dashboard(tab, offered)
     car = installation.car
     card = car_card(tab, f"{car['brand']} {car['model']}")
     await expect(card.get_by_role("heading")).to_have_text(f"{car['brand']} {car['model']}")
@@ -58,6 +59,10 @@ async def test_three_clicks_make_the_dashboard_and_its_card_boosts_the_car(
         await expect(boost).to_be_focused()  # the card is written again, and keeps its nodes
         await expect(card).to_have_attribute("data-mood", "boost")
         await expect(card.get_by_role("status")).to_contain_text("80")
+        # The recorder writes it down seconds later.
+        newest = tab.page.locator("jedlix-activity-card li").first
+        event_types = "entity.event.session.state_attributes.event_type.state"
+        await expect(newest).to_contain_text(tab.text(f"{event_types}.boost_started"), timeout=2000)
     finally:
         await installation.simulator.unplug(car["id"])
     await expect(card.get_by_role("status")).to_have_text(tab.text("common.card_unplugged"))
@@ -107,9 +112,14 @@ async def test_the_picker_offers_the_card_by_name_and_by_entity_and_it_has_a_for
         await socket.call(
             "lovelace/dashboards/create", url_path="of-ones-own", title="Own", mode="storage"
         )
-        view = {"type": "sections", "sections": [{"type": "grid", "cards": []}]}
+        device = next(it for it in await our_devices(socket) if it.is_for(installation.car["id"]))
+        cards = [{"type": f"custom:{CAR_CARD}", "device_id": device.device_id}] * 2
+        view = {"type": "sections", "sections": [{"type": "grid", "cards": cards}]}
         await socket.call("lovelace/config/save", url_path="of-ones-own", config={"views": [view]})
     await tab.go("/of-ones-own")
+    for card in range(2):  # Home Assistant answers the second before the first has the texts
+        sentence = tab.page.locator(CAR_CARD).nth(card).get_by_role("status")
+        await expect(sentence).to_have_text(tab.text("common.card_unplugged"))
     dialog = await open_picker(tab)
     car = f"{installation.car['brand']} {installation.car['model']}"
     name = tab.text("entity.sensor.charge_state.name")
@@ -164,6 +174,8 @@ CHARGING: Final = {
     "switch.smart_charging": "on",
     "binary_sensor.vehicle_link": "on",
 }
+READY_BY: Final = {"sensor.ready_by": "2026-01-05T06:30:00+00:00"}
+COMPLETE: Final = CHARGING | {"sensor.charge_state": "complete"}
 AWAY: Final = CHARGING | {
     "sensor.charge_state": "disconnected",
     "binary_sensor.plugged_in": "off",
@@ -204,10 +216,11 @@ STATES: Final[list[tuple[Mapping[str, str], Mapping[str, Any]]]] = [
         CHARGING | {"sensor.charge_state": "stopped", "sensor.session": "unmanaged"},
         {"mood": "waiting", "sentence": "Plugged in, not charging."},
     ),
-    (
-        CHARGING | {"sensor.charge_state": "complete"},
-        {"mood": "complete", "sentence": "Charging is complete."},
-    ),
+    (COMPLETE, {"mood": "complete", "sentence": "Charging is complete."}),
+    # Jedlix keeps to the time in a smart session, and a car that is charged is ready already.
+    (CHARGING | READY_BY, {"notes": "Ready by Mon 07:30."}),
+    (COMPLETE | READY_BY, {"notes": None}),
+    (CHARGING | READY_BY | {"sensor.session": "unmanaged"}, {"notes": None}),
     (AWAY, {"mood": "away", "sentence": "Not plugged in.", "chip": None}),
     (AWAY | GONE, {"mood": "away", "sentence": "Jedlix does not know the state of the car."}),
     (
@@ -246,7 +259,7 @@ async def test_each_state_of_a_car_has_its_sentence_its_colour_and_its_buttons(
 
 # -- how many cars -----------------------------------------------------------------------------------------
 
-MAKE: Final = """async cars => {
+MAKE: Final = """async ([cars, change]) => {
   const hass = document.querySelector('home-assistant').hass;
   const devices = {}, entities = {}, states = {...hass.states};
   const kinds = [['binary_sensor', 'plugged_in'], ['sensor', 'charge_state'], ['event', 'session']];
@@ -261,7 +274,7 @@ MAKE: Final = """async cars => {
     for (const key of cars === 2 ? [] : ['price', 'next_price_change']) {
       const id = `sensor.home_${i}_${key}`;
       entities[id] = {entity_id: id, device_id: `home${i}`, platform: 'jedlix', translation_key: key};
-      states[id] = {entity_id: id, state: '0.3', attributes: {}};
+      states[id] = {entity_id: id, state: key === 'price' ? '0.3' : change, attributes: {}};
     }
   }
   const strategy = customElements.get('ll-strategy-dashboard-jedlix');
@@ -278,7 +291,11 @@ def types_of(view: Mapping[str, Any]) -> list[str]:
 async def test_no_car_one_two_and_many_have_their_own_layout(tab: Frontend) -> None:
     await tab.go("/config/dashboard")
     await tab.page.evaluate(f"customElements.whenDefined('{CAR_CARD}')")
-    made = {cars: (await tab.page.evaluate(MAKE, cars))["views"] for cars in (0, 1, 2, 30, 100)}
+
+    async def make(cars: int, change: str = "2026-11-26T23:00:00+00:00") -> Any:
+        return (await tab.page.evaluate(MAKE, [cars, change]))["views"]
+
+    made = {cars: await make(cars) for cars in (0, 1, 2, 30, 100)}
     assert types_of(made[0][0]) == ["markdown"]
     assert types_of(made[1][0]).count(f"custom:{CAR_CARD}") == 1
     assert [len(made[cars]) for cars in (0, 1, 2, 30, 100)] == [1, 1, 3, 31, 61]
@@ -303,6 +320,9 @@ async def test_no_car_one_two_and_many_have_their_own_layout(tab: Frontend) -> N
         "sensor.home_0_next_price_change",
     ]
     assert "sensor.home" not in str([made[2], made[30]])
+    flat = str(await make(1, "unknown"))
+    assert "sensor.home_0_price" in flat
+    assert "next_price_change" not in flat  # this tariff has only one price
     # Without statistics there is no money, but a way to it.
     assert "statistics-graph" not in types_of(made[1][0])
     assert "dashboard.md#cost-and-savings" in str(made[1][0])
