@@ -48,10 +48,8 @@ async def until_still(page: Page) -> None:
     raise AssertionError(f"{page.url} does not become still")
 
 
-async def picture(
-    page: Page, path: Path, part: Locator | None = None, *, whole: bool = False
-) -> None:
-    """Write the visible page to a small PNG, or a `part` of it with a margin, or the `whole` page."""
+async def picture(page: Page, path: Path, part: Locator | None = None) -> None:
+    """Write the visible page to a small PNG, or a `part` of it with a margin."""
     await until_still(page)
     clip: FloatRect | None = None
     if part is not None:
@@ -63,8 +61,6 @@ async def picture(
             "width": box["width"] + 2 * MARGIN,
             "height": box["height"] + 2 * MARGIN,
         }
-    shot = await page.screenshot(
-        animations="disabled", caret="hide", style=_STILL, clip=clip, full_page=whole
-    )
+    shot = await page.screenshot(animations="disabled", caret="hide", style=_STILL, clip=clip)
     with Image.open(BytesIO(shot)) as image:
         image.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)

@@ -214,5 +214,5 @@ class Album:
             simulator = SimulatorPage(page, self._simulator.url)
             await simulator.open()
             await expect(simulator.car(car["id"])).to_contain_text("smart")
-            await picture(page, self._path("simulator", dark=dark), whole=True)
+            await picture(page, self._path("simulator", dark=dark))
             await page.close()
