@@ -9,6 +9,7 @@ import pytest
 
 from custom_components.jedlix.api import Forbidden, JedlixClient, NotFound, Vehicle
 from custom_components.jedlix.data import make_client
+from custom_components.jedlix.flows.schemas import user_schema
 from custom_components.jedlix.users import TenantUser, cars_of_users, find_users, normalize_user_id
 from simulator.app import Simulator
 from tests.dialogs import label_of
@@ -36,6 +37,12 @@ def test_a_label_is_the_cars_the_address_and_the_beginning_of_the_id(
     user: TenantUser, label: str
 ) -> None:
     assert user.label == label
+
+
+def test_users_whose_cars_are_known_come_first_in_the_list() -> None:
+    users = (TenantUser("a", "Aa"), TenantUser("b", "Zele", ("Kia EV6",)), TenantUser("c"))
+    schema = user_schema({user.user_id: user for user in users}).schema
+    assert [option["value"] for option in schema["users"].config["options"]] == ["b", "a", "c"]
 
 
 @pytest.mark.parametrize(
@@ -107,29 +114,48 @@ async def test_a_car_that_the_credentials_may_not_see_is_left_out_of_the_label(
     assert all(user.place for user in found.values())
 
 
-async def test_in_a_large_tenant_the_list_has_each_time_the_cars_of_some_more(
+async def test_a_list_does_not_wait_long_for_cars_and_has_them_the_next_time(
     hass: HomeAssistant, start_simulator: StartSimulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A person waits for the list: what is not read in a few seconds comes the next time."""
-    sim = await start_simulator(users=40, history_days=0)
+    sim = await start_simulator(users=3, history_days=0)
     client, known = client_of(hass, sim), dict[str, tuple[str, ...]]()
+    slow, *others = sim.user_ids
     read, asked = JedlixClient.vehicles, list[str]()
     monkeypatch.setattr("custom_components.jedlix.users.SECONDS_FOR_CARS", 0.5)
 
-    async def hang(self: JedlixClient, user_id: str) -> tuple[Vehicle, ...]:
+    async def hang_once(self: JedlixClient, user_id: str) -> tuple[Vehicle, ...]:
         asked.append(user_id)
-        if len(asked) % 24 == 0:
+        if asked.count(slow) == 1:
             await asyncio.sleep(60)
         return await read(self, user_id)
 
-    monkeypatch.setattr(JedlixClient, "vehicles", hang)
     monkeypatch.setattr("custom_components.jedlix.users.MAX_CONCURRENT_CALLS", 1)
+    monkeypatch.setattr(JedlixClient, "vehicles", hang_once)
+    known |= dict.fromkeys(others, ("a car",))
     found = await find_users(client, known)
-    assert len(found) == 40
-    assert [bool(user.cars) for user in found.values()] == [True] * 23 + [False] * 17
+    assert [found[user_id].cars for user_id in sim.user_ids] == [(), ("a car",), ("a car",)]
+    assert asked == [slow], "first those that are not known"
+    monkeypatch.setattr("custom_components.jedlix.users.SECONDS_FOR_CARS", 60)
     found = await find_users(client, known)
-    assert all(user.cars for user in found.values())
-    assert set(asked[24:41]) == set(list(found)[23:]), "first those that are not known"
+    assert all(user.cars not in ((), ("a car",)) for user in found.values())
+
+
+async def test_for_one_list_the_cars_of_few_users_are_read_and_of_no_followed_one(
+    hass: HomeAssistant, start_simulator: StartSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each list of a large tenant costs a few calls, however many users it has and follows."""
+    monkeypatch.setattr("custom_components.jedlix.users.MAX_USERS_WITH_CARS", 10)
+    sim = await start_simulator(users=40, history_days=0)
+    client, known = client_of(hass, sim), dict[str, tuple[str, ...]]()
+    followed = set(sim.user_ids[:12])
+    for number_known in (10, 20, 28, 28):
+        sim.requests.clear()
+        found = await find_users(client, known, without=followed)
+        assert found.keys() == set(sim.user_ids) - followed
+        assert sum(bool(user.cars) for user in found.values()) == number_known == len(known)
+        asked = [request.path for request in sim.requests if request.path.endswith("/vehicles")]
+        assert len(asked) <= 10
+        assert not any(user_id in path for user_id in followed for path in asked)
 
 
 async def test_only_the_newest_pages_are_read(

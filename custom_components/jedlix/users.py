@@ -1,7 +1,7 @@
 """Users of a tenant: finds those that can be followed, with labels by which a person knows them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
@@ -10,7 +10,8 @@ from uuid import UUID
 from .api import JedlixClient, JedlixError
 
 MAX_PAGES: Final = 10
-# For so long, cars are read for the labels; a person waits for them.
+# For the labels of one list, cars are read of so many users, for so many seconds: a person waits for them.
+MAX_USERS_WITH_CARS: Final = 100
 SECONDS_FOR_CARS: Final = 4.0
 MAX_CONCURRENT_CALLS: Final = 8
 
@@ -44,13 +45,17 @@ def normalize_user_id(user_id: str) -> str:
 
 
 async def find_users(
-    client: JedlixClient, known_cars: dict[str, tuple[str, ...]] | None = None
+    client: JedlixClient,
+    known_cars: dict[str, tuple[str, ...]] | None = None,
+    *,
+    without: Collection[str] = (),
 ) -> dict[str, TenantUser]:
     """Return the users whom the tenant's locations and sessions name (documented lists), by id.
 
-    A list that the tenant does not offer is left out. The newest pages are enough to choose from; other
-    users can be entered by id. Cars are read for a few seconds, first those of users who are not in
-    `known_cars`, the names of each user's cars, which is filled: in a large tenant, each time some more.
+    A list that the tenant does not offer is left out, and so are the users of `without`. The newest pages are
+    enough to choose from; other users can be entered by id. Cars are read of some users, first of those who
+    are not in `known_cars`, the names of each user's cars, which is filled: in a large tenant, each time some
+    more.
     """
     known_cars = {} if known_cars is None else known_cars
     found: dict[str, TenantUser] = {}
@@ -62,9 +67,12 @@ async def find_users(
         async for session in _first_pages(client.session_pages()):
             if session.user_id:
                 found.setdefault(session.user_id, TenantUser(session.user_id))
+    for user_id in without:
+        found.pop(user_id, None)
+    to_read = sorted(found, key=known_cars.__contains__)[:MAX_USERS_WITH_CARS]
     with suppress(TimeoutError):
         async with asyncio.timeout(SECONDS_FOR_CARS):
-            await _read_cars(client, sorted(found, key=known_cars.__contains__), known_cars)
+            await _read_cars(client, to_read, known_cars)
     return {
         user_id: replace(user, cars=known_cars.get(user_id, ())) for user_id, user in found.items()
     }

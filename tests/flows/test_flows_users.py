@@ -186,9 +186,12 @@ async def test_add_user_lists_who_is_not_followed_and_takes_all_of_them(
     entry.add_to_hass(hass)
     add_another_account(hass, sim, elsewhere)
     labels = {user_id: label_of(sim, user_id) for user_id in others}
+    sim.requests.clear()
     dialog = await Dialog.add_user(hass, entry)
     assert dialog.labels("users") == labels
     assert dialog.shown == {"users": [], "all_users": False}
+    asked = [request.path for request in sim.requests if request.path.endswith("/vehicles")]
+    assert len(asked) == len(others), "the cars of followed users are in no label"
     await dialog.submit()
     assert (dialog.step, dialog.errors) == ("user", {"user_id": "no_users"})
     await dialog.submit(users=others[:1], user_id="nobody")

@@ -186,10 +186,10 @@ def user_schema(found: Mapping[str, TenantUser]) -> vol.Schema:
 def _users_fields(
     found: Mapping[str, TenantUser], *, takes_ids: bool = False
 ) -> dict[vol.Marker, Any]:
-    """Return the list of users, and the choice of all where there are several."""
+    """Return the list of users, first those whose cars are known, and the choice of all of several."""
     options = [
         SelectOptionDict(value=user.user_id, label=user.label)
-        for user in sorted(found.values(), key=lambda user: user.label)
+        for user in sorted(found.values(), key=lambda user: (not user.cars, user.label))
     ]
     users = SelectSelector(
         SelectSelectorConfig(

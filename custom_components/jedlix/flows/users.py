@@ -35,9 +35,11 @@ class UserSubentryFlow(
         user_input = user_input or _own_user(entry)
         client = client_of(self.hass, entry)
         if self._found is None:
-            followed = followed_users(self.hass)
-            listed = {} if is_driver(entry.data) else await find_users(client, _known_cars(entry))
-            self._found = {key: user for key, user in listed.items() if key not in followed}
+            self._found = (
+                {}
+                if is_driver(entry.data)
+                else await find_users(client, _known_cars(entry), without=followed_users(self.hass))
+            )
         errors: dict[str, str] = {}
         if user_input is not None:
             user_id = normalize_user_id(user_input.get(CONF_USER_ID, ""))
