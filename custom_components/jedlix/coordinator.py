@@ -297,6 +297,11 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
             self._history.note_missed(last)
 
     @callback
+    def note_missed_delivery(self) -> None:
+        """Have the history read: a delivery came that could not be taken."""
+        self._history.note_missed(self.now())
+
+    @callback
     def _note_good_poll(self) -> None:
         """Note that Jedlix answers: a request for new credentials is withdrawn."""
         self._last_good_poll = self.now()

@@ -23,6 +23,9 @@ from .listeners import Listeners
 from .slices import in_slices
 from .state.changes import Change, change_of_delivery
 
+# So much may wait for the end of Home Assistant's start before further deliveries are refused: the deliveries
+# that come meanwhile, and a part of the webhook history.
+MAX_WAITING: Final = 20_000
 # The recorder keeps no event with more data, in bytes; the other fields need some.
 MAX_PAYLOAD_BYTES: Final = 32_768 - 2_048
 
@@ -52,6 +55,11 @@ class Publisher:
         # set once entities and automations are there; until then what is published waits for them
         self.released = asyncio.Event()
         self._waiting: deque[Callable[[], None]] = deque()
+
+    @property
+    def is_full(self) -> bool:
+        """Return whether so much waits for the end of the start that no delivery can be taken."""
+        return len(self._waiting) >= MAX_WAITING
 
     @callback
     def listen_to_changes(

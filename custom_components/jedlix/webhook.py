@@ -80,6 +80,7 @@ class JedlixPush:
             on_delivery=self._process,
             on_test=self._evidence.note_test,
             on_refusal=self._note_refusal,
+            is_full=lambda: coordinator.publisher.is_full,
         )
 
     @property
@@ -172,6 +173,8 @@ class JedlixPush:
         self._evidence.note_refusal(why)
         if why in KEY_REFUSALS:
             self.health.note_wrong_key(dt_util.utcnow(), why.value)
+        elif why is Refusal.NOT_READY:
+            self._coordinator.note_missed_delivery()
         else:
             self.health.note_bad_body()
         self._write_counters_soon()

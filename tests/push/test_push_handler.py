@@ -43,6 +43,7 @@ class Received:
     refused: list[Refusal] = field(default_factory=list)
     inbox: Inbox = field(default_factory=Inbox)
     now: float = 1000.0
+    is_full: bool = False
     handler: WebhookHandler = field(init=False)
 
 
@@ -58,6 +59,7 @@ async def received(hass: HomeAssistant, home: TestClient[Any, Any]) -> AsyncIter
         on_delivery=received.delivered.append,
         on_test=received.tests.append,
         on_refusal=received.refused.append,
+        is_full=lambda: received.is_full,
         clock=lambda: received.now,
     )
     received.handler = handler
@@ -324,6 +326,19 @@ async def test_a_delivery_that_is_still_arriving_when_its_handler_goes_is_refuse
     assert received.refused == [Refusal.NOT_READY] * 2
     assert await post(home, message(), RIGHT_KEY) == ACCEPTED
     assert len(following) == 1
+
+
+async def test_a_delivery_that_cannot_be_taken_now_is_answered_with_503(
+    received: Received, home: TestClient[Any, Any]
+) -> None:
+    """Jedlix tries again, and its history has it. Jedlix's test messages are answered all the same."""
+    received.is_full = True
+    assert await post(home, message(), RIGHT_KEY) == Answer(503, "")
+    assert await post(home, message(isTest=True), RIGHT_KEY) == ACCEPTED
+    assert (received.delivered, received.refused) == ([], [Refusal.NOT_READY])
+    received.is_full = False
+    assert await post(home, message(), RIGHT_KEY) == ACCEPTED
+    assert len(received.delivered) == 1
 
 
 async def test_only_a_post_is_a_delivery(received: Received, home: TestClient[Any, Any]) -> None:

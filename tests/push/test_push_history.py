@@ -19,7 +19,8 @@ from custom_components.jedlix.api import ConnectionFailed, JedlixClient, Webhook
 from custom_components.jedlix.api.offered import OfferedCalls
 from custom_components.jedlix.const import EVENT_WEBHOOK
 from custom_components.jedlix.publisher import Publisher, Source
-from custom_components.jedlix.push.history import MAX_HELD, WebhookHistory
+from custom_components.jedlix.push.backlog import MAX_HELD
+from custom_components.jedlix.push.history import MAX_DELIVERY_DELAY, WebhookHistory
 from custom_components.jedlix.push.record import PushRecord
 from simulator.app import Simulator
 from tests.commanding import poll
@@ -287,62 +288,83 @@ class _Payload(dict[str, Any]):
 
 
 class _LongHistory:
-    """A client with a history of one message each five seconds; `calls` is how many pages were read."""
+    """A client with a history of one message each five seconds, of a tenant that does not filter by time.
 
-    def __init__(self, total: int, now: datetime, *, filters: bool = True) -> None:
+    `calls` is how many pages were read.
+    """
+
+    def __init__(self, total: int, now: datetime) -> None:
         self.times = [now - timedelta(seconds=5 * number) for number in range(total)]
         self.calls = 0
-        self._filters = filters
 
     async def webhook_history_pages(
-        self, since: datetime, until: datetime
+        self, _since: datetime, _until: datetime
     ) -> AsyncIterator[tuple[WebhookMessage, ...]]:
-        times, is_all = self.times, not self._filters
-        wanted = [n for n, at in enumerate(times) if is_all or since <= at <= until]
-        for start in range(0, len(wanted), 100):
+        for start in range(0, len(self.times), 100):
             self.calls += 1
             yield tuple(
                 WebhookMessage(
-                    "any", str(n), None, times[n], is_test=False, payload=_Payload({"id": n})
+                    "any", str(n), "u", at, is_test=False, payload=_Payload({"id": n, "a": [None]})
                 )
-                for n in wanted[start : start + 100]
+                for n, at in enumerate(self.times[start : start + 100], start)
             )
 
 
-@pytest.mark.parametrize("filters", [True, False])
-async def test_a_history_of_a_hundred_thousand_messages_is_read_in_parts(
-    monkeypatch: pytest.MonkeyPatch, filters: bool
-) -> None:
-    """A tenant that does not filter by time has each published once all the same."""
-    total = 100_000 if filters else 25_000
-    now = dt_util.utcnow()
-    client, published = _LongHistory(total, now, filters=filters), list[int]()
-    monkeypatch.setattr(_Payload, "most", 0)
+def noting_in(published: list[WebhookMessage]) -> Callable[[WebhookMessage], tuple[str, ...]]:
+    """Return what publishes by noting, of nobody whom the entry follows."""
 
     def publish(message: WebhookMessage) -> tuple[str, ...]:
-        published.append(int(message.id))
+        published.append(message)
         return ()
 
-    await history_of(client, publish).publish_since(now - timedelta(days=7), now)
-    assert published == [*reversed(range(total))]
-    assert client.calls <= (2.2 if filters else 3) * total / 100
-    if filters:
-        assert _Payload.most <= 1.1 * MAX_HELD
+    return publish
+
+
+async def test_of_a_long_history_most_is_held_compressed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each message is published once, as it was and in order, and each page is read once."""
+    total, now = 3 * MAX_HELD, dt_util.utcnow()
+    client, published = _LongHistory(total, now), list[WebhookMessage]()
+    monkeypatch.setattr(_Payload, "most", 0)
+    history = history_of(client, noting_in(published))
+    await history.publish_since(now - timedelta(days=7), now)
+    assert [message.id for message in published] == [str(n) for n in reversed(range(total))]
+    assert published[0] == WebhookMessage(
+        "any",
+        str(total - 1),
+        "u",
+        client.times[-1],
+        is_test=False,
+        payload={"id": total - 1, "a": [None]},
+    )
+    assert client.calls == total / 100
+    assert _Payload.most <= 1.1 * MAX_HELD
+
+
+async def test_what_was_delivered_long_before_is_not_published_again() -> None:
+    """The inbox remembers so many; a tenant that does not filter by time lists older ones, too."""
+    now, published = dt_util.utcnow(), list[WebhookMessage]()
+    client = _LongHistory(40_000, now)
+    history = history_of(client, noting_in(published))
+    await history.publish_since(now - timedelta(hours=1), now)
+    oldest = now - timedelta(hours=1) - MAX_DELIVERY_DELAY
+    recent = [str(n) for n, at in enumerate(client.times) if at >= oldest]
+    assert [message.id for message in published] == recent[::-1]
 
 
 async def test_while_home_assistant_starts_only_a_part_of_a_long_history_waits(
-    hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch
+    hass: HomeAssistant,
 ) -> None:
-    """The rest is read once the automations are there, and nothing is lost."""
+    """The rest is published once the automations are there, and nothing is lost."""
     total, now = 25_000, dt_util.utcnow()
     publisher, is_waiting = Publisher(hass, "an entry"), asyncio.Event()
-    published = list[int]()
+    published, passed_on = list[int](), 0
     hass.bus.async_listen(
         EVENT_WEBHOOK, callback(lambda event: published.append(int(event.data["event_id"])))
     )
-    monkeypatch.setattr(_Payload, "most", 0)
 
     def publish(message: WebhookMessage) -> tuple[str, ...]:
+        nonlocal passed_on
+        passed_on += 1
         publisher.publish_delivery(message, Source.HISTORY, followed=False, late=True)
         return ()
 
@@ -355,18 +377,43 @@ async def test_while_home_assistant_starts_only_a_part_of_a_long_history_waits(
     noted = asyncio.create_task(is_waiting.wait())
     await asyncio.wait([reading, noted], return_when=asyncio.FIRST_COMPLETED)
     assert published == []
+    assert passed_on == MAX_HELD
     assert not history.is_read
     await publisher.release()
     await reading
     assert published == [*reversed(range(total))]
-    assert _Payload.most <= 1.1 * MAX_HELD
     assert history.is_read
 
 
-async def test_an_entry_reads_the_rest_of_a_long_history_once_home_assistant_has_started(
+async def test_what_is_missed_while_the_history_is_read_is_read_afterwards() -> None:
+    now = dt_util.utcnow()
+    record, reads = PushRecord(schedule_save=lambda: None), 0
+
+    class Client:
+        async def webhook_history_pages(
+            self, *_: object
+        ) -> AsyncIterator[tuple[WebhookMessage, ...]]:
+            nonlocal reads
+            reads += 1
+            if reads == 1:
+                history.note_missed(now)
+            yield ()
+
+    history = history_of(Client(), lambda _: (), record=record)
+    history.note_missed(now - timedelta(hours=5))
+    await history.publish_missed(now)
+    assert record.missed_since == now
+    await history.publish_missed(now)
+    assert (record.missed_since, reads) == (None, 2)
+
+
+async def test_what_cannot_wait_for_the_end_of_a_start_is_read_from_the_history_afterwards(
     hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("custom_components.jedlix.push.history.MAX_HELD", 1)
+    """The rest of a long history, and a delivery for which there is no room: Jedlix gets 503 for it."""
+    monkeypatch.setattr("custom_components.jedlix.push.backlog.MAX_HELD", 1)
+    monkeypatch.setattr("custom_components.jedlix.api.transport.PAGE_SIZE", 1)
+    monkeypatch.setattr("custom_components.jedlix.publisher.MAX_WAITING", 1)
     monkeypatch.setattr("custom_components.jedlix.poll.FIRST_REFRESH_TIMEOUT", 0.5)
     await unload(hass, entry)
     sim.strike({"drop": 1})  # else Jedlix tries again while Home Assistant starts
@@ -375,14 +422,21 @@ async def test_an_entry_reads_the_rest_of_a_long_history_once_home_assistant_has
     recorded = record_events(hass)
     hass.set_state(CoreState.starting)
     await load(hass, entry)
-    record = entry.runtime_data.store.push
-    await until(hass, lambda: sum("/webhooks/events" in it.path for it in sim.requests) == 2)
+    push, record = entry.runtime_data.push, entry.runtime_data.store.push
+    await until(hass, lambda: missed[0] in record.inbox)
     assert missed[1] not in record.inbox
     assert record.missed_since is not None
+    sim.strike({"drop": 0})
+    missed.append(deliver(sim, "userCreated", 0))
+    await until(hass, lambda: "not_ready" in [arrival.verdict for arrival in push.arrivals])
+    sim.strike({"drop": 1})
     assert recorded.webhooks == []
     hass.set_state(CoreState.running)
     hass.bus.async_fire(EVENT_HOMEASSISTANT_STARTED)
-    await until(hass, lambda: record.missed_since is None)
+    await until(hass, lambda: len(recorded.webhooks) == 3)
+    assert record.missed_since is not None
+    await poll(hass, entry)
+    assert record.missed_since is None
     assert [item["event_id"] for item in recorded.webhooks] == missed
 
 
@@ -395,7 +449,7 @@ async def published_of(
         WebhookMessage.from_json({"eventType": "any", "timestamp": now.isoformat()} | message)
         for message in messages
     )
-    record, published = PushRecord(schedule_save=lambda: None), list[str]()
+    record, published = PushRecord(schedule_save=lambda: None), list[WebhookMessage]()
 
     class Client:
         async def webhook_history_pages(
@@ -404,12 +458,9 @@ async def published_of(
             yield page
             meanwhile(record)
 
-    def publish(message: WebhookMessage) -> tuple[str, ...]:
-        published.append(message.id)
-        return ()
-
-    await history_of(Client(), publish, record=record).publish_since(now - timedelta(days=1), now)
-    return published
+    history = history_of(Client(), noting_in(published), record=record)
+    await history.publish_since(now - timedelta(days=1), now)
+    return [message.id for message in published]
 
 
 async def test_what_is_delivered_while_the_history_is_read_is_published_once() -> None:

@@ -8,13 +8,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
 import logging
-import sys
 import time
 from typing import Final
 
 from ..api import REFUSALS, JedlixClient, JedlixError, WebhookMessage
 from ..api.offered import OfferedCalls
 from ..slices import in_slices
+from .backlog import Backlog
 from .record import PushRecord
 
 _LOGGER = logging.getLogger(__name__)
@@ -23,8 +23,8 @@ HISTORY_KEPT: Final = timedelta(days=7)
 # How far Jedlix's clock may differ from ours.
 _CLOCK_TOLERANCE: Final = timedelta(hours=1)
 _CALL: Final = "webhook_history"
-# How many missed messages are held in memory at once.
-MAX_HELD: Final = 10_000
+# How much later than what it reports a delivery may have come.
+MAX_DELIVERY_DELAY: Final = timedelta(days=1)
 
 
 class WebhookHistory:
@@ -50,6 +50,8 @@ class WebhookHistory:
         self._published = published
         self._one_at_a_time = asyncio.Lock()
         self._users: set[str] = set()
+        # since when deliveries were missed while the history was read
+        self._missed_meanwhile: datetime | None = None
         self._is_answered = False
 
     @property
@@ -59,8 +61,9 @@ class WebhookHistory:
 
     def note_missed(self, since: datetime | None) -> None:
         """Note that deliveries may have been missed since a moment."""
-        known = self._record.missed_since
-        self._record.missed_since = min(filter(None, (since, known)), default=None)
+        for_now, for_later = self._record.missed_since, self._missed_meanwhile
+        self._record.missed_since = min(filter(None, (since, for_now)), default=None)
+        self._missed_meanwhile = min(filter(None, (since, for_later)), default=None)
 
     def take_users(self) -> set[str]:
         """Return the users whom the messages are about that were published since the last time."""
@@ -72,12 +75,13 @@ class WebhookHistory:
         async with self._one_at_a_time:
             if (since := self._record.missed_since) is None:
                 return
+            self._missed_meanwhile = None
             try:
                 await self._publish_since(since - _CLOCK_TOLERANCE, now)
             except JedlixError as err:
                 _LOGGER.debug("The webhook history of Jedlix is read at the next poll: %s", err)
                 return
-            self._record.missed_since = None
+            self._record.missed_since = self._missed_meanwhile
             self._record.schedule_save()
 
     async def publish_since(self, since: datetime, now: datetime) -> None:
@@ -86,58 +90,42 @@ class WebhookHistory:
             await self._publish_since(since, now)
 
     async def _publish_since(self, since: datetime, now: datetime) -> None:
-        """Publish each missed delivery once, the oldest first.
-
-        Pages come newest first. Where a period has more messages than can be held, it is divided: the older
-        part is read and published, then the other, which costs at most one call more for each page. Both
-        overlap, since a message may be older than its delivery.
-        """
-        begin = max(since, now - HISTORY_KEPT)
-        ends, published_until, limit = [now + _CLOCK_TOLERANCE], begin, MAX_HELD
-        while ends:
-            missed, rest_ends_at = await self._read(begin, ends[-1], limit)
-            if rest_ends_at is not None:
-                if published_until < rest_ends_at < ends[-1]:
-                    ends.append(rest_ends_at)
-                else:  # the tenant does not filter by time
-                    limit = sys.maxsize
-                continue
+        """Publish each missed delivery once, the oldest first, a part of them at a time."""
+        backlog = await self._read(max(since, now - HISTORY_KEPT), now + _CLOCK_TOLERANCE)
+        while backlog:
+            missed = await backlog.take_oldest()
             missed.sort(key=lambda message: message.occurred_at or since)
             async for message in in_slices(missed):
                 # It may have been delivered meanwhile.
                 if self._record.inbox.add(message.id, time.time()):
                     self._record.schedule_save()
                     self._users.update(self._publish(message))
-            missed.clear()  # they are not held while the next ones are read
-            published_until = ends.pop()
-            begin = max(begin, published_until - _CLOCK_TOLERANCE)
-            if ends:
+            missed.clear()  # they are not held while the next ones are taken
+            if backlog:
                 await self._published()
 
-    async def _read(
-        self, since: datetime, until: datetime, limit: int
-    ) -> tuple[list[WebhookMessage], datetime | None]:
-        """Return the deliveries of a period that were not seen; none where the call is not offered.
-
-        Where there are more than the limit, it returns none, and until when the older ones were delivered.
-        """
-        missed: list[WebhookMessage] = []
-        listed: tuple[WebhookMessage, ...] = ()
+    async def _read(self, since: datetime, until: datetime) -> Backlog:
+        """Return the deliveries of a period that were not seen; none where the call is not offered."""
+        backlog, listed = Backlog(), tuple[WebhookMessage, ...]()
         self._is_answered = False
         if not self._offered.is_offered(_CALL):
-            return missed, None
+            return backlog
         try:
             async for page in self._client.webhook_history_pages(since, until):
                 listed = listed or page
-                missed += [
-                    item for item in page if not item.is_test and item.id not in self._record.inbox
-                ]
-                times = [item.occurred_at for item in page if item.occurred_at is not None]
-                if len(missed) > limit and times:
-                    return [], min(times)
+                backlog.add([item for item in page if self._is_missed(item, since)])
         except REFUSALS as err:
             self._offered.note_refusal(_CALL, err)
         else:
             self._offered.note_list(_CALL, listed)
             self._is_answered = self._offered.has_answered(_CALL)
-        return missed, None
+        return backlog
+
+    def _is_missed(self, message: WebhookMessage, since: datetime) -> bool:
+        """Return whether a delivery was missed since a moment.
+
+        A tenant that does not filter by time lists older ones too, which the inbox may have forgotten.
+        """
+        at = message.occurred_at
+        is_older = at is not None and at < since - MAX_DELIVERY_DELAY
+        return not message.is_test and not is_older and message.id not in self._record.inbox
