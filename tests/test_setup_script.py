@@ -140,18 +140,27 @@ def test_an_old_uv_does_not_win(machine: Machine, version: str, used: str) -> No
 @pytest.mark.parametrize(
     ("cached", "code", "says"),
     [
-        (True, 0, "setup: done: .venv/bin/python\n"),
-        (False, 1, "and there is no C++ compiler. On Debian: apt-get install g++\n"),
+        ("all", 0, "setup: done: .venv/bin/python\n"),
+        ("something", 1, "and there is no C++ compiler. On Debian: apt-get install g++\n"),
     ],
 )
-def test_a_compiler_is_looked_for_before_anything_is_fetched(
-    machine: Machine, cached: bool, code: int, says: str
+def test_without_a_compiler_what_was_compiled_before_is_installed(
+    machine: Machine, cached: str, code: int, says: str
 ) -> None:
     (machine.stubs / "g++").unlink()
-    found, output = machine.set_up(**({} if cached else {"NOTHING_CACHED": "1"}))
+    (machine.folder / "home/.cache/uv").mkdir(parents=True)
+    found, output = machine.set_up(**({} if cached == "all" else {"NOTHING_CACHED": "1"}))
     assert (found, output.endswith(says)) == (code, True), output
     assert machine.installs
     assert all("--offline" in call for call in machine.installs)
+
+
+def test_a_compiler_is_looked_for_before_anything_is_fetched(machine: Machine) -> None:
+    (machine.stubs / "g++").unlink()
+    code, output = machine.set_up()
+    assert code == 1
+    assert output.endswith("there is no C++ compiler. On Debian: apt-get install g++\n")
+    assert machine.calls == []
 
 
 def test_another_failure_does_not_hint_at_the_compiler(machine: Machine) -> None:
@@ -183,12 +192,19 @@ def test_packages_come_from_the_index_of_pip(
     assert [call.split("; ")[1] for call in machine.installs] == [f"index {index}"]
 
 
-def test_a_cache_that_cannot_be_written_is_not_needed(machine: Machine) -> None:
-    (machine.folder / "home/.cache").write_text("not a folder")
+@pytest.mark.parametrize("name", ["", "tmp", "lock"])
+def test_a_cache_that_cannot_be_written_is_not_needed(machine: Machine, name: str) -> None:
+    """A link to nowhere stands for a file of another user, which root could write."""
+    cache = machine.folder / "home/.cache/jedlix-home-assistant"
+    path = cache / name
+    path.parent.mkdir(parents=True)
+    path.symlink_to("/nowhere/at all")
     code, output = machine.set_up()
     assert code == 0, output
-    assert ".cache/jedlix-home-assistant cannot be written" in output
-    assert (machine.checkout / ".cache").is_dir()
+    assert f"{path} cannot be written" in output
+    assert "or name a folder for all caches with XDG_CACHE_HOME" in output
+    assert (machine.checkout / ".cache/tmp").is_dir()
+    assert all(f"tmp {machine.checkout}/.cache/tmp" in call for call in machine.installs)
 
 
 @pytest.fixture
