@@ -26,7 +26,7 @@ from .fleet import FleetMember
 from .issues import delete_import_issue, show_import_issue
 from .recorded_hours import RecordedHours
 from .session_history import MAX_SESSION_LENGTH, SessionHistory, TooManySessions
-from .state.hours import Flow, by_hour
+from .state.hours import Flow, by_hour, flow_of
 from .state.ledger import SESSIONS_REMEMBERED, Figures
 from .state.series import ImportMark, fingerprint_of
 from .state.vehicle_snapshot import CLOCK_TOLERANCE, VehicleSnapshot
@@ -44,6 +44,13 @@ class Imported(NamedTuple):
 
     sessions: int
     energy_kwh: float | None
+
+
+class Ended(NamedTuple):
+    """A session that has ended, and whether the car was read since: only then it is known when it charged."""
+
+    session: Session
+    is_flow_known: bool
 
 
 class StatisticsImport:
@@ -108,21 +115,30 @@ class StatisticsImport:
             self._import_soon()
 
     def _note_changes(self, key: DeviceKey, car: VehicleSnapshot) -> bool:
-        """Return whether ended sessions changed; note the hours of those that were corrected or deleted."""
+        """Return whether ended sessions changed; note the hours of those that were corrected or deleted.
+
+        These are all hours of the session: when the car charged may have been known otherwise.
+        """
         ended = _ended_sessions(car)
         before = self._ended.get(key)
         self._ended[key] = ended
         sealed_until = car.ledger.sealed_until
         known = {
-            session_id: session
-            for session_id, session in (before or {}).items()
+            session_id: item
+            for session_id, item in (before or {}).items()
             if session_id in ended
             or sealed_until is None
-            or session.ended_at is None
-            or session.ended_at > sealed_until
+            or item.session.ended_at is None
+            or item.session.ended_at > sealed_until
         }
-        outdated = [item for session_id, item in known.items() if ended.get(session_id) != item]
-        hours = {hour for _, flow in self._flows(key, outdated) for hour in by_hour(0.0, flow)}
+        outdated = [
+            item.session for session_id, item in known.items() if ended.get(session_id) != item
+        ]
+        hours = {
+            hour
+            for session, flow in self._flows(key, outdated)
+            for hour in by_hour(0.0, flow_of(session.started_at or flow[0].start, flow[-1].end))
+        }
         imported, name = self._store.imported, identifier_of(key)
         if hours and name in imported:
             imported[name] = replace(imported[name], stale=imported[name].stale | hours)
@@ -243,10 +259,11 @@ class StatisticsImport:
         ]
 
 
-def _ended_sessions(car: VehicleSnapshot) -> dict[str, Session]:
+def _ended_sessions(car: VehicleSnapshot) -> dict[str, Ended]:
     """Return the remembered sessions of a car that have ended, by id."""
+    read_at = car.vehicle.charge_state.updated_at
     return {
-        name: session
+        name: Ended(session, read_at is not None and read_at >= session.ended_at)
         for name, session in car.ledger.sessions.items()
         if session.ended_at is not None
     }

@@ -54,8 +54,11 @@ class ImportMark:
         return {"until": self.until.isoformat(), "fingerprint": self.fingerprint, "stale": stale}
 
 
-def fingerprint_of(sessions: Mapping[str, Session]) -> int:
-    """Return a number that differs when any of the sessions does; the same after a restart."""
+def fingerprint_of(sessions: Mapping[str, object]) -> int:
+    """Return a number that differs when any of the sessions does, or what is known of it by its id.
+
+    It is the same after a restart.
+    """
     return crc32(repr(sorted(sessions.items(), key=lambda item: item[0])).encode())
 
 

@@ -1,0 +1,256 @@
+"""Statistics do not depend on when they are imported: with each answer, or once in the end."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any, Final, cast, override
+
+from homeassistant.components.recorder.models import StatisticData, StatisticMetaData
+from hypothesis import example, given, settings, strategies as st
+import pytest
+
+from custom_components.jedlix import recorded_hours, statistics
+from custom_components.jedlix.api import ChargeState, ChargeStatus, Session, Vehicle
+from custom_components.jedlix.api.offered import OfferedCalls
+from custom_components.jedlix.recorded_hours import RecordedHours
+from custom_components.jedlix.state.hours import Flow
+from custom_components.jedlix.state.series import Row
+from custom_components.jedlix.state.user_snapshot import UserSnapshot
+from custom_components.jedlix.state.vehicle_snapshot import VehicleSnapshot
+from custom_components.jedlix.statistics import StatisticsImport
+
+KEY: Final = ("user", "car")
+BEGIN: Final = datetime(2026, 11, 24, 0, 0, tzinfo=UTC)
+MINUTES: Final = 10 * 60
+
+
+def at(minutes: float) -> datetime:
+    """Return a moment in minutes after the beginning."""
+    return BEGIN + timedelta(minutes=minutes)
+
+
+class Recorder(RecordedHours):
+    """The statistics of the car, kept in memory."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        super().__init__(cast("Any", self), "entry", KEY)
+        self.units: dict[str, str | None] = {}
+        self.rows: dict[str, dict[datetime, tuple[float, float]]] = {}
+
+    @override
+    async def _run[*Args, T](self, read: Callable[[*Args], T], *args: *Args) -> T:
+        return read(*args)
+
+    @override
+    def _written(self) -> dict[str, StatisticMetaData]:
+        return {
+            name: cast(
+                "StatisticMetaData",
+                {"unit_of_measurement": unit, "name": self._name(self._kind(name))},
+            )
+            for name, unit in self.units.items()
+        }
+
+    @override
+    def _read(self, statistic_id: str, begin: datetime) -> tuple[list[Row], float]:
+        hours = sorted(self.rows.get(statistic_id, {}).items())
+        base = [total for hour, (_, total) in hours if hour < begin]
+        return [Row(hour, *row) for hour, row in hours if hour >= begin], (base or [0.0])[-1]
+
+    @override
+    def _name(self, kind: str) -> str:
+        return kind
+
+    def add(self, metadata: StatisticMetaData, data: Iterable[StatisticData]) -> None:
+        """Write rows."""
+        name = metadata["statistic_id"]
+        self.units[name] = metadata["unit_of_measurement"]
+        for row in data:
+            self.rows.setdefault(name, {})[row["start"]] = (row["state"] or 0.0, row["sum"] or 0.0)
+
+    def amounts(self) -> dict[str, dict[datetime, float]]:
+        """Return the amount of each hour that has one, by statistic."""
+        return {
+            name: {hour: amount for hour, (amount, _) in rows.items() if abs(amount) > 0.01}
+            for name, rows in self.rows.items()
+        }
+
+
+class Home:
+    """What an import asks of the rest: the car as it is known, and its sessions."""
+
+    is_listed = True
+
+    def __init__(self) -> None:
+        """Begin with an unknown user."""
+        self.user = UserSnapshot.unknown("user", BEGIN)
+        self.moment = BEGIN
+        self.offered = OfferedCalls({}, self.now)
+        self.imported: dict[str, Any] = {}
+        self.config = SimpleNamespace(currency="EUR")
+        self.recorder = Recorder()
+        self.statistics: StatisticsImport | None = None
+
+    def now(self) -> datetime:
+        """Return the time."""
+        return self.moment
+
+    @property
+    def fleet(self) -> Home:
+        """Return what has the car."""
+        return self
+
+    @property
+    def vehicles(self) -> dict[tuple[str, str], VehicleSnapshot]:
+        """Return the car, once it is known."""
+        return {("user", name): car for name, car in self.user.vehicles.items()}
+
+    def vehicle(self, key: tuple[str, str]) -> VehicleSnapshot | None:
+        """Return a car."""
+        return self.vehicles.get(key)
+
+    def remembered(self, _key: object) -> list[Session]:
+        """Return the sessions that the ledger has."""
+        return list(self.user.vehicles["car"].ledger.sessions.values())
+
+    async def began_since(self, _key: object, _start: datetime) -> list[Session]:
+        """Return the sessions that Jedlix lists."""
+        return self.remembered(None)
+
+    def flow(self, _key: object, session: Session) -> Flow:
+        """Return when energy flowed in a session."""
+        return self.user.vehicles["car"].ledger.flow(session, self.moment)
+
+    def schedule_save(self) -> None:
+        """Save nothing."""
+
+    async def import_news(self) -> None:
+        """Import the car where it is due."""
+        home = cast("Any", self)
+        if self.statistics is None:
+            entry = SimpleNamespace(entry_id="entry", options={})
+            self.statistics = StatisticsImport(home, cast("Any", entry), home, home, home)
+            self.statistics._ended.clear()
+        if self.statistics._note_changes(KEY, self.user.vehicles["car"]):
+            await self.statistics._import_news(KEY)
+
+
+@dataclass(frozen=True)
+class Charging:
+    """A session: when it began and ended, in minutes, and its energy in one answer after the other.
+
+    `end_known`: after how many minutes its end is listed. `is_deleted`: whether Jedlix deletes it.
+    """
+
+    start: int
+    end: int
+    energies: tuple[float | None, ...]
+    end_known: int
+    is_deleted: bool
+
+
+@dataclass(frozen=True)
+class Day:
+    """What happened: the sessions, and the readings of the car with their ages, by minute of the refresh."""
+
+    readings: dict[int, tuple[ChargeStatus, int]]
+    sessions: tuple[Charging, ...]
+
+
+CHARGING, STOPPED = ChargeStatus.CHARGING, ChargeStatus.STOPPED
+STATES: Final = st.sampled_from([CHARGING, CHARGING, STOPPED])
+# In the end each energy is known. Until then the hours keep what they have.
+ENERGIES: Final = st.lists(st.sampled_from([None, 5.0, 20.0]), max_size=2).map(
+    lambda it: [*it, 30.0]
+)
+DELETED: Final = st.sampled_from([False, False, False, True])
+
+READ_LATE: Final = Day(
+    {10: (STOPPED, 0), 65: (CHARGING, 0), 155: (CHARGING, 60), 200: (STOPPED, 0)},
+    (Charging(60, 150, (8.0,), 0, is_deleted=False),),
+)
+
+
+@st.composite
+def days(draw: st.DrawFn) -> Day:
+    """Return a day of refreshes and sessions, none of which overlaps another."""
+    borders = sorted(draw(st.lists(st.integers(20, MINUTES), min_size=2, max_size=8, unique=True)))
+    sessions = tuple(
+        Charging(start, end, tuple(draw(ENERGIES)), draw(st.integers(0, 30)), draw(DELETED))
+        for start, end in zip(borders[::2], borders[1::2], strict=False)
+    )
+    minutes = draw(st.lists(st.integers(1, MINUTES // 10), min_size=15, max_size=40, unique=True))
+    return Day(
+        {10 * minute: (draw(STATES), draw(st.integers(0, 60))) for minute in sorted(minutes)},
+        sessions,
+    )
+
+
+def listed(day: Day, minute: int, answers: Counter[int]) -> list[Session]:
+    """Return the sessions as Jedlix lists them at a minute; counts the answers since each has ended."""
+    found = []
+    for number, item in enumerate(day.sessions):
+        has_ended = item.end + item.end_known <= minute
+        if item.start > minute or (item.is_deleted and answers[number] > len(item.energies)):
+            continue
+        energy = item.energies[min(answers[number], len(item.energies) - 1)] if has_ended else None
+        answers[number] += has_ended
+        found.append(
+            Session(
+                id=f"{number}",
+                user_id="user",
+                vehicle_id="car",
+                started_at=at(item.start),
+                ended_at=at(item.end) if has_ended else None,
+                energy_kwh=energy,
+                cost=None if energy is None else energy / 4,
+                currency="EUR",
+            )
+        )
+    return found
+
+
+async def play(day: Day, *, imports_each: bool) -> dict[str, dict[datetime, float]]:
+    """Let the days pass, with an import after each refresh or only after the last; returns what it wrote."""
+    home = Home()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(statistics, "RecordedHours", lambda *_: home.recorder)
+        patch.setattr(
+            recorded_hours, "async_add_external_statistics", lambda hass, *args: hass.add(*args)
+        )
+        done = SimpleNamespace(async_block_till_done=_nothing)
+        patch.setattr(recorded_hours, "get_instance", lambda _hass: done)
+        # What is deleted is missing in several answers before it is gone.
+        last = [MINUTES + 60 * number for number in range(1, 6)]
+        readings = {**day.readings, **dict.fromkeys(last, (STOPPED, 0))}
+        answers: Counter[int] = Counter()
+        for minute, (status, age) in readings.items():
+            home.moment = at(minute)
+            reading = ChargeState(status=status, updated_at=at(minute - age))
+            home.user = home.user.advance(
+                [Vehicle(id="car", user_id="user", charge_state=reading)],
+                listed(day, minute, answers),
+                home.moment,
+                complete_since=at(-60 * 24 * 8),
+            ).seal(home.moment, UTC)
+            if imports_each or minute == last[-1]:
+                await home.import_news()
+    return home.recorder.amounts()
+
+
+async def _nothing() -> None:
+    """Wait for nothing."""
+
+
+@given(day=days())
+@example(day=READ_LATE)
+@settings(max_examples=50, deadline=None)
+async def test_the_hours_do_not_depend_on_when_they_are_imported(day: Day) -> None:
+    """A car may be read only after its session has ended: then it is known when it charged."""
+    each, once = await play(day, imports_each=True), await play(day, imports_each=False)
+    assert each.keys() >= once.keys()
+    for name, hours in each.items():
+        assert hours == pytest.approx(once.get(name, {}), abs=0.01), name
