@@ -17,6 +17,7 @@ import pytest
 from custom_components.jedlix import PLATFORMS
 from custom_components.jedlix.condition import CONDITIONS
 from custom_components.jedlix.event import WEBHOOK
+from custom_components.jedlix.push.refused_types import Reason
 from custom_components.jedlix.trigger import TRIGGERS
 
 ROOT: Final = Path(__file__).parents[1]
@@ -117,6 +118,11 @@ def test_the_title_of_a_repair_fits_a_phone(language: str) -> None:
     }
     assert titles
     assert {title for title in titles if len(title) > LONGEST_TITLE} == set()
+
+
+def test_what_jedlix_said_of_event_types_has_a_word() -> None:
+    words = set(ENGLISH["selector"]["event_type_state"]["options"])
+    assert words == {"accepted", "partly", "untried", "not_chosen", *Reason}
 
 
 def values_of(domain: str, item: Any) -> set[str] | None:

@@ -95,8 +95,8 @@ async def test_finding_event_types_tries_all_again_and_says_what_came_of_it(
     )
     dialog = await Dialog.options(hass, entry)
     assert dialog.shown["groups"]["session"] == "partly"
-    assert f"{ADDED} (unknown_name, " in dialog.placeholders["refused"]
-    assert "sessionStarted (unknown_name, " in dialog.placeholders["refused"]
+    assert f"{ADDED} (Jedlix does not know the name here, " in dialog.placeholders["refused"]
+    assert "sessionStarted (Jedlix does not know the name here, " in dialog.placeholders["refused"]
     assert "sessionEnded" in dialog.placeholders["accepted"]
     sim.strike({"refused_event_types": [], "subscription_limit": 20})
     await dialog.submit(find_event_types=True)
@@ -110,7 +110,7 @@ async def test_finding_event_types_tries_all_again_and_says_what_came_of_it(
         "other": "unknown_name",
     }
     assert "sessionStarted" in dialog.placeholders["accepted"]
-    assert "sessionUpdated (unknown_name, " in dialog.placeholders["refused"]
+    assert "sessionUpdated (Jedlix does not know the name here, " in dialog.placeholders["refused"]
     assert dialog.placeholders["untried"] == "-"
     before = entry.runtime_data
     await dialog.submit()

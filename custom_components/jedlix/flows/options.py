@@ -11,7 +11,7 @@ from ..data import JedlixConfigEntry, is_driver
 from ..push.event_types import DEFAULT_EVENT_TYPES
 from ..push.health import PushState
 from ..push.registration import Registration
-from .event_types import by_name, group_states
+from .event_types import by_name, group_states, reasons_in_words
 from .schemas import ADVANCED, GROUPS, driver_options_schema, found_schema, options_schema
 
 # How long the search takes at least, in seconds: the frontend misses the end of a progress that ends at once.
@@ -58,7 +58,7 @@ class JedlixOptionsFlow(OptionsFlow):
                 options_schema(chosen, self._group_states(chosen)), options
             ),
             errors=errors,
-            description_placeholders=self._names(chosen),
+            description_placeholders=await self._names(chosen),
         )
 
     async def async_step_driver(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
@@ -91,7 +91,7 @@ class JedlixOptionsFlow(OptionsFlow):
             step_id="found",
             data_schema=found_schema(self._group_states(self._chosen)),
             errors={} if self._problem is None else {"base": "not_registered"},
-            description_placeholders=self._names(self._chosen),
+            description_placeholders=await self._names(self._chosen),
         )
 
     @property
@@ -116,8 +116,9 @@ class JedlixOptionsFlow(OptionsFlow):
         record = self.config_entry.runtime_data.store.push
         return group_states(chosen, record.subscriptions, record.refused_types)
 
-    def _names(self, chosen: list[str]) -> Mapping[str, str]:
+    async def _names(self, chosen: list[str]) -> Mapping[str, str]:
         if self.config_entry.state is not ConfigEntryState.LOADED:
-            return by_name(chosen, (), {})
+            return by_name(chosen, (), {}, {})
         record = self.config_entry.runtime_data.store.push
-        return by_name(chosen, record.subscriptions, record.refused_types)
+        words = await reasons_in_words(self.hass)
+        return by_name(chosen, record.subscriptions, record.refused_types, words)
