@@ -36,6 +36,8 @@ class Device:
     device_id: str
     name: str
     identifiers: tuple[str, ...]
+    manufacturer: str | None = None
+    model: str | None = None
 
     def is_for(self, jedlix_id: str) -> bool:
         """Return whether this is the device of the car or charger with this id at Jedlix."""
@@ -69,6 +71,8 @@ async def our_devices(socket: WebSocket) -> list[Device]:
                 if domain == DOMAIN
                 for part in parts
             ),
+            manufacturer=entry["manufacturer"],
+            model=entry["model"],
         )
         for entry in await socket.call("config/device_registry/list")
         if any(identifier[0] == DOMAIN for identifier in entry["identifiers"])

@@ -218,11 +218,25 @@ def test_what_a_fleet_has_not_read_since_a_start_may_be_late(
     assert provenance.may_be_late(match(kind, 170, source=source)) is expected
 
 
-def test_what_a_delivery_of_the_history_says_by_itself_is_from_the_history() -> None:
-    says = match("session_impossible", 100, source="history")
-    assert Provenance.is_from_history(says)
-    assert not Provenance.is_from_history(match("session_impossible", 100, source="webhook"))
-    assert not Provenance.is_from_history(match("plugged_in", 100, source="history"))
+@pytest.mark.parametrize(
+    ("kind", "source", "expected"),
+    [
+        ("session_impossible", "history", True),
+        ("session_impossible", "webhook", False),
+        ("user_created", "history", True),
+        (
+            "plugged_in",
+            "history",
+            False,
+        ),  # nothing was missed: it happened while Home Assistant ran
+    ],
+)
+def test_what_a_delivery_of_the_history_says_by_itself_is_late(
+    kind: str, source: str, *, expected: bool
+) -> None:
+    assert (
+        Provenance(truth(), lives(), {}).must_be_late(match(kind, 100, source=source)) is expected
+    )
 
 
 def test_what_is_due_may_be_published_at_the_last_moment() -> None:

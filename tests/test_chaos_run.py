@@ -12,9 +12,9 @@ from harness.chaos import wrong_clock
 from harness.chaos.comparison import Match, Repeats, compare, published_before_kills
 from harness.chaos.contents import Contents, starts_of
 from harness.chaos.deliveries import compare_deliveries
+from harness.chaos.expected_states import expected_of_location
 from harness.chaos.falsifications import FALSIFICATIONS, SHORT
 from harness.chaos.falsify import AnchorGone, Falsification, Prepend, Replace, falsify
-from harness.chaos.final_states import expected_of_location
 from harness.chaos.leaks import Leaks
 from harness.chaos.promise import Promises
 from harness.chaos.provenance import Provenance, is_first_page, out_of_order
@@ -28,7 +28,10 @@ from harness.paths import INTEGRATION
 from simulator.tariffs import TARIFFS
 
 USER, CAR, SESSION, DEVICE, ENTRY = "u", "c", "s", "device", "entry"
-OTHER_FIGURES = {"push_delay_ms", "loop_blocked_ms", "tasks", "memory_growth_mb", "polls"}
+OTHER_FIGURES = {
+    *("push_delay_ms", "answer_ms", "loop_blocked_ms"),
+    *("tasks", "memory_growth_mb", "polls", "reads"),
+}
 
 
 def moment(second: float) -> str:
@@ -209,6 +212,8 @@ def test_pages_of_one_read_of_the_tenants_list_count_once() -> None:
         ("details", {"session_id": None}),
         ("details", {"occurred_at": moment(101)}),
         ("details", {"occurred_at": None}),
+        ("details", {"occurred_at": moment(100).removesuffix("Z")}),  # no zone
+        ("details", {"occurred_at": "2026-01-01T01:01:40.000+01:00"}),  # not in UTC
         ("details", {"secret": 1}),
         ("source", {"source": "poll"}),
         ("source", {"source": "history"}),
@@ -341,6 +346,26 @@ def test_each_wrong_field_of_a_delivery_is_seen(timeline: Timeline, data: dict[s
     assert compare_deliveries(world, [], timeline, entry_id=ENTRY)["webhooks_lost"] == ["d"]
 
 
+@pytest.mark.parametrize(("source", "lost"), [("webhook", []), ("history", ["d"]), (None, ["d"])])
+def test_what_is_accepted_during_a_reload_is_passed_on(source: str | None, lost: list[str]) -> None:
+    """Else it has to be refused, so that Jedlix comes again: only some tenants have a history."""
+    world = truth(sent=(Sent(at(100.1), 200, "d", "sessionStarted", USER),))
+    lives = [Life(at(0), at(5), at(100)), Life(at(100), at(101), is_reload=True)]
+    line = Line(at(101.5), {"event_id": "d", "source": source, "late": source == "history"})
+
+    def found(lives: list[Life]) -> list[str]:
+        passed_on = [line] if source else []
+        timeline = Timeline(lives=lives, followed=frozenset({USER}))
+        return compare_deliveries(world, passed_on, timeline, entry_id=ENTRY)["webhooks_lost"]
+
+    assert found(lives) == lost
+    assert not found([lives[0], replace(lives[1], is_reload=False)])  # nothing of ours ran
+    refused = replace(world, sent=[replace(world.sent[0], status=503)])
+    assert not compare_deliveries(
+        refused, [], Timeline(lives=lives, followed=frozenset({USER})), entry_id=ENTRY
+    )["webhooks_lost"]
+
+
 def test_the_wrong_clock_is_found_in_the_python_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -378,6 +403,8 @@ def test_each_figure_alone_fails_a_run(name: str) -> None:
         ("memory_growth_mb", 61.0),
         ("tasks", 61),
         ("polls", 1),
+        ("reads", 1),
+        ("answer_ms", 251.0),
         ("truth", 0),
         ("webhooks", 0),
         ("strangers", 0),

@@ -24,6 +24,8 @@ CALM = 90.0
 """Seconds of calm after which Home Assistant knows a car as it is."""
 LINK_LOST = ("vehicleDisconnected", "vehicleInvalidCredentials")
 """The event types that say why a link was lost."""
+UTC = ("+00:00", "Z")
+"""How a time in UTC ends."""
 FIGURES = ("energy_kwh", "cost", "savings", "currency")
 
 _STATES = {
@@ -33,14 +35,14 @@ _STATES = {
     "charging_paused": ("stopped",),
     "charging_completed": ("complete",),
 }
-_ENVELOPE = frozenset(
+ENVELOPE = frozenset(
     {
         *("entry_id", "device_id", "type", "user_id", "vehicle_id", "session_id"),
         *("occurred_at", "source", "late"),
     }
 )
 _SESSION = frozenset({"is_managed", "charging_location_id", "started_at"})
-_ADDED: Mapping[str, frozenset[str]] = {
+ADDED: Mapping[str, frozenset[str]] = {
     "plugged_in": frozenset({"battery_level", "charging_location_id"}),
     "unplugged": frozenset({"battery_level", "charging_location_id"}),
     "charging_started": frozenset({"battery_level"}),
@@ -81,6 +83,7 @@ class Contents:
             *self._occurred_at(match),
             *self._session_id(match),
             *self._details(match),
+            *_not_in_utc(match.change.data),
         ]
 
     def _envelope(self, match: Match) -> Iterator[str]:
@@ -93,7 +96,7 @@ class Contents:
             "vehicle_id": None if line.type == "user_created" else line.vehicle_id,
         }
         yield from _differing(change.data, expected)
-        if unknown := change.data.keys() - _ENVELOPE - _ADDED.get(line.type, frozenset()):
+        if unknown := change.data.keys() - ENVELOPE - ADDED.get(line.type, frozenset()):
             yield f"unknown fields: {sorted(unknown)}"
 
     def _occurred_at(self, match: Match) -> Iterator[str]:
@@ -273,6 +276,13 @@ def starts_of(matches: Iterable[Match]) -> dict[str, float]:
         for match in matches
         if match.line.type == "session_started"
     }
+
+
+def _not_in_utc(data: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the times that are not in UTC, which all of an event have to be."""
+    for name, value in data.items():
+        if name.endswith("_at") and value is not None and not str(value).endswith(UTC):
+            yield f"{name} is not in UTC: {value}"
 
 
 def _differing(data: Mapping[str, Any], expected: Mapping[str, Any]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from .comparison import Repeats
@@ -50,7 +51,11 @@ def compare_deliveries(
             found["webhooks_wrong"].append(f"{event_id}: {'; '.join(wrong)}")
     accepted = _accepted(truth, timeline)
     missed = set() if truth.is_strict else set(_missed(truth, timeline))
-    found["webhooks_lost"] = sorted((accepted.keys() | missed) - first.keys())
+    by_push = {str(line.data.get("event_id")) for line in passed_on if _is_from_push(line)}
+    found["webhooks_lost"] = [
+        *sorted((accepted.keys() | missed) - first.keys()),
+        *sorted(_accepted_in_reloads(truth, timeline) - by_push),
+    ]
     found["too_slow"] = [
         event_id
         for event_id, at in accepted.items()
@@ -79,6 +84,21 @@ def _accepted(truth: Truth, timeline: Timeline) -> dict[str, float]:
         if item.status == 200 and is_up:
             found.setdefault(item.delivery_id, item.at)
     return found
+
+
+def _is_from_push(line: Line) -> bool:
+    return line.data.get("source") == "webhook"
+
+
+def _accepted_in_reloads(truth: Truth, timeline: Timeline) -> set[str]:
+    """Return what was accepted during reloads: it is passed on, or refused so that Jedlix comes again."""
+    return {
+        item.delivery_id
+        for before, life in pairwise(timeline.lives)
+        if life.is_reload
+        for item in truth.sent
+        if item.status == 200 and before.ended <= item.at < life.ready
+    }
 
 
 def _missed(truth: Truth, timeline: Timeline) -> Iterator[str]:
@@ -110,7 +130,7 @@ def _wrong(
             yield f"{name}: {given.get(name)!r}"
     if not abs(moment(data.get("occurred_at")) - seconds(message["timestamp"])) < EXACT:
         yield f"occurred_at: {data.get('occurred_at')!r}"
-    if data.get("source") == "webhook" and data.get("late") is not False:
+    if data.get("late") is not (data.get("source") == "history"):
         yield f"late: {data.get('late')!r}"
     if data.keys() - {*expected, "event_id", "followed", "occurred_at", "source", "late"}:
         yield f"unknown fields: {sorted(data)}"

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time as time_of_day, timedelta
 import math
 from random import Random
 import time
@@ -20,6 +20,7 @@ from ..home import Home
 from ..home_api import RestFailed
 from ..simulator import Simulator, SimulatorFailed
 from .timeline import RECOVERY, Command, Timeline
+from .truth import moment, ready_by_of
 
 QUIET = 12.0
 """Seconds that a car is left alone after each act, so that most states last until they are read."""
@@ -200,6 +201,7 @@ class Drivers:
         await asyncio.sleep(SEEN)
         await self._boost(vehicle_id, car, "action", enabled=True)
         await self._set_level(vehicle_id, car)
+        await self._set_rest(vehicle_id, car)
         await asyncio.sleep(COMMANDS_APART)
         await self._switch_smart(vehicle_id, car, "switch")
         await asyncio.sleep(COMMANDS_APART)
@@ -295,7 +297,12 @@ class Drivers:
             await self._command(car, "jedlix", "resume_smart_charging", device_id=car.device_id)
         else:
             data = {"device_id": car.device_id, "until": until.isoformat()}
-            await self._command(car, "jedlix", "pause_smart_charging", **data)
+            if await self._command(car, "jedlix", "pause_smart_charging", **data):
+                resumes_at = (await self._shown(vehicle_id))["settings"].get(
+                    "enableSmartChargingAt"
+                )
+                if abs(moment(resumes_at) - until.timestamp()) > 1.0:
+                    self._note_ineffective(car, f"a pause until {until}, not {resumes_at},")
         settings = (await self._shown(vehicle_id))["settings"]
         if settings["isSmartChargingEnabled"] is not enabled:
             await self._simulator.change_settings(vehicle_id, isSmartChargingEnabled=enabled)
@@ -311,13 +318,20 @@ class Drivers:
                 await self._simulator.boost(vehicle_id, enabled=enabled)
             except SimulatorFailed:
                 return
-        elif way == "switch" and "switch boost" in car.entities:
-            action = "turn_on" if enabled else "turn_off"
-            entity = car.entities["switch boost"]
-            await self._command(car, "switch", action, entity_id=entity)
         else:
-            data = {"device_id": car.device_id, "enabled": enabled}
-            await self._command(car, "jedlix", "boost", **data)
+            domain, action, data = (
+                "jedlix",
+                "boost",
+                {"device_id": car.device_id, "enabled": enabled},
+            )
+            if way == "switch" and "switch boost" in car.entities:
+                domain, action = "switch", "turn_on" if enabled else "turn_off"
+                data = {"entity_id": car.entities["switch boost"]}
+            done = await self._command(car, domain, action, **data)
+            after = await self._shown(vehicle_id)
+            is_same = after["session"] is not None and after["session"]["id"] == session["id"]
+            if done and is_same and after["boost"] is not enabled:
+                self._note_ineffective(car, f"boost by {way}")
 
     async def _set_level(self, vehicle_id: str, car: Car) -> None:
         desired = self._random.randrange(75, 101)
@@ -329,6 +343,28 @@ class Drivers:
         settings = (await self._shown(vehicle_id))["settings"]
         if done and settings["desiredBatteryLevel"] != desired:
             self._note_ineffective(car, "the desired level")
+
+    async def _set_rest(self, vehicle_id: str, car: Car) -> None:
+        """Set what nothing else sets: the minimum level, charging with solar power, and ready by."""
+        settings = (await self._shown(vehicle_id))["settings"]
+        minimum = self._random.randrange(10, 50)
+        is_solar = not settings["useSolarProduction"]
+        ready_by = time_of_day(self._random.randrange(5, 9), self._random.randrange(60))
+        for domain, key, action, data, expected in (
+            ("number", "minimum_battery_level", "set_value", {"value": minimum}, minimum),
+            ("switch", "solar_charging", f"turn_{'on' if is_solar else 'off'}", {}, is_solar),
+            ("time", "ready_by", "set_value", {"time": ready_by.isoformat()}, ready_by),
+        ):
+            entity = car.entities[f"{domain} {key}"]
+            done = await self._command(car, domain, action, entity_id=entity, **data)
+            settings = (await self._shown(vehicle_id))["settings"]
+            shown = {
+                "minimum_battery_level": settings["minimumBatteryLevel"],
+                "solar_charging": settings["useSolarProduction"],
+                "ready_by": ready_by_of(settings),
+            }
+            if done and shown[key] != expected:
+                self._note_ineffective(car, f"{key}: {shown[key]}, not {expected},")
 
     def _can_command(self, car: Car) -> bool:
         """Return whether all is well, and has been for a while."""

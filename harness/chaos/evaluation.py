@@ -13,7 +13,7 @@ from .comparison import Comparison, Match, compare, published_before_kills
 from .contents import Contents, starts_of
 from .deliveries import accepted_while_shut, compare_deliveries
 from .known_gaps import SHUT, known_gaps
-from .promise import ALL_TYPES, SESSIONS, Promises
+from .promise import ALL_TYPES, REPORTED, SESSIONS, Promises
 from .provenance import Provenance, is_first_page, out_of_order
 from .recording import Published, Recording
 from .timeline import Timeline
@@ -22,6 +22,9 @@ from .verdict import Verdict
 
 POLLS_ALLOWED = 3
 """Reads of the tenant's list, each minute (the interval) and at each start: a review, and a second try."""
+READS_PER_POLL = 2
+READS_PER_COMMAND = 2
+"""Reads of a user's cars, second tries included; and one for each delivery about the user."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,14 +144,14 @@ class _Evaluation:
             if provenance.is_too_slow(match):
                 wrong["too_slow"].append(_line(match.line, self.promises) | {"at": match.change.at})
             must_be = provenance.must_be_late(match)
-            self.verdict.late += must_be
+            self.verdict.late += must_be and match.line.type not in REPORTED
             if match.change.data.get("late") is must_be:
                 continue
-            is_excused = provenance.is_from_history(match) or provenance.may_be_late(match)
-            if not (match.change.is_late and is_excused):
+            if not (match.change.is_late and provenance.may_be_late(match)):
                 wrong["late_wrong"].append(_change(match.change))
         self.verdict.note(wrong | {"wrong_order": list(out_of_order(matches))})
         self.verdict.push_delay_ms = _push_delays(matches, self.truth, self.timeline)
+        self.verdict.answer_ms = _answer_ms(self.truth, self.timeline)
 
     def _is_excused(self, line: Happened) -> bool:
         """Return whether a session began before anything was read: nobody can say what is known of it."""
@@ -191,13 +194,21 @@ class _Evaluation:
         self.verdict.our_tasks = min((len(item["ours"]) for item in last), default=0)
 
     def _count_polls(self) -> None:
-        """Count the reads of the tenant's list, from the end of the set-up on, by their first pages."""
+        """Count the reads of the tenant's list, by their first pages, and of cars, after the set-up."""
         began = self.timeline.lives[0].ready
         polls = [at for at, path in self.truth.calls if at > began and is_first_page(path)]
         minutes = (max(polls, default=began) - began) / 60.0
         self.verdict.polls = len(polls)
         starts = len(self.timeline.lives)
         self.verdict.polls_allowed = round(POLLS_ALLOWED * (minutes + starts))
+        reads = [at for at, path in self.truth.calls if at > began and _is_of_cars(path)]
+        users = len(self.timeline.followed)
+        self.verdict.reads = len(reads)
+        self.verdict.reads_allowed = (
+            len(self.truth.sent)
+            + READS_PER_COMMAND * len(self.timeline.commands)
+            + round(READS_PER_POLL * users * (minutes + starts))
+        )
 
 
 def _push_delays(matches: Sequence[Match], truth: Truth, timeline: Timeline) -> dict[str, float]:
@@ -222,6 +233,17 @@ def _push_delays(matches: Sequence[Match], truth: Truth, timeline: Timeline) -> 
     return {"p50": round(statistics.median(delays), 1), "p95": round(cuts[18], 1)}
 
 
+def _answer_ms(truth: Truth, timeline: Timeline) -> float:
+    """Return how long an accepted delivery waits for its answer, in the middle of all."""
+    waits = [
+        attempt["ms"]
+        for delivery in truth.deliveries
+        for attempt in delivery["attempts"]
+        if attempt["status"] == 200 and timeline.is_up(attempt["at"])
+    ]
+    return round(statistics.median(waits), 1) if waits else 0.0
+
+
 def _last(pulses: Sequence[Any]) -> float:
     return pulses[-1].at if pulses else 0.0
 
@@ -233,6 +255,11 @@ def _is_of_followed(line: Happened, setting: Setting) -> bool:
 def _is_from_before(line: Happened, timeline: Timeline) -> bool:
     """Return whether a session began before anything was read of its car, and was listed later."""
     return line.type in SESSIONS and line.occurred_at < timeline.lives[0].ready < line.known_at
+
+
+def _is_of_cars(path: str) -> bool:
+    """Return whether a call read the cars of a user."""
+    return path.partition("?")[0].endswith("/vehicles")
 
 
 def _source(change: Published) -> str:

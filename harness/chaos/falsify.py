@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 import shutil
 import textwrap
@@ -68,6 +69,21 @@ class Falsification:
     """Whether only the long form shows it, in which one user cannot be read for minutes."""
 
 
+def returns(name: str, function: str, value: str, *figures: str) -> Falsification:
+    """Return a falsification in which a function returns something else."""
+    return Falsification(name=name, edits=(Prepend(function, f"return {value}"),), figures=figures)
+
+
+def replaced(name: str, where: str, old: str, new: str, *figures: str) -> Falsification:
+    """Return a falsification in which one text is another."""
+    return Falsification(name=name, edits=(Replace(where, old, new),), figures=figures)
+
+
+def begins(name: str, function: str, code: str, *figures: str) -> Falsification:
+    """Return a falsification in which a function does something else first."""
+    return Falsification(name=name, edits=(Prepend(function, code),), figures=figures)
+
+
 def falsify(integration: Path, folder: Path, falsifications: Sequence[Falsification]) -> Path:
     """Copy the integration into a new folder under its own name, falsify it, and return the copy."""
     copy = folder / integration.name
@@ -79,8 +95,15 @@ def falsify(integration: Path, folder: Path, falsifications: Sequence[Falsificat
             except AnchorGone as err:
                 raise AnchorGone(f"{falsification.name}: {err}") from None
     for path in copy.rglob("*.py"):
-        compile(path.read_text(encoding="utf-8"), str(path), "exec")
+        _parse(path.read_text(encoding="utf-8"))
     return copy
+
+
+@cache
+def _parse(text: str) -> Sequence[ast.stmt]:
+    """Return the statements of a file; raises SyntaxError. Each edit of the table meets the same files."""
+    compile(text, "falsified", "exec")
+    return ast.parse(text).body
 
 
 def _find(folder: Path, name: str) -> tuple[Path, ast.stmt]:
@@ -88,7 +111,7 @@ def _find(folder: Path, name: str) -> tuple[Path, ast.stmt]:
     *above, last = name.split(".")
     found = []
     for path in sorted(folder.rglob("*.py")):
-        body: Sequence[ast.stmt] = ast.parse(path.read_text(encoding="utf-8")).body
+        body = _parse(path.read_text(encoding="utf-8"))
         for part in above:
             classes = [node for node in body if isinstance(node, ast.ClassDef)]
             body = [inner for node in classes if node.name == part for inner in node.body]

@@ -7,16 +7,19 @@ from typing import Any
 from ..entities import find, our_devices, our_entities
 from ..home import Home
 from ..home_api import RestFailed
+from .answers import JUST_BEFORE
+from .shown import texts_of_this_checkout
 from .truth import Session, Truth, seconds
 
 PERIOD = timedelta(days=10)
 HOUR = 3600.0
 CLOSE = 0.005
 _SERIES = {
-    "session_energy": "energy_kwh",
-    "session_cost_in_eur": "cost",
-    "session_savings_in_eur": "savings",
+    "session_energy": ("energy_kwh", "history_energy", "kWh"),
+    "session_cost_in_eur": ("cost", "history_cost", "EUR"),
+    "session_savings_in_eur": ("savings", "history_savings", "EUR"),
 }
+"""By the end of their id: the figure, the key of the name among the texts, and the unit."""
 
 
 async def wrong_calendars(home: Home, truth: Truth, followed: frozenset[str]) -> list[str]:
@@ -24,7 +27,6 @@ async def wrong_calendars(home: Home, truth: Truth, followed: frozenset[str]) ->
     async with await home.api.websocket() as socket:
         devices, entities = await our_devices(socket), await our_entities(socket)
     now = datetime.now(UTC)
-    period = f"start={_text(now - PERIOD)}&end={_text(now + timedelta(hours=1))}"
     streets = {place["id"]: place["street"] for user in truth.users for place in user["locations"]}
     wrong, calendars = [], []
     for car_id, car in truth.cars.items():
@@ -37,26 +39,33 @@ async def wrong_calendars(home: Home, truth: Truth, followed: frozenset[str]) ->
             wrong.append(f"{car_id}: no calendar")
             continue
         calendars.append(calendar.entity_id)
-        try:
-            events = await home.api.rest("GET", f"calendars/{calendar.entity_id}?{period}")
-        except RestFailed as err:
-            wrong.append(f"{car_id}: {err}")
-            continue
         sessions = truth.sessions_of.get(car_id, ())
-        wrong += [
-            f"calendar of {car_id}: {line}"
-            for line in _wrong_events(events, sessions, streets, truth)
-        ]
+        begins = [now - PERIOD]
+        if sessions:
+            begins.append(datetime.fromtimestamp(sessions[-1].start - JUST_BEFORE, UTC))
+        for begin in begins:
+            period = f"start={_text(begin)}&end={_text(now + timedelta(hours=1))}"
+            meant = [item for item in sessions if item.end > begin.timestamp()]
+            try:
+                events = await home.api.rest("GET", f"calendars/{calendar.entity_id}?{period}")
+            except RestFailed as err:
+                wrong.append(f"{car_id}: {err}")
+                continue
+            wrong += [
+                f"calendar of {car_id}: {line}"
+                for line in wrong_events(events, meant, streets, truth)
+            ]
     await home.api.call_action("homeassistant", "update_entity", entity_id=calendars)
     return wrong
 
 
-def _wrong_events(
+def wrong_events(
     events: Sequence[Mapping[str, Any]],
     sessions: Sequence[Session],
     streets: Mapping[str, str],
     truth: Truth,
 ) -> Iterator[str]:
+    """Yield what is wrong in the answer of a calendar that means these sessions."""
     if len(events) != len(sessions):
         yield f"{len(events)} events, {len(sessions)} sessions"
         return
@@ -87,13 +96,23 @@ async def wrong_statistics(home: Home, truth: Truth, followed: frozenset[str]) -
     if truth.is_strict:
         return []
     wrong = []
+    texts = texts_of_this_checkout()
     async with await home.api.websocket() as socket:
+        listed = {
+            item["statistic_id"]: (item["name"], item["statistics_unit_of_measurement"])
+            for item in await socket.call("recorder/list_statistic_ids", statistic_type="sum")
+        }
         for car_id, car in truth.cars.items():
             if car["user_id"] not in followed:
                 continue
             base = f"jedlix:{car['user_id']}_{car_id}".replace("-", "_")
             ended = [item for item in truth.sessions_of.get(car_id, ()) if item.facts["ended_at"]]
-            ids = {f"{base}_{series}": figure for series, figure in _SERIES.items()}
+            ids = {f"{base}_{series}": figure for series, (figure, _, _) in _SERIES.items()}
+            for series, (_, text, unit) in _SERIES.items():
+                name = texts[text].format(car=f"{car['brand']} {car['model']}")
+                shown = listed.get(f"{base}_{series}")
+                if ended and shown != (name, unit):
+                    wrong.append(f"{base}_{series}: {shown}, not {(name, unit)}")
             answer = await socket.call(
                 "recorder/statistics_during_period",
                 start_time=_text(datetime.now(UTC) - PERIOD),
@@ -103,11 +122,11 @@ async def wrong_statistics(home: Home, truth: Truth, followed: frozenset[str]) -
             )
             for statistic_id, figure in ids.items():
                 rows = answer.get(statistic_id, [])
-                wrong += [f"{statistic_id}: {line}" for line in _wrong_rows(rows, ended, figure)]
+                wrong += [f"{statistic_id}: {line}" for line in wrong_rows(rows, ended, figure)]
     return wrong
 
 
-def _wrong_rows(
+def wrong_rows(
     rows: Sequence[Mapping[str, Any]], ended: Sequence[Session], figure: str
 ) -> Iterator[str]:
     """Yield what is wrong. When within a session energy flowed is not judged, only that it did by its end."""

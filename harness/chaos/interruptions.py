@@ -1,7 +1,7 @@
 """Interruptions: kills, stops, restarts, reloads, and what a person changes meanwhile."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator, Awaitable
 import contextlib
 from random import Random
 import time
@@ -19,17 +19,21 @@ RETRIES = (0.7, 1.3, 2.0)
 """Seconds until each retry of the simulator; a clean stop lasts longer than all of them."""
 STOPPED_FOR = sum(RETRIES) + 3.0
 OLD_CHANGE = 50 * 60.0
-"""Seconds before now at which something happens while Home Assistant is stopped."""
+RECENT_CHANGE = 10 * 60.0
+"""Seconds before now at which something happens while Home Assistant is stopped: late, and not late."""
 HUNG_UP = 1.5
 """Seconds for which the proxy hangs up in each way."""
 LIFE_ENDING = frozenset({"kill", "stop", "restart", "reload", "options", "early"})
 """After these, the entry is set up again."""
+_RELOADS = frozenset({"reload", "options"})
 BEFORE = (1.0, 4.0)
 """Seconds, from and to, before the end of a life in which each car does one thing at most."""
 AFTER = 8.0
 """The same after its beginning: nobody could see a second thing."""
 _LOADED = 1.5
 """Seconds that automations need to listen after a start."""
+_UNLOADED = 0.1
+"""Seconds after which a reload is under way."""
 _SUBENTRY_FLOW = "config/config_entries/subentries/flow"
 
 
@@ -66,6 +70,7 @@ class Interruptions:
         self._spare_car = spare_car
         self._commanded_car = commanded_car
         self._commanding: asyncio.Task[None] | None = None
+        self._moved_in_reload = ""
         self._slipped_until = 0.0
 
     async def make(self, kind: str) -> None:
@@ -86,10 +91,14 @@ class Interruptions:
             await ways[kind]()
             return
         await self.finish()
+        if kind in _RELOADS:
+            self._moved_in_reload = await self._drivers.pick()
+            self._drivers.resting.add(self._moved_in_reload)
         with self._drivers.once_each():
             await asyncio.sleep(self._random.uniform(*BEFORE))
             await ways[kind]()
             await asyncio.sleep(AFTER)
+        self._drivers.resting.discard(self._moved_in_reload)
 
     async def finish(self) -> None:
         """Wait until what goes on beside the other interruptions is over, and a slip was made good."""
@@ -123,15 +132,13 @@ class Interruptions:
         self._end_life()
         await self._home.stop()
         stopped = time.monotonic()
-        skewed = time.time()
-        await self._simulator.set_faults(clock_skew_seconds=-OLD_CHANGE)
-        try:
+        async with self._jedlix_behind(OLD_CHANGE):
             await self._drivers.swap_plug(self._old_car)
             # Jedlix asks a car that is silent for long, and this one must not answer.
             await self._drivers.lose_link(self._old_car)
-        finally:
-            await self._simulator.set_faults(clock_skew_seconds=0.0)
-            self._timeline.skews.append((skewed, time.time(), OLD_CHANGE))
+        if self._spare_car in self._drivers.resting:
+            async with self._jedlix_behind(RECENT_CHANGE):
+                await self._drivers.swap_plug(self._spare_car)
         await asyncio.sleep(max(0.0, STOPPED_FOR - (time.monotonic() - stopped)))
         began = time.time()
         await self._simulator.set_faults(outage_seconds=60.0, outage_how="503")
@@ -143,6 +150,17 @@ class Interruptions:
             self._timeline.troubles.append(Trouble(began, time.time()))
         await self._until_ready()
         self._drivers.resting.discard(self._old_car)
+
+    @contextlib.asynccontextmanager
+    async def _jedlix_behind(self, seconds: float) -> AsyncIterator[None]:
+        """Have Jedlix's clock behind, so that things happen in the past."""
+        began = time.time()
+        await self._simulator.set_faults(clock_skew_seconds=-seconds)
+        try:
+            yield
+        finally:
+            await self._simulator.set_faults(clock_skew_seconds=0.0)
+            self._timeline.skews.append((began, time.time(), seconds))
 
     async def _kill_before_the_first_round(self) -> None:
         """Kill, start, and kill again as soon as the first call has reached Jedlix."""
@@ -181,9 +199,13 @@ class Interruptions:
         await until_loaded(self._home.api)
 
     async def _reloaded_by(self, doing: Awaitable[object]) -> None:
+        """Move a car while the entry is reloaded, so that something is delivered meanwhile."""
         self._end_life()
         self._timeline.lives.append(Life(time.time(), is_reload=True))
-        await doing
+        reloading = asyncio.ensure_future(doing)
+        await asyncio.sleep(_UNLOADED)
+        await self._drivers.swap_plug(self._moved_in_reload)
+        await reloading
         await asyncio.sleep(1.0)
         await self._until_ready()
 

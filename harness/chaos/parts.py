@@ -38,6 +38,7 @@ class Parts:
     interruptions: Interruptions
     outage: Outage
     setting: Setting
+    _area: str
 
     def __init__(
         self,
@@ -75,11 +76,23 @@ class Parts:
         self.timeline.lives.append(Life(time.time()))
         await self.home.start()
 
-    async def enable_all_entities(self) -> None:
-        """Enable the entities that are disabled by default: all of them are checked.
+    async def prepare_registries(self) -> None:
+        """Enable the entities that are disabled by default, and put the first car into an area.
 
-        Home Assistant would reload the entry half a minute after it is asked to, so its file is changed.
+        Home Assistant would reload the entry half a minute after it is asked to enable them, so its file is
+        changed.
         """
+        first = next(car for user in self.before["users"] for car in user["vehicles"])
+        async with await self.home.api.websocket() as socket:
+            area = await socket.call("config/area_registry/create", name="Garage")
+            for device in await our_devices(socket):
+                if f"{first['user_id']}_{first['id']}" in device.identifiers:
+                    await socket.call(
+                        "config/device_registry/update",
+                        device_id=device.device_id,
+                        area_id=area["area_id"],
+                    )
+        self._area = str(area["area_id"])
         await self.home.stop()
         path = self.home.folder / ".storage" / "core.entity_registry"
         registry = json.loads(path.read_text(encoding="utf-8"))
@@ -112,7 +125,13 @@ class Parts:
         }
         *driven, spare, old = cars
         first = driven[0]
-        automations.write(self.home.folder, [car.device_id for car in cars.values()], ONE_TYPE)
+        automations.write(
+            self.home.folder,
+            devices=[car.device_id for car in cars.values()],
+            entities=[car.entities["event session"] for car in cars.values()],
+            area=self._area,
+            event_type=ONE_TYPE,
+        )
         await self.home.api.call_action("automation", "reload")
         self.setting = Setting(
             entry_id=entry_id,

@@ -97,12 +97,14 @@ class Provenance:
         """Return whether the contract calls a change late (rule 8).
 
         It was missed since the last stop, and it happened more than 15 minutes before it was published or has
-        no time of its own.
+        no time of its own. What a delivery reports is late where the delivery is from the history.
         """
         change, line = match.change, match.line
+        if line.type in REPORTED:
+            return change.data.get("source") == "history"
         life = self.timeline.life_at(change.at)
         is_missed = life is not None and line.known_at < life.began and not life.is_reload
-        if line.type in REPORTED or not is_missed:
+        if not is_missed:
             return False
         is_untimed = line.type.startswith(_UNTIMED) and not self._ended_with_session(match)
         return is_untimed or change.at - self._occurred(match) > OLD
@@ -128,11 +130,6 @@ class Provenance:
         session = self.truth.sessions.get(match.line.session_id or "")
         is_end = session is not None and abs(self._occurred(match) - session.end) < EXACT
         return match.line.type == "boost_ended" and is_end
-
-    @staticmethod
-    def is_from_history(match: Match) -> bool:
-        """Return whether the change came with a delivery of the history, which is always late."""
-        return match.line.type in REPORTED and match.change.data.get("source") == "history"
 
     @staticmethod
     def _occurred(match: Match) -> float:

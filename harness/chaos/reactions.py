@@ -3,7 +3,7 @@
 What is found while Home Assistant starts is published once its automations run, so they react to all of it.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 import json
 from typing import Any
@@ -166,16 +166,16 @@ def _check_webhook_runs(
 
 
 def _webhook_key(name: str, data: Mapping[str, Any]) -> tuple[str, ...]:
-    return (name, *(str(data.get(field)) for field in automations.WEBHOOK_FIELDS))
+    given = {"payload.id": (data.get("payload") or {}).get("id"), **data}
+    return (name, *(str(given.get(field)) for field in automations.WEBHOOK_FIELDS))
 
 
 def _is_met(change: Published) -> bool:
     """Return whether the condition of the automations for one car is met by what the entities showed."""
     if change.type not in automations.CONDITIONS:
         return True
-    name, is_met = automations.CONDITIONS[change.type]
-    sensor = f"binary_sensor {name.removeprefix('is_')}"
-    return (change.shown.get(sensor) == "on") is is_met
+    condition = automations.CONDITIONS[change.type]
+    return (change.shown.get(condition.entity) == condition.state) is condition.is_met
 
 
 def _run_key(name: str, data: Mapping[str, Any]) -> tuple[str, ...]:
@@ -210,7 +210,7 @@ def _check_event_entities(
         for line in left
         if not str(line.data["unique_id"]).endswith("_webhook")
     ]
-    found["event_entities_missed"] += _webhooks_missed(recording, timeline)
+    _check_webhook_entity(found, recording, timeline)
 
 
 def newly_written(recording: Recording) -> Iterator[Line]:
@@ -237,21 +237,29 @@ def newly_written(recording: Recording) -> Iterator[Line]:
         present.add(unique_id)
 
 
-def _webhooks_missed(recording: Recording, timeline: Timeline) -> Iterator[str]:
-    written = {
-        tuple(str(line.data.get(name)) for name in ("webhook_type", *_WEBHOOK))
-        for line in recording.event_entities
+def _check_webhook_entity(found: Found, recording: Recording, timeline: Timeline) -> None:
+    """Check what the event entity of the account wrote: each delivery that is not late, once."""
+    written = Counter(
+        _webhook_shown(line.data.get("event_type"), line.data, line.data.get("webhook_type"))
+        for line in newly_written(recording)
         if str(line.data["unique_id"]).endswith("_webhook")
-    }
+    )
     for webhook in recording.webhooks:
-        is_expected = not webhook.data.get("late") and timeline.is_up(webhook.at)
-        shown = tuple(str(webhook.data.get(name)) for name in ("event_type", *_WEBHOOK))
-        if is_expected and shown not in written:
-            yield f"webhook {' '.join(shown)}"
+        event_type = webhook.data.get("event_type")
+        shown = _webhook_shown(event_type, webhook.data, event_type)
+        if not webhook.data.get("late") and written[shown]:
+            written[shown] -= 1
+        elif not webhook.data.get("late") and timeline.is_up(webhook.at):
+            found["event_entities_missed"].append(f"webhook {' '.join(shown)}")
+    found["event_entities_wrong"] += [f"webhook {' '.join(shown)}" for shown in written.elements()]
+
+
+def _webhook_shown(shown_type: Any, data: Mapping[str, Any], event_type: Any) -> tuple[str, ...]:
+    return (str(shown_type), str(event_type), *(str(data.get(name)) for name in _WEBHOOK))
 
 
 _WEBHOOK = ("event_id", "user_id", "occurred_at")
-"""What the event entity of the account shows of a delivery, beside its type."""
+"""What the event entity of the account shows of a delivery, beside its type: all of them are subscribed."""
 
 
 def _written_key(unique_id: str, data: Mapping[str, Any]) -> str:

@@ -18,6 +18,7 @@ from ..paths import run_folder
 from ..process import ProcessFailed
 from ..simulator import Simulator
 from ..websocket import CommandFailed
+from .answers import wrong_answers, wrong_diagnostics, wrong_prices
 from .evaluation import evaluate
 from .faults import DELIVERIES
 from .final_states import wrong_states
@@ -30,7 +31,7 @@ from .parts import Parts
 from .promise import Promises
 from .proxy import Proxy
 from .recording import RECORDER
-from .shown import open_repairs, wrong_answers, wrong_logbook
+from .shown import open_repairs, wrong_logbook
 from .timeline import Timeline
 from .truth import Truth
 from .verdict import Verdict
@@ -129,7 +130,7 @@ class Chaos:
         info = await simulator.info()
         users = sorted(self._timeline.followed)
         entry_id = await add_jedlix(home.api, info, users, callback_url=proxy.url)
-        await parts.enable_all_entities()
+        await parts.prepare_registries()
         event_types = await simulator.event_types()
         settings = {"poll_minutes": 1, "import_energy": True, "event_types": event_types}
         await set_options(home.api, entry_id, **settings)
@@ -267,7 +268,10 @@ class Chaos:
         self.verdict.note(
             {
                 "logbook_wrong": await wrong_logbook(home, changes, self._timeline, cars),
-                "answers_wrong": await wrong_answers(home, truth, devices, followed),
+                "answers_wrong": [
+                    *await wrong_answers(home, truth, devices, followed),
+                    *await wrong_prices(home, truth, devices, followed),
+                ],
                 "repairs_left": await open_repairs(home),
             }
         )
@@ -275,9 +279,13 @@ class Chaos:
         path = f"diagnostics/config_entry/{parts.setting.entry_id}"
         for file in ("", *(f"/device/{device_id}" for device_id in devices.values())):
             try:
-                leaks.keep("diagnostics", await home.api.rest("GET", path + file))
+                content = await home.api.rest("GET", path + file)
             except RestFailed as err:
                 self.verdict.found["answers_wrong"].append(str(err))
+                continue
+            leaks.keep("diagnostics", content)
+            if not file:
+                self.verdict.found["answers_wrong"] += wrong_diagnostics(content, truth, followed)
         self.verdict.note({"calendar_wrong": await wrong_calendars(home, truth, followed)})
         await home.stop()
         leaks.read_files(home.folder)

@@ -4,7 +4,7 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, time
 import math
 from typing import Any, Self
 
@@ -21,11 +21,17 @@ def seconds(text: str | None) -> float:
 
 
 def moment(text: Any) -> float:
-    """Return a time that somebody else wrote as Unix seconds; nan where it is none."""
+    """Return a time that somebody else wrote as Unix seconds; nan where it is none, or has no zone."""
     try:
-        return seconds(text) if isinstance(text, str) else math.nan
+        at = datetime.fromisoformat(text) if isinstance(text, str) else None
     except ValueError:
         return math.nan
+    return math.nan if at is None or at.tzinfo is None else at.timestamp()
+
+
+def ready_by_of(settings: Mapping[str, Any]) -> time:
+    """Return the departure time in the settings of a car."""
+    return time.fromisoformat(settings["departureTimes"]["assumedByTheSimulator"]["time"])
 
 
 @dataclass(frozen=True, slots=True)

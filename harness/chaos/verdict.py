@@ -15,6 +15,7 @@ MAX_UNPROMISED_STRICT = 0.5
 MAX_BLOCKED_MS = 250.0
 MAX_PUSH_DELAY_MS = 1500.0
 """Milliseconds between an accepted delivery and what it brings, in the middle of all."""
+MAX_ANSWER_MS = 250.0
 MAX_GROWTH_MB = 60.0
 MAX_TASKS = 25
 MAX_OUR_TASKS = 4
@@ -101,6 +102,11 @@ class Verdict:
     polls: int = 0
     polls_allowed: int = 0
     """Reads of the tenant's own list."""
+    reads: int = 0
+    reads_allowed: int = 0
+    """Reads of the cars of users."""
+    answer_ms: float = 0.0
+    """How long Jedlix waited for the answer to an accepted delivery, in the middle of all."""
     outages_logged: int = 0
     deliveries: int = 0
     bursts: int = 0
@@ -139,18 +145,43 @@ class Verdict:
             count, allowed = self.count(name), getattr(self, f"{name}_allowed")
             if count > allowed:
                 found[name] = f"{count} repeated after kills, {allowed} are allowed"
-        if self.polls > self.polls_allowed:
-            found["polls"] = f"the tenant's list was read {self.polls} times"
-        if self.unpromised_percent > self._max_unpromised_percent:
-            found["unpromised_percent"] = (
-                f"nothing was promised about {self.unpromised_percent:g} % of all changes"
-            )
-        if self.loop_blocked_ms > MAX_BLOCKED_MS:
-            found["loop_blocked_ms"] = f"the event loop was blocked for {self.loop_blocked_ms:g} ms"
-        if (middle := self.push_delay_ms.get("p50", 0.0)) > MAX_PUSH_DELAY_MS:
-            found["push_delay_ms"] = f"a delivery took {middle:g} ms until its change was published"
-        if self.memory_growth_mb > MAX_GROWTH_MB:
-            found["memory_growth_mb"] = f"the process grew by {self.memory_growth_mb:g} MB"
+        middle = self.push_delay_ms.get("p50", 0.0)
+        for name, value, most, words in (
+            ("polls", self.polls, self.polls_allowed, "the tenant's list was read {:g} times"),
+            ("reads", self.reads, self.reads_allowed, "the cars of users were read {:g} times"),
+            (
+                "unpromised_percent",
+                self.unpromised_percent,
+                self._max_unpromised_percent,
+                "nothing was promised about {:g} % of all changes",
+            ),
+            (
+                "loop_blocked_ms",
+                self.loop_blocked_ms,
+                MAX_BLOCKED_MS,
+                "the event loop was blocked for {:g} ms",
+            ),
+            (
+                "push_delay_ms",
+                middle,
+                MAX_PUSH_DELAY_MS,
+                "a delivery took {:g} ms until its change was published",
+            ),
+            (
+                "answer_ms",
+                self.answer_ms,
+                MAX_ANSWER_MS,
+                "Jedlix waited {:g} ms for the answer to a delivery",
+            ),
+            (
+                "memory_growth_mb",
+                self.memory_growth_mb,
+                MAX_GROWTH_MB,
+                "the process grew by {:g} MB",
+            ),
+        ):
+            if value > most:
+                found[name] = words.format(value)
         if self.tasks > MAX_TASKS or self.our_tasks > MAX_OUR_TASKS:
             found["tasks"] = f"{self.tasks} tasks were running, {self.our_tasks} of them ours"
         return found | self._proved_nothing()

@@ -1,0 +1,144 @@
+"""Answers: what `get_sessions`, `get_costs` and `get_prices` answer, and what the diagnostics show."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from ..flows import DOMAIN
+from ..home import Home
+from ..home_api import RestFailed
+from .tariffs import only_type, wrong_slots
+from .truth import EXACT, Session, Truth, moment
+
+PERIOD = timedelta(days=10)
+PRICES_FOR = timedelta(days=2)
+JUST_BEFORE = 1.0
+"""Seconds before the newest session at which the shorter period begins: the one before may be over."""
+_SESSION = ("is_managed", "charging_location_id", "vehicle_id")
+_FIGURES = ("energy_kwh", "cost", "savings", "currency")
+_KINDS = ("smart_sessions", "unmanaged_sessions")
+
+type Check = Callable[[Mapping[str, Any], Sequence[Session], Truth], Iterable[str]]
+
+
+async def wrong_answers(
+    home: Home, truth: Truth, devices: Mapping[str, str], followed: frozenset[str]
+) -> list[str]:
+    """Return what is wrong in the answers about the cars and about the charging locations."""
+    wrong = []
+    now = datetime.now(UTC)
+    for car_id, car in truth.cars.items():
+        if car["user_id"] not in followed:
+            continue
+        device_id = devices[f"{car['user_id']}_{car_id}"]
+        sessions = truth.sessions_of.get(car_id, ())
+        calls: list[tuple[str, datetime, Check]] = [
+            ("get_sessions", now - PERIOD, wrong_sessions),
+            ("get_costs", now - PERIOD, wrong_costs),
+        ]
+        if sessions:
+            begin = datetime.fromtimestamp(sessions[-1].start - JUST_BEFORE, UTC)
+            calls.append(("get_sessions", begin, wrong_sessions))
+        for action, begin, check in calls:
+            period = {"start": begin.isoformat(), "end": now.isoformat()}
+            meant = [item for item in sessions if item.end > begin.timestamp()]
+            try:
+                answer = await _ask(home, action, device_id, period)
+            except RestFailed as err:
+                wrong.append(f"{action} of {car_id}: {err}")
+                continue
+            wrong += [f"{action} of {car_id}: {line}" for line in check(answer, meant, truth)]
+    return wrong
+
+
+async def wrong_prices(
+    home: Home, truth: Truth, devices: Mapping[str, str], followed: frozenset[str]
+) -> list[str]:
+    """Return what is wrong in the answers of `get_prices`."""
+    wrong = []
+    begin = datetime.now(UTC).replace(second=0, microsecond=0)
+    period = {"start": begin.isoformat(), "end": (begin + PRICES_FOR).isoformat()}
+    for user in truth.users:
+        for place in user["locations"]:
+            name, tariff = f"{user['id']}_{place['id']}", place["tariff_details"]
+            if user["id"] not in followed or tariff is None:
+                continue
+            try:
+                slots = (await _ask(home, "get_prices", devices[name], period))["prices"]
+            except RestFailed as err:
+                if only_type(tariff) != "dynamic":  # without any price, the answer is an error
+                    wrong.append(f"get_prices of {name}: {err}")
+                continue
+            lines = wrong_slots(slots, tariff, begin, begin + PRICES_FOR)
+            wrong += [f"get_prices of {name}: {line}" for line in lines]
+    return wrong
+
+
+async def _ask(home: Home, action: str, device_id: str, period: Mapping[str, str]) -> Any:
+    path = f"services/{DOMAIN}/{action}?return_response"
+    answer = await home.api.rest("POST", path, {**period, "device_id": device_id})
+    return answer["service_response"][device_id]
+
+
+def wrong_sessions(
+    answer: Mapping[str, Any], sessions: Sequence[Session], truth: Truth
+) -> Iterator[str]:
+    """Yield what is wrong in an answer of `get_sessions` that means these sessions."""
+    given = {item["session_id"]: item for item in answer["sessions"]}
+    if given.keys() != {session.id for session in sessions}:
+        yield f"{sorted(given)}, not {sorted(session.id for session in sessions)}"
+        return
+    cities = {place["id"]: place["city"] for user in truth.users for place in user["locations"]}
+    for session in sessions:
+        item, facts = given[session.id], session.facts
+        names = _SESSION if truth.is_strict or not facts["ended_at"] else (*_SESSION, *_FIGURES)
+        wanted = {name: facts[name] for name in names}
+        if not truth.is_strict:
+            wanted["charging_location"] = cities.get(facts["charging_location_id"])
+        for name, value in wanted.items():
+            if item.get(name) != value:
+                yield f"{name} of {session.id}: {item.get(name)!r}, not {value!r}"
+        for name in ("started_at", "ended_at"):
+            is_same = item.get(name) is None if facts[name] is None else True
+            if facts[name] is not None:
+                is_same = abs(moment(item.get(name)) - moment(facts[name])) < EXACT
+            if not is_same:
+                yield f"{name} of {session.id}: {item.get(name)}, not {facts[name]}"
+
+
+def wrong_costs(
+    answer: Mapping[str, Any], sessions: Sequence[Session], truth: Truth
+) -> Iterator[str]:
+    """Yield what is wrong where all sessions have ended: a running one has figures that grow."""
+    if truth.is_strict or any(session.facts["ended_at"] is None for session in sessions):
+        return
+    currencies = {session.facts["currency"] for session in sessions}
+    if given := {item["currency"] for item in answer["costs"]} ^ currencies:
+        yield f"currencies: {sorted(map(str, given))} too much or missing"
+    kinds = Counter(_KINDS[not session.facts["is_managed"]] for session in sessions)
+    for name, count in {
+        "sessions": len(sessions),
+        **{kind: kinds[kind] for kind in _KINDS},
+    }.items():
+        if (shown := sum(item[name] for item in answer["costs"])) != count:
+            yield f"{shown} {name}, not {count}"
+    for name, digits in (("energy_kwh", 0.001), ("cost", 0.01), ("savings", 0.01)):
+        amount = sum(item[name] or 0.0 for item in answer["costs"])
+        total = sum(session.facts[name] for session in sessions)
+        if abs(amount - total) > digits:
+            yield f"{name}: {amount}, not {total:.3f}"
+
+
+def wrong_diagnostics(
+    content: Mapping[str, Any], truth: Truth, followed: frozenset[str]
+) -> Iterator[str]:
+    """Yield what is wrong in the diagnostics of the account: each followed car is there as it is."""
+    cars = {id_: car for id_, car in truth.cars.items() if car["user_id"] in followed}
+    shown = content["data"]["vehicles"]
+    if len(shown) != len(cars):
+        yield f"the diagnostics have {len(shown)} cars, not {len(cars)}"
+    for item in shown:
+        states = {car["charge_state"] for id_, car in cars.items() if id_.startswith(item["id"])}
+        if item["last_known_status"] not in states:
+            yield f"the diagnostics of {item['id']}: {item['last_known_status']}, not {states}"

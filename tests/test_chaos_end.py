@@ -1,0 +1,432 @@
+"""The chaos run's judgement of what is shown at the end: what is right, and each way of being wrong."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import pytest
+
+from harness.chaos.answers import wrong_costs, wrong_diagnostics, wrong_sessions
+from harness.chaos.expected_states import expected_of_car
+from harness.chaos.final_states import (
+    Account,
+    differing,
+    wrong_device,
+    wrong_of_account,
+)
+from harness.chaos.history import HOUR, wrong_events, wrong_rows
+from harness.chaos.recording import Published
+from harness.chaos.shown import texts_of_this_checkout, wrong_lines
+from harness.chaos.tariffs import wrong_slots
+from harness.chaos.truth import Session, Truth
+from harness.entities import Device, Entity
+from simulator.tariffs import TARIFFS
+
+USER, CAR, PLACE = "u", "c", "place"
+TEXTS: Final = texts_of_this_checkout()
+NOW: Final = datetime.now(UTC).replace(microsecond=0)
+
+
+def text(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.000Z")
+
+
+def session(number: int, *, is_over: bool = True, **facts: Any) -> Session:
+    """Return a session of a minute, which began so many minutes ago."""
+    start = NOW - timedelta(minutes=number)
+    return Session.read(
+        {
+            "id": f"s{number}",
+            "user_id": USER,
+            "vehicle_id": CAR,
+            "charging_location_id": PLACE,
+            "is_managed": True,
+            "started_at": text(start),
+            "ended_at": text(start + timedelta(minutes=1)) if is_over else None,
+            "end_known_at": None,
+            "energy_kwh": 1.5,
+            "cost": 0.4,
+            "savings": -0.1,
+            "currency": "EUR",
+            **facts,
+        }
+    )
+
+
+SESSIONS = (session(9), session(5, is_managed=False, charging_location_id=None))
+
+
+def truth(*sessions: Session, mode: str = "default", **car: Any) -> Truth:
+    """Return a world with one car, plugged in but not charging."""
+    found = {
+        "id": CAR,
+        "user_id": USER,
+        "brand": "Kia",
+        "model": "EV6",
+        "charge_state": "stopped",
+        "battery_level": 55,
+        "range": 210,
+        "plugged_in": True,
+        "session": None,
+        "boost": False,
+        "reads_battery": True,
+        "is_connected": True,
+        "updated_at": text(NOW),
+        "settings": {
+            "isSmartChargingEnabled": True,
+            "desiredBatteryLevel": 80,
+            "minimumBatteryLevel": 20,
+            "useSolarProduction": False,
+            "isBidirectionalChargingEnabled": False,
+            "timeZone": "Europe/Amsterdam",
+            "departureTimes": {"assumedByTheSimulator": {"time": "07:00"}},
+        },
+        **car,
+    }
+    user = {"id": USER, "vehicles": [found], "locations": [{"id": PLACE, "city": "Utrecht"}]}
+    return Truth(
+        mode=mode,
+        users=[user],
+        cars={CAR: found},
+        journal=[],
+        sessions={item.id: item for item in sessions},
+        sessions_of={CAR: sessions},
+        reports_of={},
+        deliveries=[],
+        sent=[],
+        calls=[],
+        tokens=(),
+    )
+
+
+# -- answers -------------------------------------------------------------------------------------------------
+
+
+def sessions_answer(item: Session, **data: Any) -> dict[str, Any]:
+    facts = dict(item.facts)
+    facts["session_id"] = facts.pop("id")
+    facts["charging_location"] = "Utrecht" if facts["charging_location_id"] else None
+    return {"sessions": [facts | data]}
+
+
+@pytest.mark.parametrize(
+    ("data", "word"),
+    [
+        ({}, None),
+        ({"session_id": "x"}, "s9"),
+        ({"vehicle_id": "x"}, "vehicle_id"),
+        ({"is_managed": False}, "is_managed"),
+        ({"charging_location_id": None}, "charging_location_id"),
+        ({"charging_location": "Street 1"}, "charging_location"),
+        ({"energy_kwh": 1.4}, "energy_kwh"),
+        ({"currency": "USD"}, "currency"),
+        ({"started_at": text(NOW)}, "started_at"),
+        ({"ended_at": None}, "ended_at"),
+        ({"ended_at": str(SESSIONS[0].facts["ended_at"]).removesuffix("Z")}, "ended_at"),
+    ],
+)
+def test_each_wrong_field_of_get_sessions_is_seen(data: dict[str, Any], word: str | None) -> None:
+    world = truth(*SESSIONS[:1])
+    found = list(wrong_sessions(sessions_answer(SESSIONS[0], **data), SESSIONS[:1], world))
+    assert (word in found[0]) if word else not found
+
+
+def test_a_session_of_another_period_is_seen() -> None:
+    assert list(wrong_sessions(sessions_answer(SESSIONS[0]), (), truth()))
+    assert list(wrong_sessions({"sessions": []}, SESSIONS[:1], truth()))
+
+
+def test_the_end_of_a_running_session_is_not_known() -> None:
+    running = session(3, is_over=False)
+    answer = sessions_answer(running, energy_kwh=99)  # it grows
+    assert not list(wrong_sessions(answer, [running], truth(running)))
+    answer = sessions_answer(running, ended_at=text(NOW))
+    assert list(wrong_sessions(answer, [running], truth(running)))
+
+
+@pytest.mark.parametrize(
+    ("data", "word"),
+    [
+        ({}, None),
+        ({"currency": "USD"}, "currencies"),
+        ({"sessions": 3}, "sessions"),
+        ({"smart_sessions": 2}, "smart_sessions"),
+        ({"unmanaged_sessions": 0}, "unmanaged_sessions"),
+        ({"energy_kwh": 3.1}, "energy_kwh"),
+        ({"cost": 0.4}, "cost"),
+        ({"savings": None}, "savings"),
+    ],
+)
+def test_each_wrong_sum_of_get_costs_is_seen(data: dict[str, Any], word: str | None) -> None:
+    right = {
+        "currency": "EUR",
+        "sessions": 2,
+        "smart_sessions": 1,
+        "unmanaged_sessions": 1,
+        "energy_kwh": 3.0,
+        "cost": 0.8,
+        "savings": -0.2,
+    }
+    found = list(wrong_costs({"costs": [right | data]}, SESSIONS, truth()))
+    assert (word in found[0]) if word else not found
+    assert not list(wrong_costs({"costs": []}, [session(1, is_over=False)], truth()))
+
+
+def test_the_diagnostics_have_each_car_as_it_is() -> None:
+    def found(*shown: dict[str, Any]) -> list[str]:
+        content = {"data": {"vehicles": list(shown)}}
+        return list(wrong_diagnostics(content, truth(), frozenset({USER})))
+
+    assert not found({"id": CAR, "last_known_status": "stopped"})
+    assert found({"id": CAR, "last_known_status": "charging"})
+    assert found({"id": "x", "last_known_status": "stopped"})
+    assert found()
+
+
+BEGIN: Final = datetime(2026, 10, 24, 20, 0, tzinfo=UTC)  # 22:00; the clocks go back that night
+
+
+def slots(*bounds: Any, begin: datetime = BEGIN) -> list[dict[str, Any]]:
+    """Return prices with the hours after the beginning at which they end."""
+    found = []
+    for price, hours in zip(bounds[::2], bounds[1::2], strict=True):
+        end = BEGIN + timedelta(hours=hours)
+        found.append({"start": begin.isoformat(), "end": end.isoformat(), "price": price})
+        begin = end
+    return found
+
+
+@pytest.mark.parametrize(
+    ("tariff", "shown", "is_right"),
+    [
+        ("high_low", slots(0.4123, 1, 0.3242, 10), True),
+        ("high_low", slots(0.4123, 1, 0.3242, 9), False),  # too short
+        ("high_low", slots(0.4123, 2, 0.3242, 10), False),  # an hour late
+        ("high_low", slots(0.3242, 10), False),
+        ("high_low", slots(0.4123, 1, 0.3242, 5, 0.3242, 5, 0.3242, 10), False),  # one of no time
+        ("high_low", slots(0.3242, 10, begin=BEGIN + timedelta(hours=1)), False),  # begins late
+        ("high_low", [], False),
+        ("single", slots(0.3012, 10), True),
+        ("single", slots(0.3, 10), False),
+        ("dynamic", [], True),
+        ("dynamic", slots(0, 10), False),
+    ],
+)
+def test_each_wrong_price_of_a_period_is_seen(
+    tariff: str, shown: list[dict[str, Any]], *, is_right: bool
+) -> None:
+    known = TARIFFS[tariff]
+    assert known is not None
+    found = list(wrong_slots(shown, known, BEGIN, BEGIN + timedelta(hours=10)))
+    assert bool(found) is not is_right
+
+
+# -- the logbook ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "is_late", "is_right"),
+    [
+        ({}, False, True),
+        ({"message": f"{TEXTS['change_unplugged']} (reported late)"}, True, True),
+        ({"message": f"{TEXTS['change_unplugged']} (reported late)"}, False, False),
+        ({}, True, False),
+        ({"message": TEXTS["change_plugged_in"]}, False, False),
+        ({"name": "Jedlix"}, False, False),
+        ({"name": None}, False, False),
+        ({"when": 102.0}, False, False),
+    ],
+)
+def test_each_wrong_line_of_the_logbook_is_seen(
+    line: dict[str, Any], *, is_late: bool, is_right: bool
+) -> None:
+    shown = {"name": "Kia EV6", "message": TEXTS["change_unplugged"], "when": 100.0, **line}
+    change = Published(100.1, {"type": "unplugged", "late": is_late})
+    assert bool(list(wrong_lines([shown], [change], "Kia EV6", TEXTS))) is not is_right
+    assert list(wrong_lines([], [change], "Kia EV6", TEXTS))
+    assert list(wrong_lines([shown, shown], [change], "Kia EV6", TEXTS))
+
+
+# -- the calendar and the statistics -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("data", "word"),
+    [
+        ({}, None),
+        ({"start": {"dateTime": text(NOW)}}, "start"),
+        ({"end": {"dateTime": text(NOW)}}, "end"),
+        ({"summary": "1.5 kWh, Unmanaged charging"}, "summary"),
+        ({"summary": "Smart charging"}, "summary"),
+        ({"description": "1.5 kWh\n0.40 EUR"}, "description"),
+        ({"description": None}, "description"),
+        ({"location": "Utrecht"}, "location"),
+    ],
+)
+def test_each_wrong_event_of_a_calendar_is_seen(data: dict[str, Any], word: str | None) -> None:
+    facts = SESSIONS[0].facts
+    event = {
+        "start": {"dateTime": facts["started_at"]},
+        "end": {"dateTime": facts["ended_at"]},
+        "summary": "1.5 kWh, Smart charging",
+        "description": "1.5 kWh\nCost: 0.40 EUR\nSavings: -0.10 EUR",
+        "location": "Street 1, Utrecht",
+        **data,
+    }
+    found = list(wrong_events([event], SESSIONS[:1], {PLACE: "Street"}, truth()))
+    assert (word in found[0]) if word else not found
+    assert list(wrong_events([event, event], SESSIONS[:1], {PLACE: "Street"}, truth()))
+
+
+def row(hour: int, state: float, total: float) -> dict[str, Any]:
+    return {"start": hour * HOUR * 1000, "state": state, "sum": total}
+
+
+@pytest.mark.parametrize(
+    ("rows", "is_right"),
+    [
+        ([row(0, 1.0, 1.0), row(1, 0.5, 1.5)], True),
+        ([row(0, 0.0, 0.0), row(1, 1.5, 1.5)], True),  # when it flowed is not judged
+        ([row(0, 1.5, 1.5)], True),
+        ([row(0, 1.0, 1.0)], False),
+        ([row(0, 1.0, 1.0), row(1, 0.4, 1.5)], False),  # the sum is none
+        ([row(0, 2.0, 2.0)], False),
+        ([row(0, 0.0, 0.0), row(1, 0.0, 0.0), row(2, 1.5, 1.5)], False),  # too late
+        ([], False),
+    ],
+)
+def test_each_wrong_sum_of_the_statistics_is_seen(
+    rows: list[dict[str, Any]], *, is_right: bool
+) -> None:
+    """The session goes on from the first hour into the second."""
+    item = replace(session(1), start=0.5 * HOUR, end=1.5 * HOUR)
+    assert bool(list(wrong_rows(rows, [item], "energy_kwh"))) is not is_right
+
+
+# -- the states ----------------------------------------------------------------------------------------------
+
+type States = dict[tuple[str, str], dict[str, Any]]
+
+
+def right_states(world: Truth) -> States:
+    """Return the states of a car's entities as they must be."""
+    expected = expected_of_car(world.cars[CAR], world, {PLACE: "Utrecht"})
+    shown: States = {
+        key: {
+            "state": "2026-01-01T00:00:00Z" if key == ("button", "refresh") else str(want.state),
+            "attributes": dict(want.attributes),
+        }
+        for key, want in expected.items()
+    }
+    for key in (("event", "charging"), ("event", "session")):
+        shown[key] = {"state": "unknown", "attributes": {}}
+    return shown
+
+
+def wrong_states_of(world: Truth, shown: Mapping[tuple[str, str], dict[str, Any]]) -> list[str]:
+    expected = expected_of_car(world.cars[CAR], world, {PLACE: "Utrecht"})
+    entities = [Entity(f"{domain}.{key}", key, "d", True, None) for domain, key in shown]  # noqa: FBT003
+    states = {f"{domain}.{key}": state for (domain, key), state in shown.items()}
+    return list(differing(entities, expected, states, world))
+
+
+RUNNING = session(3, is_over=False)
+WORLD = truth(*SESSIONS, RUNNING, session=dict(RUNNING.facts))
+
+
+def test_what_is_shown_right_is_not_called_wrong() -> None:
+    assert not wrong_states_of(WORLD, right_states(WORLD))
+    for world in (truth(), truth(*SESSIONS, reads_battery=False), replace(WORLD, mode="strict")):
+        assert not wrong_states_of(world, right_states(world))
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        key
+        for key, state in sorted(right_states(WORLD).items())
+        # That it is unavailable says as little as that it is unknown.
+        if state["state"] != "unknown" or key[0] == "event"
+    ],
+    ids=" ".join,
+)
+def test_each_entity_that_is_gone_or_unavailable_is_seen(key: tuple[str, str]) -> None:
+    shown = right_states(WORLD)
+    gone = {name: state for name, state in shown.items() if name != key}
+    assert key == ("switch", "boost") or wrong_states_of(WORLD, gone)
+    shown[key] = {"state": "unavailable", "attributes": {}}
+    assert wrong_states_of(WORLD, shown)
+
+
+@pytest.mark.parametrize(
+    ("key", "attribute"),
+    [
+        (key, attribute)
+        for key, state in sorted(right_states(WORLD).items())
+        for attribute in state["attributes"]
+    ],
+)
+def test_each_wrong_attribute_is_seen(key: tuple[str, str], attribute: str) -> None:
+    shown = right_states(WORLD)
+    shown[key]["attributes"][attribute] = "something else"
+    assert wrong_states_of(WORLD, shown)
+
+
+def test_an_entity_that_nobody_knows_is_named() -> None:
+    shown = right_states(WORLD) | {("sensor", "new"): {"state": "1", "attributes": {}}}
+    assert ["nobody knows" in line for line in wrong_states_of(WORLD, shown)] == [True]
+
+
+def test_totals_are_those_of_the_sessions() -> None:
+    shown = right_states(WORLD)
+    assert [
+        float(shown["sensor", f"{name}_total"]["state"]) for name in ("energy", "cost", "savings")
+    ] == pytest.approx([4.5, 1.2, -0.3])
+
+
+def test_a_device_is_named_after_its_car() -> None:
+    right = Device("d", "Kia EV6", ("u_c",), "Kia", "EV6")
+    car = truth().cars[CAR]
+    assert not list(wrong_device(right, car))
+    for other in ({"name": "Car"}, {"manufacturer": "Jedlix"}, {"model": None}):
+        assert list(wrong_device(replace(right, **other), car))
+
+
+@pytest.mark.parametrize(
+    ("key", "state"),
+    [
+        ("", ""),
+        ("push", "off"),
+        ("push_state", "limited"),
+        ("callback", "cloud"),
+        ("missed_by_push", "1"),
+        ("not_offered", "1"),
+        ("webhooks_received", "4"),
+        ("webhooks_rejected", "unknown"),
+        ("last_webhook", text(NOW - timedelta(seconds=5))),
+        ("delivery_delay", "3.0"),
+        ("resubscribe", "unavailable"),
+        ("new", "1"),
+    ],
+)
+def test_each_wrong_entity_of_the_account_is_seen(key: str, state: str) -> None:
+    shown = {
+        "push": "on",
+        "push_state": "healthy",
+        "callback": "custom",
+        "missed_by_push": "0",
+        "not_offered": "0",
+        "webhooks_received": "6",
+        "webhooks_rejected": "2",
+        "last_webhook": text(NOW),
+        "delivery_delay": "0.4",
+        "resubscribe": "unknown",
+    }
+    if key:
+        shown[key] = state
+    entities = [Entity(f"sensor.{name}", name, "a", True, None) for name in shown]  # noqa: FBT003
+    states = {f"sensor.{name}": {"state": value} for name, value in shown.items()}
+    account = Account((5, 7), (2, 2), NOW.timestamp(), [0.5])
+    found = list(wrong_of_account(entities, states, account, is_strict=False))
+    assert len(found) == bool(key), found
