@@ -215,6 +215,7 @@ class Refresher:
         if gap is None:
             self._note_push_evidence(user_id, changes, wanted.source)
         self._review_removal(user_id, wanted.source, is_known=answer.is_user_known)
+        self._details.schedule.note_states(before, after)
         return changes, gap
 
     async def _fetch(self, before: UserSnapshot, *, thorough: bool) -> UserAnswer:
@@ -267,7 +268,7 @@ class Refresher:
                 read = self._with_holds(read, vehicle_id, asked_at, Part.SETTINGS)
                 user = self._put_detail(user, read, source, gap)
         polled = source is Source.POLL and thorough
-        if details.schedule.take_chargers_due(user, changes, now, polled=polled):
+        if details.schedule.take_chargers_due(user, now, polled=polled):
             read = await details.with_chargers(user, self._now)
             user = self._put_detail(user, read, source, gap)
         if details.schedule.take_locations_due(user, now, polled=polled):

@@ -471,7 +471,7 @@ def read_at_noon(user: UserSnapshot) -> DetailSchedule:
     """Return a schedule by which everything was read at noon."""
     details = DetailSchedule()
     assert details.take_settings_due(user, [], NOON)
-    assert details.take_chargers_due(user, [], NOON, polled=True)
+    assert details.take_chargers_due(user, NOON, polled=True)
     return details
 
 
@@ -522,13 +522,29 @@ def test_a_change_that_may_come_from_settings_has_them_read(change_type: ChangeT
     )
 
 
-@pytest.mark.parametrize("change_type", ChangeType)
-def test_a_change_of_plug_or_charging_has_the_chargers_read(change_type: ChangeType) -> None:
-    user = make_user()
-    is_due = read_at_noon(user).take_chargers_due(
-        user, [make_change(change_type)], at(1), polled=False
+@pytest.mark.parametrize("before", ChargeStatus)
+@pytest.mark.parametrize("after", ChargeStatus)
+def test_another_charge_state_has_the_chargers_read(
+    before: ChargeStatus, after: ChargeStatus
+) -> None:
+    """Some are no change that is published: one that was complete waits again for a higher level."""
+    old, new = (
+        replace(user, vehicles={"car": replace(user.vehicles["car"], status=status)})
+        for user, status in ((make_user(), before), (make_user(), after))
     )
-    assert is_due is (change_type.startswith("charging_") or "plugged" in change_type)
+    details = read_at_noon(new)
+    details.note_states(old, new)
+    assert details.take_chargers_due(new, at(1), polled=False) is (before is not after)
+
+
+def test_the_charger_of_a_new_car_is_read_and_none_where_there_is_no_charger() -> None:
+    user, nobody = make_user(), make_user(chargers=0)
+    details = read_at_noon(user)
+    details.note_states(replace(user, vehicles={}), user)
+    assert details.take_chargers_due(user, at(1), polled=False)
+    details = read_at_noon(nobody)
+    details.note_states(replace(nobody, vehicles={}), nobody)
+    assert not details.take_chargers_due(nobody, at(1), polled=False)
 
 
 @pytest.mark.parametrize(
@@ -552,15 +568,14 @@ def test_in_a_session_each_poll_reads_the_chargers_and_a_delivery_does_not(
     running: str | None, polled: bool, due: bool
 ) -> None:
     user = make_user(running=running)
-    assert read_at_noon(user).take_chargers_due(user, [], at(1), polled=polled) is due
+    assert read_at_noon(user).take_chargers_due(user, at(1), polled=polled) is due
 
 
 def test_the_list_of_a_user_without_a_charger_is_read_daily() -> None:
     user = make_user(running="s", chargers=0)
     details = read_at_noon(user)
-    charging = [make_change(ChangeType.CHARGING_STARTED)]
-    assert not details.take_chargers_due(user, charging, at(DAY - 1), polled=True)
-    assert details.take_chargers_due(user, [], at(DAY), polled=False)
+    assert not details.take_chargers_due(user, at(DAY - 1), polled=True)
+    assert details.take_chargers_due(user, at(DAY), polled=False)
 
 
 def test_requested_details_are_due_once_and_those_of_other_users_are_not() -> None:
@@ -569,19 +584,19 @@ def test_requested_details_are_due_once_and_those_of_other_users_are_not() -> No
     details.request_settings("another")
     details.request_chargers("another")
     assert not details.take_settings_due(user, [], at(1))
-    assert not details.take_chargers_due(user, [], at(1), polled=False)
+    assert not details.take_chargers_due(user, at(1), polled=False)
     details.request_settings("user")
-    assert not details.take_chargers_due(user, [], at(2), polled=False)
+    assert not details.take_chargers_due(user, at(2), polled=False)
     assert details.take_settings_due(user, [], at(2))
     details.request_chargers("user")
     assert not details.take_settings_due(user, [], at(3))
-    assert details.take_chargers_due(user, [], at(3), polled=False)
+    assert details.take_chargers_due(user, at(3), polled=False)
 
 
 def test_everything_is_due_for_a_user_who_is_followed_again() -> None:
     details, user = read_at_noon(make_user()), make_user(chargers=None)
     assert details.take_settings_due(user, [], at(1))
-    assert details.take_chargers_due(user, [], at(1), polled=False)
+    assert details.take_chargers_due(user, at(1), polled=False)
 
 
 @given(
@@ -604,9 +619,9 @@ def test_no_detail_is_older_than_a_day_and_none_is_read_twice_at_one_moment(
         user, changes = make_user(running=running), [make_change(each) for each in change_types]
         if details.take_settings_due(user, changes, at(now)):
             settings_read_at = now
-        if details.take_chargers_due(user, changes, at(now), polled=False):
+        if details.take_chargers_due(user, at(now), polled=False):
             chargers_read_at = now
         assert now - settings_read_at < (DAY if running is None else 30)
         assert now - chargers_read_at < DAY
         assert not details.take_settings_due(user, [], at(now))
-        assert not details.take_chargers_due(user, [], at(now), polled=False)
+        assert not details.take_chargers_due(user, at(now), polled=False)

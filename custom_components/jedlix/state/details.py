@@ -26,16 +26,6 @@ _READ_DAILY: Final = timedelta(days=1)
 _READ_AT_HOME: Final = timedelta(minutes=15)
 _READ_IN_SESSION: Final = timedelta(minutes=1)
 
-# Changes after which a charger has another state.
-_MOVES_CHARGER: Final = frozenset(
-    {
-        ChangeType.PLUGGED_IN,
-        ChangeType.UNPLUGGED,
-        ChangeType.CHARGING_STARTED,
-        ChangeType.CHARGING_PAUSED,
-        ChangeType.CHARGING_COMPLETED,
-    }
-)
 # Changes that may come from other settings.
 _HINTS_AT_SETTINGS: Final = frozenset(
     {
@@ -51,7 +41,7 @@ class DetailSchedule:
     """When the charge settings of a user's cars, the chargers and the charging locations are read again.
 
     All are read at the first refresh and then daily; settings more often in a session, and
-    when a delivery names them; chargers when the car is plugged in or charges, and at each poll in a
+    when a delivery names them; chargers when a car is in another charge state, and at each poll in a
     session. Locations are read at the next poll as well after one went or its tariffs changed. A refresh that
     only reads the cars counts for none.
     """
@@ -77,6 +67,16 @@ class DetailSchedule:
     def request_settings(self, user_id: str) -> None:
         """Have the settings of a user's cars read at the next refresh."""
         self._settings_read_at.pop(user_id, None)
+
+    def note_states(self, before: UserSnapshot, after: UserSnapshot) -> None:
+        """Have a user's chargers read at this refresh where a car is in another charge state than before."""
+        known = before.vehicles
+        is_moved = any(
+            name not in known or known[name].status is not car.status
+            for name, car in after.vehicles.items()
+        )
+        if after.chargers and is_moved:
+            self.request_chargers(after.user_id)
 
     def request_chargers(self, user_id: str) -> None:
         """Have a user's chargers read at the next refresh."""
@@ -123,18 +123,16 @@ class DetailSchedule:
             self._stored.discard(user.user_id)
         return is_due
 
-    def take_chargers_due(
-        self, user: UserSnapshot, changes: Iterable[Change], now: datetime, *, polled: bool
-    ) -> bool:
+    def take_chargers_due(self, user: UserSnapshot, now: datetime, *, polled: bool) -> bool:
         """Return whether to read a user's chargers now; counts them as read if so."""
-        is_moved = any(change.type in _MOVES_CHARGER for change in changes)
         return _take_due(
             self._chargers_read_at,
             user,
             now,
             _READ_DAILY,
             now_anyway=bool(user.chargers)
-            and (is_moved or (polled and (user.has_open_session or user.has_absent_charger))),
+            and polled
+            and (user.has_open_session or user.has_absent_charger),
         )
 
     def take_locations_due(self, user: UserSnapshot, now: datetime, *, polled: bool) -> bool:
