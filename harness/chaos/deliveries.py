@@ -91,13 +91,18 @@ def _is_from_push(line: Line) -> bool:
 
 
 def _accepted_in_reloads(truth: Truth, timeline: Timeline) -> set[str]:
-    """Return what was accepted during reloads: it is passed on, or refused so that Jedlix comes again."""
+    """Return what was accepted during reloads: it is passed on, or refused so that Jedlix comes again.
+
+    What the history had named before is accepted as known.
+    """
     return {
         item.delivery_id
         for before, life in pairwise(timeline.lives)
         if life.is_reload
         for item in truth.sent
-        if item.status == 200 and before.ended <= item.at < life.ready
+        if item.status == 200
+        and before.ended <= item.at < life.ready
+        and not truth.was_called(HISTORY_CALL, before.ended, item.at + AT_A_KILL)
     }
 
 

@@ -254,7 +254,8 @@ def _is_of_followed(line: Happened, setting: Setting) -> bool:
 
 def _is_from_before(line: Happened, timeline: Timeline) -> bool:
     """Return whether a session began before anything was read of its car, and was listed later."""
-    return line.type in SESSIONS and line.occurred_at < timeline.lives[0].ready < line.known_at
+    is_before = line.occurred_at < timeline.lives[0].ready < line.known_at
+    return line.type in SESSIONS and is_before and not timeline.was_behind(line.known_at)
 
 
 def _is_of_cars(path: str) -> bool:

@@ -98,6 +98,10 @@ class Timeline:
             for absence in self.absences
         )
 
+    def was_behind(self, at: float) -> bool:
+        """Return whether Jedlix's clock was behind at a moment, so that what happened then seems older."""
+        return any(begin <= at <= end for begin, end, _ in self.skews)
+
     def real(self, at: float) -> float:
         """Return the real moment of a time that Jedlix noted, whose clock may have been wrong."""
         for begin, end, behind in self.skews:
