@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from pathlib import Path
 import time
 from typing import Any, Final
@@ -496,6 +497,22 @@ async def test_a_delivery_is_saved_some_seconds_later(
     await hass.async_block_till_done()
     await after(hass, 20)
     assert list(saved(folder / f"{DOMAIN}.{entry.entry_id}")["inbox"]) == ["e-1"]
+
+
+async def test_nothing_is_published_that_the_last_save_of_a_stop_lacks(
+    hass: HomeAssistant, entry: MockConfigEntry, home: Home, sim: Simulator
+) -> None:
+    """A refresh that is under way ends after it, and a delivery too; the next start finds both."""
+    recorded = record_events(hass)
+    hass.bus.async_fire(EVENT_HOMEASSISTANT_FINAL_WRITE)
+    sim.plug(sim.vehicle_ids[0])
+    await entry.runtime_data.coordinator.async_refresh()
+    assert await deliver(home, id="e-1") == (HTTPStatus.SERVICE_UNAVAILABLE, "")
+    await hass.async_block_till_done()
+    assert not [*recorded.changes, *recorded.webhooks]
+    await hass.config_entries.async_reload(entry.entry_id)
+    await until(hass, lambda: "plugged_in" in recorded.types)
+    assert recorded.types.count("plugged_in") == 1
 
 
 async def test_until_when_the_tenant_is_known_is_saved_after_a_poll_without_news(

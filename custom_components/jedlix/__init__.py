@@ -65,11 +65,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: JedlixConfigEntry) -> bo
     """Answer deliveries, fetch what was missed, add the entities, then register at Jedlix."""
     store = JedlixStore(hass, entry.entry_id)
     await store.load()
-    has_push = not is_driver(entry.data)
-    # On unload, callbacks run in reverse: these two after the webhook is unregistered.
-    if has_push:
-        entry.async_on_unload(lambda: _answer_503(hass, entry))
-    entry.async_on_unload(store.close)
+    _close_at_the_end(hass, entry, store)
     if handed_over := hass.data.get(HANDED_OVER, {}).pop(entry.data.get(CONF_WEBHOOK_ID, ""), None):
         store.push.subscriptions |= handed_over
         await store.save()
@@ -84,7 +80,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: JedlixConfigEntry) -> bo
         hass, entry, client, store=store, health=health, followed=subentry_of
     )
     push: JedlixPush | None = None
-    if has_push:
+    if not is_driver(entry.data):
         push = JedlixPush(
             hass, entry, client, record=store.push, health=health, coordinator=coordinator
         )
@@ -191,6 +187,16 @@ async def async_remove_entry(hass: HomeAssistant, entry: JedlixConfigEntry) -> N
     async_unregister_webhook(hass, webhook_id)
     await delete_cloudhook(hass, webhook_id)
     await store.remove()
+
+
+@callback
+def _close_at_the_end(hass: HomeAssistant, entry: JedlixConfigEntry, store: JedlixStore) -> None:
+    """Have the store closed on unload, and when Home Assistant saves for the last time."""
+    # On unload, callbacks run in reverse: these after the webhook is unregistered.
+    if not is_driver(entry.data):
+        entry.async_on_unload(lambda: _answer_503(hass, entry))
+    entry.async_on_unload(store.close)
+    entry.async_on_unload(store.close_with_home_assistant())
 
 
 @callback

@@ -14,7 +14,8 @@ from pathlib import Path
 import time
 from typing import Any, Final, override
 
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.const import EVENT_HOMEASSISTANT_FINAL_WRITE
+from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.storage import STORAGE_DIR, Store
@@ -127,6 +128,19 @@ class JedlixStore:
         if self._is_save_scheduled:
             self._is_save_scheduled = False
             self.schedule_save()
+
+    @callback
+    def close_with_home_assistant(self) -> CALLBACK_TYPE:
+        """Close when Home Assistant saves for the last time in a stop; returns what ends that.
+
+        What is found afterwards would be forgotten: the next start finds it again.
+        """
+
+        @callback
+        def last_save_began(_event: Event) -> None:
+            self.is_closed = True
+
+        return self._hass.bus.async_listen(EVENT_HOMEASSISTANT_FINAL_WRITE, last_save_began)
 
     async def close(self) -> None:
         """Save for the last time. A later change must not overwrite what the next set-up saves."""

@@ -80,7 +80,7 @@ class JedlixPush:
             on_delivery=self._process,
             on_test=self._evidence.note_test,
             on_refusal=self._note_refusal,
-            is_full=lambda: coordinator.publisher.is_full,
+            is_ready=lambda: not (coordinator.is_closed or coordinator.publisher.is_full),
         )
 
     @property

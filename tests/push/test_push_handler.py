@@ -59,7 +59,7 @@ async def received(hass: HomeAssistant, home: TestClient[Any, Any]) -> AsyncIter
         on_delivery=received.delivered.append,
         on_test=received.tests.append,
         on_refusal=received.refused.append,
-        is_full=lambda: received.is_full,
+        is_ready=lambda: not received.is_full,
         clock=lambda: received.now,
     )
     received.handler = handler

@@ -80,7 +80,7 @@ class WebhookHandler:
     """The handler of one webhook id.
 
     `on_delivery` gets each new message, `on_test` each test message, `on_refusal` each refusal. Without
-    `on_delivery`, and while `is_full` says that no more can be taken, only test messages are accepted.
+    `on_delivery`, and while `is_ready` says that no more can be taken, only test messages are accepted.
     Everything else is answered 503, so that Jedlix tries again later.
     """
 
@@ -94,7 +94,7 @@ class WebhookHandler:
         on_delivery: Callable[[WebhookMessage], None] | None = None,
         on_test: Callable[[WebhookMessage], None] | None = None,
         on_refusal: Callable[[Refusal], None] | None = None,
-        is_full: Callable[[], bool] = lambda: False,
+        is_ready: Callable[[], bool] = lambda: True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Take the key; nothing is answered before `register`."""
@@ -105,7 +105,7 @@ class WebhookHandler:
         self._on_delivery = on_delivery
         self._on_test = on_test
         self._on_refusal = on_refusal
-        self._is_full = is_full
+        self._is_ready = is_ready
         self._clock = clock
         self._next_refusal_log = 0.0
         self._is_registered = False
@@ -159,7 +159,7 @@ class WebhookHandler:
             verdict = "test"
             if self._on_test is not None:
                 self._on_test(message)
-        elif self._on_delivery is None or not self._is_registered or self._is_full():
+        elif self._on_delivery is None or not (self._is_registered and self._is_ready()):
             return self._refuse(Refusal.NOT_READY)
         elif self._inbox.add(message.id, now):
             verdict = "accepted"
