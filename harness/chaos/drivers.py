@@ -179,7 +179,7 @@ class Drivers:
         await self._report(linked, "ready")
 
     async def use_home(self, vehicle_id: str) -> None:
-        """Let a driver do everything through Home Assistant: boost, set the level, pause smart charging."""
+        """Let a driver do all through Home Assistant: boost, set each setting, pause smart charging."""
         car = self._cars[vehicle_id]
         self.resting.add(vehicle_id)
         try:
@@ -196,14 +196,16 @@ class Drivers:
             await self.swap_plug(vehicle_id)
             await asyncio.sleep(SEEN)
         if not car.is_smart:
-            await self._switch_smart(vehicle_id, car, "action")
+            await self._switch_smart(vehicle_id, car, "switch")
         await self.swap_plug(vehicle_id)
         await asyncio.sleep(SEEN)
         await self._boost(vehicle_id, car, "action", enabled=True)
         await self._set_level(vehicle_id, car)
         await self._set_rest(vehicle_id, car)
         await asyncio.sleep(COMMANDS_APART)
-        await self._switch_smart(vehicle_id, car, "switch")
+        await self._boost(vehicle_id, car, "switch", enabled=False)
+        await asyncio.sleep(COMMANDS_APART)
+        await self._switch_smart(vehicle_id, car, "action")
         await asyncio.sleep(COMMANDS_APART)
         self._last[vehicle_id] = time.monotonic()
         self.resting.discard(vehicle_id)

@@ -44,13 +44,6 @@ FALSIFIED_VIEWS: Sequence[Falsification] = (
         "wrong_state",
     ),
     replaced(
-        "a level can be entered without a session",
-        "VEHICLE_NUMBERS",
-        "available_fn=lambda car: car.session is not None,",
-        "",
-        "wrong_state",
-    ),
-    replaced(
         "a car cannot be asked",
         "REFRESH",
         "car.settings is not None and car.can_be_asked",

@@ -25,15 +25,14 @@ HUNG_UP = 1.5
 """Seconds for which the proxy hangs up in each way."""
 LIFE_ENDING = frozenset({"kill", "stop", "restart", "reload", "options", "early"})
 """After these, the entry is set up again."""
-_RELOADS = frozenset({"reload", "options"})
 BEFORE = (1.0, 4.0)
 """Seconds, from and to, before the end of a life in which each car does one thing at most."""
 AFTER = 8.0
 """The same after its beginning: nobody could see a second thing."""
 _LOADED = 1.5
 """Seconds that automations need to listen after a start."""
-_UNLOADED = 0.1
-"""Seconds after which a reload is under way."""
+_DELIVERED_EACH = 0.05
+"""Seconds between two deliveries during a reload: the moment in which nobody might answer is short."""
 _SUBENTRY_FLOW = "config/config_entries/subentries/flow"
 
 
@@ -70,7 +69,6 @@ class Interruptions:
         self._spare_car = spare_car
         self._commanded_car = commanded_car
         self._commanding: asyncio.Task[None] | None = None
-        self._moved_in_reload = ""
         self._slipped_until = 0.0
 
     async def make(self, kind: str) -> None:
@@ -91,14 +89,10 @@ class Interruptions:
             await ways[kind]()
             return
         await self.finish()
-        if kind in _RELOADS:
-            self._moved_in_reload = await self._drivers.pick()
-            self._drivers.resting.add(self._moved_in_reload)
         with self._drivers.once_each():
             await asyncio.sleep(self._random.uniform(*BEFORE))
             await ways[kind]()
             await asyncio.sleep(AFTER)
-        self._drivers.resting.discard(self._moved_in_reload)
 
     async def finish(self) -> None:
         """Wait until what goes on beside the other interruptions is over, and a slip was made good."""
@@ -199,12 +193,14 @@ class Interruptions:
         await until_loaded(self._home.api)
 
     async def _reloaded_by(self, doing: Awaitable[object]) -> None:
-        """Move a car while the entry is reloaded, so that something is delivered meanwhile."""
+        """Have deliveries arrive all the time while the entry is reloaded."""
+        user_id = self._drivers.owner(self._commanded_car)
         self._end_life()
         self._timeline.lives.append(Life(time.time(), is_reload=True))
         reloading = asyncio.ensure_future(doing)
-        await asyncio.sleep(_UNLOADED)
-        await self._drivers.swap_plug(self._moved_in_reload)
+        while not reloading.done():
+            await self._simulator.deliver(user_id, "userUpdated", 1)
+            await asyncio.sleep(_DELIVERED_EACH)
         await reloading
         await asyncio.sleep(1.0)
         await self._until_ready()
