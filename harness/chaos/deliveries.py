@@ -102,7 +102,7 @@ def _accepted_in_reloads(truth: Truth, timeline: Timeline) -> set[str]:
         for item in truth.sent
         if item.status == 200
         and before.ended <= item.at < life.ready
-        and not truth.was_called(HISTORY_CALL, before.ended, item.at + AT_A_KILL)
+        and not truth.was_called(HISTORY_CALL, before.ended, item.at + item.ms / 1000)
     }
 
 

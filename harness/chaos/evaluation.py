@@ -235,12 +235,7 @@ def _push_delays(matches: Sequence[Match], truth: Truth, timeline: Timeline) -> 
 
 def _answer_ms(truth: Truth, timeline: Timeline) -> float:
     """Return how long an accepted delivery waits for its answer, in the middle of all."""
-    waits = [
-        attempt["ms"]
-        for delivery in truth.deliveries
-        for attempt in delivery["attempts"]
-        if attempt["status"] == 200 and timeline.is_up(attempt["at"])
-    ]
+    waits = [item.ms for item in truth.sent if item.status == 200 and timeline.is_up(item.at)]
     return round(statistics.median(waits), 1) if waits else 0.0
 
 

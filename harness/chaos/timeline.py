@@ -7,6 +7,9 @@ import math
 RECOVERY = 8.0
 """Seconds after API trouble within which refreshes that wait for their next try are made."""
 
+NOTED = 0.5
+"""Seconds: what happens in the moment of a wrong clock may bear a time shortly before."""
+
 
 @dataclass(slots=True)
 class Life:
@@ -100,12 +103,12 @@ class Timeline:
 
     def was_behind(self, at: float) -> bool:
         """Return whether Jedlix's clock was behind at a moment, so that what happened then seems older."""
-        return any(begin <= at <= end for begin, end, _ in self.skews)
+        return any(begin - NOTED <= at <= end for begin, end, _ in self.skews)
 
     def real(self, at: float) -> float:
         """Return the real moment of a time that Jedlix noted, whose clock may have been wrong."""
         for begin, end, behind in self.skews:
-            if begin <= at + behind <= end:
+            if begin - NOTED <= at + behind <= end:
                 return at + behind
         return at
 

@@ -102,6 +102,8 @@ class Sent:
     delivery_id: str
     event_type: str
     user_id: str
+    ms: float = 0.0
+    """How long the answer took."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,7 @@ class Truth:
                 delivery["id"],
                 delivery["event_type"],
                 delivery["user_id"] or "",
+                attempt["ms"],
             )
             for delivery in deliveries
             if not delivery["is_test"]
