@@ -303,7 +303,7 @@ class Drivers:
                 resumes_at = (await self._shown(vehicle_id))["settings"].get(
                     "enableSmartChargingAt"
                 )
-                if abs(moment(resumes_at) - until.timestamp()) > 1.0:
+                if not abs(moment(resumes_at) - until.timestamp()) < 1.0:
                     self._note_ineffective(car, f"a pause until {until}, not {resumes_at},")
         settings = (await self._shown(vehicle_id))["settings"]
         if settings["isSmartChargingEnabled"] is not enabled:
@@ -321,11 +321,8 @@ class Drivers:
             except SimulatorFailed:
                 return
         else:
-            domain, action, data = (
-                "jedlix",
-                "boost",
-                {"device_id": car.device_id, "enabled": enabled},
-            )
+            domain, action = "jedlix", "boost"
+            data: dict[str, Any] = {"device_id": car.device_id, "enabled": enabled}
             if way == "switch" and "switch boost" in car.entities:
                 domain, action = "switch", "turn_on" if enabled else "turn_off"
                 data = {"entity_id": car.entities["switch boost"]}

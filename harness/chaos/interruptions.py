@@ -31,7 +31,7 @@ AFTER = 8.0
 """The same after its beginning: nobody could see a second thing."""
 _LOADED = 1.5
 """Seconds that automations need to listen after a start."""
-_DELIVERED_EACH = 0.05
+_DELIVERED_EACH = 0.03
 """Seconds between two deliveries during a reload: the moment in which nobody might answer is short."""
 _SUBENTRY_FLOW = "config/config_entries/subentries/flow"
 
