@@ -1,15 +1,18 @@
 """Voice: Assist answers questions about a car from its exposed entities, in the language of the question."""
 
+from datetime import timedelta
 from functools import partial
 from typing import Final
 
 from homeassistant.components.conversation import async_converse
 from homeassistant.components.homeassistant.exposed_entities import async_expose_entity
+from homeassistant.const import EVENT_HOMEASSISTANT_STOP
 from homeassistant.core import Context, HomeAssistant
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.setup import async_setup_component
+from homeassistant.util import dt as dt_util
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
 
 from custom_components.jedlix.voice import _LANGUAGES, QUESTIONS
 from tests.simulators import StartSimulator
@@ -194,11 +197,18 @@ async def test_what_is_exposed_and_how_cars_are_called_is_followed(
     assert await ask(hass, question) == f"Yes, {second} is charging."
     await hass.config_entries.async_unload(entry.entry_id)
     assert await ask(hass, question) == f"I do not know that about {second} at the moment."
-    registry.async_update_entity(
-        others["binary_sensor.charging"], disabled_by=er.RegistryEntryDisabler.USER
-    )
+    charging = others["binary_sensor.charging"]
+    registry.async_update_entity(charging, disabled_by=er.RegistryEntryDisabler.USER)
     await hass.async_block_till_done()
     assert second not in await ask(hass, question)
+
+    hass.bus.async_fire(EVENT_HOMEASSISTANT_STOP)
+    registry.async_update_entity(charging, disabled_by=None)
+    await hass.async_block_till_done()
+    assert second not in await ask(hass, question), "nothing is registered in a stop"
+    async_fire_time_changed(
+        hass, dt_util.utcnow() + timedelta(hours=1)
+    )  # the conversations are over
 
 
 async def test_what_home_assistant_adds_is_as_the_page_says(

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from homeassistant.const import (
     CONF_PLATFORM,
+    EVENT_HOMEASSISTANT_STOP,
     STATE_UNAVAILABLE,
     STATE_UNKNOWN,
     Platform,
@@ -120,8 +121,19 @@ class Voice:
     async def start(self) -> None:
         """Register the sentences, and again whenever a name or what is exposed changes."""
         listen = self._hass.bus.async_listen
-        listen(er.EVENT_ENTITY_REGISTRY_UPDATED, self._changed, self._is_about_entities)
-        listen(dr.EVENT_DEVICE_REGISTRY_UPDATED, self._changed, self._is_about_names)
+        stops = (
+            listen(er.EVENT_ENTITY_REGISTRY_UPDATED, self._changed, self._is_about_entities),
+            listen(dr.EVENT_DEVICE_REGISTRY_UPDATED, self._changed, self._is_about_names),
+            self._debouncer.async_shutdown,
+        )
+
+        @callback
+        def home_assistant_stops(_event: Event) -> None:
+            """Register nothing more: the texts of the sentences could not be read."""
+            for stop in stops:
+                stop()
+
+        self._hass.bus.async_listen_once(EVENT_HOMEASSISTANT_STOP, home_assistant_stops)
         await self._debouncer.async_call()
 
     @callback
