@@ -80,7 +80,7 @@ class WebhookHandler:
     """The handler of one webhook id.
 
     `on_delivery` gets each new message, `on_test` each test message, `on_refusal` each refusal. Without
-    `on_delivery`, and while `is_ready` says that no more can be taken, only test messages are accepted.
+    `on_delivery`, and while `is_ready` says that nothing can be taken, only test messages are accepted.
     Everything else is answered 503, so that Jedlix tries again later.
     """
 
