@@ -179,19 +179,25 @@ async def test_after_an_outage_the_history_is_read(
 
 @pytest.mark.usefixtures("all_enabled")
 async def test_catching_up_finds_what_was_never_delivered(
-    hass: HomeAssistant, start_simulator: StartSimulator, callback_url: str
+    hass: HomeAssistant,
+    start_simulator: StartSimulator,
+    callback_url: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("custom_components.jedlix.state.refresh_queue.MIN_INTERVAL", 0.02)
     sim = await start_simulator(users=7, history_days=0)
     entry = await set_up_with_push(hass, sim, callback_url)
+    coordinator = entry.runtime_data.coordinator
     for vehicle in sim.vehicle_ids[:6]:
         sim.plug(vehicle)
     await sim.delivered()
     await poll(hass, entry)
+    await until(hass, lambda: not coordinator._queue._requested_again)
     recorded, began = record_events(hass), dt_util.utcnow()
     sim.strike({"drop": 1.0})
     sim.unplug(sim.vehicle_ids[0])
     before = len(sim.requests)
-    await entry.runtime_data.coordinator.poll.catch_up(began - timedelta(minutes=5))
+    await coordinator.poll.catch_up(began - timedelta(minutes=5))
     await hass.async_block_till_done()
     assert recorded.types == ["session_ended", "unplugged"]
     assert {(item["source"], item["late"]) for item in recorded.changes} == {("history", False)}
