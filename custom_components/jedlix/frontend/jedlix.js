@@ -970,7 +970,7 @@ const getEntitySuggestion = (hass, entityId) => {
 /** A text where cards and dashboards are chosen. @param {string} key */
 const offered = (key) => {
   const hass = /** @type {{hass?: Hass} | null} */ (document.querySelector("home-assistant"))?.hass;
-  hass?.loadBackendTranslation("common", DOMAIN);
+  hass?.loadBackendTranslation("common", DOMAIN).catch(() => undefined);
   return hass ? texts(hass.localize)(key) : "";
 };
 
