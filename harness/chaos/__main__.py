@@ -69,7 +69,13 @@ def _read_options() -> argparse.Namespace:
     add = parser.add_argument
     count = whole_number(0, 1_000_000)
     add("--json", type=output_file, metavar="FILE", help="write the figures as JSON")
-    add("--events", type=count, default=2000, metavar="N", help="deliveries to be made (2000)")
+    add(
+        "--events",
+        type=count,
+        default=2000,
+        metavar="N",
+        help="deliveries to be made, with --strict changes (2000)",
+    )
     add("--seed", type=int, default=1, metavar="N", help="decides what fails, and when (1)")
     add(
         "--kills",
