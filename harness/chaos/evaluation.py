@@ -20,8 +20,11 @@ from .timeline import Timeline
 from .truth import Happened, Truth
 from .verdict import Verdict
 
-POLLS_ALLOWED = 3
-"""Reads of the tenant's list, each minute (the interval) and at each start: a review, and a second try."""
+POLLS_ALLOWED = {False: 3, True: 6}
+"""Reads of the tenant's list, each minute (the interval) and at each start: a review, and a second try.
+
+Where a user's own list is not offered (the strict form), refreshes read it as well.
+"""
 READS_PER_POLL = 2
 READS_PER_COMMAND = 2
 """Reads of a user's cars, second tries included; and one for each delivery about the user."""
@@ -200,7 +203,8 @@ class _Evaluation:
         minutes = (max(polls, default=began) - began) / 60.0
         self.verdict.polls = len(polls)
         starts = len(self.timeline.lives)
-        self.verdict.polls_allowed = round(POLLS_ALLOWED * (minutes + starts))
+        polls_allowed = POLLS_ALLOWED[self.truth.is_strict] * (minutes + starts)
+        self.verdict.polls_allowed = round(polls_allowed)
         reads = [at for at, path in self.truth.calls if at > began and _is_of_cars(path)]
         users = len(self.timeline.followed)
         self.verdict.reads = len(reads)

@@ -35,13 +35,14 @@ it follows from the states that may have been seen, and nowhere else.
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set as AbstractSet
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set as AbstractSet
 from dataclasses import dataclass, field
+from itertools import pairwise
 import math
 from typing import Any
 
 from .timeline import Life, Timeline
-from .truth import Happened, Sent, Truth
+from .truth import Happened, Report, Sent, Truth
 
 REFRESH = 6.0
 """Seconds: a refresh begins a second after the one before and takes three calls, on a busy machine."""
@@ -171,7 +172,9 @@ class Promises:
                 by_car[line.vehicle_id].append(line)
         for vehicle_id, lines in by_car.items():
             car = before[vehicle_id]
-            promises._add_states(_steps(lines, _CHARGE, car["charge_state"]), promises._seen_at)
+            charge = _steps(lines, _CHARGE, car["charge_state"])
+            reports = truth.reports_of.get(vehicle_id, ())
+            promises._add_states([*_with_unreported_steps(charge, reports)], promises._seen_at)
             link = "linked" if car["is_connected"] else "lost"
             promises._add_states(_steps(lines, _LINK, link), promises._seen_without_poll_at)
             smart = "smart" if car["settings"]["isSmartChargingEnabled"] else "off"
@@ -281,9 +284,12 @@ class Promises:
     def _add_states(self, steps: Sequence[_Step], seen_at: Callable[[str, float], float]) -> bool:
         """Add the lines that do not depend on which step was seen before; return whether the last is seen."""
         candidates = [steps[0].state]
+        line = next((step.lines[0] for step in steps if step.lines), None)
+        if line is None:
+            return True
         for place, step in enumerate(steps[1:], 1):
             end = steps[place + 1].known_at if place + 1 < len(steps) else math.inf
-            line = step.lines[0]
+            line = step.lines[0] if step.lines else line
             readings = [_changes(before, step.state) for before in candidates]
             own = {item.type for item in step.lines}
             if other := frozenset(set.union(*readings) - own):
@@ -340,6 +346,18 @@ def _steps(lines: Sequence[Happened], states: Mapping[str, str], before: str) ->
         steps[-1].state = state
         steps[-1].lines.append(line)
     return steps
+
+
+def _with_unreported_steps(steps: Sequence[_Step], reports: Sequence[Report]) -> Iterator[_Step]:
+    """Yield the steps, and where a car that was full is no longer: the journal has no line about that."""
+    for step, following in pairwise([*steps, _Step(math.inf, "")]):
+        yield step
+        if step.state == "complete":
+            between = (item for item in reports if step.known_at < item.at < following.known_at)
+            if (
+                first := next((item for item in between if item.state == "stopped"), None)
+            ) is not None:
+                yield _Step(first.at, first.state)
 
 
 _READ_AS = {

@@ -6,12 +6,18 @@ import json
 from pathlib import Path
 from typing import Any
 
-MAX_UNPROMISED = 0.15
-"""The part of all changes about which nothing may be promised."""
-MAX_UNPROMISED_SHORT = 0.3
-"""The same in the short form: much of its time lies within seconds of an interruption."""
-MAX_UNPROMISED_STRICT = 0.5
-"""The same where no webhook reports charging: what lasts less than a minute, only a webhook could report."""
+MAX_UNPROMISED = {
+    # (strict, short)
+    (False, False): 0.15,
+    (False, True): 0.3,
+    (True, False): 0.5,
+    (True, True): 0.7,
+}
+"""The part of all changes about which nothing may be promised.
+
+In the short form, much of the time lies within seconds of an interruption. In the strict form no webhook
+reports charging, and what lasts less than a minute, only a webhook could report.
+"""
 MAX_BLOCKED_MS = 250.0
 MAX_PUSH_DELAY_MS = 1500.0
 """Milliseconds between an accepted delivery and what it brings, in the middle of all."""
@@ -129,9 +135,7 @@ class Verdict:
 
     @property
     def _max_unpromised_percent(self) -> float:
-        if self.is_strict:
-            return 100 * MAX_UNPROMISED_STRICT
-        return 100 * (MAX_UNPROMISED_SHORT if self.is_short else MAX_UNPROMISED)
+        return 100 * MAX_UNPROMISED[self.is_strict, self.is_short]
 
     @property
     def failures(self) -> dict[str, str]:
