@@ -188,6 +188,17 @@ def test_a_session_that_is_impossible_has_a_level_since_the_last_read(
     assert wrong == ([] if is_right else [f"battery_level: {level}, not one of [40, 45, 50]"])
 
 
+def test_a_car_that_was_full_and_is_no_longer_was_so_for_a_while_only(timeline: Timeline) -> None:
+    facts = {"user_id": USER, "vehicle_id": CAR, "session_id": SESSION, "details": {}}
+    line = {**facts, "known_at": moment(150), "occurred_at": moment(150)}
+    full = Happened.read({**line, "n": 3, "type": "charging_completed"}, timeline)
+    world = truth(sent=(Sent(at(30), 200, "d", "sessionStarted", USER),))
+    reports = [Report(at(150), "complete", 80), Report(at(158), "stopped", 60)]
+    for known, is_promised in ((reports[:1], True), (reports, False)):
+        seen = replace(world, journal=[*world.journal, full], reports_of={CAR: known})
+        assert (full.n in Promises.of(seen, timeline, seen.cars).lines) is is_promised
+
+
 def test_pages_of_one_read_of_the_tenants_list_count_once() -> None:
     paths = [
         "/sessions",
@@ -418,7 +429,12 @@ def test_each_bound_fails_a_run(name: str, value: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("form", "limit"), [({"is_short": True}, 30.0), ({"is_strict": True, "is_short": True}, 50.0)]
+    ("form", "limit"),
+    [
+        ({"is_short": True}, 30.0),
+        ({"is_strict": True}, 50.0),
+        ({"is_strict": True, "is_short": True}, 70.0),
+    ],
 )
 def test_a_form_with_less_to_promise_has_a_limit_of_its_own(
     form: dict[str, Any], limit: float

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 MAX_UNPROMISED = {
-    # (strict, short)
     (False, False): 0.15,
     (False, True): 0.3,
     (True, False): 0.5,
     (True, True): 0.7,
 }
-"""The part of all changes about which nothing may be promised.
+"""The part of all changes about which nothing may be promised, by whether a run is strict and short.
 
 In the short form, much of the time lies within seconds of an interruption. In the strict form no webhook
 reports charging, and what lasts less than a minute, only a webhook could report.
