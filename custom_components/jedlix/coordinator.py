@@ -15,6 +15,7 @@ from typing import Any, Final, override
 from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
+from homeassistant.util import dt as dt_util
 from homeassistant.util.hass_dict import HassKey
 
 from .api import (
@@ -162,7 +163,7 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
             details=self._details.schedule,
             financials=financials,
             refresher=self.refresher,
-            health=health,
+            is_push_reporting=self._is_push_reporting,
             interval=self._interval,
             now=self.now,
             in_background=self._in_background,
@@ -171,7 +172,7 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
             hass,
             store=store,
             schedule=self._schedule,
-            health=health,
+            is_push_reporting=self._is_push_reporting,
             poll_interval=self._interval,
             tenant_sessions=tenant_sessions,
             refresh_users=self.poll.refresh_users,
@@ -179,6 +180,9 @@ class JedlixCoordinator(DataUpdateCoordinator[None]):
         )
         # users whose next requested refresh follows a command of ours
         self._commanded: set[str] = set()
+
+    def _is_push_reporting(self) -> bool:
+        return self._health.is_reporting(dt_util.utcnow())
 
     # -- who is followed -----------------------------------------------------------------------------------
 

@@ -6,12 +6,10 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
 from homeassistant.core import callback
-from homeassistant.util import dt as dt_util
 
 from .api import JedlixError, Session
 from .known_users import KnownUsers
 from .publisher import Source
-from .push.health import PushHealth
 from .push.history import WebhookHistory
 from .refresher import Refresher, is_of_one_user
 from .state.details import DetailSchedule
@@ -34,7 +32,10 @@ class _InBackground(Protocol):
 
 
 class Poll:
-    """The poll of one entry. `now` is Jedlix's time, `interval` that from one poll to the next."""
+    """The poll of one entry. `now` is Jedlix's time, `interval` that from one poll to the next.
+
+    `is_push_reporting` returns whether deliveries report what cars do.
+    """
 
     def __init__(
         self,
@@ -48,7 +49,7 @@ class Poll:
         details: DetailSchedule,
         financials: Financials,
         refresher: Refresher,
-        health: PushHealth,
+        is_push_reporting: Callable[[], bool],
         interval: timedelta,
         now: Callable[[], datetime],
         in_background: _InBackground,
@@ -63,7 +64,7 @@ class Poll:
         self._details = details
         self._financials = financials
         self._refresher = refresher
-        self._health = health
+        self._is_push_reporting = is_push_reporting
         self._interval = interval
         self._now = now
         self._in_background = in_background
@@ -183,6 +184,6 @@ class Poll:
             | {user_id for user_id in users if self._financials.is_due(users[user_id], now)},
             lists_tenant=self._tenant_sessions.names_all,
             minutes=minutes,
-            quick_minutes=minutes if self._health.is_reporting(dt_util.utcnow()) else 1,
+            quick_minutes=minutes if self._is_push_reporting() else 1,
             other_calls=review.calls + _CALLS_PER_FINANCIALS * len(reviewed),
         )

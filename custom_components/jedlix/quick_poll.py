@@ -11,10 +11,8 @@ from typing import Any, Final
 
 from homeassistant.core import CALLBACK_TYPE, HassJob, HomeAssistant, callback
 from homeassistant.helpers.event import async_call_later
-from homeassistant.util import dt as dt_util
 
 from .api import JedlixError
-from .push.health import PushHealth
 from .state.schedule import PollSchedule, users_with_new_sessions
 from .store import JedlixStore
 from .tenant_sessions import SessionsByUser, TenantSessions
@@ -27,7 +25,8 @@ INTERVAL: Final = timedelta(minutes=1)
 class QuickPoll:
     """The quick poll of one entry.
 
-    `refresh_users` refreshes users, thoroughly or only their cars.
+    `refresh_users` refreshes users, thoroughly or only their cars. `is_push_reporting` returns whether
+    deliveries report what cars do.
     """
 
     def __init__(
@@ -36,7 +35,7 @@ class QuickPoll:
         *,
         store: JedlixStore,
         schedule: PollSchedule,
-        health: PushHealth,
+        is_push_reporting: Callable[[], bool],
         poll_interval: timedelta,
         tenant_sessions: TenantSessions,
         refresh_users: Callable[
@@ -48,7 +47,7 @@ class QuickPoll:
         self._hass = hass
         self._store = store
         self._schedule = schedule
-        self._health = health
+        self._is_push_reporting = is_push_reporting
         self._poll_interval = poll_interval
         self._tenant_sessions = tenant_sessions
         self._refresh_users = refresh_users
@@ -59,7 +58,7 @@ class QuickPoll:
     @property
     def is_wanted(self) -> bool:
         """Return whether nothing but polls reports what a car does."""
-        return not self._health.is_reporting(dt_util.utcnow())
+        return not self._is_push_reporting()
 
     @callback
     def note_poll(self, *, succeeded: bool) -> None:

@@ -24,8 +24,9 @@ from .api import (
 )
 from .coordinator import JedlixCoordinator
 from .devices import DeviceKey
+from .state.figures import completed
 from .state.hours import Flow
-from .state.ledger import Ledger, completed
+from .state.ledger import Ledger
 
 # How long before a period a session may have begun that reaches into it: some cars stay plugged in for weeks.
 MAX_SESSION_LENGTH: Final = timedelta(days=92)

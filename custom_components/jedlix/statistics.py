@@ -26,8 +26,9 @@ from .fleet import FleetMember
 from .issues import delete_import_issue, show_import_issue
 from .recorded_hours import RecordedHours
 from .session_history import MAX_SESSION_LENGTH, SessionHistory, TooManySessions
+from .state.figures import Figures
 from .state.hours import Flow, by_hour, flow_of
-from .state.ledger import SESSIONS_REMEMBERED, Figures
+from .state.ledger import SESSIONS_REMEMBERED
 from .state.series import ImportMark, fingerprint_of
 from .state.vehicle_snapshot import CLOCK_TOLERANCE, VehicleSnapshot
 from .store import JedlixStore

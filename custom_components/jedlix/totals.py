@@ -29,7 +29,7 @@ from .data import JedlixData
 from .devices import DeviceKey
 from .entity import FleetEntity, JedlixEntityDescription
 from .fleet import FleetMember
-from .state.ledger import Figures
+from .state.figures import Figures
 from .state.vehicle_snapshot import VehicleSnapshot
 
 _FIRST: Final = dt_util.utc_from_timestamp(0)

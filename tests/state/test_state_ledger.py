@@ -9,14 +9,13 @@ from hypothesis import given, strategies as st
 import pytest
 
 from custom_components.jedlix.api import Session
+from custom_components.jedlix.state.figures import Figures, completed
 from custom_components.jedlix.state.hours import Interval
 from custom_components.jedlix.state.ledger import (
     CHARGING_REMEMBERED,
     MAX_UNSEEN,
     SESSIONS_REMEMBERED,
-    Figures,
     Ledger,
-    completed,
 )
 
 NOON: Final = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)

@@ -17,9 +17,10 @@ from custom_components.jedlix.api import (
     Session,
     Vehicle,
 )
+from custom_components.jedlix.state.figures import Figures
 from custom_components.jedlix.state.gone import Absence
 from custom_components.jedlix.state.hours import Interval
-from custom_components.jedlix.state.ledger import Figures, Ledger, SealedMonth
+from custom_components.jedlix.state.ledger import Ledger, SealedMonth
 from custom_components.jedlix.state.link import Link, LinkReport
 from custom_components.jedlix.state.serialization import snapshot_as_json, snapshot_from_json
 from custom_components.jedlix.state.user_snapshot import UserSnapshot
@@ -148,6 +149,7 @@ USERS: Final = st.builds(
         max_size=2,
     ),
     former_ledgers=st.dictionaries(IDS, LEDGERS, max_size=2),
+    former_estimates=st.dictionaries(IDS, st.dictionaries(IDS, TIMES, min_size=1), max_size=2),
 )
 
 
@@ -222,6 +224,7 @@ def test_a_field_of_a_wrong_shape_is_left_out(odd: object) -> None:
             "failing_since": odd,
             "absences": {"vehicle car": odd, "vehicle b": {"since": odd}} if odd else odd,
             "former_ledgers": {"gone": odd} if odd else odd,
+            "former_estimates": {"gone": {"session": odd}} if odd else odd,
             "vehicles": {
                 "car": {
                     "vehicle": {"id": "car"},

@@ -1,15 +1,17 @@
 """Snapshot of a user: newer answers on top of older ones, and what they no longer name."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import pytest
 
 from custom_components.jedlix.api import Charger, Vehicle
 from custom_components.jedlix.api.reading import Incomplete
+from custom_components.jedlix.state.changes import compare
 from custom_components.jedlix.state.hours import Interval
 from custom_components.jedlix.state.ledger import SESSIONS_REMEMBERED
+from custom_components.jedlix.state.serialization import snapshot_as_json, snapshot_from_json
 from custom_components.jedlix.state.user_snapshot import UserSnapshot
 from tests.state.cars import AWAY, CHARGING, STOPPED, at, car, session
 
@@ -317,3 +319,32 @@ def test_sealing_concerns_each_car() -> None:
     assert user.seal(at(66), UTC).vehicles["car"].ledger.listed.keys() == {"s", "t"}
     sealed = user.seal(at(2) + SESSIONS_REMEMBERED, UTC)
     assert sealed.vehicles["car"].ledger.listed.keys() == {"t"}
+
+
+@pytest.mark.parametrize("end", [None, 95])
+def test_a_session_whose_end_was_estimated_on_a_car_that_is_gone_was_published_already(
+    end: int | None,
+) -> None:
+    """A car may get another id with a new link, and its session may be listed again only then."""
+    user = refreshed(4, sessions=[session("s", 1)])
+    user = refreshed(9, 14, 24, user=user, **COMPLETE_SINCE)
+    gone = refreshed(30, 40, 50, user=user, cars=[replace(car(), id="other")], **COMPLETE_SINCE)
+    assert gone.former_ledgers.keys() == {"car"}
+    gone = snapshot_from_json(snapshot_as_json(gone))
+    listed = replace(session("s", 1, end), vehicle_id="new")
+    linked = refreshed(
+        100, user=gone, cars=[replace(car(), id=key) for key in ("other", "new")], sessions=[listed]
+    )
+    assert [change.type for change in compare(gone, linked, at(100))] == ["vehicle_added"]
+    assert linked.has_open_session is (end is None)
+    assert linked.former_estimates == {}
+
+
+def test_an_estimated_end_of_a_car_that_is_gone_is_forgotten_with_its_day() -> None:
+    user = refreshed(4, sessions=[session("s", 1)])
+    user = refreshed(9, 14, 24, user=user, **COMPLETE_SINCE)
+    gone = refreshed(30, 40, 50, user=user, cars=[], **COMPLETE_SINCE)
+    assert gone.former_estimates == {"car": {"s": at(4)}}
+    later = 4 + SESSIONS_REMEMBERED / timedelta(minutes=1)
+    assert refreshed(later - 1, user=gone, cars=[]).former_estimates == gone.former_estimates
+    assert refreshed(later, user=gone, cars=[]).former_estimates == {}

@@ -12,7 +12,7 @@ from typing import Final
 
 from ..api import ChargeStatus, Session, WebhookMessage
 from ..const import USER_CREATED, VEHICLE_READY
-from .ledger import Figures, without_amounts
+from .figures import Figures, without_amounts
 from .user_snapshot import UserSnapshot
 from .vehicle_snapshot import CLOCK_TOLERANCE, VehicleSnapshot
 

@@ -14,7 +14,8 @@ from typing import Final
 
 from ..api import REFUSALS, JedlixClient, JedlixError, Session
 from ..api.offered import OfferedCalls
-from .ledger import SETTLES_WITHIN, Figures
+from .figures import Figures
+from .ledger import SETTLES_WITHIN
 from .user_snapshot import UserSnapshot
 
 _LOGGER = logging.getLogger(__name__)

@@ -5,13 +5,14 @@ longer remembered are sealed: what they had is kept by month, and they never cou
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import astuple, dataclass, fields, replace
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta, tzinfo
 from types import MappingProxyType
 from typing import Final, Self
 
 from ..api import Session
+from .figures import Figures, completed
 from .hours import Flow, Interval, flow_of, hour_of, share
 
 # How long an ended session is remembered. So long its figures may be corrected, and so long it is never
@@ -28,57 +29,6 @@ MAX_UNSEEN: Final = timedelta(hours=2)
 
 _NO_SESSIONS: Final[Mapping[str, Session]] = MappingProxyType({})
 _NO_MOMENTS: Final[Mapping[str, datetime]] = MappingProxyType({})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Figures:
-    """Energy in kWh, cost and savings in one currency; None is a figure that Jedlix has not reported."""
-
-    energy_kwh: float | None = None
-    cost: float | None = None
-    savings: float | None = None
-
-    @classmethod
-    def of(cls, session: Session) -> Self:
-        """Return the figures of a session."""
-        return cls(energy_kwh=session.energy_kwh, cost=session.cost, savings=session.savings)
-
-    @property
-    def is_complete(self) -> bool:
-        """Return whether Jedlix has reported all of the figures."""
-        return None not in (self.energy_kwh, self.cost, self.savings)
-
-    @property
-    def is_empty(self) -> bool:
-        """Return whether Jedlix has reported none of the figures."""
-        return self.energy_kwh is self.cost is self.savings is None
-
-    def contradicts(self, other: Self) -> bool:
-        """Return whether a figure that both have differs."""
-        return any(
-            None not in pair and pair[0] != pair[1]
-            for pair in zip(astuple(self), astuple(other), strict=True)
-        )
-
-    def times(self, factor: float) -> Self:
-        """Return a part of these figures."""
-        return self._map(lambda value: value * factor)
-
-    def plus(self, other: Self) -> Self:
-        """Return the sum of both; a figure that only one of them has is that one's."""
-        return type(self)(
-            energy_kwh=_sum(self.energy_kwh, other.energy_kwh),
-            cost=_sum(self.cost, other.cost),
-            savings=_sum(self.savings, other.savings),
-        )
-
-    def _map(self, change: Callable[[float], float]) -> Self:
-        return type(self)(
-            **{
-                item.name: None if (value := getattr(self, item.name)) is None else change(value)
-                for item in fields(self)
-            }
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,10 +151,10 @@ class Ledger:
         month = "" if since is None else _month_of(since)
         total = Figures()
         for item in self.sealed_months:
-            figures = _in_currency(item.figures, item.currency, currency)
+            figures = item.figures.in_currency(item.currency, currency)
             total = total.plus(figures.times(item.month >= month))
         for session in self.sessions.values():
-            figures = _in_currency(Figures.of(session), session.currency, currency)
+            figures = Figures.of(session).in_currency(session.currency, currency)
             total = total.plus(figures.times(self._part_since(session, now, since)))
         return total
 
@@ -359,27 +309,6 @@ class Ledger:
             begin = following
 
 
-def completed(session: Session, financials: Session | None) -> Session:
-    """Return a session with what it leaves out taken from its line in the financials."""
-    if financials is None:
-        return session
-    return replace(
-        session,
-        energy_kwh=financials.energy_kwh if session.energy_kwh is None else session.energy_kwh,
-        cost=financials.cost if session.cost is None else session.cost,
-        savings=financials.savings if session.savings is None else session.savings,
-        currency=session.currency or financials.currency,
-    )
-
-
-def without_amounts(session: Session) -> Session:
-    """Return a session whose known figures are zero."""
-    figures = Figures.of(session).times(0.0)
-    return replace(
-        session, energy_kwh=figures.energy_kwh, cost=figures.cost, savings=figures.savings
-    )
-
-
 def _joined(intervals: tuple[Interval, ...], new: Interval) -> tuple[Interval, ...]:
     """Return intervals with a new one, joined with the last of them where it goes on."""
     if intervals and intervals[-1].start <= new.start <= intervals[-1].end:
@@ -406,11 +335,6 @@ def _is_from_before_the_end(session: Session, known: Session) -> bool:
     )
 
 
-def _in_currency(figures: Figures, own: str | None, wanted: str | None) -> Figures:
-    """Return figures; money counts in the wanted currency, or where Jedlix names none."""
-    return figures if own in (None, wanted) else replace(figures, cost=None, savings=None)
-
-
 def _began(session: Session) -> float:
     """Return the start in seconds, to order sessions by; one without a start comes first."""
     return 0.0 if session.started_at is None else session.started_at.timestamp()
@@ -419,12 +343,6 @@ def _began(session: Session) -> float:
 def _ended(session: Session) -> float:
     """Return the end in seconds, to order sessions by."""
     return 0.0 if session.ended_at is None else session.ended_at.timestamp()
-
-
-def _sum(one: float | None, other: float | None) -> float | None:
-    if one is None or other is None:
-        return other if one is None else one
-    return one + other
 
 
 def _month_start(local: datetime) -> datetime:

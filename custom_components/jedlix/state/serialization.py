@@ -13,9 +13,10 @@ from typing import Final
 from ..api import BadAnswer, Charger, ChargeSettings, ChargingLocation, Session, Vehicle
 from ..api.models import read_status
 from ..api.reading import Fields, Json, boolean, integer, moment, number, percent, text
+from .figures import Figures
 from .gone import Absence
 from .hours import Interval
-from .ledger import Figures, Ledger, SealedMonth
+from .ledger import Ledger, SealedMonth
 from .link import Link, LinkReport
 from .user_snapshot import UserSnapshot
 from .vehicle_snapshot import VehicleSnapshot
@@ -61,6 +62,7 @@ def snapshot_from_json(data: object) -> UserSnapshot:
         failing_since=moment(user.get("failingsince")),
         absences=dict(_absences(user)),
         former_ledgers={key: _ledger(data, key) for key, data in _items(user, "formerledgers")},
+        former_estimates={key: _moments(data) for key, data in _items(user, "formerestimates")},
         locations=_locations(user),
         locations_read_at=moment(user.get("locationsreadat")),
         vehicles={
@@ -87,16 +89,8 @@ def _vehicle_from_json(data: object, user_id: str) -> VehicleSnapshot:
         status=read_status(car.get("status")),
         settings=None if raw is None else ChargeSettings.from_json(raw),
         open_sessions={key: Session.from_json(value) for key, value in _items(car, "opensessions")},
-        ended_sessions={
-            key: end
-            for key, value in _items(car, "endedsessions")
-            if (end := moment(value)) is not None
-        },
-        estimated_ends={
-            key: end
-            for key, value in _items(car, "estimatedends")
-            if (end := moment(value)) is not None
-        },
+        ended_sessions=_moments(car.get("endedsessions")),
+        estimated_ends=_moments(car.get("estimatedends")),
         latest_session=None if latest is None else Session.from_json(latest),
         plug_session=None if plug is None else Session.from_json(plug),
         boost_session_id=text(car.get("boostsessionid")),
@@ -169,11 +163,7 @@ def _ledger(data: object, name: str | None) -> Ledger:
             watched_since=moment(ledger.get("watchedsince")),
             sealed_months=tuple(map(_sealed_month, _list(ledger, "sealedmonths"))),
             sealed_until=moment(ledger.get("sealeduntil")),
-            sealed_sessions={
-                key: end
-                for key, value in _items(ledger, "sealedsessions")
-                if (end := moment(value)) is not None
-            },
+            sealed_sessions=_moments(ledger.get("sealedsessions")),
         )
     except BadAnswer as err:
         _LOGGER.warning("The figures of the Jedlix car %s cannot be read: %s", name, err)
@@ -220,6 +210,12 @@ def _items(fields_of: Fields, name: str) -> list[tuple[str, object]]:
     """Return the items of a stored mapping, none where there is none."""
     stored = fields_of.get(name)
     return list(stored.items()) if isinstance(stored, dict) else []
+
+
+def _moments(stored: object) -> dict[str, datetime]:
+    """Return a stored mapping of moments; what is none is left out."""
+    items = stored.items() if isinstance(stored, dict) else ()
+    return {key: at for key, value in items if (at := moment(value)) is not None}
 
 
 def _list(fields_of: Fields, name: str) -> list[object]:

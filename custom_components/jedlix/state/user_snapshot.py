@@ -28,7 +28,8 @@ class UserSnapshot:
     `absences` are the cars, chargers, locations and open sessions that good answers no longer name, by kind
     and id.
     `former_ledgers` are those of the cars that are gone, by vehicle id. A car may come back: after a new link
-    to its maker, say.
+    to its maker, say. `former_estimates` are the estimated ends of their sessions on the remembered days, by
+    vehicle and session id: no ledger has these.
     """
 
     user_id: str
@@ -41,6 +42,7 @@ class UserSnapshot:
     failing_since: datetime | None = None
     absences: Absences = field(default_factory=dict)
     former_ledgers: Mapping[str, Ledger] = field(default_factory=dict)
+    former_estimates: Mapping[str, Mapping[str, datetime]] = field(default_factory=dict)
 
     @classmethod
     def unknown(cls, user_id: str, now: datetime) -> Self:
@@ -158,16 +160,16 @@ class UserSnapshot:
         but for such sessions.
         """
         known = {**self._gone_cars, **self.vehicles}
+        owners_before = {
+            session_id: vehicle_id
+            for vehicle_id, car in known.items()
+            for session_id in car.session_ids
+        }
         owners = {
             session_id: vehicle_id
             for vehicle_id, car in after.vehicles.items()
             for session_id in car.session_ids
-            if any(
-                session_id in other.session_ids
-                for other_id, other in known.items()
-                if other_id != vehicle_id
-            )
-            and (vehicle_id not in known or session_id not in known[vehicle_id].session_ids)
+            if owners_before.get(session_id, vehicle_id) != vehicle_id
         }
         new = {key: without_sessions(car, owners) for key, car in after.vehicles.items()}
         return hand_over({**known, **new, **self.vehicles}, owners)
@@ -183,7 +185,9 @@ class UserSnapshot:
                     session_id: session.ended_at
                     for session_id, session in ledger.listed.items()
                     if session.ended_at is not None
-                },
+                }
+                | dict(self.former_estimates.get(vehicle_id, {})),
+                estimated_ends=self.former_estimates.get(vehicle_id, {}),
                 ledger=ledger,
             )
             for vehicle_id, ledger in self.former_ledgers.items()
@@ -297,6 +301,7 @@ class UserSnapshot:
         lost = gone(absences, now)
         vehicles = {}
         former_ledgers = {key: before[key].ledger for key in self.former_ledgers}
+        estimates = {key: before[key].estimated_ends for key in self.former_ledgers}
         for vehicle_id, car in advanced.items():
             known = car
             for session_id in car.listed_sessions:
@@ -306,7 +311,9 @@ class UserSnapshot:
             if (key := VEHICLE + vehicle_id) not in lost or is_followed:
                 vehicles[vehicle_id] = known
                 former_ledgers.pop(vehicle_id, None)
+                estimates.pop(vehicle_id, None)
             else:
+                estimates[vehicle_id] = known.estimated_ends
                 former_ledgers[vehicle_id] = known.ledger.with_unseen(absences[key].last_seen, now)
         kept = {
             *(VEHICLE + vehicle_id for vehicle_id in vehicles),
@@ -326,6 +333,17 @@ class UserSnapshot:
                 if key in kept or key.startswith((CHARGER, LOCATION))
             },
             former_ledgers=former_ledgers,
+            former_estimates={
+                key: remembered
+                for key, ends in estimates.items()
+                if (
+                    remembered := {
+                        session_id: end
+                        for session_id, end in ends.items()
+                        if end > now - SESSIONS_REMEMBERED
+                    }
+                )
+            },
         )
 
     def with_chargers(self, chargers: Collection[Charger], now: datetime) -> Self:
