@@ -435,6 +435,39 @@ def test_one_refresh_may_find_both_the_replaced_and_the_new_session() -> None:
     assert changes[-1].details == {"previous_session_id": "plain"}
 
 
+@pytest.mark.parametrize(
+    ("between", "expected"),
+    [
+        (False, [("new", "between")]),
+        (True, [("between", "first")]),
+        (None, []),
+    ],
+)
+def test_a_session_between_two_refreshes_is_the_one_that_is_replaced(
+    between: bool | None, expected: list[tuple[str, str]]
+) -> None:
+    changes = changes_of_last(
+        Answer(0, [car(CHARGING)], [session("first", -9, is_managed=False)]),
+        Answer(
+            5,
+            [car(CHARGING)],
+            [
+                session("old", -99, -90, is_managed=False),
+                session("first", -9, 1, is_managed=False),
+                session("between", 2, 3, is_managed=between),
+                session("new", 4),
+            ],
+        ),
+    )
+    became = [
+        (change.session_id, change.details["previous_session_id"])
+        for change in changes
+        if change.type is ChangeType.SESSION_BECAME_SMART
+    ]
+    assert became == expected
+    assert "session_became_unmanaged" not in types(changes)
+
+
 def test_after_an_unplug_the_next_session_replaces_nothing() -> None:
     changes = changes_of_last(
         Answer(0, [car(CHARGING)], [session("a", -9)]),

@@ -14,7 +14,7 @@ from ..api import ChargeStatus, Session, WebhookMessage
 from ..const import USER_CREATED, VEHICLE_READY
 from .figures import Figures, without_amounts
 from .user_snapshot import UserSnapshot
-from .vehicle_snapshot import CLOCK_TOLERANCE, VehicleSnapshot
+from .vehicle_snapshot import CLOCK_TOLERANCE, VehicleSnapshot, newest
 
 
 class ChangeType(StrEnum):
@@ -201,10 +201,8 @@ def _session_changes(
             continue
         else:
             yield _session_change(ChangeType.SESSION_STARTED, new, session, now, session.started_at)
-            if not after_gap and old.plug_session is not None:
-                yield from _management_changes(
-                    new, old.plug_session, session, now, session.started_at
-                )
+            if not after_gap and (previous := _previous(old, new, session)) is not None:
+                yield from _management_changes(new, previous, session, now, session.started_at)
     for session in new.fetched:
         ended_at = session.ended_at
         if ended_at is None or session.id in old.ended_sessions or session.id in old.estimated_ends:
@@ -214,7 +212,28 @@ def _session_changes(
                 continue
             started_at = max(session.started_at or ended_at, old.known_since)
             yield _session_change(ChangeType.SESSION_STARTED, new, session, now, started_at)
+            if not after_gap and (previous := _previous(old, new, session)) is not None:
+                yield from _management_changes(new, previous, session, now, started_at)
         yield _session_change(ChangeType.SESSION_ENDED, new, session, now, ended_at)
+
+
+def _previous(old: VehicleSnapshot, new: VehicleSnapshot, session: Session) -> Session | None:
+    """Return the session before one that is new, in the same plug-in as far as is known.
+
+    One that began and ended since the last refresh lies between the two.
+    """
+    if (known := old.plug_session) is None:
+        return None
+    return newest(
+        item
+        for item in (*new.fetched, known)
+        if item.id != session.id
+        and (
+            item.started_at is None
+            or session.started_at is None
+            or item.started_at <= session.started_at
+        )
+    )
 
 
 def _settled_changes(old: VehicleSnapshot, new: VehicleSnapshot, now: datetime) -> Iterator[Change]:
