@@ -11,6 +11,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry, async_
 from custom_components.jedlix.const import DOMAIN
 from simulator.app import Simulator
 from tests.commanding import device_of
+from tests.coordinator.tools import add_user_without_car
 from tests.push.tools import poll_after, push_of, repairs_of
 from tests.simulators import StartSimulator
 from tests.tools import (
@@ -171,3 +172,14 @@ async def test_a_removed_user_is_published_once_the_api_confirms_it(
     assert recorded.types.count("vehicle_removed") == 1
     assert recorded.types.count("user_removed") == 1
     assert DOMAIN in {domain for domain, _ in ir.async_get(hass).issues}
+
+
+async def test_the_removal_of_a_user_without_a_car_is_published_too(
+    hass: HomeAssistant, sim: Simulator, callback_url: str
+) -> None:
+    user_id = add_user_without_car(sim)
+    await set_up_with_push(hass, sim, callback_url, users=sim.user_ids)
+    recorded = record_events(hass)
+    sim.remove_user(user_id)
+    await until(hass, lambda: "user_removed" in recorded.types)
+    assert only(recorded.changes, "user_removed")["user_id"] == user_id

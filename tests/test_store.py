@@ -529,6 +529,23 @@ async def test_until_when_the_tenant_is_known_is_saved_after_a_poll_without_news
     assert saved(file)["tenant_read_at"] == known
 
 
+async def test_a_subscription_written_again_and_a_refusal_are_saved(
+    hass: HomeAssistant, entry: MockConfigEntry, sim: Simulator, folder: Path
+) -> None:
+    """After a kill, ours is known at Jedlix, and what counts against the credentials."""
+    await after(hass, 10)
+    file = folder / f"{DOMAIN}.{entry.entry_id}"
+    before = saved(file)["subscriptions"]
+    assert await entry.runtime_data.push.try_callback(entry.data) is None
+    await after(hass, 20)
+    assert saved(file)["subscriptions"] != before
+    sim.strike({"kind": "unauthorized"})
+    for refusals in (1, 2):
+        await poll(hass, entry)
+        await after(hass, 20 + 10 * refusals)
+        assert saved(file)["credentials"]["refusals"] == refusals
+
+
 async def test_cars_sessions_and_subscriptions_survive_a_restart(
     hass: HomeAssistant, entry: MockConfigEntry, sim: Simulator, folder: Path
 ) -> None:

@@ -27,7 +27,7 @@ from tests.push.deliveries import (
     message,
     post,
 )
-from tests.tools import WEBHOOK_KEY, record_events, state_of, until
+from tests.tools import WEBHOOK_KEY, Clock, record_events, state_of, until
 
 ACCEPTED = Answer(200, "{}")
 MAX_EVENT_DATA_BYTES = 32_768
@@ -153,6 +153,27 @@ async def test_the_answer_waits_neither_for_jedlix_nor_for_the_disk(
     assert sim.requests_answered == answered
 
 
+async def test_a_delivery_reports_a_change_of_the_user_or_of_the_car_that_it_names(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    sim: Simulator,
+    clock: Clock,
+    home: TestClient[Any, Any],
+) -> None:
+    health, (user_id,), car_id = entry.runtime_data.push.health, sim.user_ids, sim.vehicle_ids[0]
+    for names, missed in (
+        ({"userId": user_id}, 0),
+        ({"userId": None, "vehicleId": car_id}, 0),
+        ({"userId": "stranger"}, 1),
+    ):
+        health.note_change_found_by_poll(user_id, clock.now())
+        assert await post(home, message(id=f"{names}", **names), RIGHT_KEY) == ACCEPTED
+        await hass.async_block_till_done()
+        clock.go_on(timedelta(minutes=20))
+        health.review(clock.now())
+        assert health.missed_by_push == missed
+
+
 # -- refusals ----------------------------------------------------------------------------------------------
 
 
@@ -258,6 +279,7 @@ async def test_counters_that_are_due_are_not_written_after_the_entry_is_unloaded
     assert await hass.config_entries.async_unload(entry.entry_id)
     calls: list[bool] = []
     push.listen(lambda: calls.append(True))
+    push.health.review(dt_util.utcnow())  # by a poll that was under way
     async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=5))
     await hass.async_block_till_done()
     assert calls == []

@@ -7,9 +7,10 @@ from pathlib import Path
 
 _PACKAGES = frozenset({"actions", "api", "flows", "push", "state"})
 _STORIES: Mapping[str, tuple[str, ...]] = {
+    "commands": ("test_button", "test_controls", "test_number", "test_switch"),
     "coordinator": ("coordinator", "slips"),
     "copies": ("slips",),
-    "deliveries": ("coordinator", "push"),
+    "deliveries": ("test_coordinator_requests", "test_reports", "test_webhook"),
     "details": ("coordinator",),
     "fields": ("actions",),
     "handover": ("test_state_changes", "slips"),
@@ -19,12 +20,12 @@ _STORIES: Mapping[str, tuple[str, ...]] = {
     "publisher": ("test_triggers", "test_logbook"),
     "quick_poll": ("coordinator",),
     "recorded_hours": ("test_statistics",),
-    "refresher": ("coordinator", "slips"),
+    "refresher": ("coordinator", "slips", "test_reports", "test_store"),
     "replacements": ("test_entities",),
     "subscriber": ("push",),
     "target": ("test_services",),
     "tenant_sessions": ("coordinator",),
-    "webhook": ("test_push_handler", "test_push_registration"),
+    "webhook": ("test_push_handler", "test_push_registration", "test_repairs"),
 }
 """Folders, and files, of tests that drive a module without naming it."""
 

@@ -12,10 +12,12 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.jedlix.api import (
+    AuthError,
     BadAnswer,
     ConnectionFailed,
     JedlixClient,
     JedlixError,
+    RateLimited,
     Rejected,
     Session,
 )
@@ -114,6 +116,21 @@ async def test_the_next_poll_waits_as_long_as_jedlix_asks_for_and_so_does_everyt
 
 
 # -- what a poll costs ---------------------------------------------------------------------------------------
+
+
+async def test_how_long_after_a_failure_the_next_poll_comes(polled: MockConfigEntry) -> None:
+    """A tenth of a year is no answer; with refused credentials a poll is no more frequent than usual."""
+    retry_interval = coordinator_of(polled)._retry_interval
+    assert [
+        retry_interval(failure)
+        for failure in (
+            ConnectionFailed("away"),
+            RateLimited("later", None),
+            RateLimited("later", 600),
+            RateLimited("later", 3_000_000),
+            AuthError("who?"),
+        )
+    ] == [60, 60, 600, 3600, 300]
 
 
 async def test_an_idle_poll_of_one_car_costs_three_calls(

@@ -167,18 +167,20 @@ async def test_refused_types_are_tried_again_later_and_on_wish(
     names = 2 * len(REPORTED)  # in both spellings
     tried = tries(sim)
     assert tried == len(DOCUMENTED_EVENT_TYPES) + names
-    for pause, expected in (
-        (timedelta(minutes=9), 0),
-        (timedelta(minutes=2), names),
-        (timedelta(minutes=50), 0),
-        (timedelta(minutes=11), names),
-        (timedelta(days=6), 0),
-        (timedelta(days=2), names),
+    for pause, expected, minutes_to_next in (
+        (timedelta(minutes=9), 0, 1),
+        (timedelta(minutes=2), names, 60),
+        (timedelta(minutes=50), 0, 10),
+        (timedelta(minutes=11), names, 24 * 60),
+        (timedelta(days=6), 0, 24 * 60),
+        (timedelta(days=2), names, 24 * 60),
     ):
         clock.go_on(pause)
         before = tries(sim)
         await pass_once(hass, entry)
         assert tries(sim) - before == expected, pause
+        seconds_to_next = push_of(entry).registration._time_to_next_pass()
+        assert seconds_to_next == pytest.approx(minutes_to_next * 60, abs=30)
     before = tries(sim)
     push_of(entry).resubscribe()
     await until(hass, lambda: tries(sim) - before == tried)

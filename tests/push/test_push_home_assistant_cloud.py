@@ -8,6 +8,7 @@ from homeassistant.core import HomeAssistant
 import pytest
 
 from custom_components.jedlix.const import CONF_EVENT_TYPES
+from custom_components.jedlix.push import registration
 from custom_components.jedlix.push.health import PushState
 from simulator.app import Simulator
 from tests.push.tools import (
@@ -53,6 +54,17 @@ async def test_a_cloud_that_connects_late_is_waited_for_with_a_repair_after_an_h
     await ends_healthy(hass, sim, entry)
     assert urls_at(sim) == {f"{cloud.url}/hook-1"}
     assert state_of(hass, "_callback") == "cloud"
+
+
+async def test_a_cloud_that_connects_without_a_word_is_found_at_the_next_try(
+    hass: HomeAssistant, sim: Simulator, cloud: HomeAssistantCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registration, "MIN_RETRY_INTERVAL", 0.05)
+    cloud.is_connected = False
+    entry = await set_up_callback(hass, sim, "cloud")
+    await has_problem(hass, entry, "cloud_away")
+    cloud.is_connected = True
+    await ends_healthy(hass, sim, entry)
 
 
 async def test_a_cloud_that_disconnects_for_a_moment_moves_nothing(
