@@ -108,6 +108,17 @@ def test_a_figure_that_no_session_ever_had_is_none() -> None:
     assert Ledger().figures(NOON) == Figures()
 
 
+def test_figures_are_empty_without_any_and_contradict_where_both_have_one() -> None:
+    known = figures(10, 2, 1)
+    for name in ("energy_kwh", "cost", "savings"):
+        same, other = Figures(**{name: getattr(known, name)}), Figures(**{name: 5.0})
+        assert not same.is_empty
+        assert known.contradicts(other)
+        assert not known.contradicts(same)
+        assert not same.contradicts(Figures())
+    assert Figures().is_empty
+
+
 def test_a_deleted_session_leaves_and_comes_back_when_it_is_listed_again() -> None:
     a, b = session("a", energy_kwh=10), session("b", energy_kwh=5)
     ledger = Ledger().advance([a, b]).with_financials([session("a", cost=3)], NOON)
