@@ -483,6 +483,26 @@ async def test_test_messages_of_the_history_are_not_published() -> None:
     ]
 
 
+async def test_a_history_that_fails_after_it_answered_counts_as_unread() -> None:
+    now = dt_util.utcnow()
+    pages = iter([(WebhookMessage.from_json({"id": "any", "eventType": "any"}),)])
+
+    class Client:
+        async def webhook_history_pages(
+            self, *_: object
+        ) -> AsyncIterator[tuple[WebhookMessage, ...]]:
+            if (page := next(pages, None)) is None:
+                raise ConnectionFailed("away")
+            yield page
+
+    history = history_of(Client(), lambda _: ())
+    await history.publish_since(now - timedelta(days=1), now)
+    assert history.is_read
+    with pytest.raises(ConnectionFailed):
+        await history.publish_since(now - timedelta(days=1), now)
+    assert not history.is_read
+
+
 async def test_what_was_published_before_a_set_up_failed_is_not_published_again(
     hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry
 ) -> None:
