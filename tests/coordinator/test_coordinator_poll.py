@@ -119,7 +119,7 @@ async def test_the_next_poll_waits_as_long_as_jedlix_asks_for_and_so_does_everyt
 
 
 async def test_how_long_after_a_failure_the_next_poll_comes(polled: MockConfigEntry) -> None:
-    """A tenth of a year is no answer; with refused credentials a poll is no more frequent than usual."""
+    """At most an hour, whatever Jedlix asks for; with refused credentials no more often than usual."""
     retry_interval = coordinator_of(polled)._retry_interval
     assert [
         retry_interval(failure)

@@ -10,6 +10,7 @@ from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.jedlix.api import WebhookMessage
 from custom_components.jedlix.const import DOMAIN, EVENT_CHANGE
 from custom_components.jedlix.state.user_snapshot import UserSnapshot
 from simulator.app import Simulator
@@ -129,12 +130,14 @@ async def test_in_a_fleet_a_delivery_that_names_nobody_brings_the_poll_forward(
     hass: HomeAssistant, start_simulator: StartSimulator, callback_url: str, home: Home
 ) -> None:
     sim = await start_simulator(users=12)
-    await set_up_with_push(hass, sim, callback_url)
+    entry = await set_up_with_push(hass, sim, callback_url)
     calls = mark(sim)
     await deliver(home)
     await until(hass, lambda: len(calls()) >= 7)
     await asyncio.sleep(0.05)
     assert len(calls()) == 7  # two lists of the tenant and the cars of five users
+    missed = WebhookMessage.from_json({"id": "missed", "eventType": "any"})
+    assert coordinator_of(entry).deliveries.publish_missed(missed) == ()
 
 
 async def test_in_a_fleet_a_delivery_that_names_a_car_refreshes_its_user_alone(
