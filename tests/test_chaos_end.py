@@ -373,6 +373,20 @@ def test_each_wrong_attribute_is_seen(key: tuple[str, str], attribute: str) -> N
     assert wrong_states_of(WORLD, shown)
 
 
+def test_a_level_can_be_entered_in_a_session_only() -> None:
+    key = ("number", "current_battery_level")
+    for is_running, right, wrong in (
+        (True, "unknown", "unavailable"),
+        (False, "unavailable", "unknown"),
+    ):
+        facts = dict(RUNNING.facts) if is_running else None
+        world = truth(RUNNING, reads_battery=False, session=facts)
+        shown = right_states(world)
+        assert shown[key]["state"] == right
+        shown[key]["state"] = wrong
+        assert wrong_states_of(world, shown)
+
+
 def test_an_entity_that_nobody_knows_is_named() -> None:
     shown = right_states(WORLD) | {("sensor", "new"): {"state": "1", "attributes": {}}}
     assert ["nobody knows" in line for line in wrong_states_of(WORLD, shown)] == [True]
