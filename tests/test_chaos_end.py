@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 
 from harness.chaos.answers import wrong_costs, wrong_diagnostics, wrong_sessions
-from harness.chaos.expected_states import expected_of_car
+from harness.chaos.expected_states import A_TIME, Shown, expected_of_car
 from harness.chaos.final_states import (
     Account,
     differing,
@@ -385,6 +385,14 @@ def test_a_level_can_be_entered_in_a_session_only() -> None:
         assert shown[key]["state"] == right
         shown[key]["state"] = wrong
         assert wrong_states_of(world, shown)
+
+
+def test_a_charger_says_when_it_was_read() -> None:
+    entity = Entity("sensor.state_updated", "state_updated", "d", True, None)  # noqa: FBT003
+    expected = {("sensor", "state_updated"): Shown(A_TIME)}
+    for state, is_right in ((text(NOW), True), ("unknown", False), ("unavailable", False)):
+        states = {entity.entity_id: {"state": state, "attributes": {}}}
+        assert bool(list(differing([entity], expected, states, WORLD))) is not is_right
 
 
 def test_an_entity_that_nobody_knows_is_named() -> None:

@@ -23,8 +23,10 @@ TOTAL_KEYS = {
     "savings": ("savings", "EUR"),
 }
 _MEASURED = {"state_class": "measurement"}
-ANY_TIME = object()
+ANY_TIME = "anything but unavailable"
 """The state of an entity that has to be there, and shows when somebody used it."""
+A_TIME = "a time"
+"""The state of one that shows a time, of which nobody knows which."""
 
 
 @dataclass(frozen=True, slots=True)
