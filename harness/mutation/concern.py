@@ -7,12 +7,14 @@ from pathlib import Path
 
 _PACKAGES = frozenset({"actions", "api", "flows", "push", "state"})
 _STORIES: Mapping[str, tuple[str, ...]] = {
+    "answers": ("test_actions_figures",),
     "commands": ("test_button", "test_controls", "test_number", "test_switch"),
     "coordinator": ("coordinator", "slips"),
     "copies": ("slips",),
     "deliveries": ("test_coordinator_requests", "test_reports", "test_webhook"),
     "details": ("coordinator",),
     "fields": ("actions",),
+    "fleet": ("test_coordinator_cars", "test_entities", "test_large_fleet", "test_reports"),
     "handover": ("test_state_changes", "slips"),
     "known_users": ("coordinator", "slips"),
     "poll": ("coordinator", "slips"),
