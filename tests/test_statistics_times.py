@@ -1,7 +1,8 @@
 """Statistics do not depend on when they are imported: with each answer, or once in the end."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -14,7 +15,9 @@ import pytest
 from custom_components.jedlix import recorded_hours, statistics
 from custom_components.jedlix.api import ChargeState, ChargeStatus, Session, Vehicle
 from custom_components.jedlix.api.offered import OfferedCalls
+from custom_components.jedlix.devices import identifier_of
 from custom_components.jedlix.recorded_hours import RecordedHours
+from custom_components.jedlix.session_history import TooManySessions
 from custom_components.jedlix.state.hours import Flow
 from custom_components.jedlix.state.series import Row
 from custom_components.jedlix.state.user_snapshot import UserSnapshot
@@ -92,6 +95,8 @@ class Home:
         self.imported: dict[str, Any] = {}
         self.config = SimpleNamespace(currency="EUR")
         self.recorder = Recorder()
+        self.listed: list[Session] = []
+        self.is_too_long = False
         self.statistics: StatisticsImport | None = None
 
     def now(self) -> datetime:
@@ -118,7 +123,9 @@ class Home:
 
     async def began_since(self, _key: object, _start: datetime) -> list[Session]:
         """Return the sessions that Jedlix lists."""
-        return self.remembered(None)
+        if self.is_too_long:
+            raise TooManySessions
+        return self.listed
 
     def flow(self, _key: object, session: Session) -> Flow:
         """Return when energy flowed in a session."""
@@ -126,6 +133,23 @@ class Home:
 
     def schedule_save(self) -> None:
         """Save nothing."""
+
+    def refresh(
+        self,
+        sessions: list[Session],
+        minute: float,
+        status: ChargeStatus = ChargeStatus.STOPPED,
+        age: float = 0,
+    ) -> None:
+        """Have a refresh find these sessions, and the car with a reading of some minutes ago."""
+        self.listed, self.moment = sessions, at(minute)
+        reading = ChargeState(status=status, updated_at=at(minute - age))
+        self.user = self.user.advance(
+            [Vehicle(id="car", user_id="user", charge_state=reading)],
+            sessions,
+            self.moment,
+            complete_since=at(-60 * 24 * 30),
+        ).seal(self.moment, UTC)
 
     async def import_news(self) -> None:
         """Import the car where it is due."""
@@ -213,8 +237,9 @@ def listed(day: Day, minute: int, answers: Counter[int]) -> list[Session]:
     return found
 
 
-async def play(day: Day, *, imports_each: bool) -> dict[str, dict[datetime, float]]:
-    """Let the days pass, with an import after each refresh or only after the last; returns what it wrote."""
+@contextmanager
+def home_with_recorder() -> Iterator[Home]:
+    """Give a home whose imports write to its recorder."""
     home = Home()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(statistics, "RecordedHours", lambda *_: home.recorder)
@@ -223,19 +248,19 @@ async def play(day: Day, *, imports_each: bool) -> dict[str, dict[datetime, floa
         )
         done = SimpleNamespace(async_block_till_done=_nothing)
         patch.setattr(recorded_hours, "get_instance", lambda _hass: done)
+        yield home
+
+
+async def play(day: Day, *, imports_each: bool) -> dict[str, dict[datetime, float]]:
+    """Let the days pass, with an import after each refresh or only after the last; returns what it wrote."""
+    with home_with_recorder() as home:
         # What is deleted is missing in several answers before it is gone.
         last = [MINUTES + 60 * number for number in range(1, 6)]
         readings = {**day.readings, **dict.fromkeys(last, (STOPPED, 0))}
         answers: Counter[int] = Counter()
         for minute, (status, age) in readings.items():
             home.moment = at(minute)
-            reading = ChargeState(status=status, updated_at=at(minute - age))
-            home.user = home.user.advance(
-                [Vehicle(id="car", user_id="user", charge_state=reading)],
-                listed(day, minute, answers),
-                home.moment,
-                complete_since=at(-60 * 24 * 8),
-            ).seal(home.moment, UTC)
+            home.refresh(listed(day, minute, answers), minute, status, age)
             if imports_each or minute == last[-1]:
                 await home.import_news()
     return home.recorder.amounts()
@@ -254,3 +279,31 @@ async def test_the_hours_do_not_depend_on_when_they_are_imported(day: Day) -> No
     assert each.keys() >= once.keys()
     for name, hours in each.items():
         assert hours == pytest.approx(once.get(name, {}), abs=0.01), name
+
+
+@pytest.mark.parametrize("is_too_long", [False, True])
+async def test_a_long_session_that_is_deleted_leaves_the_others_of_its_hours(
+    *, is_too_long: bool
+) -> None:
+    """The one before it is sealed then: it was remembered as long as they shared an hour.
+
+    Where the list is too long to be read, the hours before the remembered days stay as they are.
+    """
+    day = 24 * 60.0
+    short, long, last = (
+        Session(id=f"{start}", started_at=at(start), ended_at=at(end), energy_kwh=10.0)
+        for start, end in ((-15 * day, -15 * day + 30), (-15 * day + 31, -day), (-300, -241))
+    )
+    with home_with_recorder() as home:
+        home.refresh([last, long, short], 0)
+        await home.import_news()
+        home.is_too_long = is_too_long
+        for minute in (10, 20, 30):
+            home.refresh([last, short], minute)
+            await home.import_news()
+        (hours,) = home.recorder.amounts().values()
+        assert hours[at(-300)] == pytest.approx(10.0)
+        assert hours[at(-15 * day)] == pytest.approx(10.0, abs=0.05)
+        assert (at(-14 * day) in hours) is is_too_long
+        assert at(-2 * day) not in hours
+        assert home.imported[identifier_of(KEY)].stale == frozenset()

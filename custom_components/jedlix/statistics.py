@@ -203,11 +203,18 @@ class StatisticsImport:
                 await self._recorded(key).write(self._flows(key, sessions), since)
         stale = self._stale(name)
         fingerprint = fingerprint_of(self._ended[key])
+        sessions, removed = self._history.remembered(key), stale
+        if stale and min(stale) < remembered:
+            # The ledger may have sealed another session of these hours.
+            try:
+                sessions = await self._read(key, min(stale))
+            except TooManySessions:
+                removed = frozenset(hour for hour in stale if hour >= remembered)
         await self._recorded(key).write(
-            self._flows(key, self._history.remembered(key)),
+            self._flows(key, sessions),
             remembered,
             complete_since=max(remembered, car.ledger.watched_since or now),
-            stale=stale,
+            stale=removed,
         )
         self._store.imported[name] = ImportMark(now, fingerprint, self._stale(name) - stale)
         self._store.schedule_save()
