@@ -17,7 +17,12 @@ from harness.chaos.final_states import (
 )
 from harness.chaos.history import HOUR, wrong_events, wrong_rows
 from harness.chaos.recording import Published
-from harness.chaos.shown import texts_of_this_checkout, wrong_lines
+from harness.chaos.shown import (
+    of_event_entities,
+    texts_of_this_checkout,
+    wrong_event_rows,
+    wrong_lines,
+)
 from harness.chaos.tariffs import wrong_slots
 from harness.chaos.truth import Session, Truth
 from harness.entities import Device, Entity
@@ -246,6 +251,29 @@ def test_each_wrong_line_of_the_logbook_is_seen(
     assert bool(list(wrong_lines([shown], [change], "Kia EV6", TEXTS))) is not is_right
     assert list(wrong_lines([], [change], "Kia EV6", TEXTS))
     assert list(wrong_lines([shown, shown], [change], "Kia EV6", TEXTS))
+
+
+@pytest.mark.parametrize(
+    ("row", "is_right"),
+    [
+        ({}, True),
+        ({"attributes": {"event_type": "plugged_in"}}, False),
+        ({"attributes": {}}, False),
+        ({"when": NOW.timestamp() + 60}, False),
+    ],
+)
+def test_the_line_of_an_event_entity_is_the_line_of_its_change(
+    row: dict[str, Any], is_right: bool
+) -> None:
+    at = NOW.timestamp()
+    unplugged = Published(at, {"type": "unplugged", "late": False})
+    late = Published(at, {"type": "unplugged", "late": True})
+    added = Published(at, {"type": "vehicle_added", "late": False})
+    assert of_event_entities([unplugged, late, added]) == ([unplugged], [late, added])
+    shown = {"state": text(NOW), "when": at, "attributes": {"event_type": "unplugged"}, **row}
+    assert bool(list(wrong_event_rows([shown], [unplugged]))) is not is_right
+    assert list(wrong_event_rows([], [unplugged]))
+    assert list(wrong_event_rows([shown, shown], [unplugged]))
 
 
 # -- the calendar and the statistics -------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.jedlix import logbook
-from custom_components.jedlix.const import DOMAIN, EVENT_CHANGE
+from custom_components.jedlix.const import DOMAIN, EVENT_LOGBOOK_LINE
 from custom_components.jedlix.state.changes import ChangeType
 
 type Describe = Callable[[Event[Any]], dict[str, str]]
@@ -56,16 +56,16 @@ async def test_a_change_is_described_under_the_name_of_its_car_in_the_language_o
         for device in dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
         if device.name == "Tesla Model 3"
     )
-    of_car = describe(Event(EVENT_CHANGE, data | {"device_id": car.id}))
+    of_car = describe(Event(EVENT_LOGBOOK_LINE, data | {"device_id": car.id}))
     assert of_car == {"name": "Tesla Model 3", "message": message, "icon": icon}
-    assert describe(Event(EVENT_CHANGE, data)) == of_car | {"name": "Jedlix"}
+    assert describe(Event(EVENT_LOGBOOK_LINE, data)) == of_car | {"name": "Jedlix"}
 
 
 async def test_each_type_of_change_has_a_text_of_its_own_and_an_icon(
     hass: HomeAssistant, entry: MockConfigEntry
 ) -> None:
     described = [
-        get_describe(hass)(Event(EVENT_CHANGE, {"type": kind.value})) for kind in ChangeType
+        get_describe(hass)(Event(EVENT_LOGBOOK_LINE, {"type": kind.value})) for kind in ChangeType
     ]
     assert len({line["message"] for line in described} - {"changed"}) == len(ChangeType)
     assert "mdi:ev-station" not in {line["icon"] for line in described}
@@ -75,5 +75,5 @@ async def test_a_change_has_words_also_where_no_text_is_loaded(
     hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(logbook, "async_get_cached_translations", lambda *_: {})
-    change = Event(EVENT_CHANGE, {"type": "plugged_in", "late": True})
+    change = Event(EVENT_LOGBOOK_LINE, {"type": "plugged_in", "late": True})
     assert get_describe(hass)(change)["message"] == "plugged in"

@@ -1,14 +1,15 @@
 """Publisher: what waits until Home Assistant has started, whose device a change names, what is cut."""
 
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
-from homeassistant.core import Context, HomeAssistant
+from homeassistant.core import Context, Event, HomeAssistant
 from homeassistant.helpers import device_registry as dr
+import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.jedlix.api import WebhookMessage
-from custom_components.jedlix.const import DOMAIN
+from custom_components.jedlix.const import DOMAIN, EVENT_LOGBOOK_LINE
 from custom_components.jedlix.devices import identifier_of
 from custom_components.jedlix.publisher import MAX_PAYLOAD_BYTES, Publisher, Source
 from custom_components.jedlix.state.changes import Change, ChangeType
@@ -68,6 +69,25 @@ async def test_what_was_found_before_the_release_is_published_then_in_its_order(
     await hass.async_block_till_done()
     assert not heard
     assert [item["late"] for item in recorded.changes] == [False, False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("is_written", "late", "lines"), [(True, False, 0), (None, False, 1), (True, True, 1)]
+)
+async def test_the_logbook_has_a_line_of_its_own_for_what_no_event_entity_writes(
+    hass: HomeAssistant, is_written: bool | None, late: bool, lines: int
+) -> None:
+    recorded, found = record_events(hass), list[Event[Any]]()
+    hass.bus.async_listen(EVENT_LOGBOOK_LINE, found.append)
+    publisher = Publisher(hass, "entry")
+    publisher.listen_to_changes(KEY, lambda _change, _context: is_written)
+    publisher.listen_to_changes(KEY, lambda _change, _context: None)
+    await publisher.release()
+    publisher.publish(plugged_in(), Source.POLL, late=late)
+    await hass.async_block_till_done()
+    line = {"device_id": None, "type": "plugged_in", "late": late}
+    assert [event.data for event in found] == [line] * lines
+    assert len(recorded.changes) == 1
 
 
 async def test_a_change_names_the_device_of_its_car_or_of_the_account(hass: HomeAssistant) -> None:

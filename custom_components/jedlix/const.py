@@ -33,6 +33,8 @@ CONF_IMPORT_ENERGY: Final = "import_energy"
 # events on the bus
 EVENT_WEBHOOK: Final = "jedlix_webhook"
 EVENT_CHANGE: Final = "jedlix_event"
+# Only the logbook reads it.
+EVENT_LOGBOOK_LINE: Final = "jedlix_logbook_line"
 
 # The only two event types that Jedlix's documentation names.
 USER_CREATED: Final = "userCreated"

@@ -135,9 +135,10 @@ class VehicleEvent(FleetEntity[VehicleSnapshot], EventEntity):
         """Write nothing: this entity shows events, not states."""
 
     @callback
-    def _change_published(self, change: Change, context: Context) -> None:
+    def _change_published(self, change: Change, context: Context) -> bool:
+        """Write a change of ours; returns whether it is one."""
         if change.type not in self.entity_description.event_types:
-            return
+            return False
         self._trigger_event(
             change.type.value,
             {
@@ -148,6 +149,7 @@ class VehicleEvent(FleetEntity[VehicleSnapshot], EventEntity):
         )
         self.async_set_context(context)
         self.async_write_ha_state()
+        return True
 
 
 class WebhookEvent(PushEntity, EventEntity):

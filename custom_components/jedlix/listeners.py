@@ -13,20 +13,25 @@ class Listeners[*Args]:
 
     def __init__(self) -> None:
         """Start without a listener."""
-        self._listeners: list[Callable[[*Args], None]] = []
+        self._listeners: list[Callable[[*Args], bool | None]] = []
 
     @callback
-    def add(self, listener: Callable[[*Args], None]) -> CALLBACK_TYPE:
+    def add(self, listener: Callable[[*Args], bool | None]) -> CALLBACK_TYPE:
         """Add a listener; returns what removes it."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
     @callback
-    def call(self, *args: *Args) -> None:
-        """Call each listener. One that fails is logged, and the others are called all the same."""
+    def call(self, *args: *Args) -> bool:
+        """Call each listener; returns whether any of them answers true.
+
+        One that fails is logged, and the others are called all the same.
+        """
+        is_true = False
         for listener in tuple(self._listeners):
             try:
-                listener(*args)
+                is_true |= listener(*args) is True
             except Exception:
                 # The listener is not logged: the text of an entity reads its state, which may have failed.
                 _LOGGER.exception("A listener to a Jedlix change failed")
+        return is_true

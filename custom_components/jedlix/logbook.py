@@ -1,4 +1,7 @@
-"""Logbook: the text and the icon of each change."""
+"""Logbook: the text and the icon of each change that no event entity writes.
+
+The line of an event entity has its type in the language of the person who reads it.
+"""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -13,7 +16,7 @@ from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.translation import async_get_cached_translations
 
-from .const import DOMAIN, EVENT_CHANGE
+from .const import DOMAIN, EVENT_LOGBOOK_LINE
 
 # The icon of each type of change. Its text is in the translations, as `change_` and the type.
 _ICONS: Final = {
@@ -49,7 +52,7 @@ def async_describe_events(
     hass: HomeAssistant,
     async_describe_event: Callable[[str, str, Callable[[Event[Any]], dict[str, str]]], None],
 ) -> None:
-    """Describe the changes, in the language of the server; one fired by hand may lack any key.
+    """Describe changes, in the language of the server; one fired by hand may lack any key.
 
     The frontend translates no event of an integration.
     """
@@ -73,4 +76,4 @@ def async_describe_events(
             LOGBOOK_ENTRY_ICON: _ICONS.get(change, "mdi:ev-station"),
         }
 
-    async_describe_event(DOMAIN, EVENT_CHANGE, describe)
+    async_describe_event(DOMAIN, EVENT_LOGBOOK_LINE, describe)

@@ -1,7 +1,8 @@
 """Publisher: fires changes and deliveries, first for the event entities, then on the bus.
 
-Triggers, the logbook and people listen on the bus. All states are written before a change is published, so
-that a condition in the same automation sees the new ones.
+Triggers and people listen on the bus. All states are written before a change is published, so that a
+condition in the same automation sees the new ones. The logbook has a line for each state that an event entity
+writes, so a change that none of them writes gets an event of its own there.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from homeassistant.util import dt as dt_util
 import orjson
 
 from .api import WebhookMessage
-from .const import DOMAIN, EVENT_CHANGE, EVENT_WEBHOOK
+from .const import DOMAIN, EVENT_CHANGE, EVENT_LOGBOOK_LINE, EVENT_WEBHOOK
 from .devices import DeviceKey, identifier_of
 from .listeners import Listeners
 from .slices import in_slices
@@ -63,9 +64,12 @@ class Publisher:
 
     @callback
     def listen_to_changes(
-        self, key: DeviceKey, listener: Callable[[Change, Context], None]
+        self, key: DeviceKey, listener: Callable[[Change, Context], bool | None]
     ) -> CALLBACK_TYPE:
-        """Call the listener with each change of a car that is not late; returns what ends it."""
+        """Call the listener with each change of a car that is not late; returns what ends it.
+
+        The listener returns true where it wrote the change as its state.
+        """
         return self._change_listeners[key].add(listener)
 
     @callback
@@ -110,9 +114,10 @@ class Publisher:
 
     def _publish(self, change: Change, source: Source, *, late: bool) -> None:
         self.published["changes"] += 1
-        context = Context()
+        context, is_written = Context(), False
         if change.vehicle_id is not None and not late:
-            self._change_listeners[change.user_id, change.vehicle_id].call(change, context)
+            key = (change.user_id, change.vehicle_id)
+            is_written = self._change_listeners[key].call(change, context)
         data: dict[str, Any] = {
             "entry_id": self._entry_id,
             "device_id": self._device_id(change),
@@ -126,6 +131,9 @@ class Publisher:
             **change.details,
         }
         self._hass.bus.async_fire(EVENT_CHANGE, data, context=context)
+        if not is_written:
+            line = {name: data[name] for name in ("device_id", "type", "late")}
+            self._hass.bus.async_fire(EVENT_LOGBOOK_LINE, line, context=context)
 
     def _publish_delivery(
         self, message: WebhookMessage, source: Source, *, followed: bool, late: bool

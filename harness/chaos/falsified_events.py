@@ -285,6 +285,13 @@ FALSIFIED_EVENTS: Sequence[Falsification] = (
         "logbook_wrong",
     ),
     returns("the logbook is empty", "async_describe_events", "None", "logbook_wrong"),
+    replaced(
+        "the logbook says twice what an event entity writes",
+        "Publisher._publish",
+        "if not is_written:",
+        "if True:",
+        "logbook_wrong",
+    ),
     returns(
         "the trigger of deliveries is silent", "WebhookTrigger._wants", "False", "triggers_missed"
     ),

@@ -5,12 +5,14 @@ from datetime import UTC, datetime
 import json
 from typing import Any
 
-from ..entities import our_devices
+from ..entities import our_devices, our_entities
 from ..flows import DOMAIN
 from ..home import Home
 from ..paths import INTEGRATION
+from .reactions import EVENT_ENTITIES
 from .recording import Published
 from .timeline import Timeline
+from .truth import moment
 
 SAME_MOMENT = 1.0
 """Seconds between an event and its line in the logbook."""
@@ -28,27 +30,58 @@ async def wrong_logbook(
 ) -> list[str]:
     """Return what is wrong in the logbook of the last life: each change has one line at its device.
 
-    What was published before a kill may not have reached the recorder.
+    It is that of an event entity, or one of its own where none writes it. What was published before a
+    kill may not have reached the recorder.
     """
     began = next(life.began for life in reversed(timeline.lives) if not life.is_reload)
     texts = texts_of_this_checkout()
     wrong: list[str] = []
     async with await home.api.websocket() as socket:
         names = {device.device_id: device.name for device in await our_devices(socket)}
+        events = [item for item in await our_entities(socket) if item.domain == "event"]
         for device_id in devices.values():
             answer = await socket.call(
                 "logbook/get_events",
                 start_time=datetime.fromtimestamp(began, UTC).isoformat(),
                 device_ids=[device_id],
+                entity_ids=[item.entity_id for item in events if item.device_id == device_id],
+            )
+            by_entity, by_us = of_event_entities(
+                [
+                    change
+                    for change in changes
+                    if change.at > began and change.data.get("device_id") == device_id
+                ]
             )
             lines = [line for line in answer if line.get("domain") == DOMAIN]
-            published = [
-                change
-                for change in changes
-                if change.at > began and change.data.get("device_id") == device_id
-            ]
-            wrong += wrong_lines(lines, published, names.get(device_id), texts)
+            wrong += wrong_lines(lines, by_us, names.get(device_id), texts)
+            wrong += wrong_event_rows([line for line in answer if "state" in line], by_entity)
     return wrong
+
+
+def of_event_entities(
+    changes: Sequence[Published],
+) -> tuple[list[Published], list[Published]]:
+    """Divide changes into those that an event entity writes, and the others."""
+    written = [item for item in changes if not item.is_late and item.type in EVENT_ENTITIES]
+    return written, [item for item in changes if item.is_late or item.type not in EVENT_ENTITIES]
+
+
+def wrong_event_rows(
+    rows: Sequence[Mapping[str, Any]], changes: Sequence[Published]
+) -> Iterator[str]:
+    """Yield what is wrong in the lines of event entities; a restored state is no change."""
+    shown = [
+        row.get("attributes", {}).get("event_type")
+        for row in rows
+        if abs(moment(row.get("state")) - row["when"]) < SAME_MOMENT
+    ]
+    # Two entities may write in the same millisecond.
+    for key in ("charging", "session"):
+        types = [item for item in shown if EVENT_ENTITIES.get(item, key) == key]
+        expected = [item.type for item in changes if EVENT_ENTITIES[item.type] == key]
+        if types != expected:
+            yield f"{types} for {expected}"
 
 
 def wrong_lines(

@@ -97,7 +97,7 @@ class OfferedCalls:
         experiences: dict[str, Experience],
         now: Callable[[], datetime],
         endpoints: Endpoints = ENDPOINTS,
-        decided: Callable[[], None] = lambda: None,
+        decided: Callable[[], object] = lambda: None,
         *,
         of_one_user: bool = False,
     ) -> None:
