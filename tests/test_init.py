@@ -6,7 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 from homeassistant.components.webhook import DOMAIN as WEBHOOK
-from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntryDisabler, ConfigEntryState
+from homeassistant.config_entries import (
+    SOURCE_REAUTH,
+    ConfigEntryDisabler,
+    ConfigEntryState,
+    ConfigSubentry,
+)
 from homeassistant.const import STATE_UNAVAILABLE
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr, issue_registry as ir
@@ -60,11 +65,20 @@ def left_of(hass: HomeAssistant, entry: MockConfigEntry) -> dict[str, str] | Non
     return None if issue is None else issue.translation_placeholders
 
 
+def car_subentry(
+    hass: HomeAssistant, entry: MockConfigEntry, sim: Simulator, number: int
+) -> ConfigSubentry:
+    """Return the subentry that has the device of a user's car."""
+    device = car_device(hass, entry, sim, number)
+    assert device is not None
+    return entry.subentries[device.config_subentry_id or ""]
+
+
 # -- set up, reload, remove ----------------------------------------------------------------------------------
 
 
 async def test_an_entry_has_an_account_and_a_device_for_each_car(
-    hass: HomeAssistant, start_simulator: StartSimulator
+    hass: HomeAssistant, start_simulator: StartSimulator, caplog: pytest.LogCaptureFixture
 ) -> None:
     sim = await start_simulator(users=2)
     entry = make_entry(sim, None)
@@ -82,12 +96,16 @@ async def test_an_entry_has_an_account_and_a_device_for_each_car(
         ("Jedlix Rotterdam", "Jedlix", None, None, None),
         ("Jedlix Utrecht", "Jedlix", None, None, None),
     }
-    for number, user_id in enumerate(sim.user_ids):
-        device = car_device(hass, entry, sim, number)
-        assert device is not None
-        subentry_id = device.config_subentry_id
-        assert subentry_id is not None
-        assert entry.subentries[subentry_id].unique_id == user_id
+    users = [car_subentry(hass, entry, sim, number).unique_id for number in (0, 1)]
+    assert users == sim.user_ids
+    # After a power failure a device may be that of another subentry.
+    device, another = car_device(hass, entry, sim, 0), car_subentry(hass, entry, sim, 1)
+    assert device is not None
+    dr.async_get(hass).async_update_device(device.id, new_config_subentry_id=another.subentry_id)
+    await hass.config_entries.async_reload(entry.entry_id)
+    await hass.async_block_till_done()
+    assert car_subentry(hass, entry, sim, 0).unique_id == sim.user_ids[0]
+    assert "subentry" not in caplog.text
 
 
 async def test_a_reload_keeps_subscriptions_and_seen_deliveries(

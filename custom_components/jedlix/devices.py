@@ -53,3 +53,17 @@ def create_account_device(hass: HomeAssistant, entry: ConfigEntry) -> None:
         manufacturer=MANUFACTURER,
         name=entry.title,
     )
+
+
+@callback
+def move_to_subentry(
+    hass: HomeAssistant, entry_id: str, key: DeviceKey, subentry_id: str | None
+) -> None:
+    """Move a device, where there is one, to the subentry of its user.
+
+    After a power failure Home Assistant may know a user who was added again, and the device as it was before.
+    """
+    registry = dr.async_get(hass)
+    device = registry.async_get_device_by_identifier((DOMAIN, identifier_of(key)), entry_id)
+    if device is not None and device.config_subentry_id != subentry_id:
+        registry.async_update_device(device.id, new_config_subentry_id=subentry_id)

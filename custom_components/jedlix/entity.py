@@ -19,7 +19,7 @@ from homeassistant.helpers.typing import StateType
 from .const import DOMAIN
 from .coordinator import JedlixCoordinator
 from .data import JedlixConfigEntry, JedlixData
-from .devices import DeviceKey, device_info, identifier_of
+from .devices import DeviceKey, device_info, identifier_of, move_to_subentry
 from .entity_ids import prefixes_of
 from .fleet import FleetMember
 from .replacements import Replacements
@@ -272,6 +272,7 @@ async def add_entities[T: FleetMember, D: JedlixEntityDescription[Any]](
                 for description in ready
                 if _is_wanted(platform, data, key, description)
             ]
+            move_to_subentry(platform.hass, entry.entry_id, key, subentry_id)
             for entity in entities:
                 _suggest_entity_id(platform, entity, entry.entry_id, key, member)
             async_add_entities(

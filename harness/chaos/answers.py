@@ -15,6 +15,8 @@ PERIOD = timedelta(days=10)
 PRICES_FOR = timedelta(days=2)
 JUST_BEFORE = 1.0
 """Seconds before the newest session at which the shorter period begins: the one before may be over."""
+UNSURE = 2.0
+"""Seconds from that moment within which no other session may end: a calendar knows whole seconds."""
 _SESSION = ("is_managed", "charging_location_id", "vehicle_id")
 _FIGURES = ("energy_kwh", "cost", "savings", "currency")
 _KINDS = ("smart_sessions", "unmanaged_sessions")
@@ -37,9 +39,8 @@ async def wrong_answers(
             ("get_sessions", now - PERIOD, wrong_sessions),
             ("get_costs", now - PERIOD, wrong_costs),
         ]
-        if sessions:
-            begin = datetime.fromtimestamp(sessions[-1].start - JUST_BEFORE, UTC)
-            calls.append(("get_sessions", begin, wrong_sessions))
+        if (newest_from := shorter_period(sessions)) is not None:
+            calls.append(("get_sessions", newest_from, wrong_sessions))
         for action, begin, check in calls:
             period = {"start": begin.isoformat(), "end": now.isoformat()}
             meant = [item for item in sessions if item.end > begin.timestamp()]
@@ -50,6 +51,15 @@ async def wrong_answers(
                 continue
             wrong += [f"{action} of {car_id}: {line}" for line in check(answer, meant, truth)]
     return wrong
+
+
+def shorter_period(sessions: Sequence[Session]) -> datetime | None:
+    """Return when a period begins that has the newest session, None where there is no sure one."""
+    if not sessions:
+        return None
+    begin = sessions[-1].start - JUST_BEFORE
+    is_unsure = any(abs(session.end - begin) < UNSURE for session in sessions[:-1])
+    return None if is_unsure else datetime.fromtimestamp(begin, UTC)
 
 
 async def wrong_prices(

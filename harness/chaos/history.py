@@ -7,7 +7,7 @@ from typing import Any
 from ..entities import find, our_devices, our_entities
 from ..home import Home
 from ..home_api import RestFailed
-from .answers import JUST_BEFORE
+from .answers import shorter_period
 from .shown import texts_of_this_checkout
 from .truth import Session, Truth, seconds
 
@@ -40,10 +40,7 @@ async def wrong_calendars(home: Home, truth: Truth, followed: frozenset[str]) ->
             continue
         calendars.append(calendar.entity_id)
         sessions = truth.sessions_of.get(car_id, ())
-        begins = [now - PERIOD]
-        if sessions:
-            begins.append(datetime.fromtimestamp(sessions[-1].start - JUST_BEFORE, UTC))
-        for begin in begins:
+        for begin in filter(None, (now - PERIOD, shorter_period(sessions))):
             period = f"start={_text(begin)}&end={_text(now + timedelta(hours=1))}"
             meant = [item for item in sessions if item.end > begin.timestamp()]
             try:
