@@ -203,15 +203,17 @@ class StatisticsImport:
                 await self._recorded(key).write(self._flows(key, sessions), since)
         stale = self._stale(name)
         fingerprint = fingerprint_of(self._ended[key])
-        sessions, removed = self._history.remembered(key), stale
+        past, removed = None, stale
         if stale and min(stale) < remembered:
             # The ledger may have sealed another session of these hours.
             try:
-                sessions = await self._read(key, min(stale))
+                past = await self._read(key, min(stale))
             except TooManySessions:
                 removed = frozenset(hour for hour in stale if hour >= remembered)
+        # It may have sealed one while Jedlix was asked.
+        remembered = self._coordinator.now() - SESSIONS_REMEMBERED
         await self._recorded(key).write(
-            self._flows(key, sessions),
+            self._flows(key, self._history.remembered(key) if past is None else past),
             remembered,
             complete_since=max(remembered, car.ledger.watched_since or now),
             stale=removed,

@@ -215,6 +215,17 @@ def test_a_session_is_remembered_as_long_as_a_later_one_that_shares_an_hour_with
     assert ledger.figures(at(24 * 18)).energy_kwh == 8
 
 
+def test_of_sessions_in_a_row_that_share_hours_none_goes_before_the_last() -> None:
+    row = [
+        session(name, start, start + 1, energy_kwh=1) for name, start in (("a", 0.2), ("b", 1.3))
+    ]
+    ledger = Ledger().advance([*row, session("c", 2.4, 24 * 9, energy_kwh=5), LAST])
+    ledger = ledger.seal(at(2.3) + SESSIONS_REMEMBERED, AMSTERDAM)
+    assert ledger.sessions.keys() == {"a", "b", "c", "last"}
+    ledger = ledger.seal(at(24 * 9) + SESSIONS_REMEMBERED, AMSTERDAM)
+    assert ledger.sessions.keys() == {"last"}
+
+
 def test_a_session_that_never_ends_keeps_the_others_for_two_months() -> None:
     endless = [session("endless", 0), session("a", 1, 2, energy_kwh=3), LAST]
     ledger = Ledger().advance(endless).seal(at(0) + CHARGING_REMEMBERED, AMSTERDAM)

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta, tzinfo
+import math
 from types import MappingProxyType
 from typing import Final, Self
 
@@ -234,13 +235,14 @@ class Ledger:
             for name, item in sessions.items()
             if item.ended_at is not None and item.ended_at <= until and item != last
         }
-        starts = [
-            item.started_at
-            for name, item in sessions.items()
-            if name not in old and item.started_at is not None
-        ]
-        oldest_hour = hour_of(max(min(starts, default=now), now - CHARGING_REMEMBERED))
-        old = {name: item for name, item in old.items() if _ended(item) < oldest_hour.timestamp()}
+        oldest_hour = hour_of(now)
+        by_end = sorted(sessions.items(), key=lambda it: _ended(it[1]) or math.inf, reverse=True)
+        for name, item in by_end:
+            if name in old and _ended(item) >= oldest_hour.timestamp():
+                del old[name]
+            if name not in old and item.started_at is not None:
+                start = max(item.started_at, now - CHARGING_REMEMBERED)
+                oldest_hour = min(oldest_hour, hour_of(start))
         if not old and self.sealed_until is not None:
             return self
         months = {(item.month, item.currency): item for item in self.sealed_months}
