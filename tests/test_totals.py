@@ -15,6 +15,7 @@ from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
+from custom_components.jedlix import totals
 from tests.histories import HOUR, Cloud, History, a, s
 from tests.test_histories import (
     AMSTERDAM,
@@ -110,6 +111,13 @@ async def test_the_month_begins_again_at_local_midnight(
     assert written == [0.0, 3.0]
     assert reset_of(hass, entity_id) == midnight
     assert value(hass, cloud, USER, "energy_total") == pytest.approx(16.0)
+
+
+def test_the_month_and_the_year_begin_with_their_first_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    today = datetime(2027, 5, 17, tzinfo=AMSTERDAM)
+    monkeypatch.setattr(dt_util, "start_of_local_day", lambda: today)
+    assert totals._start_of_month() == datetime(2027, 5, 1, tzinfo=AMSTERDAM)
+    assert totals._start_of_year() == datetime(2027, 1, 1, tzinfo=AMSTERDAM)
 
 
 SENSORS: Final = ("session_energy", "energy_total")

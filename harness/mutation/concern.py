@@ -7,13 +7,17 @@ from pathlib import Path
 
 _PACKAGES = frozenset({"actions", "api", "flows", "push", "state"})
 _STORIES: Mapping[str, tuple[str, ...]] = {
-    "answers": ("test_actions_figures",),
+    "accounts": ("actions",),
+    "answers": ("actions",),
+    "cars": ("actions",),
     "commands": ("test_button", "test_controls", "test_number", "test_switch"),
     "coordinator": ("coordinator", "slips"),
     "copies": ("slips",),
     "deliveries": ("test_coordinator_requests", "test_reports", "test_webhook"),
     "details": ("coordinator",),
+    "devices": ("test_init", "test_entities", "actions"),
     "fields": ("actions",),
+    "figures": ("actions", "test_histories"),
     "fleet": ("test_coordinator_cars", "test_entities", "test_large_fleet", "test_reports"),
     "handover": ("test_state_changes", "slips"),
     "known_users": ("coordinator", "slips"),
@@ -26,7 +30,9 @@ _STORIES: Mapping[str, tuple[str, ...]] = {
     "replacements": ("test_entities",),
     "subscriber": ("push",),
     "target": ("test_services",),
+    "targets": ("actions",),
     "tenant_sessions": ("coordinator",),
+    "totals": ("test_histories", "test_entities"),
     "webhook": ("test_push_handler", "test_push_registration", "test_repairs"),
 }
 """Folders, and files, of tests that drive a module without naming it."""

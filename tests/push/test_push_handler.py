@@ -4,6 +4,7 @@ import asyncio
 from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from unittest.mock import patch
 
@@ -100,6 +101,21 @@ async def send_through_cloud(
     """Send a delivery as the cloud does, without a socket in between; returns the status."""
     request: Any = MockRequest(body, "cloud", method="POST", headers=headers)
     return (await async_handle_webhook(hass, WEBHOOK_ID, request)).status
+
+
+async def test_the_last_deliveries_are_kept_with_what_became_of_them_and_how_late_they_came(
+    hass: HomeAssistant, received: Received
+) -> None:
+    sent_at = (datetime.now(UTC) - timedelta(seconds=90)).isoformat()
+    for data in ({"timestamp": sent_at}, {"timestamp": sent_at}, {"isTest": True}):
+        await send_through_cloud(hass, message(id="late", **data))
+    await send_through_cloud(hass, message(id="another"), {})
+    arrivals = list(received.handler.arrivals)
+    verdicts = ["accepted", "duplicate", "test", "no_key"]
+    assert [item.verdict for item in arrivals] == verdicts
+    assert arrivals[0].delay == pytest.approx(90, abs=20)
+    assert arrivals[0].event_type is not None
+    assert arrivals[3] == arrivals[3]._replace(event_type=None, delay=None)
 
 
 # -- what is accepted --------------------------------------------------------------------------------------
