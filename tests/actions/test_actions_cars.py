@@ -77,10 +77,11 @@ async def test_the_level_of_a_car_that_does_not_report_it_is_entered(
     hass: HomeAssistant, fleet: Simulator, loaded: MockConfigEntry
 ) -> None:
     device_id = device_of(hass, loaded, fleet, 1).id
-    await call_action(hass, "set_current_battery_level", device_id=device_id, level="37")
     session = fleet.vehicle(fleet.vehicle_ids[1]).session
     assert session is not None
-    assert session.current_battery_level == 37
+    for level in (0, 100, "37"):
+        await call_action(hass, "set_current_battery_level", device_id=device_id, level=level)
+        assert session.current_battery_level == int(level)
     assert car_state(hass, fleet, "number.current_battery_level", 1).state == "37"
 
 
