@@ -17,7 +17,7 @@ _STORIES: Mapping[str, tuple[str, ...]] = {
     "details": ("coordinator",),
     "devices": ("test_init", "test_entities", "actions"),
     "fields": ("actions",),
-    "figures": ("actions", "test_histories", "test_prices"),
+    "figures": ("actions", "test_histories", "test_prices", "test_statistics"),
     "fleet": ("test_coordinator_cars", "test_entities", "test_large_fleet", "test_reports"),
     "handover": ("test_state_changes", "slips"),
     "known_users": ("coordinator", "slips"),
