@@ -201,8 +201,8 @@ def _session_changes(
             continue
         else:
             yield _session_change(ChangeType.SESSION_STARTED, new, session, now, session.started_at)
-            if not after_gap and (previous := _previous(old, new, session)) is not None:
-                yield from _management_changes(new, previous, session, now, session.started_at)
+            if not after_gap:
+                yield from _replacement_changes(old, new, session, now, session.started_at)
     for session in new.fetched:
         ended_at = session.ended_at
         if ended_at is None or session.id in old.ended_sessions or session.id in old.estimated_ends:
@@ -212,19 +212,25 @@ def _session_changes(
                 continue
             started_at = max(session.started_at or ended_at, old.known_since)
             yield _session_change(ChangeType.SESSION_STARTED, new, session, now, started_at)
-            if not after_gap and (previous := _previous(old, new, session)) is not None:
-                yield from _management_changes(new, previous, session, now, started_at)
+            if not after_gap:
+                yield from _replacement_changes(old, new, session, now, started_at)
         yield _session_change(ChangeType.SESSION_ENDED, new, session, now, ended_at)
 
 
-def _previous(old: VehicleSnapshot, new: VehicleSnapshot, session: Session) -> Session | None:
-    """Return the session before one that is new, in the same plug-in as far as is known.
+def _replacement_changes(
+    old: VehicleSnapshot,
+    new: VehicleSnapshot,
+    session: Session,
+    now: datetime,
+    at: datetime | None,
+) -> Iterator[Change]:
+    """Yield that a new session is managed other than the one before it in the same plug-in.
 
     One that began and ended since the last refresh lies between the two.
     """
     if (known := old.plug_session) is None:
-        return None
-    return newest(
+        return
+    previous = newest(
         item
         for item in (*new.fetched, known)
         if item.id != session.id
@@ -234,6 +240,8 @@ def _previous(old: VehicleSnapshot, new: VehicleSnapshot, session: Session) -> S
             or item.started_at <= session.started_at
         )
     )
+    if previous is not None:
+        yield from _management_changes(new, previous, session, now, at)
 
 
 def _settled_changes(old: VehicleSnapshot, new: VehicleSnapshot, now: datetime) -> Iterator[Change]:
