@@ -468,6 +468,18 @@ def test_a_session_between_two_refreshes_is_the_one_that_is_replaced(
     assert "session_became_unmanaged" not in types(changes)
 
 
+def test_a_session_that_is_listed_late_does_not_replace_a_later_one() -> None:
+    later = session("later", 3)
+    early = session("early", 1, 2, is_managed=False)
+    changes = changes_of_last(
+        Answer(0, [car(CHARGING)]),
+        Answer(4, [car(CHARGING)], [later]),
+        Answer(9, [car(CHARGING)], [later, early]),
+    )
+    assert types(changes) == ["session_started", "session_ended"]
+    assert {change.session_id for change in changes} == {"early"}
+
+
 def test_after_an_unplug_the_next_session_replaces_nothing() -> None:
     changes = changes_of_last(
         Answer(0, [car(CHARGING)], [session("a", -9)]),
@@ -490,6 +502,10 @@ def test_after_a_gap_two_sessions_are_two_plug_ins() -> None:
         "session_became_unmanaged",
     ]
     assert types(changes_of_last(*answers, after_gap=True)) == ["session_ended", "session_started"]
+    over = session("b", 550, 590, is_managed=False)
+    ended = (answers[0], Answer(600, [car(CHARGING, 550)], [session("a", -9, 100), over]))
+    assert "session_became_unmanaged" in types(changes_of_last(*ended))
+    assert "session_became_unmanaged" not in types(changes_of_last(*ended, after_gap=True))
 
 
 @pytest.mark.parametrize(
