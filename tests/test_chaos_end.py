@@ -270,10 +270,18 @@ def test_the_line_of_an_event_entity_is_the_line_of_its_change(
     late = Published(at, {"type": "unplugged", "late": True})
     added = Published(at, {"type": "vehicle_added", "late": False})
     assert of_event_entities([unplugged, late, added]) == ([unplugged], [late, added])
-    shown = {"state": text(NOW), "when": at, "attributes": {"event_type": "unplugged"}, **row}
-    assert bool(list(wrong_event_rows([shown], [unplugged]))) is not is_right
+    line = {
+        "entity_id": "event.kia_ev6_charging",
+        "state": text(NOW),
+        "when": at,
+        "attributes": {"event_type": "unplugged"},
+    }
+    shown = {**line, **row}
+    restored = {**shown, "when": shown["when"] + 0.5}
+    second = {**line, "state": text(NOW + timedelta(seconds=1)), "when": at + 1}
+    assert bool(list(wrong_event_rows([shown, restored], [unplugged]))) is not is_right
     assert list(wrong_event_rows([], [unplugged]))
-    assert list(wrong_event_rows([shown, shown], [unplugged]))
+    assert list(wrong_event_rows([line, second], [unplugged]))
 
 
 # -- the calendar and the statistics -------------------------------------------------------------------------

@@ -71,11 +71,13 @@ def wrong_event_rows(
     rows: Sequence[Mapping[str, Any]], changes: Sequence[Published]
 ) -> Iterator[str]:
     """Yield what is wrong in the lines of event entities; a restored state is no change."""
-    shown = [
-        row.get("attributes", {}).get("event_type")
+    written = {
+        (row["entity_id"], row["state"]): row.get("attributes", {}).get("event_type")
         for row in rows
+        # A state that a reload restores within this time has the moment of a line that is there already.
         if abs(moment(row.get("state")) - row["when"]) < SAME_MOMENT
-    ]
+    }
+    shown = list(written.values())
     # Two entities may write in the same millisecond.
     for key in ("charging", "session"):
         types = [item for item in shown if EVENT_ENTITIES.get(item, key) == key]
