@@ -160,6 +160,30 @@ def test_plugging_in_and_out_have_the_place_and_the_session() -> None:
     assert plugged_in.session_id == "s"
 
 
+@pytest.mark.parametrize(
+    ("before", "ended", "place"),
+    [
+        (session(), [session(end=2)], "home"),
+        # It drove to work, and charged there, between two refreshes.
+        (session(), [session(end=2), session("t", 3, 4, charging_location_id="work")], "work"),
+        (session(), [session("t", 0, 0.5, charging_location_id="work"), session(end=2)], "home"),
+        (None, [session("t", 3, 4, charging_location_id="work")], "work"),
+        (None, [], None),
+    ],
+)
+def test_an_unplug_has_the_place_of_the_session_that_ended_with_it(
+    before: Session | None, ended: list[Session], place: str | None
+) -> None:
+    listed = [session("yesterday", -1000, -900, charging_location_id="garage")]
+    *_, unplugged = changes_of_last(
+        Answer(0, [car()], listed),
+        Answer(1, [car(STOPPED, 1)], [*listed, *filter(None, [before])]),
+        Answer(5, [car(AWAY, 5)], [*listed, *ended]),
+    )
+    assert unplugged.type == "unplugged"
+    assert unplugged.details["charging_location_id"] == place
+
+
 def test_a_plug_in_without_a_known_session_has_no_place() -> None:
     (plugged_in,) = changes_of_last(Answer(0, [car()]), Answer(1, [car(STOPPED, 1)]))
     assert plugged_in.details["charging_location_id"] is None

@@ -143,21 +143,29 @@ def _charge_state_changes(
     if read_at is not None and read_at > now + CLOCK_TOLERANCE:
         read_at = now  # nobody believes a reading from the future
     level: dict[str, Detail] = {"battery_level": new.vehicle.charge_state.battery_level}
-    running = new.plug_session or old.plug_session
-    level_and_location = level | {
-        "charging_location_id": None if running is None else running.charging_location_id
-    }
     if old.status is ChargeStatus.DISCONNECTED:
-        yield _change(ChangeType.PLUGGED_IN, new, now, read_at, details=level_and_location)
+        details = level | _location(new.plug_session)
+        yield _change(ChangeType.PLUGGED_IN, new, now, read_at, details=details)
     match new.status:
         case ChargeStatus.DISCONNECTED:
-            yield _change(ChangeType.UNPLUGGED, new, now, read_at, details=level_and_location)
+            details = level | _location(_last_of_plug_in(old, new))
+            yield _change(ChangeType.UNPLUGGED, new, now, read_at, details=details)
         case ChargeStatus.CHARGING:
             yield _change(ChangeType.CHARGING_STARTED, new, now, read_at, details=level)
         case ChargeStatus.COMPLETE:
             yield _change(ChangeType.CHARGING_COMPLETED, new, now, read_at, details=level)
         case ChargeStatus.STOPPED if old.status is ChargeStatus.CHARGING:
             yield _change(ChangeType.CHARGING_PAUSED, new, now, read_at, details=level)
+
+
+def _last_of_plug_in(old: VehicleSnapshot, new: VehicleSnapshot) -> Session | None:
+    """Return the session that ended with an unplug; it may have begun since the last refresh too."""
+    ended = [item for item in new.fetched if item.id not in old.ended_sessions]
+    return newest(ended if old.plug_session is None else (old.plug_session, *ended))
+
+
+def _location(session: Session | None) -> dict[str, Detail]:
+    return {"charging_location_id": None if session is None else session.charging_location_id}
 
 
 def _link_changes(old: VehicleSnapshot, new: VehicleSnapshot, now: datetime) -> Iterator[Change]:
