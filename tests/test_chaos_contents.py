@@ -245,7 +245,7 @@ def test_a_plug_has_the_place_of_its_session(
 
 
 def sent(second: float, event_type: str, status: int = 200) -> Sent:
-    return Sent(at(second), status, "d", event_type, USER)
+    return Sent(at(second), status, "d", event_type, USER, at(second))
 
 
 LOST = "vehicleInvalidCredentials"

@@ -19,6 +19,7 @@ from harness.chaos.promise import (
     Promises,
     Reading,
 )
+from harness.chaos.recording import Published
 from harness.chaos.timeline import RECOVERY, Command, Life, Timeline, Trouble
 from harness.chaos.truth import Happened, Sent, Truth
 
@@ -38,7 +39,13 @@ def line(n: int, kind: str, known: float, session_id: str | None = None) -> Happ
 
 
 def sent(at: float, event_type: str = "vehicleUpdated", status: int = 200) -> Sent:
-    return Sent(at, status, "d", event_type, USER)
+    return Sent(at, status, "d", event_type, USER, at)
+
+
+def published(
+    kind: str, at: float, vehicle_id: str = CAR, session_id: str | None = None
+) -> Published:
+    return Published(at, {"type": kind, "vehicle_id": vehicle_id, "session_id": session_id})
 
 
 def promises(
@@ -135,6 +142,7 @@ RESTARTED: Final = [Life(0, 5, 120), Life(125, 130)]
         ("session_impossible", {"lives": RESTARTED}, 130 + FIRST_REFRESH),
         ("session_impossible", {"lives": RESTARTED, "mode": "strict"}, None),
         ("user_created", {"deliveries": (sent(101, "userCreated"),)}, 101 + REFRESH),
+        ("user_created", {"deliveries": (sent(150, "userCreated"),)}, None),  # it is about another
     ],
 )
 def test_a_change_is_due_when_it_was_certainly_seen(
@@ -173,10 +181,10 @@ def test_a_state_that_nobody_could_see_is_not_promised_and_may_be_read_otherwise
     assert found.readings == [
         Reading(CAR, frozenset({"charging_paused"}), 201, math.inf),
     ]
-    assert found.may_be_read("charging_paused", CAR, 202)
-    assert not found.may_be_read("charging_paused", CAR, 200)
-    assert not found.may_be_read("charging_paused", "another", 202)
-    assert not found.may_be_read("charging_completed", CAR, 202)
+    assert found.may_be_read(published("charging_paused", 202))
+    assert not found.may_be_read(published("charging_paused", 200))
+    assert not found.may_be_read(published("charging_paused", 202, "another"))
+    assert not found.may_be_read(published("charging_completed", 202))
     seen = promises(*journal, deliveries=(sent(101), sent(200.1)), lives=[Life(0, 5)])
     assert 3 not in seen.lines  # a second is no time for a refresh
 
@@ -240,12 +248,17 @@ def test_a_session_became_smart_where_both_were_seen_one_after_the_other(
 def test_two_sessions_may_look_like_one_where_the_unplug_was_missed() -> None:
     unplugged = line(5, "unplugged", 300)
     again = line(6, "plugged_in", 301), replace(CHANGED[3], n=7, known_at=301)
-    found = promises(*CHANGED[:3], unplugged, *again)
-    assert found.may_be_read("session_became_unmanaged", CAR, 305)
-    assert not found.may_be_read("session_became_unmanaged", CAR, 299)
+    next_one = replace(CHANGED[3], n=8, known_at=310, session_id="next")
+    found = promises(*CHANGED[:3], unplugged, *again, next_one)
+    kind = "session_became_unmanaged"
+    assert found.may_be_read(published(kind, 305, session_id="s2"))
+    # A poll sees it after the next one has begun.
+    assert found.may_be_read(published(kind, 301 + POLL, session_id="s2"))
+    assert not found.may_be_read(published(kind, 299, session_id="s2"))
+    assert not found.may_be_read(published(kind, 305, session_id="s1"))
     long_after = [replace(item, known_at=500) for item in again]
     seen = promises(*CHANGED[:3], unplugged, *long_after, deliveries=(sent(300.1),))
-    assert not seen.may_be_read("session_became_unmanaged", CAR, 505)
+    assert not seen.may_be_read(published(kind, 505, session_id="s2"))
 
 
 @pytest.mark.parametrize(

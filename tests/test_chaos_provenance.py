@@ -34,7 +34,7 @@ def truth(
         sessions_of={},
         reports_of={},
         deliveries=[],
-        sent=tuple(Sent(at, 200, "d", "sessionStarted", USER) for at in sent),
+        sent=tuple(Sent(at, 200, "d", "sessionStarted", USER, at) for at in sent),
         calls=calls,
         tokens=(),
     )

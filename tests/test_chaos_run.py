@@ -107,7 +107,7 @@ def truth(*, sent: tuple[Sent, ...] = (), calls: tuple[tuple[float, str], ...] =
                 },
             }
         ],
-        sent=sent or (Sent(at(100.1), 200, "d", "sessionStarted", USER),),
+        sent=sent or (Sent(at(100.1), 200, "d", "sessionStarted", USER, at(100.1)),),
         calls=calls,
         tokens=(),
     )
@@ -192,7 +192,7 @@ def test_a_car_that_was_full_and_is_no_longer_was_so_for_a_while_only(timeline: 
     facts = {"user_id": USER, "vehicle_id": CAR, "session_id": SESSION, "details": {}}
     line = {**facts, "known_at": moment(150), "occurred_at": moment(150)}
     full = Happened.read({**line, "n": 3, "type": "charging_completed"}, timeline)
-    world = truth(sent=(Sent(at(30), 200, "d", "sessionStarted", USER),))
+    world = truth(sent=(Sent(at(30), 200, "d", "sessionStarted", USER, at(30)),))
     reports = [Report(at(150), "complete", 80), Report(at(158), "stopped", 60)]
     for known, is_promised in ((reports[:1], True), (reports, False)):
         seen = replace(world, journal=[*world.journal, full], reports_of={CAR: known})
@@ -360,7 +360,7 @@ def test_each_wrong_field_of_a_delivery_is_seen(timeline: Timeline, data: dict[s
 @pytest.mark.parametrize(("source", "lost"), [("webhook", []), ("history", ["d"]), (None, ["d"])])
 def test_what_is_accepted_during_a_reload_is_passed_on(source: str | None, lost: list[str]) -> None:
     """Else it has to be refused, so that Jedlix comes again: only some tenants have a history."""
-    world = truth(sent=(Sent(at(100.1), 200, "d", "sessionStarted", USER),))
+    world = truth(sent=(Sent(at(100.1), 200, "d", "sessionStarted", USER, at(100.1)),))
     lives = [Life(at(0), at(5), at(100)), Life(at(100), at(101), is_reload=True)]
     line = Line(at(101.5), {"event_id": "d", "source": source, "late": source == "history"})
 

@@ -13,6 +13,9 @@ from .options import Options
 from .run import Chaos
 from .self_test import SelfTest
 
+_SIZE, _STRICT_SIZE = (2000, 36), (300, 16)
+"""How much happens, and to how many cars."""
+
 
 def main() -> int:
     """Read the command line, run, and return 0 where every promise was kept, 1 where one was not."""
@@ -72,9 +75,8 @@ def _read_options() -> argparse.Namespace:
     add(
         "--events",
         type=count,
-        default=2000,
         metavar="N",
-        help="deliveries to be made, with --strict changes (2000)",
+        help="deliveries to be made (2000), with --strict changes (300)",
     )
     add("--seed", type=int, default=1, metavar="N", help="decides what fails, and when (1)")
     add(
@@ -84,7 +86,12 @@ def _read_options() -> argparse.Namespace:
         metavar="N",
         help="kill -9s, beside the other interruptions (3)",
     )
-    add("--cars", type=count, default=36, metavar="N", help="users with a car each (36)")
+    add(
+        "--cars",
+        type=count,
+        metavar="N",
+        help="users with a car each (36, with --strict 16: so many are read each minute)",
+    )
     add(
         "--calm",
         type=float,
@@ -136,7 +143,11 @@ def _read_options() -> argparse.Namespace:
         metavar="N",
         help="of the self-test: at a time (2)",
     )
-    return parser.parse_args()
+    given = parser.parse_args()
+    events, cars = _STRICT_SIZE if given.strict else _SIZE
+    given.events = events if given.events is None else given.events
+    given.cars = cars if given.cars is None else given.cars
+    return given
 
 
 if __name__ == "__main__":

@@ -59,7 +59,7 @@ def compare(
             found.matches.append(Match(change, lines[-1]))
         elif is_repeated:
             found.repeated.append(change)
-        elif promises.may_be_read(change.type, change.vehicle_id, change.at):
+        elif promises.may_be_read(change):
             found.read_otherwise.append(change)
         else:
             found.invented.append(change)

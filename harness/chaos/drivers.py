@@ -24,6 +24,8 @@ from .truth import moment, ready_by_of
 
 QUIET = 12.0
 """Seconds that a car is left alone after each act, so that most states last until they are read."""
+QUIET_WITHOUT_PUSH = 80.0
+"""The same where no delivery reports what cars do: the poll of each minute has to see it."""
 SEEN = 8.0
 """Seconds within which an act is seen, where all is well."""
 COMMAND_PATIENCE = 40.0
@@ -69,14 +71,15 @@ class Drivers:
         cars: Mapping[str, Car],
         *,
         seed: int,
-        has_commands: bool,
+        is_strict: bool,
     ) -> None:
-        """Drive these cars, by their ids; do nothing yet. Without commands, all go through Jedlix's app."""
+        """Drive these cars, by their ids; do nothing yet. Where Jedlix is strict, all is done in its app."""
         self._simulator = simulator
         self._home = home
         self._timeline = timeline
         self._random = Random(f"{seed}/driver")
-        self._has_commands = has_commands
+        self._is_strict = is_strict
+        self._quiet = QUIET_WITHOUT_PUSH if is_strict else QUIET
         self._cars = dict(cars)
         self._done: Counter[str] = Counter()
         self._last: dict[str, float] = {}
@@ -122,7 +125,7 @@ class Drivers:
         self._windows.append((now - SEEN, now + seconds, user_id))
 
     def _has_rested(self, vehicle_id: str) -> bool:
-        is_quiet = self._last.get(vehicle_id, 0.0) < time.monotonic() - QUIET
+        is_quiet = self._last.get(vehicle_id, 0.0) < time.monotonic() - self._quiet
         return is_quiet and self._may_act(vehicle_id)
 
     def _may_act(self, vehicle_id: str) -> bool:
@@ -368,7 +371,7 @@ class Drivers:
     def _can_command(self, car: Car) -> bool:
         """Return whether all is well, and has been for a while."""
         now = time.time()
-        return self._has_commands and self._timeline.was_calm(now - 4.0, now, car.user_id)
+        return not self._is_strict and self._timeline.was_calm(now - 4.0, now, car.user_id)
 
     async def _command(self, car: Car, domain: str, action: str, **data: Any) -> bool:
         """Call an action of Home Assistant; a failure counts only where nothing else went wrong."""

@@ -147,7 +147,7 @@ class Parts:
             self.timeline,
             cars,
             seed=options.seed,
-            has_commands=not options.strict,
+            is_strict=options.strict,
         )
         self.drivers.resting |= {spare, old}
         users = [cars[car].user_id for car in driven]

@@ -41,8 +41,9 @@ from itertools import pairwise
 import math
 from typing import Any
 
+from .recording import Published
 from .timeline import Life, Timeline
-from .truth import Happened, Report, Sent, Truth
+from .truth import EXACT, Happened, Report, Sent, Truth
 
 REFRESH = 6.0
 """Seconds: a refresh begins a second after the one before and takes three calls, on a busy machine."""
@@ -56,6 +57,9 @@ FIRST_REFRESH = 6.0
 """Seconds after a start within which the first refresh is over."""
 SET_UP = 0.5
 """Seconds before the end of the set-up in which the first refresh may begin."""
+
+CREATED = 2.0
+"""Seconds after which the delivery that reports a change is made."""
 
 SESSIONS = ("session_started", "session_ended", "session_settled")
 _SESSIONS_IN = {True: SESSIONS[:2], False: SESSIONS}
@@ -93,12 +97,16 @@ class _Step:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A state that is read differently when one before it was missed, and how long it lasted."""
+    """A state that is read differently when one before it was missed, and how long it lasted.
+
+    `session_id` is the only session that the change may name; None allows any.
+    """
 
     vehicle_id: str
     types: frozenset[str]
     begin: float
     end: float
+    session_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,12 +204,13 @@ class Promises:
         """The numbers of the promised lines."""
         return self.due.keys()
 
-    def may_be_read(self, event_type: str, vehicle_id: str, published_at: float) -> bool:
+    def may_be_read(self, change: Published) -> bool:
         """Return whether a change that never happened follows from states that may have been seen."""
         return any(
-            reading.vehicle_id == vehicle_id
-            and event_type in reading.types
-            and reading.begin <= published_at <= reading.end + REFRESH
+            reading.vehicle_id == change.vehicle_id
+            and change.type in reading.types
+            and reading.begin <= change.at <= reading.end + REFRESH
+            and reading.session_id in {None, change.session_id}
             for reading in self.readings
         )
 
@@ -273,8 +282,13 @@ class Promises:
 
     def _add_reported(self, line: Happened, sent: Sequence[Sent]) -> None:
         """Add a change that a delivery reports by itself."""
-        of_type = [item for item in sent if item.event_type == REPORTED[line.type]]
-        first = Deliveries.accepted(of_type, self.timeline).first(line.user_id, line.known_at)
+        about_it = [
+            item
+            for item in sent
+            if item.event_type == REPORTED[line.type]
+            and line.known_at - EXACT <= item.created_at <= line.known_at + CREATED
+        ]
+        first = Deliveries.accepted(about_it, self.timeline).first(line.user_id, line.known_at)
         due = self.timeline.settled(first, REFRESH)
         if self.has_history:
             due = min(due, self._first_refresh_since(line.user_id, line.known_at))
@@ -320,8 +334,16 @@ class Promises:
                     if item.type == "unplugged" and previous.n < item.n < start.n
                 }
                 if not unplugs & self.lines:
-                    kinds = frozenset(SESSION_KINDS)
-                    self.readings.append(Reading(start.vehicle_id, kinds, start.known_at, end))
+                    # Sessions are listed afterwards too, so it may have ended when it is seen.
+                    end = max(end, self._session_seen_at(start.user_id, start.known_at))
+                    reading = Reading(
+                        start.vehicle_id,
+                        frozenset(SESSION_KINDS),
+                        start.known_at,
+                        end,
+                        start.session_id,
+                    )
+                    self.readings.append(reading)
                 continue
             ends = (item.known_at for item in of_session if item.type == "session_ended")
             end = min(end, min(ends, default=math.inf))

@@ -102,6 +102,7 @@ class Sent:
     delivery_id: str
     event_type: str
     user_id: str
+    created_at: float
     ms: float = 0.0
     """How long the answer took."""
 
@@ -148,6 +149,7 @@ class Truth:
                 delivery["id"],
                 delivery["event_type"],
                 delivery["user_id"] or "",
+                timeline.real(delivery["created_at"]),
                 attempt["ms"],
             )
             for delivery in deliveries

@@ -7,10 +7,11 @@ from pathlib import Path
 
 _PACKAGES = frozenset({"actions", "api", "flows", "push", "state"})
 _STORIES: Mapping[str, tuple[str, ...]] = {
-    "accounts": ("actions",),
+    "accounts": ("actions", "test_flows_driver"),
     "answers": ("actions",),
     "cars": ("actions",),
     "commands": ("test_button", "test_controls", "test_number", "test_switch"),
+    "connection_test": ("test_push_one_per_type", "test_flows_push"),
     "coordinator": ("coordinator", "slips"),
     "copies": ("slips",),
     "deliveries": ("test_coordinator_requests", "test_reports", "test_webhook"),

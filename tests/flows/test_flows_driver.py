@@ -29,7 +29,7 @@ from tests.drivers import answers, choose
 from tests.push.tools import poll_after
 from tests.servers import closed_port
 from tests.simulators import StartSimulator
-from tests.tools import Clock, state_of, until
+from tests.tools import Clock, make_entry, set_up, state_of, until
 
 type Home = TestClient[web.Request, web.Application]
 type LogIn = Callable[..., Awaitable[Dialog]]
@@ -178,6 +178,10 @@ async def test_an_entry_of_a_driver_has_no_push_and_shows_none(
     with pytest.raises(ServiceValidationError, match="no webhooks"):
         await hass.services.async_call(DOMAIN, "resubscribe", {}, blocking=True)
     await hass.services.async_call(DOMAIN, "catch_up", {}, blocking=True)
+    # The account of a tenant beside it is tried.
+    await set_up(hass, make_entry(sim, None, users=[]))
+    with pytest.raises(ServiceValidationError, match="Push is off"):
+        await hass.services.async_call(DOMAIN, "resubscribe", {}, blocking=True)
     diagnostics = await async_get_config_entry_diagnostics(hass, entry)
     assert (diagnostics["log_in"], diagnostics["push"]) == ("driver", None)
     assert diagnostics["api"]["calls"]["sessions"]["offered"] == "no"

@@ -8,8 +8,10 @@ from homeassistant.core import HomeAssistant
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.jedlix.api import JedlixClient, RateLimited
 from custom_components.jedlix.const import (
     CONF_EVENT_TYPES,
+    CONF_FOLLOW_NEW_USERS,
     DOCUMENTED_EVENT_TYPES,
     USER_CREATED,
     VEHICLE_READY,
@@ -224,7 +226,8 @@ async def test_a_tenant_that_limits_the_number_keeps_the_most_useful(
     hass: HomeAssistant, sim: Simulator, callback_url: str, limit: int, kept: set[str]
 ) -> None:
     sim.strike({"subscription_limit": limit})
-    entry = await set_up_default(hass, sim, callback_url)
+    # An entry of an earlier version lacks the option.
+    entry = await set_up_default(hass, sim, callback_url, **{CONF_FOLLOW_NEW_USERS: None})
     assert types_at(sim) == set(record_of(entry).subscriptions) == kept
     assert set(reasons(entry).values()) == {Reason.NO_ROOM}
     assert push_of(entry).state is PushState.WAITING
@@ -233,6 +236,15 @@ async def test_a_tenant_that_limits_the_number_keeps_the_most_useful(
     assert (tries(sim), types_at(sim)) == (tried, kept)
     toggle_plug(sim)
     await reaches(hass, entry, PushState.HEALTHY)
+
+
+async def test_a_limit_of_one_is_kept_for_new_users_where_they_are_followed(
+    hass: HomeAssistant, sim: Simulator, callback_url: str
+) -> None:
+    sim.strike({"subscription_limit": 1})
+    entry = await set_up_default(hass, sim, callback_url, **{CONF_FOLLOW_NEW_USERS: True})
+    assert types_at(sim) == set(record_of(entry).subscriptions) == {USER_CREATED}
+    assert push_of(entry).state is PushState.LIMITED
 
 
 async def test_a_limit_at_a_tenant_without_a_delete_loses_nothing(
@@ -259,6 +271,38 @@ async def test_one_type_at_which_jedlix_fails_stops_no_other(
     assert types_at(sim) == {*DEFAULT_EVENT_TYPES} - {"sessionEnded"}
     assert reasons(entry) == {"sessionEnded": Reason.FAILED}
     assert push_of(entry).state is PushState.WAITING
+
+
+async def test_a_pass_that_jedlix_ends_early_goes_on_soon(
+    hass: HomeAssistant, sim: Simulator, callback_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subscribe, asks_to_wait = JedlixClient.subscribe, True
+
+    async def wait_at_one(client: JedlixClient, event_type: str, url: str, key: str) -> Any:
+        if event_type == "sessionEnded" and asks_to_wait:
+            raise RateLimited("later", None)
+        return await subscribe(client, event_type, url, key)
+
+    monkeypatch.setattr(JedlixClient, "subscribe", wait_at_one)
+    entry = await set_up_default(hass, sim, callback_url)
+    assert not await push_of(entry).registration._register()
+    assert "sessionEnded" not in types_at(sim)
+    asks_to_wait = False
+    assert await push_of(entry).registration._register()
+    assert types_at(sim) == {*DEFAULT_EVENT_TYPES}
+
+
+async def test_all_types_are_tried_again_where_a_tenant_had_room_for_none(
+    hass: HomeAssistant, sim: Simulator, callback_url: str
+) -> None:
+    sim.strike({"subscription_status": 409})
+    entry = await set_up_default(hass, sim, callback_url)
+    await has_problem(hass, entry, "slot_taken")
+    assert types_at(sim) == set()
+    assert reasons(entry) == {}
+    sim.faults.clear()
+    await pass_once(hass, entry)
+    assert types_at(sim) == {*DEFAULT_EVENT_TYPES}
 
 
 async def test_a_tenant_that_accepts_all_and_never_sends_is_waiting(

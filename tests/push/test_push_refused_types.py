@@ -1,5 +1,6 @@
 """Refused event types: why, and when they are tried again. Tables and properties."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given, strategies as st
@@ -51,6 +52,12 @@ def test_why_a_type_was_refused(
     err: JedlixError, is_reached: bool, is_tested: bool, reason: Reason
 ) -> None:
     assert reason_of(err, is_reached=is_reached, is_tested=is_tested) is reason
+
+
+def test_what_is_missing_in_a_stored_refusal_makes_it_one_refusal_at_once_due() -> None:
+    refusal = Refusal.from_json({"reason": "of another version"})
+    assert refusal == Refusal(reason=Reason.REFUSED, at=None, count=1, version=None)
+    assert replace(refusal, version="v").due_at("v") is None
 
 
 def refused(*names: str, reason: Reason = Reason.UNKNOWN_NAME, times: int = 1) -> RefusedTypes:
