@@ -10,9 +10,17 @@ from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
-from custom_components.jedlix.api import Charger, Vehicle
+from custom_components.jedlix.api import (
+    Charger,
+    ChargingLocation,
+    Session,
+    Vehicle,
+    WebhookMessage,
+)
 from custom_components.jedlix.devices import DeviceKey
 from custom_components.jedlix.fleet import Fleet, FleetMember
+from custom_components.jedlix.state.gone import CHARGER, VEHICLE, Absence
+from custom_components.jedlix.state.ledger import Ledger
 from custom_components.jedlix.state.user_snapshot import UserSnapshot
 from custom_components.jedlix.state.vehicle_snapshot import VehicleSnapshot
 from custom_components.jedlix.store import JedlixStore
@@ -176,3 +184,115 @@ def test_a_listener_that_was_removed_is_not_called(fleet: Fleet) -> None:
     fleet.listen(lambda *_: calls.append("removed"))()
     fleet.put(UNKNOWN, make_user())
     assert calls == []
+
+
+# -- what several cars are about ------------------------------------------------------------------------
+
+
+def absent(*ids: str, since: datetime = NOON) -> dict[str, Absence]:
+    """Return that these cars are absent since a moment, the later ones a minute longer each."""
+    return {
+        f"{VEHICLE}{own_id}": Absence(since=since - timedelta(minutes=place), last_seen=since)
+        for place, own_id in enumerate(ids)
+    }
+
+
+def make_fleet_user(*, absences: dict[str, Absence], **models: str) -> UserSnapshot:
+    """Return a user with a car of each model, by id."""
+    cars = {
+        own_id: VehicleSnapshot(
+            vehicle=Vehicle(id=own_id, user_id="user", brand="Kia", model=model), known_since=NOON
+        )
+        for own_id, model in models.items()
+    }
+    charger = Charger(id="box", user_id="user", brand="Kia", model="EV6")
+    return UserSnapshot(user_id="user", vehicles=cars, chargers={"box": charger}, absences=absences)
+
+
+@pytest.mark.parametrize(
+    ("absences", "found"),
+    [
+        ({}, None),
+        (absent("old"), (("user", "old"), NOON)),
+        (absent("another"), None),  # another model
+        (absent("old", "older"), (("user", "old"), NOON)),  # the one that was named last
+        (absent("older", "old"), (("user", "older"), NOON)),
+        (absent("old", "new"), None),  # it is absent itself
+        (absent("new"), None),
+        ({f"{CHARGER}box": Absence(since=NOON, last_seen=NOON)}, None),  # no car
+    ],
+)
+def test_a_new_car_takes_over_from_one_of_the_same_name_that_is_no_longer_named(
+    fleet: Fleet, absences: dict[str, Absence], found: tuple[DeviceKey, datetime] | None
+) -> None:
+    user = make_fleet_user(absences=absences, old="EV6", older="EV6", another="Niro", new="EV6")
+    fleet.put(UNKNOWN, user)
+    assert fleet.namesake_that_leaves(("user", "new")) == found
+
+
+def test_what_is_named_again_calls_its_listeners_although_it_is_the_same(fleet: Fleet) -> None:
+    calls: list[str] = []
+    away = make_fleet_user(absences=absent("old"), old="EV6", new="EV6")
+    for own_id in away.vehicles:
+        fleet.listen_to(("user", own_id), lambda _, own_id=own_id: calls.append(own_id))  # type: ignore[misc]
+    fleet.put(UNKNOWN, away)
+    calls.clear()
+    fleet.put(away, replace(away, absences={}))
+    assert calls == ["old"]
+    calls.clear()
+    fleet.put(replace(away, absences={}), away)
+    assert calls == []
+
+
+def test_the_listeners_of_cars_are_called_when_locations_change(fleet: Fleet) -> None:
+    calls: list[FleetMember | None] = []
+    user = make_user()
+    fleet.put(UNKNOWN, user)
+    fleet.listen_to(CAR, calls.append)
+    home = ChargingLocation(id="home", user_id="user")
+    with_home = replace(user, locations={"home": home})
+    fleet.put(user, with_home)
+    assert calls == [user.vehicles["car"]]
+    fleet.put(with_home, with_home)
+    assert len(calls) == 1
+    assert fleet.location("user", "home") == home
+    assert fleet.location("user", "work") is None
+    assert fleet.location("user", None) is None
+    assert fleet.location("another", "home") is None
+    fleet.put(with_home, user)  # they were never read
+    assert fleet.location("user", "home") is None
+
+
+def test_the_currency_is_that_of_any_car(fleet: Fleet) -> None:
+    fleet.put(UNKNOWN, make_user())
+    assert fleet.currency is None
+    session = Session(id="s", user_id="another", cost=1.0, currency="SEK")
+    car = replace(make_user("another").vehicles["car"], ledger=Ledger(listed={"s": session}))
+    fleet.put(UserSnapshot.unknown("another", NOON), make_user("another").with_vehicle(car))
+    assert fleet.currency == "SEK"
+
+
+@pytest.mark.parametrize(
+    ("payload", "owner"),
+    [
+        ({}, None),
+        ({"vehicleId": "car"}, "user"),
+        ({"vehicleId": "stranger"}, None),
+        ({"sessionId": "open"}, "user"),
+        ({"sessionId": "ended"}, "user"),
+        ({"sessionId": "stranger"}, None),
+        ({"vehicleId": "stranger", "sessionId": "ended"}, "user"),
+    ],
+)
+def test_a_delivery_without_a_user_belongs_to_whom_its_car_or_session_belongs(
+    fleet: Fleet, payload: dict[str, Any], owner: str | None
+) -> None:
+    fleet.put(UserSnapshot.unknown("another", NOON), replace(make_user("another"), vehicles={}))
+    car = replace(
+        make_user().vehicles["car"],
+        open_sessions={"open": Session(id="open", user_id="user")},
+        ended_sessions={"ended": NOON},
+    )
+    fleet.put(UNKNOWN, make_user().with_vehicle(car))
+    data = {"eventType": "sessionUpdated", "id": "d", **payload}
+    assert fleet.owner(WebhookMessage.from_json(data)) == owner
