@@ -237,6 +237,8 @@ def test_what_is_named_again_calls_its_listeners_although_it_is_the_same(fleet: 
         fleet.listen_to(("user", own_id), lambda _, own_id=own_id: calls.append(own_id))  # type: ignore[misc]
     fleet.put(UNKNOWN, away)
     calls.clear()
+    fleet.put(away, away)
+    assert calls == []
     fleet.put(away, replace(away, absences={}))
     assert calls == ["old"]
     calls.clear()

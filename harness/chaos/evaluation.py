@@ -13,7 +13,7 @@ from .comparison import Comparison, Match, compare, published_before_kills
 from .contents import Contents, starts_of
 from .deliveries import accepted_while_shut, compare_deliveries
 from .known_gaps import SHUT, known_gaps
-from .promise import ALL_TYPES, REPORTED, SESSIONS, Promises
+from .promise import ALL_TYPES, REPORTED, SESSIONS, UNREPORTED, Promises
 from .provenance import Provenance, is_first_page, out_of_order
 from .recording import Published, Recording
 from .timeline import Timeline
@@ -88,7 +88,12 @@ class _Evaluation:
 
     def _count_changes(self, found: Comparison) -> None:
         """Count the changes that were promised, published, lost and invented."""
-        followed = [line for line in self.truth.journal if _is_of_followed(line, self.setting)]
+        nobody_reports = UNREPORTED if self.truth.is_strict else frozenset()
+        followed = [
+            line
+            for line in self.truth.journal
+            if line.type not in nobody_reports and _is_of_followed(line, self.setting)
+        ]
         lost = [line for line in followed if line.n in self.promises.lines - found.published]
         lost = [line for line in lost if not self._is_excused(line)]
         unseeable = [

@@ -76,6 +76,8 @@ _CHARGE = {
 _LINK = {"vehicle_link_lost": "lost", "vehicle_link_restored": "linked"}
 _SMART = {"smart_charging_enabled": "smart", "smart_charging_disabled": "off"}
 _BOOST = {"boost_started": "boosted", "boost_ended": "plain"}
+UNREPORTED = frozenset((*_SMART, *_BOOST, "session_settled", "session_impossible"))
+"""What a tenant that has only what is documented never reports."""
 REPORTED = {
     "user_created": "userCreated",
     "vehicle_ready_to_continue": "vehicleConnectionReadyToContinue",
