@@ -113,8 +113,10 @@ async def test_a_user_is_removed_without_a_reload_and_can_be_added_again(
     await until(hass, lambda: car_state(hass, sim, SESSION).state == "smart")
     data, recorded = entry.runtime_data, record_events(hass)
     async with data.coordinator.refresher.user_locks[sim.user_ids[0]]:  # no refresh is under way
+        data.store.refresh_requests[sim.user_ids[0]] = sim.now()
         remove_user(hass, entry, sim.user_ids[0])
     await hass.async_block_till_done()
+    assert data.store.refresh_requests == {}
     assert entry.runtime_data is data
     assert entry.state is ConfigEntryState.LOADED
     assert device_names(hass, entry) == ["Jedlix", "Renault Zoe"]

@@ -27,7 +27,7 @@ _STORIES: Mapping[str, tuple[str, ...]] = {
     "publisher": ("test_triggers", "test_logbook"),
     "quick_poll": ("coordinator",),
     "recorded_hours": ("test_statistics",),
-    "refresher": ("coordinator", "slips", "test_reports", "test_store"),
+    "refresher": ("coordinator", "slips", "test_reports", "test_store", "test_subentries"),
     "replacements": ("test_entities",),
     "subscriber": ("push",),
     "target": ("test_services",),

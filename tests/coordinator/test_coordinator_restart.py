@@ -111,7 +111,8 @@ async def test_a_delivery_is_served_once_its_settings_were_read(
     before = store.users[user_id].refreshed_at
     fleet.change_settings(fleet.vehicle_ids[11], isSmartChargingEnabled=False)
     await until(hass, lambda: store.users[user_id].refreshed_at != before)
-    await hass.async_block_till_done()
+    is_busy = entry.runtime_data.coordinator.refresher.user_locks[user_id].locked
+    await until(hass, lambda: not is_busy())
     assert user_id in store.refresh_requests
     await restart(hass, entry, clock, SHORT, lambda: fleet.strike({"remove": [fault]}))
     await until(hass, lambda: "smart_charging_disabled" in recorded.types)
