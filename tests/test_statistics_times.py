@@ -1,5 +1,6 @@
 """Statistics do not depend on when they are imported: with each answer, or once in the end."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -7,8 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, Final, cast, override
+from unittest.mock import AsyncMock, Mock
 
 from homeassistant.components.recorder.models import StatisticData, StatisticMetaData
+from homeassistant.components.recorder.tasks import SynchronizeTask
 from hypothesis import example, given, settings, strategies as st
 import pytest
 
@@ -246,8 +249,7 @@ def home_with_recorder() -> Iterator[Home]:
         patch.setattr(
             recorded_hours, "async_add_external_statistics", lambda hass, *args: hass.add(*args)
         )
-        done = SimpleNamespace(async_block_till_done=_nothing)
-        patch.setattr(recorded_hours, "get_instance", lambda _hass: done)
+        patch.setattr(RecordedHours, "_until_imported", _nothing)
         yield home
 
 
@@ -266,7 +268,7 @@ async def play(day: Day, *, imports_each: bool) -> dict[str, dict[datetime, floa
     return home.recorder.amounts()
 
 
-async def _nothing() -> None:
+async def _nothing(_recorded: RecordedHours) -> None:
     """Wait for nothing."""
 
 
@@ -279,6 +281,32 @@ async def test_the_hours_do_not_depend_on_when_they_are_imported(day: Day) -> No
     assert each.keys() >= once.keys()
     for name, hours in each.items():
         assert hours == pytest.approx(once.get(name, {}), abs=0.01), name
+
+
+async def test_an_import_waits_for_the_one_that_the_recorder_is_doing() -> None:
+    """Nothing waits in its queue then, so Home Assistant's own wait would end at once."""
+    queued: list[SynchronizeTask] = []
+    instance = SimpleNamespace(queue_task=queued.append, async_block_till_done=AsyncMock())
+    home = Home()
+    reads = Mock(return_value={})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(recorded_hours, "get_instance", lambda _hass: instance)
+        patch.setattr(home.recorder, "_written", reads)
+        writing = asyncio.create_task(home.recorder.write([], BEGIN))
+        await _turns()
+        reads.assert_not_called()
+        queued.pop().future.set_result(None)
+        await _turns()
+        reads.assert_called_once()
+        assert not writing.done()
+        queued.pop().future.set_result(None)
+        await writing
+
+
+async def _turns() -> None:
+    """Let the event loop do what it can."""
+    for _ in range(5):
+        await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize("is_too_long", [False, True])

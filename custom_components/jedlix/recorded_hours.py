@@ -1,5 +1,6 @@
 """Recorded hours: the external statistics of one car in the recorder, read and written."""
 
+import asyncio
 from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Final
@@ -15,6 +16,7 @@ from homeassistant.components.recorder.statistics import (
     get_metadata,
     statistics_during_period,
 )
+from homeassistant.components.recorder.tasks import SynchronizeTask
 from homeassistant.const import UnitOfEnergy
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
@@ -61,6 +63,7 @@ class RecordedHours:
         wanted = {
             self._id(key): (key.currency, hours) for key, hours in series_of(sessions).items()
         }
+        await self._until_imported()  # by an import that a reload has ended, too
         written = await self._run(self._written)
         for statistic_id in wanted.keys() | written.keys():
             kind, metadata = self._kind(statistic_id), written.get(statistic_id)
@@ -84,7 +87,13 @@ class RecordedHours:
                     self._metadata(statistic_id, name, unit),
                     list(map(_as_data, changed)),
                 )
-        await get_instance(self._hass).async_block_till_done()  # the next import builds on it
+        await self._until_imported()  # the next import builds on it
+
+    async def _until_imported(self) -> None:
+        """Wait until the recorder has done all that was asked of it before, also what it does just now."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        get_instance(self._hass).queue_task(SynchronizeTask(done))
+        await done
 
     async def _run[*Args, T](self, read: Callable[[*Args], T], *args: *Args) -> T:
         return await get_instance(self._hass).async_add_executor_job(read, *args)
