@@ -7,6 +7,7 @@ from typing import Any
 from .flows import CONFIG, DOMAIN, OPTIONS, Flow, FlowFailed
 from .home_api import HomeApi
 from .simulator import Simulator
+from .websocket import WebSocket
 
 _PATH = "config/config_entries/entry"
 _PATIENCE = 120.0
@@ -84,6 +85,15 @@ async def entries(api: HomeApi) -> list[dict[str, Any]]:
     """Return the config entries of the integration."""
     found: list[dict[str, Any]] = await api.rest("GET", f"{_PATH}?domain={DOMAIN}")
     return found
+
+
+async def owners_of_subentries(socket: WebSocket) -> dict[str, str]:
+    """Return the user of each subentry of the integration's entries."""
+    owners: dict[str, str] = {}
+    for entry in await socket.call("config_entries/get", domain=DOMAIN):
+        subentries = await socket.call("config_entries/subentries/list", entry_id=entry["entry_id"])
+        owners |= {item["subentry_id"]: item["unique_id"] for item in subentries}
+    return owners
 
 
 async def remove(api: HomeApi, entry_id: str) -> None:

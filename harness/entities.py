@@ -22,6 +22,7 @@ class Entity:
     enabled: bool
     category: str | None
     """`diagnostic`, `config`, or None."""
+    hidden: bool = False
 
     @property
     def domain(self) -> str:
@@ -38,6 +39,8 @@ class Device:
     identifiers: tuple[str, ...]
     manufacturer: str | None = None
     model: str | None = None
+    subentry_id: str | None = None
+    """The user to whom it belongs, as Home Assistant numbers them."""
 
     def is_for(self, jedlix_id: str) -> bool:
         """Return whether this is the device of the car or charger with this id at Jedlix."""
@@ -53,6 +56,7 @@ async def our_entities(socket: WebSocket) -> list[Entity]:
             device_id=entry["device_id"],
             enabled=entry["disabled_by"] is None,
             category=entry["entity_category"],
+            hidden=entry["hidden_by"] is not None,
         )
         for entry in await socket.call("config/entity_registry/list")
         if entry["platform"] == DOMAIN
@@ -73,6 +77,7 @@ async def our_devices(socket: WebSocket) -> list[Device]:
             ),
             manufacturer=entry["manufacturer"],
             model=entry["model"],
+            subentry_id=entry["config_subentry_id"],
         )
         for entry in await socket.call("config/device_registry/list")
         if any(identifier[0] == DOMAIN for identifier in entry["identifiers"])

@@ -101,6 +101,8 @@ def charger(item: Charger, owner: User) -> JsonObject:
     charging = car is not None and car.report.state is ChargeState.CHARGING
     return {
         "id": item.id,
+        "brand": item.brand,
+        "model": item.model,
         "charge_state": "disconnected" if car is None else car.report.state.value,
         "power_kw": min(item.power_kw, car.charge_kw) if car is not None and charging else 0.0,
         "updated_at": None if car is None else dates.v2(car.report.at),

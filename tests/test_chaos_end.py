@@ -7,14 +7,21 @@ from typing import Any, Final
 
 import pytest
 
-from harness.chaos.answers import wrong_costs, wrong_diagnostics, wrong_sessions
+from harness.chaos.answers import (
+    wrong_costs,
+    wrong_device_diagnostics,
+    wrong_diagnostics,
+    wrong_sessions,
+)
 from harness.chaos.expected_states import A_TIME, Shown, expected_of_car
 from harness.chaos.final_states import (
     Account,
     differing,
+    expected_devices,
     wrong_device,
     wrong_of_account,
 )
+from harness.chaos.first_look import wrong_first_look
 from harness.chaos.history import HOUR, wrong_events, wrong_rows
 from harness.chaos.recording import Published
 from harness.chaos.shown import (
@@ -89,7 +96,8 @@ def truth(*sessions: Session, mode: str = "default", **car: Any) -> Truth:
         },
         **car,
     }
-    user = {"id": USER, "vehicles": [found], "locations": [{"id": PLACE, "city": "Utrecht"}]}
+    places = [{"id": PLACE, "city": "Utrecht"}]
+    user = {"id": USER, "vehicles": [found], "chargers": [], "locations": places}
     return Truth(
         mode=mode,
         users=[user],
@@ -183,10 +191,43 @@ def test_the_diagnostics_have_each_car_as_it_is() -> None:
         content = {"data": {"vehicles": list(shown)}}
         return list(wrong_diagnostics(content, truth(), frozenset({USER})))
 
-    assert not found({"id": CAR, "last_known_status": "stopped"})
-    assert found({"id": CAR, "last_known_status": "charging"})
-    assert found({"id": "x", "last_known_status": "stopped"})
+    shown = {"id": f"{CAR[:-1]}", "user_id": USER[:-1], "last_known_status": "stopped"}
+    assert not found(shown)
+    assert found(shown | {"last_known_status": "charging"})
+    assert found(shown | {"id": "x"})
+    assert found(shown | {"id": CAR})
+    assert found(shown | {"user_id": USER})
     assert found()
+
+
+@pytest.mark.parametrize(
+    ("identifier", "data", "is_right"),
+    [
+        ("user_car-1", {"id": "car"}, True),
+        ("user_car-1", {"id": "cat"}, False),
+        ("user_car-1", {"id": "user"}, False),
+        ("user_car-1", {"vehicles": []}, False),
+        ("entry", {"vehicles": []}, True),
+        ("entry", {"id": "car"}, False),
+    ],
+)
+def test_the_diagnostics_of_a_device_are_its_own(
+    identifier: str, data: dict[str, Any], *, is_right: bool
+) -> None:
+    assert bool(list(wrong_device_diagnostics({"data": data}, identifier))) is not is_right
+
+
+def test_a_running_session_has_not_ended_in_the_calendar() -> None:
+    running = session(9, is_over=False)
+    for minutes, is_right in ((-5, False), (5, True)):
+        event = {
+            "start": {"dateTime": running.facts["started_at"]},
+            "end": {"dateTime": text(NOW + timedelta(minutes=minutes))},
+            "summary": "Smart charging",
+            "location": "Street 1",
+        }
+        found = list(wrong_events([event], [running], {PLACE: "Street"}, truth()))
+        assert bool(found) is not is_right
 
 
 BEGIN: Final = datetime(2026, 10, 24, 20, 0, tzinfo=UTC)  # 22:00; the clocks go back that night
@@ -443,12 +484,40 @@ def test_totals_are_those_of_the_sessions() -> None:
     ] == pytest.approx([4.5, 1.2, -0.3])
 
 
-def test_a_device_is_named_after_its_car() -> None:
-    right = Device("d", "Kia EV6", ("u_c",), "Kia", "EV6")
-    car = truth().cars[CAR]
-    assert not list(wrong_device(right, car))
-    for other in ({"name": "Car"}, {"manufacturer": "Jedlix"}, {"model": None}):
-        assert list(wrong_device(replace(right, **other), car))
+def test_a_device_is_named_after_what_it_is_and_belongs_to_its_user() -> None:
+    world = truth()
+    world.users[0]["chargers"].append({"id": "p", "brand": "Alfen", "model": "Eve"})
+    expected = expected_devices(world)
+    assert expected["u_c"] == ("Kia EV6", "Kia", "EV6")
+    assert expected["u_p"] == ("Alfen Eve", "Alfen", "Eve")
+    assert expected["u_place"] == ("Jedlix Utrecht", "Jedlix", None)
+    right = Device("d", "Kia EV6", ("u_c",), "Kia", "EV6", "subentry")
+    owners = {"subentry": USER, "other": "v"}
+    assert not list(wrong_device(right, expected["u_c"], owners, "u_c"))
+    for other in (
+        {"name": "Car"},
+        {"manufacturer": "Jedlix"},
+        {"model": None},
+        {"subentry_id": "other"},
+        {"subentry_id": None},
+    ):
+        assert list(wrong_device(replace(right, **other), expected["u_c"], owners, "u_c"))
+
+
+def test_what_is_enabled_and_visible_at_first_is_seen() -> None:
+    def entity(name: str, *, enabled: bool = True, hidden: bool = False) -> Entity:
+        return Entity(f"{name.split(maxsplit=1)[0]}.x", name.split()[1], "d", enabled, None, hidden)
+
+    right = [
+        entity("sensor range"),
+        entity("sensor session", hidden=True),
+        entity("sensor session_started", enabled=False),
+        entity("sensor cost_this_year", enabled=False, hidden=True),
+    ]
+    assert not list(wrong_first_look(right))
+    for item in right:
+        assert len(list(wrong_first_look([replace(item, enabled=not item.enabled)]))) == 1
+        assert len(list(wrong_first_look([replace(item, hidden=not item.hidden)]))) == 1
 
 
 @pytest.mark.parametrize(

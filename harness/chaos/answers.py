@@ -152,3 +152,14 @@ def wrong_diagnostics(
         states = {car["charge_state"] for id_, car in cars.items() if id_.startswith(item["id"])}
         if item["last_known_status"] not in states:
             yield f"the diagnostics of {item['id']}: {item['last_known_status']}, not {states}"
+        if item["id"] in cars or item["user_id"] in followed:
+            yield f"the diagnostics of {item['id']} have a whole id"
+
+
+def wrong_device_diagnostics(content: Mapping[str, Any], identifier: str) -> Iterator[str]:
+    """Yield what is wrong in the diagnostics of a device: they are its own. The account has no id."""
+    user_id, _, own_id = identifier.rpartition("_")
+    given = content["data"].get("id")
+    if own_id.startswith(given or " ") if user_id else given is None:
+        return
+    yield f"the diagnostics of {identifier} are those of {given}"

@@ -19,8 +19,9 @@ import aiohttp
 from ..home import Home
 from ..home_api import RestFailed
 from ..simulator import Simulator, SimulatorFailed
+from . import refusal
 from .timeline import RECOVERY, Command, Timeline
-from .truth import moment, ready_by_of
+from .truth import moment, ready_by_of, settings_of
 
 QUIET = 12.0
 """Seconds that a car is left alone after each act, so that most states last until they are read."""
@@ -164,22 +165,28 @@ class Drivers:
     async def tour(self) -> None:
         """Have what a short run may lack happen once, with the time to see each of it."""
         full, switched, linked = [await self.pick() for _ in range(3)]
-        for car in (full, switched):
+        boosted = await self.pick(is_plugged=False)
+        for car in (full, switched, boosted):
             if self._cars[car].is_plugged:
                 await self._plug_or_unplug(car)
             self._cars[car].is_smart = True
             await self._simulator.change_settings(car, isSmartChargingEnabled=True)
         await asyncio.sleep(SEEN)
-        for car in (full, switched):
+        for car in (full, switched, boosted):
             await self.swap_plug(car)
         await self._link(linked, self._cars[linked])
         await asyncio.sleep(SEEN)
         await self._report(full, "full")
         await self._simulator.change_settings(switched, isSmartChargingEnabled=False)
         await self._link(linked, self._cars[linked])
+        with suppress(SimulatorFailed):  # not every car can be controlled
+            await self._simulator.boost(boosted, enabled=True)
         await asyncio.sleep(SEEN)
         await self._simulator.change_settings(switched, isSmartChargingEnabled=True)
         await self._report(linked, "ready")
+        await self.swap_plug(boosted)
+        await asyncio.sleep(SEEN)
+        await self.swap_plug(boosted)  # this session is not boosted
 
     async def use_home(self, vehicle_id: str) -> None:
         """Let a driver do all through Home Assistant: boost, set each setting, pause smart charging."""
@@ -208,8 +215,14 @@ class Drivers:
         await asyncio.sleep(COMMANDS_APART)
         await self._boost(vehicle_id, car, "switch", enabled=False)
         await asyncio.sleep(COMMANDS_APART)
+        if not self._is_strict:
+            await refusal.refuse_once(self._simulator, car.user_id)
         await self._switch_smart(vehicle_id, car, "action")
         await asyncio.sleep(COMMANDS_APART)
+        if self._can_command(car):
+            self.failed += await refusal.unseen_failures(
+                self._home, self._simulator, self._timeline, car.user_id, car.device_id
+            )
         self._last[vehicle_id] = time.monotonic()
         self.resting.discard(vehicle_id)
         self.is_interrupted = False
@@ -375,6 +388,7 @@ class Drivers:
 
     async def _command(self, car: Car, domain: str, action: str, **data: Any) -> bool:
         """Call an action of Home Assistant; a failure counts only where nothing else went wrong."""
+        before = settings_of(await self._simulator.users(), car.user_id)
         began = time.time()
         self.commands += 1
         try:
@@ -388,6 +402,9 @@ class Drivers:
             return False
         changes = next((kind for kind in _KINDS if kind in f"{action} {data}"), "")
         self._timeline.commands.append(Command(time.time(), car.user_id, changes))
+        after = settings_of(await self._simulator.users(), car.user_id)
+        if len(set_too := sorted(name for name in before if before[name] != after[name])) > 1:
+            self.failed.append(f"{domain}.{action} has set {', '.join(set_too)}")
         return True
 
     def _note_ineffective(self, car: Car, what: str) -> None:

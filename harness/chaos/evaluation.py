@@ -8,7 +8,7 @@ import statistics
 from typing import Any
 
 from ..process import ProcessFailed
-from . import reactions
+from . import calls, reactions
 from .comparison import Comparison, Match, compare, published_before_kills
 from .contents import Contents, starts_of
 from .deliveries import accepted_while_shut, compare_deliveries
@@ -80,6 +80,7 @@ class _Evaluation:
         verdict.blocked_ms = verdict.loop_blocked_ms = self.recording.longest_block(timeline)
         self._measure_process()
         self._count_polls()
+        verdict.note(calls.check(self.truth, timeline))
         verdict.known_gaps = known_gaps(self.gaps)
         verdict.details |= {
             "lives": [[life.began, life.ready, life.ended] for life in timeline.lives],
@@ -214,7 +215,7 @@ class _Evaluation:
         users = len(self.timeline.followed)
         self.verdict.reads = len(reads)
         self.verdict.reads_allowed = (
-            len(self.truth.sent)
+            sum(item.status == 200 for item in self.truth.sent)
             + READS_PER_COMMAND * len(self.timeline.commands)
             + round(READS_PER_POLL * users * (minutes + starts))
         )

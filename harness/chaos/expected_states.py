@@ -53,16 +53,20 @@ def expected_of_car(
     resumes_at = settings.get("enableSmartChargingAt")
     ready_by = ready_by_of(settings)
     expected = {
-        ("sensor", "charge_state"): Shown(car["charge_state"]),
+        ("sensor", "charge_state"): Shown(car["charge_state"], {"device_class": "enum"}),
         ("sensor", "session"): Shown(kind, _place(session, truth, cities)),
         ("sensor", "session_started"): Shown(session["started_at"] if is_running else "unknown"),
         ("sensor", "smart_charging_resumes_at"): Shown(resumes_at or "unknown"),
-        ("sensor", "telemetry_updated"): Shown(car["updated_at"]),
-        ("binary_sensor", "plugged_in"): Shown(_on(car["plugged_in"])),
-        ("binary_sensor", "charging"): Shown(_on(car["charge_state"] == "charging")),
-        ("binary_sensor", "smart_session"): Shown(_on(is_smart)),
+        ("sensor", "telemetry_updated"): Shown(car["updated_at"], {"device_class": "timestamp"}),
+        ("binary_sensor", "plugged_in"): Shown(_on(car["plugged_in"]), {"device_class": "plug"}),
+        ("binary_sensor", "charging"): Shown(
+            _on(car["charge_state"] == "charging"), {"device_class": "battery_charging"}
+        ),
+        ("binary_sensor", "smart_session"): Shown(_on(is_smart), {"device_class": "running"}),
         ("binary_sensor", "at_known_location"): Shown(_on(at_known) if is_running else "unknown"),
-        ("binary_sensor", "vehicle_link"): Shown(_on(car["is_connected"])),
+        ("binary_sensor", "vehicle_link"): Shown(
+            _on(car["is_connected"]), {"device_class": "connectivity"}
+        ),
         ("switch", "smart_charging"): Shown(_on(settings["isSmartChargingEnabled"])),
         ("switch", "boost"): Shown(_on(car["boost"]) if is_smart else "unavailable"),
         ("number", "desired_battery_level"): Shown(

@@ -2,11 +2,16 @@
 
 from collections.abc import Sequence
 
+from .falsified_calls import FALSIFIED_CALLS
 from .falsified_events import FALSIFIED_EVENTS
 from .falsified_views import FALSIFIED_VIEWS
 from .falsify import Falsification
 
-FALSIFICATIONS: Sequence[Falsification] = (*FALSIFIED_EVENTS, *FALSIFIED_VIEWS)
+FALSIFICATIONS: Sequence[Falsification] = (
+    *FALSIFIED_EVENTS,
+    *FALSIFIED_VIEWS,
+    *FALSIFIED_CALLS,
+)
 
 SHORT: Sequence[Sequence[str]] = (
     (

@@ -188,6 +188,79 @@ FALSIFIED_VIEWS: Sequence[Falsification] = (
         figures=("wrong_state",),
     ),
     replaced("prices are wrong", "PRICES", "tariff.slot_at(now, zone).price", "0.5", "wrong_state"),
+    replaced(
+        "a charger has no name of its own",
+        "device_info",
+        '"charger", member.name',
+        '"charger", None',
+        "wrong_state",
+    ),
+    replaced(
+        "chargers belong to the first user",
+        "add_entities",
+        "subentry_id = data.subentry_of.get(key[0])",
+        'subentry_id = data.subentry_of.get(key[0]) if member_type.__name__ != "Charger"'
+        " else next(iter(data.subentry_of.values()))",
+        "wrong_state",
+    ),
+    replaced(
+        "plugged in is shown as on",
+        "VEHICLE_BINARY_SENSORS",
+        "        device_class=BinarySensorDeviceClass.PLUG,\n",
+        "",
+        "wrong_state",
+    ),
+    Falsification(
+        name="a boost goes over to the next session",
+        edits=(
+            Replace(
+                "VehicleSnapshot.is_boosted",
+                "session.id == self.boost_session_id",
+                "self.boost_session_id is not None",
+            ),
+            Replace(
+                "VehicleSnapshot._with_sessions",
+                "session.is_boosted is False and",
+                "session.is_boosted is False and session.ended_at is None and",
+            ),
+            Replace(
+                "VehicleSnapshot._with_sessions",
+                "boost_session_id=boosted if boosted in open_sessions else None",
+                "boost_session_id=boosted",
+            ),
+        ),
+        figures=("wrong_state",),
+    ),
+    replaced(
+        "the range is disabled at first",
+        "VEHICLE_SENSORS",
+        'key="range",',
+        'key="range",\n        entity_registry_enabled_default=False,',
+        "first_look_wrong",
+    ),
+    replaced(
+        "a running session is over in the calendar",
+        "SessionsCalendar.async_get_events",
+        "                self._end_of_running,",
+        "                dt_util.utcnow() - timedelta(hours=1),",
+        "calendar_wrong",
+    ),
+    replaced(
+        "the statistics have the currency of Home Assistant",
+        "StatisticsImport._flows",
+        "item.currency or currency",
+        "currency",
+        "statistics_wrong",
+    ),
+    replaced("the diagnostics have whole ids", "_ID_LENGTH", "8", "80", "answers_wrong"),
+    replaced(
+        "the diagnostics of a device are those of another",
+        "async_get_device_diagnostics",
+        "        if (DOMAIN, identifier_of(key)) in device.identifiers:\n"
+        "            return _vehicle(car)",
+        "        return _vehicle(car)",
+        "answers_wrong",
+    ),
     # commands
     returns("boosts are not sent", "JedlixClient.boost", "None", "invented", "commands_failed"),
     returns(

@@ -10,11 +10,14 @@ from ..simulator import Simulator
 from .drivers import Drivers
 from .timeline import RECOVERY, Timeline, Trouble
 
+PAUSE = 2
+"""Seconds for which Jedlix asks to wait."""
 DELIVERIES = {"drop": 0.03, "duplicate": 0.1, "reorder": 0.2}
 
-BURSTS: tuple[dict[str, Any], ...] = (
+_ASKS_TO_WAIT: Mapping[str, Any] = {"api_429": 0.5, "retry_after": PAUSE}
+BURSTS: tuple[Mapping[str, Any], ...] = (
     {"api_500": 0.5},
-    {"api_429": 0.5, "retry_after": 2},
+    _ASKS_TO_WAIT,
     {"outage_seconds": 6.0, "outage_how": "503"},
     {"outage_seconds": 6.0, "outage_how": "refuse"},
     {"token_expiry": True, "api_500": 0.2},
@@ -25,7 +28,7 @@ AIMED: tuple[dict[str, Any], ...] = (
     {"kind": "status", "status": 500, "endpoints": ["user_sessions"]},
     {"kind": "slow", "delay_seconds": 2.0, "endpoints": ["vehicles"]},
     {"kind": "truncated", "endpoints": ["vehicles"]},
-    {"kind": "retry_after", "wait_seconds": 2, "endpoints": ["vehicles"]},
+    {"kind": "retry_after", "wait_seconds": PAUSE, "endpoints": ["vehicles"]},
     {"kind": "html", "status": 502, "endpoints": ["user_sessions"]},
 )
 """What one user's calls may get, and the integration survives."""
@@ -97,6 +100,8 @@ class ApiFaults:
         self._drivers = drivers
         self._is_full = is_full
         self.bursts = 0
+        self._has_paused = False
+        """Whether Jedlix has asked to wait: a short run may have few bursts, so that is the first."""
         self.struck: dict[str, int] = {}
         """How often each slip that is not survived yet was made."""
 
@@ -107,7 +112,7 @@ class ApiFaults:
             duration, roll = self._random.uniform(*_DURATION), self._random.random()
             if self._drivers.is_interrupted:
                 continue
-            if roll < 0.5:
+            if roll < 0.5 or not self._has_paused:
                 await self._burst(duration)
             else:
                 user_id = self._random.choice(self._users)
@@ -130,7 +135,9 @@ class ApiFaults:
         self._drivers.once_each_for(seconds + AFTER)
         began = time.time()
         try:
-            await self._simulator.set_faults(**self._random.choice(BURSTS))
+            fault = self._random.choice(BURSTS) if self._has_paused else _ASKS_TO_WAIT
+            self._has_paused = True
+            await self._simulator.set_faults(**fault)
             await asyncio.sleep(seconds)
         finally:
             await self._simulator.set_faults(**_FINE)

@@ -9,6 +9,7 @@ from datetime import datetime
 import math
 from typing import Any
 
+from ..config_entries import owners_of_subentries
 from ..config_folder import TIME_ZONE
 from ..entities import Device, Entity, our_devices, our_entities
 from ..home import Home
@@ -55,9 +56,17 @@ async def wrong_states(
     """
     async with await home.api.websocket() as socket:
         devices, entities = await our_devices(socket), await our_entities(socket)
+        owners = await owners_of_subentries(socket)
     states = await home.api.states()
     device_of = {name: device.device_id for device in devices for name in device.identifiers}
-    wrong: list[str] = []
+    wrong = [
+        f"device of {name}: {line}"
+        for name, expected in expected_devices(truth).items()
+        if name.partition("_")[0] in followed and name in device_of
+        for device in devices
+        if device.device_id == device_of[name]
+        for line in wrong_device(device, expected, owners, name)
+    ]
     known: set[str] = set()
     for user in truth.users:
         if user["id"] not in followed:
@@ -71,12 +80,6 @@ async def wrong_states(
             if truth.is_strict or car["id"] in unsure_settings:
                 expected = {key: want for key, want in expected.items() if not _is_setting(key)}
             wrong += [f"{car['id']} {line}" for line in differing(of_car, expected, states, truth)]
-            wrong += [
-                f"{car['id']} {line}"
-                for device in devices
-                if device.device_id == device_id
-                for line in wrong_device(device, car)
-            ]
         for charger in user["chargers"]:
             device_id = device_of.get(f"{user['id']}_{charger['id']}")
             of_charger = [entity for entity in entities if device_id == entity.device_id]
@@ -179,12 +182,32 @@ def states_of(by_key: Mapping[Key, Entity], states: Mapping[str, Any], key: Key)
     return None if entity is None else states.get(entity.entity_id, {}).get("state")
 
 
-def wrong_device(device: Device, car: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what is wrong with the device of a car."""
+type DeviceNames = tuple[str, str | None, str | None]
+"""The name of a device, its manufacturer and its model."""
+
+
+def expected_devices(truth: Truth) -> dict[str, DeviceNames]:
+    """Return how the devices of the cars, chargers and charging locations are called, by identifier."""
+    expected: dict[str, DeviceNames] = {}
+    for user in truth.users:
+        for item in (*user["vehicles"], *user["chargers"]):
+            name = f"{item['brand']} {item['model']}"
+            expected[f"{user['id']}_{item['id']}"] = name, item["brand"], item["model"]
+        for place in user["locations"]:
+            expected[f"{user['id']}_{place['id']}"] = f"Jedlix {place['city']}", "Jedlix", None
+    return expected
+
+
+def wrong_device(
+    device: Device, expected: DeviceNames, owners: Mapping[str, str], identifier: str
+) -> Iterator[str]:
+    """Yield what is wrong with a device; `owners` are the users by their subentries."""
     shown = (device.name, device.manufacturer, device.model)
-    expected = (f"{car['brand']} {car['model']}", car["brand"], car["model"])
     if shown != expected:
-        yield f"device: {shown}, not {expected}"
+        yield f"{shown}, not {expected}"
+    owner, user_id = owners.get(device.subentry_id or ""), identifier.rpartition("_")[0]
+    if owner != user_id:
+        yield f"it belongs to {owner}, not to {user_id}"
 
 
 def wrong_of_account(

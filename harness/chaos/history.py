@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+import time
 from typing import Any
 
 from ..entities import find, our_devices, our_entities
@@ -13,6 +14,8 @@ from .truth import Session, Truth, seconds
 
 PERIOD = timedelta(days=10)
 HOUR = 3600.0
+ASKED = 60.0
+"""Seconds since the calendar was asked."""
 CLOSE = 0.005
 _SERIES = {
     "session_energy": ("energy_kwh", "history_energy", "kWh"),
@@ -73,6 +76,8 @@ def wrong_events(
         is_over = facts["ended_at"] is not None
         if is_over and abs(seconds(event["end"]["dateTime"]) - session.end) > 1.0:
             yield f"end {event['end']}, not {facts['ended_at']}"
+        if not is_over and seconds(event["end"]["dateTime"]) < time.time() - ASKED:
+            yield f"end {event['end']}, but it is running"
         wanted = {"summary": ["mart" if facts["is_managed"] else "nmanaged"], "description": []}
         if not truth.is_strict and is_over:
             energy = f"{facts['energy_kwh']:.1f} kWh"

@@ -9,7 +9,7 @@ import time
 from ..config_entries import entries, set_options, until_loaded
 from ..home import Home
 from ..process import ProcessFailed
-from ..simulator import Simulator
+from ..simulator import Simulator, SimulatorFailed
 from .drivers import Drivers
 from .faults import AFTER as AFTER_A_SLIP, AIMED, SLIP, ApiFaults
 from .proxy import HangUp, Proxy
@@ -21,6 +21,8 @@ STOPPED_FOR = sum(RETRIES) + 3.0
 OLD_CHANGE = 50 * 60.0
 RECENT_CHANGE = 10 * 60.0
 """Seconds before now at which something happens while Home Assistant is stopped: late, and not late."""
+MISSED = 120
+"""Deliveries in a stop: more than a page of the history has."""
 HUNG_UP = 1.5
 """Seconds for which the proxy hangs up in each way."""
 LIFE_ENDING = frozenset({"kill", "stop", "restart", "reload", "options", "early"})
@@ -70,6 +72,8 @@ class Interruptions:
         self._commanded_car = commanded_car
         self._commanding: asyncio.Task[None] | None = None
         self._slipped_until = 0.0
+        self.missed = 0
+        """Deliveries that were made at once in stops, about nothing that happened."""
 
     async def make(self, kind: str) -> None:
         """Interrupt in one way, and return when all is set up again."""
@@ -130,6 +134,11 @@ class Interruptions:
             await self._drivers.swap_plug(self._old_car)
             # Jedlix asks a car that is silent for long, and this one must not answer.
             await self._drivers.lose_link(self._old_car)
+        user_id = self._drivers.owner(self._commanded_car)
+        await self._simulator.deliver(user_id, "userUpdated", MISSED)
+        self.missed += MISSED
+        with contextlib.suppress(SimulatorFailed):  # not every car can be charged smart
+            await self._simulator.impossible(self._old_car)
         if self._spare_car in self._drivers.resting:
             async with self._jedlix_behind(RECENT_CHANGE):
                 await self._drivers.swap_plug(self._spare_car)

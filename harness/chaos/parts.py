@@ -14,6 +14,7 @@ from .drivers import Car, Drivers
 from .evaluation import Setting
 from .faults import ApiFaults
 from .final_states import Account
+from .first_look import wrong_first_look
 from .interruptions import Interruptions
 from .options import Options
 from .outage import Outage
@@ -38,6 +39,8 @@ class Parts:
     interruptions: Interruptions
     outage: Outage
     setting: Setting
+    first_look: list[str]
+    """What was wrong with the entities right after the account was added."""
     _area: str
 
     def __init__(
@@ -84,6 +87,7 @@ class Parts:
         """
         first = next(car for user in self.before["users"] for car in user["vehicles"])
         async with await self.home.api.websocket() as socket:
+            self.first_look = list(wrong_first_look(await our_entities(socket)))
             area = await socket.call("config/area_registry/create", name="Garage")
             for device in await our_devices(socket):
                 if f"{first['user_id']}_{first['id']}" in device.identifiers:

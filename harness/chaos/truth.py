@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time
 import math
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from ..simulator import Simulator
 from .timeline import Timeline
@@ -32,6 +32,15 @@ def moment(text: Any) -> float:
 def ready_by_of(settings: Mapping[str, Any]) -> time:
     """Return the departure time in the settings of a car."""
     return time.fromisoformat(settings["departureTimes"]["assumedByTheSimulator"]["time"])
+
+
+def settings_of(users: Sequence[Mapping[str, Any]], user_id: str) -> Mapping[str, Any]:
+    """Return the settings of a user's car; whether it is charged smart and until when not are one."""
+    (car,) = next(user["vehicles"] for user in users if user["id"] == user_id)
+    settings = dict(car["settings"])
+    ends = settings.pop("enableSmartChargingAt", None)
+    settings["isSmartChargingEnabled"] = (settings["isSmartChargingEnabled"], ends)
+    return settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +116,14 @@ class Sent:
     """How long the answer took."""
 
 
+class Answered(NamedTuple):
+    """A call to the API, or for a token, and when it was answered."""
+
+    at: float
+    path: str
+    status: int
+
+
 @dataclass(frozen=True, slots=True)
 class Truth:
     """All that the simulator knows, from the beginning of the run on."""
@@ -125,6 +142,8 @@ class Truth:
     calls: Sequence[tuple[float, str]]
     """When each call to the API was answered, and its path."""
     tokens: Sequence[str]
+    answered: Sequence[Answered] = ()
+    """The same calls with how they were answered."""
 
     @classmethod
     async def fetch(
@@ -133,7 +152,7 @@ class Truth:
         """Ask the simulator. `before` is the answer of /control/truth at the beginning."""
         first = before["changes"][-1]["n"] if before["changes"] else 0
         truth, ledger = await simulator.truth(), await simulator.ledger()
-        deliveries = await simulator.deliveries()
+        deliveries, requests = await simulator.deliveries(), await simulator.requests()
         sessions = [Session.read(item) for item in ledger["sessions"]]
         sessions_of: defaultdict[str, list[Session]] = defaultdict(list)
         for session in sessions:
@@ -168,8 +187,9 @@ class Truth:
             reports_of=reports_of,
             deliveries=deliveries,
             sent=sorted(sent, key=lambda item: item.at),
-            calls=[(item["time"], item["path"]) for item in await simulator.requests()],
+            calls=[(item["time"], item["path"]) for item in requests],
             tokens=ledger["tokens"],
+            answered=[Answered(item["time"], item["path"], item["status"]) for item in requests],
         )
 
     @property

@@ -1,0 +1,91 @@
+"""Calls that Jedlix should not get: too many tokens, subscriptions and rare reads, and calls in a pause."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from .faults import PAUSE
+from .timeline import Timeline
+from .truth import Answered, Truth
+
+TOO_MANY, IN_PAUSE = "calls_too_many", "calls_in_pause"
+TOKEN_CALL = "/oauth/token"
+LOCATIONS_CALL = "/charging-locations"
+LIMITED = 429
+TOKENS_PER_LIFE = 2
+TOKENS_PER_TROUBLE = 3
+"""Each trouble may end a token, and fail the call for the next one."""
+LOCATIONS_PER_LIFE = 2
+"""Reads of a user's charging locations: they are read daily, and at a start by those who have none."""
+UNDER_WAY = 0.5
+"""Seconds within which calls are still answered that were made before Jedlix asked to wait."""
+EARLY = 0.1
+"""Seconds between Jedlix's answer and its arrival."""
+COMMANDED = 20.0
+"""Seconds that a command and its refresh may take: a person waits, so nothing else makes them wait."""
+
+
+def check(truth: Truth, timeline: Timeline) -> dict[str, list[str]]:
+    """Return what was wrong, by figure."""
+    return {
+        TOO_MANY: [*_tokens(truth, timeline), *_subscriptions(truth), *_locations(truth, timeline)],
+        IN_PAUSE: list(_in_pauses(truth, timeline)),
+    }
+
+
+def _tokens(truth: Truth, timeline: Timeline) -> Iterator[str]:
+    """Yield how many tokens were asked for, where that are more than starts and troubles explain."""
+    began = timeline.lives[0].ready
+    asked = sum(item.at > began and item.path == TOKEN_CALL for item in truth.answered)
+    allowed = TOKENS_PER_LIFE * len(timeline.lives) + TOKENS_PER_TROUBLE * len(timeline.troubles)
+    if asked > allowed:
+        yield f"{asked} tokens, {allowed} are allowed"
+
+
+def _subscriptions(truth: Truth) -> Iterator[str]:
+    """Yield the event types that were subscribed more than once: Jedlix tests each when it is subscribed.
+
+    The first of them may have been tried before.
+    """
+    tested = Counter(item["event_type"] for item in truth.deliveries if item["is_test"])
+    for event_type, count in tested.items():
+        if count > 1:
+            yield f"{event_type} was subscribed {count} times"
+
+
+def _locations(truth: Truth, timeline: Timeline) -> Iterator[str]:
+    """Yield how often the charging locations were read, where that is more than daily and at starts."""
+    began = timeline.lives[0].ready
+    read = sum(
+        item.at > began and item.status < 400 and item.path.endswith(LOCATIONS_CALL)
+        for item in truth.answered
+    )
+    allowed = LOCATIONS_PER_LIFE * len(timeline.lives) * len(timeline.followed)
+    if read > allowed:
+        yield f"{read} reads of charging locations, {allowed} are allowed"
+
+
+def _in_pauses(truth: Truth, timeline: Timeline) -> Iterator[str]:
+    """Yield the calls in a pause for which Jedlix asked."""
+    pauses = [item.at for item in truth.answered if item.status == LIMITED]
+    for call in truth.answered:
+        asked = next((at for at in pauses if at + UNDER_WAY < call.at < at + PAUSE - EARLY), None)
+        if asked is None or _is_after_start(asked, call, timeline) or _is_of_person(call, timeline):
+            continue
+        yield f"{call.path} {call.at - asked:.2f} s after Jedlix asked to wait for {PAUSE} s"
+
+
+def _is_after_start(asked: float, call: Answered, timeline: Timeline) -> bool:
+    """Return whether a set-up was under way or came in between: it knows nothing of the pause."""
+    return any(
+        asked - UNDER_WAY <= min(life.ready, life.ended) and life.began <= call.at
+        for life in timeline.lives
+    )
+
+
+def _is_of_person(call: Answered, timeline: Timeline) -> bool:
+    """Return whether a call belongs to a command, or to the dialog in which a user is added."""
+    is_command = any(
+        command.user_id in call.path and call.at - UNDER_WAY < command.at < call.at + COMMANDED
+        for command in timeline.commands
+    )
+    return is_command or any(item.begin <= call.at <= item.end for item in timeline.absences)

@@ -1,0 +1,110 @@
+"""The chaos run's judgement of the calls that Jedlix got: each rule, from both sides."""
+
+from dataclasses import replace
+from typing import Any, Final
+
+import pytest
+
+from harness.chaos.calls import (
+    COMMANDED,
+    IN_PAUSE,
+    LOCATIONS_PER_LIFE,
+    TOKENS_PER_LIFE,
+    TOKENS_PER_TROUBLE,
+    TOO_MANY,
+    check,
+)
+from harness.chaos.faults import PAUSE
+from harness.chaos.timeline import Command, Life, Timeline, Trouble
+from harness.chaos.truth import Answered, Truth
+
+USER: Final = "u"
+CARS: Final = f"/api/v1/users/{USER}/vehicles"
+LOCATIONS: Final = f"/api/v1/users/{USER}/charging-locations"
+
+
+def truth(*answered: Answered, deliveries: tuple[dict[str, Any], ...] = ()) -> Truth:
+    return Truth(
+        mode="default",
+        users=[],
+        cars={},
+        journal=[],
+        sessions={},
+        sessions_of={},
+        reports_of={},
+        deliveries=deliveries,
+        sent=(),
+        calls=(),
+        tokens=(),
+        answered=answered,
+    )
+
+
+def timeline() -> Timeline:
+    return Timeline(lives=[Life(0, 5)], followed=frozenset({USER}))
+
+
+def test_tokens_are_those_of_starts_and_troubles() -> None:
+    asked = [Answered(6.0, "/oauth/token", 200)] * TOKENS_PER_LIFE
+    assert not check(truth(*asked), timeline())[TOO_MANY]
+    asked += [Answered(1.0, "/oauth/token", 200)] * 9  # before the set-up was over
+    assert not check(truth(*asked), timeline())[TOO_MANY]
+    asked += [Answered(7.0, "/oauth/token", 200)]
+    assert check(truth(*asked), timeline())[TOO_MANY]
+    troubled = replace(timeline(), troubles=[Trouble(6, 7)])
+    assert not check(truth(*asked), troubled)[TOO_MANY]
+    asked += [Answered(8.0, "/oauth/token", 401)] * TOKENS_PER_TROUBLE
+    assert check(truth(*asked), troubled)[TOO_MANY]
+
+
+def test_charging_locations_are_read_rarely() -> None:
+    read = [Answered(6.0, LOCATIONS, 200)] * LOCATIONS_PER_LIFE
+    read += [Answered(6.0, LOCATIONS, 503), Answered(1.0, LOCATIONS, 200)]
+    assert not check(truth(*read), timeline())[TOO_MANY]
+    assert check(truth(*read, Answered(7.0, LOCATIONS, 200)), timeline())[TOO_MANY]
+
+
+def test_each_event_type_is_subscribed_once() -> None:
+    def found(*tests: tuple[str, bool]) -> list[str]:
+        made = tuple({"event_type": name, "is_test": is_test} for name, is_test in tests)
+        return check(truth(deliveries=made), timeline())[TOO_MANY]
+
+    assert not found(("a", True), ("b", True), ("a", False), ("a", False))
+    assert found(("a", True), ("b", True), ("a", True))
+
+
+@pytest.mark.parametrize(
+    ("call", "is_right"),
+    [
+        (Answered(10.2, CARS, 200), True),  # it was under way
+        (Answered(11.0, CARS, 200), False),
+        (Answered(11.0, "/api/v2/sessions?pageIndex=1", 200), False),
+        (Answered(10.0 + PAUSE, CARS, 200), True),
+    ],
+)
+def test_no_call_is_made_in_a_pause(call: Answered, *, is_right: bool) -> None:
+    limited = Answered(10.0, CARS, 429)
+    assert bool(check(truth(limited, call), timeline())[IN_PAUSE]) is not is_right
+    assert not check(truth(replace_status(limited), call), timeline())[IN_PAUSE]
+
+
+def replace_status(call: Answered) -> Answered:
+    return call._replace(status=503)
+
+
+def test_what_a_person_waits_for_and_a_new_start_are_no_calls_in_a_pause() -> None:
+    world = truth(Answered(10.0, CARS, 429), Answered(11.0, CARS, 200))
+    for end, is_right in ((9.0, False), (11.0, True), (11.0 + COMMANDED + 1, False)):
+        commanded = replace(timeline(), commands=[Command(end, USER, "")])
+        assert bool(check(world, commanded)[IN_PAUSE]) is not is_right
+    other = replace(timeline(), commands=[Command(11.0, "other", "")])
+    assert check(world, other)[IN_PAUSE]
+    for lives, is_right in (
+        ([Life(0, 5, 10.1), Life(10.3, 10.6)], True),
+        ([Life(0, 5, 9.0), Life(9.2, 10.4)], True),
+        ([Life(0, 5, 7.0), Life(8.0, 9.0)], False),
+        ([Life(0, 5, 11.5), Life(11.6)], False),
+    ):
+        assert bool(check(world, replace(timeline(), lives=lives))[IN_PAUSE]) is not is_right
+    added = replace(timeline(), absences=[Trouble(10.5, 12.0, "other")])
+    assert not check(world, added)[IN_PAUSE]
