@@ -73,7 +73,7 @@ class Child:
         """None while it runs."""
         return self._process.returncode
 
-    async def stop(self, patience: float = 20.0) -> int:
+    async def stop(self, patience: float = 60.0) -> int:
         """Ask it to end, wait up to `patience` seconds, then kill; returns the exit code."""
         if self.exit_code is None:
             self._signal_group(signal.SIGTERM)

@@ -74,6 +74,8 @@ class Interruptions:
         self._slipped_until = 0.0
         self.missed = 0
         """Deliveries that were made at once in stops, about nothing that happened."""
+        self._saved = 0
+        """How often options were saved."""
 
     async def make(self, kind: str) -> None:
         """Interrupt in one way, and return when all is set up again."""
@@ -192,10 +194,12 @@ class Interruptions:
         await self._reloaded_by(self._home.api.rest("POST", path))
 
     async def _save_options(self) -> None:
-        """Save the same event types in another order: the entry reloads."""
+        """Save the same event types in another order than before: the entry reloads."""
         (entry,) = await entries(self._home.api)
         event_types = await self._simulator.event_types()
-        self._random.shuffle(event_types)
+        self._saved += 1
+        place = self._saved % len(event_types)
+        event_types = event_types[place:] + event_types[:place]
         saving = set_options(self._home.api, entry["entry_id"], event_types=event_types)
         await self._reloaded_by(saving)
         await asyncio.sleep(0.5)
