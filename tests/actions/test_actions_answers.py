@@ -9,7 +9,7 @@ from homeassistant.core import HomeAssistant
 from custom_components.jedlix.actions.answers import costs_as_json, session_as_json
 from custom_components.jedlix.api import ChargingLocation, Session
 from custom_components.jedlix.periods import Period
-from custom_components.jedlix.state.hours import flow_of
+from custom_components.jedlix.state.hours import Interval, flow_of
 
 FULL: Final = Session(
     id="1",
@@ -82,3 +82,29 @@ def test_costs_are_totals_by_currency() -> None:
         )
     ]
     assert costs_as_json([], period) == []
+
+
+def test_costs_are_of_what_began_or_flowed_in_the_period() -> None:
+    """A session across its beginning counts there; one before it, or from its very end on, does not."""
+    begin = datetime(2026, 7, 2, tzinfo=UTC)
+    period = Period(begin, begin + timedelta(days=1))
+
+    def totals(*hours: tuple[float, float]) -> list[tuple[object, object]]:
+        """Return the number of sessions and the energy, of sessions that began and ended at these hours."""
+        sessions = []
+        for began, ended in hours:
+            start, end = (begin + timedelta(hours=hour) for hour in (began, ended))
+            session = replace(FULL, started_at=start, ended_at=end, energy_kwh=20.2501)
+            sessions.append((session, flow_of(start, end)))
+        return [(it["sessions"], it["energy_kwh"]) for it in costs_as_json(sessions, period)]
+
+    across, before, after = (-6, 6.5), (-200, -190), (24, 25)
+    part = round(20.2501 * 6.5 / 12.5, 3)
+    assert totals(across) == totals(across, before, after) == [(0, part)]
+    assert totals(before) == totals(after) == totals(before, after) == []
+    # One that began in it and charged after it.
+    start, over = begin + timedelta(hours=23), begin + timedelta(hours=26)
+    session = replace(FULL, started_at=start, ended_at=over)
+    flow = flow_of(start, over, [Interval(period.end, over)])
+    (total,) = costs_as_json([(session, flow)], period)
+    assert (total["sessions"], total["energy_kwh"]) == (1, 0)
