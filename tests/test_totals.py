@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from aiohttp import web
 from aiohttp.test_utils import TestClient
-from homeassistant.const import STATE_UNKNOWN
-from homeassistant.core import Event, HomeAssistant, callback
+from homeassistant.const import EVENT_HOMEASSISTANT_STARTED, STATE_UNKNOWN
+from homeassistant.core import CoreState, Event, HomeAssistant, callback
 from homeassistant.helpers.event import async_track_state_change_event
 from homeassistant.helpers.restore_state import async_get as restore_states
 from homeassistant.util import dt as dt_util
@@ -135,10 +135,14 @@ HAND_OVERS: Final = History(
 )
 
 
+@pytest.mark.parametrize("helpers_are_first", [True, False])
 async def test_helpers_count_what_was_charged_in_the_minutes_before_a_power_failure(
-    hass: HomeAssistant, start_cloud: StartCloud, time: Time
+    hass: HomeAssistant, start_cloud: StartCloud, time: Time, helpers_are_first: bool
 ) -> None:
-    """Home Assistant saves its states every 15 minutes. The file of the integration is newer."""
+    """Home Assistant saves its states every 15 minutes. The file of the integration is newer.
+
+    At a start, helpers may begin to listen long after the car was read.
+    """
     cloud = await start_cloud(HAND_OVERS, time.now())
     entry = make_entry(cloud)
     await set_up(hass, entry)
@@ -152,10 +156,20 @@ async def test_helpers_count_what_was_charged_in_the_minutes_before_a_power_fail
     for stopped in entries:
         assert await hass.config_entries.async_unload(stopped.entry_id)
     restore_states(hass).last_states = saved
-    for stopped in entries:
-        assert await hass.config_entries.async_setup(stopped.entry_id)
     cloud.turn = 4
-    await refresh_all(hass, entry, cloud)
+    if helpers_are_first:
+        for stopped in entries:
+            assert await hass.config_entries.async_setup(stopped.entry_id)
+        await refresh_all(hass, entry, cloud)
+    else:
+        hass.set_state(CoreState.starting)
+        assert await hass.config_entries.async_setup(entry.entry_id)
+        await refresh_all(hass, entry, cloud)
+        for stopped in entries[:-1]:
+            assert await hass.config_entries.async_setup(stopped.entry_id)
+        hass.set_state(CoreState.running)
+        hass.bus.async_fire(EVENT_HOMEASSISTANT_STARTED)
+        await hass.async_block_till_done()
     assert [counted(hass, meter) for meter in meters] == [pytest.approx(10.5 - 3.0)] * 2
 
 
