@@ -246,8 +246,11 @@ class Chaos:
         return int(last - first)
 
     async def _count(self, parts: Parts) -> None:
-        """Wait until everything was published that still can be, then count."""
-        began = time.monotonic()
+        """Wait until everything was published that still can be, then count.
+
+        Automations run some milliseconds after a change, so the count is made twice.
+        """
+        began, settled = time.monotonic(), 0
         while True:
             await asyncio.sleep(CHECK_PERIOD)
             waited = time.monotonic() - began
@@ -258,8 +261,8 @@ class Chaos:
                 self.verdict, parts.home.folder, self._timeline, truth, parts.setting
             )
             await self._check_home(parts, truth, promises)
-            is_settled = not any(map(self.verdict.count, _MAY_COME_LATER))
-            if waited > self._options.patience or is_settled:
+            settled = 0 if any(map(self.verdict.count, _MAY_COME_LATER)) else settled + 1
+            if waited > self._options.patience or settled > 1:
                 break
         await self._check_the_end(parts, truth)
         self.verdict.seconds = round(time.monotonic() - self._began)
