@@ -325,6 +325,23 @@ def test_the_line_of_an_event_entity_is_the_line_of_its_change(
     assert list(wrong_event_rows([line, second], [unplugged]))
 
 
+def test_lines_after_a_clock_that_was_ahead_are_counted_without_the_restored_one() -> None:
+    later = NOW + timedelta(hours=3)
+    rows: list[dict[str, Any]] = [
+        {
+            "entity_id": "event.charging",
+            "state": text(later + timedelta(seconds=second)),
+            "when": NOW.timestamp() + second,
+            "attributes": {"event_type": "unplugged"},
+        }
+        for second in (0, 1)
+    ]
+    unplugged = Published(rows[1]["when"], {"type": "unplugged"})
+    assert not list(wrong_event_rows([*rows, rows[0] | {"when": NOW.timestamp() + 9}], [unplugged]))
+    assert list(wrong_event_rows(rows[:1], [unplugged]))
+    assert list(wrong_event_rows(rows, [unplugged, unplugged]))
+
+
 # -- the calendar and the statistics -------------------------------------------------------------------------
 
 

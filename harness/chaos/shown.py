@@ -70,12 +70,18 @@ def of_event_entities(
 def wrong_event_rows(
     rows: Sequence[Mapping[str, Any]], changes: Sequence[Published]
 ) -> Iterator[str]:
-    """Yield what is wrong in the lines of event entities; a restored state is no change."""
+    """Yield what is wrong in the lines of event entities; a restored state is no change.
+
+    Its time is that of the change. After a clock that was ahead, Home Assistant has all later times ahead as
+    well: there the first line of an entity is what the start has restored.
+    """
+    first = {row["entity_id"]: row["state"] for row in reversed(rows)}
     written = {
         (row["entity_id"], row["state"]): row.get("attributes", {}).get("event_type")
         for row in rows
         # A state that a reload restores within this time has the moment of a line that is there already.
-        if abs(moment(row.get("state")) - row["when"]) < SAME_MOMENT
+        if abs(ahead := moment(row.get("state")) - row["when"]) < SAME_MOMENT
+        or (ahead > 0 and row["state"] != first[row["entity_id"]])
     }
     shown = list(written.values())
     # Two entities may write in the same millisecond.
