@@ -535,6 +535,16 @@ def test_what_is_enabled_and_visible_at_first_is_seen() -> None:
     for item in right:
         assert len(list(wrong_first_look([replace(item, enabled=not item.enabled)]))) == 1
         assert len(list(wrong_first_look([replace(item, hidden=not item.hidden)]))) == 1
+    # In a large fleet, only what is essential is enabled; the account is as it is.
+    essential = entity("sensor battery_level")
+    of_fleet = [replace(item, enabled=False) for item in right]
+    of_account = replace(entity("sensor push_state"), device_id="account")
+    assert not list(wrong_first_look([*of_fleet, essential, of_account], {"d"}))
+    assert list(wrong_first_look(right, {"d"})) == [
+        f"{right[0].entity_id}: not disabled",
+        f"{right[1].entity_id}: not disabled",
+    ]
+    assert len(list(wrong_first_look([replace(essential, enabled=False)], {"d"}))) == 1
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """First look: which entities a person finds enabled and visible when the account was just added."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from ..entities import Entity
 
@@ -23,14 +23,28 @@ HIDDEN = frozenset(
     }
 )
 """Those that are hidden at first, by platform and key."""
+ESSENTIAL = frozenset(
+    {
+        *("binary_sensor plugged_in", "binary_sensor charging", "binary_sensor smart_session"),
+        *("event charging", "event session", "sensor charge_state", "sensor battery_level"),
+        "switch smart_charging",
+    }
+)
+"""Those that a car has enabled in a large fleet."""
+LARGE_FLEET = 21
+"""Users."""
 
 
-def wrong_first_look(entities: Sequence[Entity]) -> Iterator[str]:
-    """Yield the entities that are disabled or hidden and should not be, or the other way round."""
+def wrong_first_look(entities: Sequence[Entity], members: Collection[str] = ()) -> Iterator[str]:
+    """Yield the entities that are disabled or hidden and should not be, or the other way round.
+
+    `members` are the devices of a large fleet, without that of the account.
+    """
     for entity in entities:
         name = f"{entity.domain} {entity.key}"
+        is_left_out = entity.device_id in members and name not in ESSENTIAL
         for what, shown, expected in (
-            ("disabled", not entity.enabled, entity.key in DISABLED),
+            ("disabled", not entity.enabled, entity.key in DISABLED or is_left_out),
             ("hidden", entity.hidden, name in HIDDEN),
         ):
             if shown is not expected:

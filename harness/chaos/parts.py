@@ -14,7 +14,7 @@ from .drivers import Car, Drivers
 from .evaluation import Setting
 from .faults import ApiFaults
 from .final_states import Account
-from .first_look import wrong_first_look
+from .first_look import LARGE_FLEET, wrong_first_look
 from .interruptions import Interruptions
 from .options import Options
 from .outage import Outage
@@ -87,9 +87,12 @@ class Parts:
         """
         first = next(car for user in self.before["users"] for car in user["vehicles"])
         async with await self.home.api.websocket() as socket:
-            self.first_look = list(wrong_first_look(await our_entities(socket)))
+            devices = await our_devices(socket)
+            is_large = len(self.before["users"]) >= LARGE_FLEET
+            members = {it.device_id for it in devices if it.subentry_id is not None and is_large}
+            self.first_look = list(wrong_first_look(await our_entities(socket), members))
             area = await socket.call("config/area_registry/create", name="Garage")
-            for device in await our_devices(socket):
+            for device in devices:
                 if f"{first['user_id']}_{first['id']}" in device.identifiers:
                     await socket.call(
                         "config/device_registry/update",
