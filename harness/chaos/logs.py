@@ -23,7 +23,7 @@ _CAUSED = {
     "no keys": "was refused (no_key)",
     "deliveries before the set-up succeeded": "was refused (not_ready)",
     "commands at bad moments": "Error handling message",
-    "the same over REST": "Error during service call to jedlix.",
+    "the same over REST": "Error during service call to",
 }
 """What the run causes, and the text by which its lines are known."""
 
