@@ -31,7 +31,7 @@ from pytest_homeassistant_custom_component.components.recorder.common import (
 )
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
-from custom_components.jedlix.api import ConnectionFailed
+from custom_components.jedlix.api import ConnectionFailed, Session
 from custom_components.jedlix.const import CONF_IMPORT_ENERGY, DOMAIN
 from custom_components.jedlix.session_history import SessionHistory
 from custom_components.jedlix.state.hours import by_hour, flow_of
@@ -524,6 +524,33 @@ async def test_a_session_that_is_deleted_before_a_stop_leaves_the_statistics_aft
             home.clock.now = PRESENT + timedelta(minutes=minutes)
             await home.poll()
     await home.reload()
+    await home.check()
+
+
+async def test_a_session_that_is_deleted_during_the_first_import_leaves_the_statistics(
+    start_home: StartHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Jedlix still listed it when the past was read."""
+    home = await start_home(history_days=0)
+    add_session(home.sim, PRESENT - 3 * DAY, PRESENT - 2.7 * DAY, energy_kwh=5.0)
+    deleted = add_session(home.sim, PRESENT - 2 * DAY, PRESENT - 1.7 * DAY, energy_kwh=7.0)
+    read, has_read, may_go_on = SessionHistory.began_since, asyncio.Event(), asyncio.Event()
+
+    async def read_slowly(*of: Any) -> list[Session]:
+        sessions = await read(*of)
+        has_read.set()
+        await may_go_on.wait()
+        return sessions
+
+    monkeypatch.setattr(SessionHistory, "began_since", read_slowly)
+    await set_up(home.hass, home.entry)
+    await has_read.wait()
+    delete_session(home.sim, deleted)
+    for minutes in range(5, 60, 5):
+        home.clock.now = PRESENT + timedelta(minutes=minutes)
+        await home.entry.runtime_data.coordinator.async_refresh()
+    may_go_on.set()
+    await home.done()
     await home.check()
 
 

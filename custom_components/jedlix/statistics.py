@@ -6,6 +6,7 @@ missed, is read once from the session history.
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -73,6 +74,8 @@ class StatisticsImport:
         self._store = store
         self._ended = {key: _ended_sessions(car) for key, car in coordinator.fleet.vehicles.items()}
         self._due: set[DeviceKey] = set()
+        # what is corrected while a car is imported for the first time
+        self._stale_at_first: defaultdict[str, frozenset[datetime]] = defaultdict(frozenset)
         self._importing = asyncio.Lock()
         self._is_past_too_long = False
         self.failures: dict[DeviceKey, str] = {}
@@ -141,8 +144,10 @@ class StatisticsImport:
             for hour in by_hour(0.0, flow_of(session.started_at or flow[0].start, flow[-1].end))
         }
         imported, name = self._store.imported, identifier_of(key)
-        if hours and name in imported:
+        if name in imported:
             imported[name] = replace(imported[name], stale=imported[name].stale | hours)
+        else:
+            self._stale_at_first[name] |= hours
         return before is None or known != ended
 
     @callback
@@ -223,7 +228,7 @@ class StatisticsImport:
 
     def _stale(self, name: str) -> frozenset[datetime]:
         mark = self._store.imported.get(name)
-        return frozenset() if mark is None else mark.stale
+        return self._stale_at_first[name] if mark is None else mark.stale
 
     def _may_have_figures(self, car: VehicleSnapshot) -> bool:
         """Return whether Jedlix has reported a figure of a session, or may do so in the financials (A7)."""
