@@ -38,8 +38,10 @@ def line(n: int, kind: str, known: float, session_id: str | None = None) -> Happ
     return Happened(n, kind, USER, vehicle_id, session_id, known, known, {})
 
 
-def sent(at: float, event_type: str = "vehicleUpdated", status: int = 200) -> Sent:
-    return Sent(at, status, "d", event_type, USER, at)
+def sent(
+    at: float, event_type: str = "vehicleUpdated", status: int = 200, name: str | None = None
+) -> Sent:
+    return Sent(at, status, name or f"at {at}", event_type, USER, at)
 
 
 def published(
@@ -83,6 +85,13 @@ RESTARTED: Final = [Life(0, 5, 120), Life(125, 130)]
         ("plugged_in", {"deliveries": (sent(101),)}, 101 + REFRESH),
         ("plugged_in", {"deliveries": (sent(101, status=503),)}, 100 + POLL),
         ("plugged_in", {"deliveries": (sent(99),)}, 100 + POLL),  # it says nothing of this
+        # One that arrives again says nothing of this either, but one that arrives at last does.
+        ("plugged_in", {"deliveries": (sent(99, name="d"), sent(101, name="d"))}, 100 + POLL),
+        (
+            "plugged_in",
+            {"deliveries": (sent(99, status=503, name="d"), sent(101, name="d"))},
+            101 + REFRESH,
+        ),
         ("plugged_in", {"lives": RESTARTED}, 130 + FIRST_REFRESH),
         (
             "plugged_in",

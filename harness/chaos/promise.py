@@ -39,6 +39,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import pairwise
 import math
+from operator import attrgetter
 from typing import Any
 
 from .recording import Published
@@ -127,12 +128,15 @@ class Deliveries:
 
     @classmethod
     def accepted(cls, sent: Iterable[Sent], timeline: Timeline, *, naming: str = "") -> Deliveries:
-        """Read those that were answered 200 while our entry was set up, and whose type contains `naming`."""
-        return cls.of(
-            item
-            for item in sent
-            if naming in item.event_type and item.status == 200 and timeline.is_up(item.at)
-        )
+        """Read those that were answered 200 while our entry was set up, and whose type contains `naming`.
+
+        One that arrives again says nothing new.
+        """
+        first: dict[str, Sent] = {}
+        for item in sorted(sent, key=attrgetter("at")):
+            if naming in item.event_type and item.status == 200 and timeline.is_up(item.at):
+                first.setdefault(item.delivery_id, item)
+        return cls.of(first.values())
 
     def first(self, user_id: str, since: float) -> float:
         """Return when the first one about a user was sent from a moment on; inf if none was."""
