@@ -325,7 +325,7 @@ def test_the_line_of_an_event_entity_is_the_line_of_its_change(
     assert list(wrong_event_rows([line, second], [unplugged]))
 
 
-def test_lines_after_a_clock_that_was_ahead_are_counted_without_the_restored_one() -> None:
+def test_lines_after_a_clock_that_was_ahead_are_counted_with_or_without_a_restored_one() -> None:
     later = NOW + timedelta(hours=3)
     rows: list[dict[str, Any]] = [
         {
@@ -334,12 +334,12 @@ def test_lines_after_a_clock_that_was_ahead_are_counted_without_the_restored_one
             "when": NOW.timestamp() + second,
             "attributes": {"event_type": "unplugged"},
         }
-        for second in (0, 1)
+        for second in (0, 1, 2)
     ]
     unplugged = Published(rows[1]["when"], {"type": "unplugged"})
-    assert not list(wrong_event_rows([*rows, rows[0] | {"when": NOW.timestamp() + 9}], [unplugged]))
-    assert list(wrong_event_rows(rows[:1], [unplugged]))
-    assert list(wrong_event_rows(rows, [unplugged, unplugged]))
+    restored = rows[0] | {"when": NOW.timestamp() + 9}
+    for count, is_right in ((0, False), (1, False), (2, True), (3, True), (4, False)):
+        assert bool(list(wrong_event_rows([*rows, restored], [unplugged] * count))) is not is_right
 
 
 # -- the calendar and the statistics -------------------------------------------------------------------------
