@@ -87,7 +87,7 @@ class RecordedHours:
                     self._metadata(statistic_id, name, unit),
                     list(map(_as_data, changed)),
                 )
-        await self._until_imported()  # the next import builds on it
+        await self._until_imported()  # only then may the import be marked as done
 
     async def _until_imported(self) -> None:
         """Wait until the recorder has done all that was asked of it before, also what it does just now."""

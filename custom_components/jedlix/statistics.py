@@ -6,7 +6,6 @@ missed, is read once from the session history.
 """
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -75,7 +74,7 @@ class StatisticsImport:
         self._ended = {key: _ended_sessions(car) for key, car in coordinator.fleet.vehicles.items()}
         self._due: set[DeviceKey] = set()
         # what is corrected while a car is imported for the first time
-        self._stale_at_first: defaultdict[str, frozenset[datetime]] = defaultdict(frozenset)
+        self._stale_at_first: dict[str, frozenset[datetime]] = {}
         self._importing = asyncio.Lock()
         self._is_past_too_long = False
         self.failures: dict[DeviceKey, str] = {}
@@ -143,11 +142,8 @@ class StatisticsImport:
             for session, flow in self._flows(key, outdated)
             for hour in by_hour(0.0, flow_of(session.started_at or flow[0].start, flow[-1].end))
         }
-        imported, name = self._store.imported, identifier_of(key)
-        if name in imported:
-            imported[name] = replace(imported[name], stale=imported[name].stale | hours)
-        else:
-            self._stale_at_first[name] |= hours
+        if hours:
+            self._note_stale(identifier_of(key), hours)
         return before is None or known != ended
 
     @callback
@@ -194,6 +190,7 @@ class StatisticsImport:
         remembered = now - SESSIONS_REMEMBERED
         mark = self._store.imported.get(name)
         if mark is None and not self._may_have_figures(car):
+            self._stale_at_first.pop(name, None)
             return
         is_behind = mark is None or not remembered < mark.until <= now
         if is_behind and not self._is_past_too_long:
@@ -224,11 +221,19 @@ class StatisticsImport:
             stale=removed,
         )
         self._store.imported[name] = ImportMark(now, fingerprint, self._stale(name) - stale)
+        self._stale_at_first.pop(name, None)
         self._store.schedule_save()
 
     def _stale(self, name: str) -> frozenset[datetime]:
         mark = self._store.imported.get(name)
-        return self._stale_at_first[name] if mark is None else mark.stale
+        return self._stale_at_first.get(name, frozenset()) if mark is None else mark.stale
+
+    def _note_stale(self, name: str, hours: set[datetime]) -> None:
+        stale = self._stale(name) | hours
+        if (mark := self._store.imported.get(name)) is None:
+            self._stale_at_first[name] = stale
+        else:
+            self._store.imported[name] = replace(mark, stale=stale)
 
     def _may_have_figures(self, car: VehicleSnapshot) -> bool:
         """Return whether Jedlix has reported a figure of a session, or may do so in the financials (A7)."""
