@@ -32,25 +32,16 @@ from custom_components.jedlix.store import JedlixStore
 from simulator.app import Simulator
 from tests.commanding import poll
 from tests.deliveries import ACCEPTED, Home, deliver
+from tests.disk import hass_config_dir, hass_storage
 from tests.tools import make_entry, record_events, set_up, until
+
+__all__ = ["hass_config_dir", "hass_storage"]
 
 NOON: Final = datetime(2030, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
 HELD: Final = HeldSubscription("https://ha.example/api/webhook/w", "print", "s-1")
 MARK: Final = ImportMark(NOON, 7)
 REFUSED = Refusal(reason=Reason.UNKNOWN_NAME, at=NOON, count=2, version="0.1.0")
 LEARNED: Final = Experience(answered_at=NOON, refusals=2, refused_since=NOON, refused_at=NOON)
-
-
-@pytest.fixture
-def hass_storage() -> dict[str, Any]:
-    """Write to the disk, not to a dictionary."""
-    return {}
-
-
-@pytest.fixture
-def hass_config_dir(hass_tmp_config_dir: str) -> str:
-    """Write to a folder of this test."""
-    return hass_tmp_config_dir
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Leftovers: what an entry left at Jedlix that was removed while the integration was not there."""
 
 from pathlib import Path
-from typing import Any
 
 from aiohttp.web import Request, Response
 from homeassistant.components import webhook
@@ -15,23 +14,14 @@ from custom_components.jedlix.const import DOMAIN, USER_CREATED
 from custom_components.jedlix.push.subscriptions import HeldSubscription
 from custom_components.jedlix.store import JedlixStore
 from simulator.app import Simulator
+from tests.disk import hass_config_dir, hass_storage
 from tests.push.tools import urls_at
 from tests.tools import WEBHOOK_ID, set_up_with_push
 
+__all__ = ["hass_config_dir", "hass_storage"]
+
 CLOUDHOOK = "https://cloudhook.example/removed"
 ELSEWHERE = "https://elsewhere.example/api/webhook/removed"
-
-
-@pytest.fixture
-def hass_storage() -> dict[str, Any]:
-    """Write to the disk, not to a dictionary."""
-    return {}
-
-
-@pytest.fixture
-def hass_config_dir(hass_tmp_config_dir: str) -> str:
-    """Write to a folder of this test."""
-    return hass_tmp_config_dir
 
 
 @pytest.fixture
