@@ -37,6 +37,7 @@ from custom_components.jedlix.session_history import SessionHistory
 from custom_components.jedlix.state.hours import by_hour, flow_of
 from simulator.api import charging
 from simulator.app import Simulator
+from simulator.model import Session as SimulatedSession
 from simulator.sessions import Filter
 from simulator.settings import Settings
 from tests.commanding import add_session, delete_session, sessions_between
@@ -491,11 +492,17 @@ async def test_an_empty_list_takes_nothing_away(start_home: StartHome) -> None:
         await call_import(home, PRESENT + DAY)
 
 
-async def test_a_session_that_jedlix_deletes_leaves_the_statistics(start_home: StartHome) -> None:
-    """Three answers over a quarter of an hour have to agree."""
+async def home_with_two_sessions(start_home: StartHome) -> tuple[Home, SimulatedSession]:
+    """Return a home with two sessions of the last days, and the later one, which is to be deleted."""
     home = await start_home(history_days=0)
     add_session(home.sim, PRESENT - 3 * DAY, PRESENT - 2.7 * DAY, energy_kwh=5.0)
-    deleted = add_session(home.sim, PRESENT - 2 * DAY, PRESENT - 1.7 * DAY, energy_kwh=7.0)
+    later = add_session(home.sim, PRESENT - 2 * DAY, PRESENT - 1.7 * DAY, energy_kwh=7.0)
+    return home, later
+
+
+async def test_a_session_that_jedlix_deletes_leaves_the_statistics(start_home: StartHome) -> None:
+    """Three answers over a quarter of an hour have to agree."""
+    home, deleted = await home_with_two_sessions(start_home)
     await home.set_up()
     delete_session(home.sim, deleted)
     assert (await home.rows("session_energy"))[-1][2] == pytest.approx(12.0)
@@ -509,9 +516,7 @@ async def test_a_session_that_is_deleted_before_a_stop_leaves_the_statistics_aft
     start_home: StartHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It ended before the set-up. The recorder fails when it is deleted, and Home Assistant stops."""
-    home = await start_home(history_days=0)
-    add_session(home.sim, PRESENT - 3 * DAY, PRESENT - 2.7 * DAY, energy_kwh=5.0)
-    deleted = add_session(home.sim, PRESENT - 2 * DAY, PRESENT - 1.7 * DAY, energy_kwh=7.0)
+    home, deleted = await home_with_two_sessions(start_home)
     await home.set_up()
 
     def fail(*_: object) -> None:
@@ -531,9 +536,7 @@ async def test_a_session_that_is_deleted_during_the_first_import_leaves_the_stat
     start_home: StartHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Jedlix still listed it when the past was read."""
-    home = await start_home(history_days=0)
-    add_session(home.sim, PRESENT - 3 * DAY, PRESENT - 2.7 * DAY, energy_kwh=5.0)
-    deleted = add_session(home.sim, PRESENT - 2 * DAY, PRESENT - 1.7 * DAY, energy_kwh=7.0)
+    home, deleted = await home_with_two_sessions(start_home)
     read, has_read, may_go_on = SessionHistory.began_since, asyncio.Event(), asyncio.Event()
 
     async def read_slowly(*of: Any) -> list[Session]:
