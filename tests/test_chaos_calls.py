@@ -17,6 +17,7 @@ from harness.chaos.calls import (
 from harness.chaos.faults import PAUSE
 from harness.chaos.timeline import Command, Life, Timeline, Trouble
 from harness.chaos.truth import Answered, Truth
+from tests.chaos_world import EMPTY
 
 USER: Final = "u"
 CARS: Final = f"/api/v1/users/{USER}/vehicles"
@@ -24,20 +25,7 @@ LOCATIONS: Final = f"/api/v1/users/{USER}/charging-locations"
 
 
 def truth(*answered: Answered, deliveries: tuple[dict[str, Any], ...] = ()) -> Truth:
-    return Truth(
-        mode="default",
-        users=[],
-        cars={},
-        journal=[],
-        sessions={},
-        sessions_of={},
-        reports_of={},
-        deliveries=deliveries,
-        sent=(),
-        calls=(),
-        tokens=(),
-        answered=answered,
-    )
+    return replace(EMPTY, deliveries=deliveries, answered=answered)
 
 
 def timeline() -> Timeline:

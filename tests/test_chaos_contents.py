@@ -9,7 +9,8 @@ from harness.chaos.comparison import Match
 from harness.chaos.contents import CALM, MARGIN, Contents, starts_of
 from harness.chaos.recording import Published
 from harness.chaos.timeline import Life, Timeline, Trouble
-from harness.chaos.truth import Happened, Report, Sent, Session, Truth, seconds
+from harness.chaos.truth import Happened, Report, Sent, Session, seconds
+from tests.chaos_world import EMPTY
 
 USER, CAR, SESSION, DEVICE, ENTRY, ACCOUNT = "u", "c", "s", "device", "entry", "account"
 
@@ -53,18 +54,13 @@ def contents(
     reports: tuple[Report, ...] = (),
     troubles: tuple[Trouble, ...] = (),
 ) -> Contents:
-    truth = Truth(
+    truth = replace(
+        EMPTY,
         mode=mode,
-        users=[],
-        cars={},
-        journal=[],
         sessions={item.id: item for item in sessions},
         sessions_of={CAR: sessions},
         reports_of={CAR: reports},
-        deliveries=[],
         sent=sent,
-        calls=[],
-        tokens=(),
     )
     timeline = Timeline(lives=[Life(at(0), at(5))], troubles=list(troubles))
     devices = {f"{USER}_{CAR}": DEVICE, ENTRY: ACCOUNT}

@@ -34,6 +34,7 @@ from harness.chaos.tariffs import wrong_slots
 from harness.chaos.truth import Session, Truth
 from harness.entities import Device, Entity
 from simulator.tariffs import TARIFFS
+from tests.chaos_world import EMPTY
 
 USER, CAR, PLACE = "u", "c", "place"
 TEXTS: Final = texts_of_this_checkout()
@@ -98,18 +99,13 @@ def truth(*sessions: Session, mode: str = "default", **car: Any) -> Truth:
     }
     places = [{"id": PLACE, "city": "Utrecht"}]
     user = {"id": USER, "vehicles": [found], "chargers": [], "locations": places}
-    return Truth(
+    return replace(
+        EMPTY,
         mode=mode,
         users=[user],
         cars={CAR: found},
-        journal=[],
         sessions={item.id: item for item in sessions},
         sessions_of={CAR: sessions},
-        reports_of={},
-        deliveries=[],
-        sent=[],
-        calls=[],
-        tokens=(),
     )
 
 

@@ -21,7 +21,8 @@ from harness.chaos.promise import (
 )
 from harness.chaos.recording import Published
 from harness.chaos.timeline import RECOVERY, Command, Life, Timeline, Trouble
-from harness.chaos.truth import Happened, Sent, Truth
+from harness.chaos.truth import Happened, Sent
+from tests.chaos_world import EMPTY
 
 USER, CAR = "u", "c"
 BEFORE: Final = {
@@ -57,19 +58,7 @@ def promises(
     followed: int = 1,
     **timeline: Any,
 ) -> Promises:
-    truth = Truth(
-        mode=mode,
-        users=[],
-        cars={},
-        journal=journal,
-        sessions={},
-        sessions_of={},
-        reports_of={},
-        deliveries=[],
-        sent=deliveries,
-        calls=[],
-        tokens=(),
-    )
+    truth = replace(EMPTY, mode=mode, journal=journal, sent=deliveries)
     users = frozenset([USER, *(f"u{number}" for number in range(1, followed))])
     known = Timeline(**({"lives": [Life(0, 5)]} | timeline), followed=users)
     return Promises.of(truth, known, BEFORE)

@@ -13,6 +13,7 @@ from harness.chaos.provenance import COMMANDED, EVIDENCE, OLD, Provenance, out_o
 from harness.chaos.recording import Published
 from harness.chaos.timeline import RECOVERY, Command, Life, Timeline, Trouble
 from harness.chaos.truth import EXACT, Happened, Sent, Truth
+from tests.chaos_world import EMPTY
 
 USER, CAR = "u", "c"
 VEHICLES: Final = f"/api/v1/users/{USER}/vehicles"
@@ -25,18 +26,11 @@ def truth(
     calls: tuple[tuple[float, str], ...] = (),
 ) -> Truth:
     """Return a world in which deliveries about the user were sent, and calls answered."""
-    return Truth(
+    return replace(
+        EMPTY,
         mode=mode,
-        users=[],
-        cars={},
-        journal=[],
-        sessions={},
-        sessions_of={},
-        reports_of={},
-        deliveries=[],
         sent=tuple(Sent(at, 200, "d", "sessionStarted", USER, at) for at in sent),
         calls=calls,
-        tokens=(),
     )
 
 
