@@ -9,6 +9,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
 
 from custom_components.jedlix.const import DOMAIN
+from custom_components.jedlix.coordinator import READ_SINCE_START
 from simulator.app import Simulator
 from tests.commanding import device_of
 from tests.coordinator.tools import add_user_without_car
@@ -183,3 +184,24 @@ async def test_the_removal_of_a_user_without_a_car_is_published_too(
     sim.remove_user(user_id)
     await until(hass, lambda: "user_removed" in recorded.types)
     assert only(recorded.changes, "user_removed")["user_id"] == user_id
+
+
+@pytest.mark.parametrize(("minutes", "late"), [(14, False), (16, True)])
+async def test_a_user_removed_during_a_stop_is_late_after_a_quarter_of_an_hour(
+    hass: HomeAssistant,
+    sim: Simulator,
+    entry: MockConfigEntry,
+    clock: Clock,
+    minutes: int,
+    late: bool,
+) -> None:
+    recorded = record_events(hass)
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    hass.data.pop(READ_SINCE_START)
+    sim.strike({"drop": 1})
+    sim.remove_user(sim.user_ids[0])
+    clock.go_on(timedelta(minutes=minutes))
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await until(hass, lambda: "user_removed" in recorded.types)
+    removed = only(recorded.changes, "user_removed")
+    assert (removed["source"], removed["late"]) == ("history", late)

@@ -100,7 +100,7 @@ def fill(store: JedlixStore) -> None:
     store.push.missed_since = NOON
     store.push.refused_types["sessionStarted"] = REFUSED
     store.push.reports_changes = True
-    store.reports.removed_users["u"] = NOON
+    store.reports.removed_users["u"] = (NOON, NOON)
     store.push.last_delivery = store.push.last_tests = NOON
     store.learned_calls["user_sessions"] = LEARNED
     store.imported["u_1"] = MARK

@@ -150,7 +150,7 @@ class Refresher:
             failing_since = None if user is None else user.failing_since
             self._user_issues.note_closed(user_id, failing_since or self._now())
         if isinstance(failure, NotFound) and failure.is_answer:
-            self._review_removal(user_id, wanted.source, is_known=False)
+            self._review_removal(user_id, wanted.source, self._known.gap(user_id), is_known=False)
         return failure
 
     @callback
@@ -161,11 +161,15 @@ class Refresher:
             requests.pop(user_id, None)
 
     @callback
-    def _review_removal(self, user_id: str, source: Source, *, is_known: bool) -> None:
-        """Publish that a user was removed, once Jedlix confirms what a delivery said."""
+    def _review_removal(
+        self, user_id: str, source: Source, gap: Gap | None, *, is_known: bool
+    ) -> None:
+        """Publish that a user was removed, once Jedlix confirms what a delivery said.
+
+        `gap` is what the answer ended.
+        """
         if self._store.is_closed or user_id not in self._schedule.followed:
             return
-        gap = self._known.gap(user_id)
         removed = self._store.reports.take_removed(user_id, self._now(), is_known=is_known)
         if removed is not None:
             self._publisher.publish(removed, source, late=gap is not None and gap.is_late(removed))
@@ -214,7 +218,7 @@ class Refresher:
         changes = self._put_and_publish(before, after, wanted.source, gap)
         if gap is None:
             self._note_push_evidence(user_id, changes, wanted.source)
-        self._review_removal(user_id, wanted.source, is_known=answer.is_user_known)
+        self._review_removal(user_id, wanted.source, gap, is_known=answer.is_user_known)
         self._details.schedule.note_states(before, after)
         return changes, gap
 

@@ -194,6 +194,7 @@ def test_a_link_that_an_earlier_version_stored_is_what_the_api_said() -> None:
         {"links": [1, {}]},
         {"newest": [1, ["u", "v", True, "never"], ["u", "v", True]]},
         {"removed_users": {"u": "never"}},
+        {"removed_users": {"u": ["2026-05-01T12:00:00Z", "never"]}},
     ],
 )
 def test_damaged_reports_are_left_out(damaged: Any) -> None:
@@ -203,11 +204,13 @@ def test_damaged_reports_are_left_out(damaged: Any) -> None:
 def test_a_removed_user_is_published_once_the_api_confirms_it() -> None:
     story = Story(is_connected=True)
     assert story.reports.take_removed("u", at(1), is_known=False) is None
-    story.deliver(1, "userRemoved")
+    story.deliver(1, "userRemoved", timestamp="2026-05-01T10:00:00Z")
     assert story.reports.take_removed("u", at(2), is_known=True) is None
+    restored = Reports.from_json(story.reports.as_json())
+    assert restored == story.reports
     removed = story.reports.take_removed("u", at(3), is_known=False)
     assert removed == Change(
-        type=ChangeType.USER_REMOVED, user_id="u", occurred_at=at(1), is_timed=True
+        type=ChangeType.USER_REMOVED, user_id="u", occurred_at=at(-120), is_timed=True
     )
     assert story.reports.take_removed("u", at(4), is_known=False) is None
     story.deliver(5, "userRemoved")

@@ -32,15 +32,15 @@ _SESSION_IMPOSSIBLE: Final = "sessionimpossible"
 
 @dataclass(slots=True)
 class Reports:
-    """The reports that wait: of links by user and car, of removed users; each with its time at Jedlix.
+    """The reports that wait: of links by user and car, of removed users.
 
-    `newest` is when the newest report happened that a link is there, and that it is not: by user, car and
-    whether it is there.
+    Each has when it came, at Jedlix; those of removed users also when that happened. `newest` is when the
+    newest report happened that a link is there, and that it is not: by user, car and whether it is there.
     """
 
     links: dict[tuple[str, str], tuple[LinkReport, datetime]] = field(default_factory=dict)
     newest: dict[tuple[str, str, bool], datetime] = field(default_factory=dict)
-    removed_users: dict[str, datetime] = field(default_factory=dict)
+    removed_users: dict[str, tuple[datetime, datetime]] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, data: object) -> Self:
@@ -62,9 +62,10 @@ class Reports:
                     if (at := moment(value)) is not None:
                         reports.newest[user_id, vehicle_id, is_there] = at
         removed = fields.get("removedusers")
-        for user_id, value in (removed if isinstance(removed, dict) else {}).items():
-            if (at := moment(value)) is not None:
-                reports.removed_users[user_id] = at
+        for user_id, times in (removed if isinstance(removed, dict) else {}).items():
+            match [moment(item) for item in _list(times)]:
+                case [datetime() as at, datetime() as happened_at]:
+                    reports.removed_users[user_id] = (at, happened_at)
         return reports
 
     def as_json(self) -> dict[str, Json]:
@@ -81,7 +82,8 @@ class Reports:
             ],
             "newest": [[*key, at.isoformat()] for key, at in self.newest.copy().items()],
             "removed_users": {
-                user_id: at.isoformat() for user_id, at in self.removed_users.copy().items()
+                user_id: [item.isoformat() for item in times]
+                for user_id, times in self.removed_users.copy().items()
             },
         }
 
@@ -91,13 +93,13 @@ class Reports:
         Deliveries come in any order. What one says of a link is over when a newer one says the contrary.
         """
         event_type = message.event_type.casefold()
+        happened_at = min(message.occurred_at or now, now)
         if event_type == _USER_REMOVED:
-            self.removed_users[user.user_id] = now
+            self.removed_users[user.user_id] = (now, happened_at)
         report, car = _LINK_REPORTS.get(event_type), car_of(message, user)
         if report is None or car is None:
             return
         key, is_there = (user.user_id, car.vehicle.id), report is LinkReport.CONNECTED
-        happened_at = min(message.occurred_at or now, now)
         if happened_at < self.newest.get((*key, not is_there), happened_at):
             return
         self.newest[*key, is_there] = max(
@@ -130,14 +132,15 @@ class Reports:
 
     def take_removed(self, user_id: str, now: datetime, *, is_known: bool) -> Change | None:
         """Return that a user was removed, once the API does not know a user of whom a delivery said so."""
-        if (at := self.removed_users.get(user_id)) is None:
-            return None
-        if is_known and now - at <= REPORT_COUNTS_FOR:
+        at, happened_at = self.removed_users.get(user_id, (None, None))
+        if at is None or happened_at is None or (is_known and now - at <= REPORT_COUNTS_FOR):
             return None
         del self.removed_users[user_id]
         if is_known:
             return None
-        return Change(type=ChangeType.USER_REMOVED, user_id=user_id, occurred_at=at, is_timed=True)
+        return Change(
+            type=ChangeType.USER_REMOVED, user_id=user_id, occurred_at=happened_at, is_timed=True
+        )
 
     def forget(self, user_id: str) -> None:
         """Forget a user who is no longer followed."""
