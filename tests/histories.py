@@ -109,12 +109,16 @@ def a(*listed: Listed, **more: Any) -> Answer:
 
 @dataclass
 class Cloud:
-    """A cloud with one user and one car for each history; `turn` is the answer that it gives at present."""
+    """A cloud with one user and one car for each history; `turn` is the answer that it gives at present.
+
+    While it is down, no car can be read.
+    """
 
     began: datetime
     now: Callable[[], datetime]
     histories: Sequence[History]
     turn: int = 0
+    is_down: bool = False
     url: str = ""
     runner: web.AppRunner = field(init=False)
 
@@ -150,6 +154,8 @@ class Cloud:
         return web.json_response({"access_token": "t", "expires_in": 1_000_000})
 
     async def _vehicles(self, request: web.Request) -> web.Response:
+        if self.is_down:
+            raise web.HTTPServiceUnavailable
         user_id = request.match_info["user"]
         answer = self.answer(user_id)
         state = {"chargeState": answer.state, "updatedAt": wire_time(self.now())}

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from aiohttp import web
 from aiohttp.test_utils import TestClient
-from homeassistant.const import EVENT_HOMEASSISTANT_STARTED, STATE_UNKNOWN
+from homeassistant.const import EVENT_HOMEASSISTANT_STARTED, STATE_UNAVAILABLE, STATE_UNKNOWN
 from homeassistant.core import CoreState, Event, HomeAssistant, callback
 from homeassistant.helpers.event import async_track_state_change_event
 from homeassistant.helpers.restore_state import async_get as restore_states
@@ -171,6 +171,29 @@ async def test_helpers_count_what_was_charged_in_the_minutes_before_a_power_fail
         hass.bus.async_fire(EVENT_HOMEASSISTANT_STARTED)
         await hass.async_block_till_done()
     assert [counted(hass, meter) for meter in meters] == [pytest.approx(10.5 - 3.0)] * 2
+
+
+@pytest.mark.usefixtures("no_second_try")
+async def test_a_car_that_was_unavailable_goes_on_from_its_last_state(
+    hass: HomeAssistant, start_cloud: StartCloud, time: Time
+) -> None:
+    """Home Assistant's cost sensor of the Energy page begins to count at the first state that it sees."""
+    cloud = await start_cloud(HAND_OVERS, time.now())
+    entry = make_entry(cloud)
+    await set_up(hass, entry)
+    await go_on(hass, entry, cloud, time, 0, restart=False)
+    entity_id = id_of(hass, cloud, USER, "energy_total") or ""
+    cloud.is_down = True
+    time.go_on(4 * HOUR)
+    await entry.runtime_data.coordinator.async_refresh()
+    await hass.async_block_till_done()
+    state = hass.states.get(entity_id)
+    assert state is not None
+    assert state.state == STATE_UNAVAILABLE
+    cloud.is_down = False
+    written = record_states(hass, entity_id)
+    await go_on(hass, entry, cloud, time, 1, restart=False)
+    assert written == [3.0, 4.0]
 
 
 async def test_a_helper_of_delta_values_counts_every_state_as_an_amount(

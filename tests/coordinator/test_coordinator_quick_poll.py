@@ -1,12 +1,14 @@
 """Quick poll: where push does not report charging, a minute passes until a change is seen, not five."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 from homeassistant.core import HomeAssistant
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.jedlix.api import Session
 from custom_components.jedlix.const import CONF_EVENT_TYPES, CONF_POLL_MINUTES
 from custom_components.jedlix.push.event_types import DEFAULT_EVENT_TYPES
 from custom_components.jedlix.push.health import PushState
@@ -149,6 +151,51 @@ async def test_there_is_none_while_jedlix_does_not_answer(
     calls = mark(sim)
     await pass_minutes(hass, 1)
     await until(hass, calls)
+
+
+async def test_there_is_none_while_jedlix_refuses_the_credentials(
+    hass: HomeAssistant, start_simulator: StartSimulator
+) -> None:
+    sim = await start_simulator(users=8)
+    entry = await set_up_without_push(hass, sim)
+    await poll(hass, entry)
+    (number,) = sim.strike({"kind": "status", "status": 401})
+    await poll(hass, entry)
+    assert not coordinator_of(entry).last_update_success
+    calls = mark(sim)
+    await pass_minutes(hass, 1.1)
+    await hass.async_block_till_done()
+    assert calls() == []
+    sim.strike({"remove": [number]})
+    await poll(hass, entry)
+    calls = mark(sim)
+    await pass_minutes(hass, 1)
+    await until(hass, calls)
+
+
+async def test_a_poll_that_outlasts_its_account_leaves_none_behind(
+    hass: HomeAssistant, start_simulator: StartSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An action of Home Assistant may ask for a poll, which does not end with the account."""
+    sim = await start_simulator(mode="strict")
+    entry = await set_up_without_push(hass, sim)
+    is_asked, may_go_on = asyncio.Event(), asyncio.Event()
+
+    async def hanging(**_asked: object) -> AsyncIterator[tuple[Session, ...]]:
+        is_asked.set()
+        await may_go_on.wait()
+        yield ()
+
+    monkeypatch.setattr(entry.runtime_data.client, "session_pages", hanging)
+    poll_of_action = hass.async_create_task(coordinator_of(entry).async_refresh())
+    await is_asked.wait()
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    may_go_on.set()
+    await poll_of_action
+    calls = mark(sim)
+    await pass_minutes(hass, 1.1)
+    await hass.async_block_till_done()
+    assert calls() == []
 
 
 @pytest.mark.parametrize(("minutes", "quick"), [(1, 0), (2, 1), (5, 4)])
