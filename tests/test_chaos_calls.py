@@ -16,7 +16,7 @@ from harness.chaos.calls import (
 )
 from harness.chaos.faults import PAUSE
 from harness.chaos.timeline import Command, Life, Timeline, Trouble
-from harness.chaos.truth import Answered, Truth
+from harness.chaos.truth import Call, Truth
 from tests.chaos_world import EMPTY
 
 USER: Final = "u"
@@ -24,8 +24,8 @@ CARS: Final = f"/api/v1/users/{USER}/vehicles"
 LOCATIONS: Final = f"/api/v1/users/{USER}/charging-locations"
 
 
-def truth(*answered: Answered, deliveries: tuple[dict[str, Any], ...] = ()) -> Truth:
-    return replace(EMPTY, deliveries=deliveries, answered=answered)
+def truth(*calls: Call, deliveries: tuple[dict[str, Any], ...] = ()) -> Truth:
+    return replace(EMPTY, deliveries=deliveries, calls=calls)
 
 
 def timeline() -> Timeline:
@@ -33,23 +33,23 @@ def timeline() -> Timeline:
 
 
 def test_tokens_are_those_of_starts_and_troubles() -> None:
-    asked = [Answered(6.0, "/oauth/token", 200)] * TOKENS_PER_LIFE
+    asked = [Call(6.0, "/oauth/token", 200)] * TOKENS_PER_LIFE
     assert not check(truth(*asked), timeline())[TOO_MANY]
-    asked += [Answered(1.0, "/oauth/token", 200)] * 9  # before the set-up was over
+    asked += [Call(1.0, "/oauth/token", 200)] * 9  # before the set-up was over
     assert not check(truth(*asked), timeline())[TOO_MANY]
-    asked += [Answered(7.0, "/oauth/token", 200)]
+    asked += [Call(7.0, "/oauth/token", 200)]
     assert check(truth(*asked), timeline())[TOO_MANY]
     troubled = replace(timeline(), troubles=[Trouble(6, 7)])
     assert not check(truth(*asked), troubled)[TOO_MANY]
-    asked += [Answered(8.0, "/oauth/token", 401)] * TOKENS_PER_TROUBLE
+    asked += [Call(8.0, "/oauth/token", 401)] * TOKENS_PER_TROUBLE
     assert check(truth(*asked), troubled)[TOO_MANY]
 
 
 def test_charging_locations_are_read_rarely() -> None:
-    read = [Answered(6.0, LOCATIONS, 200)] * LOCATIONS_PER_LIFE
-    read += [Answered(6.0, LOCATIONS, 503), Answered(1.0, LOCATIONS, 200)]
+    read = [Call(6.0, LOCATIONS, 200)] * LOCATIONS_PER_LIFE
+    read += [Call(6.0, LOCATIONS, 503), Call(1.0, LOCATIONS, 200)]
     assert not check(truth(*read), timeline())[TOO_MANY]
-    assert check(truth(*read, Answered(7.0, LOCATIONS, 200)), timeline())[TOO_MANY]
+    assert check(truth(*read, Call(7.0, LOCATIONS, 200)), timeline())[TOO_MANY]
 
 
 def test_each_event_type_is_subscribed_once() -> None:
@@ -64,24 +64,24 @@ def test_each_event_type_is_subscribed_once() -> None:
 @pytest.mark.parametrize(
     ("call", "is_right"),
     [
-        (Answered(10.2, CARS, 200), True),  # it was under way
-        (Answered(11.0, CARS, 200), False),
-        (Answered(11.0, "/api/v2/sessions?pageIndex=1", 200), False),
-        (Answered(10.0 + PAUSE, CARS, 200), True),
+        (Call(10.2, CARS, 200), True),  # it was under way
+        (Call(11.0, CARS, 200), False),
+        (Call(11.0, "/api/v2/sessions?pageIndex=1", 200), False),
+        (Call(10.0 + PAUSE, CARS, 200), True),
     ],
 )
-def test_no_call_is_made_in_a_pause(call: Answered, *, is_right: bool) -> None:
-    limited = Answered(10.0, CARS, 429)
+def test_no_call_is_made_in_a_pause(call: Call, *, is_right: bool) -> None:
+    limited = Call(10.0, CARS, 429)
     assert bool(check(truth(limited, call), timeline())[IN_PAUSE]) is not is_right
     assert not check(truth(replace_status(limited), call), timeline())[IN_PAUSE]
 
 
-def replace_status(call: Answered) -> Answered:
+def replace_status(call: Call) -> Call:
     return call._replace(status=503)
 
 
 def test_what_a_person_waits_for_and_a_new_start_are_no_calls_in_a_pause() -> None:
-    world = truth(Answered(10.0, CARS, 429), Answered(11.0, CARS, 200))
+    world = truth(Call(10.0, CARS, 429), Call(11.0, CARS, 200))
     for end, is_right in ((9.0, False), (11.0, True), (11.0 + COMMANDED + 1, False)):
         commanded = replace(timeline(), commands=[Command(end, USER, "")])
         assert bool(check(world, commanded)[IN_PAUSE]) is not is_right

@@ -12,7 +12,7 @@ from harness.chaos.comparison import Match
 from harness.chaos.provenance import COMMANDED, EVIDENCE, OLD, Provenance, out_of_order
 from harness.chaos.recording import Published
 from harness.chaos.timeline import RECOVERY, Command, Life, Timeline, Trouble
-from harness.chaos.truth import EXACT, Happened, Sent, Truth
+from harness.chaos.truth import EXACT, Call, Happened, Sent, Truth
 from tests.chaos_world import EMPTY
 
 USER, CAR = "u", "c"
@@ -23,7 +23,7 @@ def truth(
     *,
     mode: str = "default",
     sent: tuple[float, ...] = (),
-    calls: tuple[tuple[float, str], ...] = (),
+    calls: tuple[Call, ...] = (),
 ) -> Truth:
     """Return a world in which deliveries about the user were sent, and calls answered."""
     return replace(
@@ -94,7 +94,7 @@ def test_trouble_may_lie_between_a_delivery_and_its_change(
 )
 def test_a_call_is_evidence_of_what_follows_from_it(source: str, path: str) -> None:
     def is_wrong(read_at: float, path: str = path) -> bool:
-        return source_is_wrong(source, world=truth(calls=((read_at, path),)))
+        return source_is_wrong(source, world=truth(calls=(Call(read_at, path, 200),)))
 
     assert not is_wrong(100 + EXACT / 2)
     assert not is_wrong(100 - EVIDENCE)
@@ -207,7 +207,7 @@ def test_what_was_missed_is_late_when_it_is_old_or_has_no_time(
 def test_what_a_fleet_has_not_read_since_a_start_may_be_late(
     kind: str, life: str, source: str, read_at: float | None, expected: bool
 ) -> None:
-    calls = () if read_at is None else ((read_at, VEHICLES),)
+    calls = () if read_at is None else (Call(read_at, VEHICLES, 200),)
     provenance = Provenance(truth(calls=calls), timeline_of(life), {})
     assert provenance.may_be_late(match(kind, 170, source=source)) is expected
 

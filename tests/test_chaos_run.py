@@ -21,7 +21,7 @@ from harness.chaos.provenance import Provenance, is_first_page, out_of_order
 from harness.chaos.reactions import newly_written
 from harness.chaos.recording import Line, Published, Recording
 from harness.chaos.timeline import RECOVERY, Command, Life, Timeline, Trouble
-from harness.chaos.truth import Happened, Report, Sent, Session, Truth, seconds
+from harness.chaos.truth import Call, Happened, Report, Sent, Session, Truth, seconds
 from harness.chaos.verdict import MUST_BE_0, Verdict
 from harness.config_folder import TIME_ZONE
 from harness.paths import INTEGRATION
@@ -63,7 +63,7 @@ def session(**facts: Any) -> dict[str, Any]:
     }
 
 
-def truth(*, sent: tuple[Sent, ...] = (), calls: tuple[tuple[float, str], ...] = ()) -> Truth:
+def truth(*, sent: tuple[Sent, ...] = (), calls: tuple[Call, ...] = ()) -> Truth:
     """Return a world in which a car was plugged in at second 100, and a session began."""
     began = Session.read(session())
     line: dict[str, Any] = {
@@ -173,7 +173,7 @@ def test_a_session_that_is_impossible_has_a_level_since_the_last_read(
     happened = {**facts, "n": 3, "type": "session_impossible", "known_at": moment(150)}
     line = Happened.read({**happened, "details": levels}, timeline)
     world = replace(
-        truth(calls=((at(120), f"/api/v1/users/{USER}/vehicles?pageIndex=1"),)),
+        truth(calls=(Call(at(120), f"/api/v1/users/{USER}/vehicles?pageIndex=1", 200),)),
         reports_of={
             CAR: [
                 Report(at(second), "charging", reported)
@@ -267,9 +267,9 @@ def test_what_comes_late_reversed_or_twice_is_seen(timeline: Timeline) -> None:
 
 def test_a_poll_is_a_poll_only_where_there_was_one(timeline: Timeline) -> None:
     plug = change("plugged_in", 100.5, source="poll")
-    polled = truth(calls=((at(100.4), "/sessions?startTimeFrom=x"),))
+    polled = truth(calls=(Call(at(100.4), "/sessions?startTimeFrom=x", 200),))
     assert not judge(polled, timeline, plug)["source"]
-    of_user = truth(calls=((at(100.4), f"/users/{USER}/sessions"),))
+    of_user = truth(calls=(Call(at(100.4), f"/users/{USER}/sessions", 200),))
     assert judge(of_user, timeline, plug)["source"]
 
 
@@ -606,6 +606,6 @@ def test_a_key_may_be_a_part_of_what_is_shown() -> None:
 def test_what_the_first_refresh_of_a_fleets_user_finds_may_be_late(timeline: Timeline) -> None:
     lost = replace(truth().journal[0], type="vehicle_link_lost", known_at=at(100))
     match = Match(replace(change("plugged_in", 120), data={"type": lost.type, "late": True}), lost)
-    read = (at(100.5), f"/api/v1/users/{USER}/vehicles")
+    read = Call(at(100.5), f"/api/v1/users/{USER}/vehicles", 200)
     assert Provenance(truth(), timeline, {}).may_be_late(match)
     assert not Provenance(truth(calls=(read,)), timeline, {}).may_be_late(match)

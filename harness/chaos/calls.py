@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from .faults import PAUSE
 from .timeline import Timeline
-from .truth import Answered, Truth
+from .truth import Call, Truth
 
 TOO_MANY, IN_PAUSE = "calls_too_many", "calls_in_pause"
 TOKEN_CALL = "/oauth/token"
@@ -35,7 +35,7 @@ def check(truth: Truth, timeline: Timeline) -> dict[str, list[str]]:
 def _tokens(truth: Truth, timeline: Timeline) -> Iterator[str]:
     """Yield how many tokens were asked for, where that are more than starts and troubles explain."""
     began = timeline.lives[0].ready
-    asked = sum(item.at > began and item.path == TOKEN_CALL for item in truth.answered)
+    asked = sum(item.at > began and item.path == TOKEN_CALL for item in truth.calls)
     allowed = TOKENS_PER_LIFE * len(timeline.lives) + TOKENS_PER_TROUBLE * len(timeline.troubles)
     if asked > allowed:
         yield f"{asked} tokens, {allowed} are allowed"
@@ -57,7 +57,7 @@ def _locations(truth: Truth, timeline: Timeline) -> Iterator[str]:
     began = timeline.lives[0].ready
     read = sum(
         item.at > began and item.status < 400 and item.path.endswith(LOCATIONS_CALL)
-        for item in truth.answered
+        for item in truth.calls
     )
     allowed = LOCATIONS_PER_LIFE * len(timeline.lives) * len(timeline.followed)
     if read > allowed:
@@ -66,15 +66,15 @@ def _locations(truth: Truth, timeline: Timeline) -> Iterator[str]:
 
 def _in_pauses(truth: Truth, timeline: Timeline) -> Iterator[str]:
     """Yield the calls in a pause for which Jedlix asked."""
-    pauses = [item.at for item in truth.answered if item.status == LIMITED]
-    for call in truth.answered:
+    pauses = [item.at for item in truth.calls if item.status == LIMITED]
+    for call in truth.calls:
         asked = next((at for at in pauses if at + UNDER_WAY < call.at < at + PAUSE - EARLY), None)
         if asked is None or _is_after_start(asked, call, timeline) or _is_of_person(call, timeline):
             continue
         yield f"{call.path} {call.at - asked:.2f} s after Jedlix asked to wait for {PAUSE} s"
 
 
-def _is_after_start(asked: float, call: Answered, timeline: Timeline) -> bool:
+def _is_after_start(asked: float, call: Call, timeline: Timeline) -> bool:
     """Return whether a set-up was under way or came in between: it knows nothing of the pause."""
     return any(
         asked - UNDER_WAY <= min(life.ready, life.ended) and life.began <= call.at
@@ -82,7 +82,7 @@ def _is_after_start(asked: float, call: Answered, timeline: Timeline) -> bool:
     )
 
 
-def _is_of_person(call: Answered, timeline: Timeline) -> bool:
+def _is_of_person(call: Call, timeline: Timeline) -> bool:
     """Return whether a call belongs to a command, or to the dialog in which a user is added."""
     is_command = any(
         command.user_id in call.path and call.at - UNDER_WAY < command.at < call.at + COMMANDED

@@ -205,15 +205,15 @@ class _Evaluation:
     def _count_polls(self) -> None:
         """Count the reads of the tenant's list, by their first pages, and of cars, after the set-up."""
         began = self.timeline.lives[0].ready
-        polls = [at for at, path in self.truth.calls if at > began and is_first_page(path)]
+        calls = [item for item in self.truth.calls if item.at > began]
+        polls = [item.at for item in calls if is_first_page(item.path)]
         minutes = (max(polls, default=began) - began) / 60.0
         self.verdict.polls = len(polls)
         starts = len(self.timeline.lives)
         polls_allowed = POLLS_ALLOWED[self.truth.is_strict] * (minutes + starts)
         self.verdict.polls_allowed = round(polls_allowed)
-        reads = [at for at, path in self.truth.calls if at > began and _is_of_cars(path)]
         users = len(self.timeline.followed)
-        self.verdict.reads = len(reads)
+        self.verdict.reads = sum(_is_of_cars(item.path) for item in calls)
         self.verdict.reads_allowed = (
             sum(item.status == 200 for item in self.truth.sent)
             + READS_PER_COMMAND * len(self.timeline.commands)

@@ -83,7 +83,7 @@ class Provenance:
     def _polled(self, begin: float, at: float) -> bool:
         """Return whether the tenant's list was read, or all users at a start."""
         return any(
-            begin <= when <= at + EXACT and is_poll(path) for when, path in self.truth.calls
+            begin <= call.at <= at + EXACT and is_poll(call.path) for call in self.truth.calls
         ) or self._is_first_refresh(at)
 
     def _is_first_refresh(self, at: float) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time
 import math
+from operator import attrgetter
 from typing import Any, NamedTuple, Self
 
 from ..simulator import Simulator
@@ -116,12 +117,19 @@ class Sent:
     """How long the answer took."""
 
 
-class Answered(NamedTuple):
-    """A call to the API, or for a token, and when it was answered."""
+class Call(NamedTuple):
+    """A call to the API, or for a token, and when it was answered, with which status."""
 
     at: float
     path: str
     status: int
+
+    def ends_with(self, ending: str) -> bool:
+        """Return whether the path, without its query, ends like this."""
+        return self.path.partition("?")[0].endswith(ending)
+
+
+_AT = attrgetter("at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +147,9 @@ class Truth:
     """By car, oldest first."""
     deliveries: Sequence[Mapping[str, Any]]
     sent: Sequence[Sent]
-    calls: Sequence[tuple[float, str]]
-    """When each call to the API was answered, and its path."""
+    calls: Sequence[Call]
+    """In the order in which they were answered."""
     tokens: Sequence[str]
-    answered: Sequence[Answered] = ()
-    """The same calls with how they were answered."""
 
     @classmethod
     async def fetch(
@@ -187,9 +193,8 @@ class Truth:
             reports_of=reports_of,
             deliveries=deliveries,
             sent=sorted(sent, key=lambda item: item.at),
-            calls=[(item["time"], item["path"]) for item in requests],
+            calls=[Call(item["time"], item["path"], item["status"]) for item in requests],
             tokens=ledger["tokens"],
-            answered=[Answered(item["time"], item["path"], item["status"]) for item in requests],
         )
 
     @property
@@ -199,14 +204,16 @@ class Truth:
 
     def was_called(self, ending: str, begin: float, end: float) -> bool:
         """Return whether a call whose path ends like this was answered from `begin` to `end`."""
-        first = bisect_left(self.calls, (begin, ""))
-        last = bisect_right(self.calls, (end, "\uffff"))
-        return any(path.partition("?")[0].endswith(ending) for _, path in self.calls[first:last])
+        first = bisect_left(self.calls, begin, key=_AT)
+        return any(call.ends_with(ending) for call in self.calls[first : self._calls_until(end)])
 
     def last_call(self, ending: str, until: float) -> float:
         """Return when a call whose path ends like this was answered last until a moment, 0 if none was."""
-        calls = reversed(self.calls[: bisect_right(self.calls, (until, "\uffff"))])
-        return next((at for at, path in calls if path.partition("?")[0].endswith(ending)), 0.0)
+        calls = reversed(self.calls[: self._calls_until(until)])
+        return next((call.at for call in calls if call.ends_with(ending)), 0.0)
+
+    def _calls_until(self, moment: float) -> int:
+        return bisect_right(self.calls, moment, key=_AT)
 
     def was_sent(self, user_id: str, begin: float, end: float) -> bool:
         """Return whether a delivery about a user was sent to Home Assistant from `begin` to `end`."""
