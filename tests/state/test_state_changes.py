@@ -126,6 +126,22 @@ def test_a_new_charge_state_is_a_change_of_the_plug_or_of_charging(
     assert {(change.user_id, change.vehicle_id) for change in changes} <= {("user", "car")}
 
 
+@pytest.mark.parametrize(("minute", "expected"), [(5, "s"), (6, None)])
+def test_what_happened_after_the_end_of_a_session_is_not_of_that_session(
+    minute: float, expected: str | None
+) -> None:
+    """The session that follows in the same plug-in is listed later than the reading that began it."""
+    (change,) = (
+        change
+        for change in changes_of_last(
+            Answer(2, [car(CHARGING, 1)], [session()]),
+            Answer(7, [car(STOPPED, minute)], [session(end=5)]),
+        )
+        if change.type is ChangeType.CHARGING_PAUSED
+    )
+    assert change.session_id == expected
+
+
 @pytest.mark.parametrize(("after", "expected"), [(CHARGING, []), (AWAY, ["unplugged"])])
 def test_an_unknown_charge_state_between_two_known_ones_makes_no_difference(
     after: ChargeStatus, expected: list[str]

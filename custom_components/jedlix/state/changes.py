@@ -355,11 +355,20 @@ def _change(
         type=change_type,
         user_id=car.vehicle.user_id,
         vehicle_id=car.vehicle.id,
-        session_id=session_id or (car.plug_session.id if car.plug_session else None),
+        session_id=session_id or _session_at(car, at),
         occurred_at=now if at is None else at,
         details=details or {},
         is_timed=at is not None,
     )
+
+
+def _session_at(car: VehicleSnapshot, at: datetime | None) -> str | None:
+    """Return the session of the plug-in, None where it had ended at that time and no other is known."""
+    if car.plug_session is None:
+        return None
+    ended_at = car.ended_sessions.get(car.plug_session.id)
+    had_ended = at is not None and ended_at is not None and ended_at < at
+    return None if had_ended else car.plug_session.id
 
 
 def _text(at: datetime | None) -> str | None:
