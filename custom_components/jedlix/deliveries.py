@@ -69,7 +69,7 @@ class Deliveries:
     def _note_report(self, message: WebhookMessage, source: Source, *, late: bool) -> None:
         """Note what a delivery says of a followed user, and publish what only a delivery can say."""
         user = self._store.users.get(message.user_id or self._fleet.owner(message) or "")
-        if user is None or user.user_id not in self._schedule.followed:
+        if user is None:
             return
         self._store.reports.note(message, user, self._now())
         self._store.schedule_save()

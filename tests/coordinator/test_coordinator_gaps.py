@@ -629,13 +629,21 @@ async def test_credentials_that_one_users_calls_refuse_are_a_matter_of_that_user
     assert recorded.types == PLUGGED_IN
 
 
+@pytest.mark.parametrize("faults", [{}, {"forbidden": ["sessions"]}])
 async def test_of_a_household_a_refused_user_asks_for_nothing_while_the_account_works(
-    hass: HomeAssistant, sim: Simulator, polled: MockConfigEntry, monkeypatch: pytest.MonkeyPatch
+    hass: HomeAssistant,
+    sim: Simulator,
+    polled: MockConfigEntry,
+    monkeypatch: pytest.MonkeyPatch,
+    faults: dict[str, list[str]],
 ) -> None:
     """A second call is made, and it disagrees."""
     fail_for(monkeypatch, polled, sim.user_ids[0], AuthError)
+    sim.strike(faults)
     for _ in range(4):
+        calls = mark(sim)
         await poll(hass, polled)
+        assert calls()
     assert polled.runtime_data.store.credentials.refusals == 0
     assert coordinator_of(polled).last_update_success
 
