@@ -221,6 +221,17 @@ def test_a_change_names_the_session_that_was_running(
     assert (names == []) is is_right
 
 
+@pytest.mark.parametrize(("published", "is_right"), [(149.9, False), (150.3, True)])
+def test_a_change_before_the_start_of_its_session_was_published_may_name_none(
+    published: float, *, is_right: bool
+) -> None:
+    found = match("charging_paused", 150, 150.2, session_id=None, of="")
+    found = replace(found, line=replace(found.line, session_id=SESSION))
+    judge = contents(session())
+    judge.started[SESSION] = at(published)
+    assert ("session_id" not in fields(judge, found)) is is_right
+
+
 @pytest.mark.parametrize(
     ("kind", "known", "place", "is_right"),
     [

@@ -295,6 +295,17 @@ def test_what_is_due_may_be_published_at_the_last_moment() -> None:
             match("session_started", 1.1, n=1, occurred_at=moment(2)),
             0,
         ),
+        # what was found before its session was listed is of another refresh
+        (
+            match("charging_paused", 1, n=2, occurred_at=moment(1)),
+            match("session_started", 1.1, n=1, occurred_at=moment(1)),
+            0,
+        ),
+        (
+            match("charging_paused", 1, n=2, occurred_at=moment(1), session_id="s"),
+            match("session_started", 1.1, n=1, occurred_at=moment(1)),
+            1,
+        ),
         # what has no time of its own, and what a delivery reports by itself, has no place in it
         (
             match("plugged_in", 1, occurred_at=moment(2)),

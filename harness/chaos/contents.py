@@ -162,9 +162,13 @@ class Contents:
         ]
 
     def _began_meanwhile(self, change: Published, line: Happened) -> bool:
-        """Return whether a session was not listed yet when its car was read, or had ended since."""
+        """Return whether a session was not listed yet when its car was read, or had ended since.
+
+        Of what one refresh found, only the plug-in comes before the start of its session.
+        """
+        until = change.at + (SAME_REFRESH if line.type == "plugged_in" else 0.0)
         return any(
-            self.started.get(session.id, session.start + MARGIN) > change.at + SAME_REFRESH
+            self.started.get(session.id, session.start + MARGIN) > until
             or session.end_known < change.at + EXACT
             for session in self._running(change, line)
         )

@@ -178,6 +178,12 @@ def _wrong_in_refresh(before: Match, match: Match) -> Iterator[str]:
     types = before.line.type, match.line.type
     if any(name.startswith(_UNTIMED) or name in REPORTED for name in types):
         return  # these have no time of their own, or came with a delivery and no refresh
+    if (
+        types[0].startswith("charging_")
+        and types[1] == "session_started"
+        and not before.change.session_id
+    ):
+        return  # the session was not listed yet: another refresh found it
     first, second = before.change.data.get("occurred_at"), match.change.data.get("occurred_at")
     is_same_moment = first == second and before.line.known_at == match.line.known_at
     if str(first) > str(second) or (is_same_moment and before.line.n > match.line.n):
