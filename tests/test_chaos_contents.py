@@ -227,8 +227,7 @@ def test_a_change_before_the_start_of_its_session_was_published_may_name_none(
 ) -> None:
     found = match("charging_paused", 150, 150.2, session_id=None, of="")
     found = replace(found, line=replace(found.line, session_id=SESSION))
-    judge = contents(session())
-    judge.started[SESSION] = at(published)
+    judge = replace(contents(session()), started={SESSION: at(published)})
     assert ("session_id" not in fields(judge, found)) is is_right
 
 

@@ -98,9 +98,11 @@ class Poll:
         """Publish what was missed since a moment, at most 7 days ago; raises a JedlixError."""
         await self._history.publish_since(since, self._now())
         named = self._history.take_users()
-        sessions = await self._tenant_sessions.since(since) or {}
+        listed = await self._tenant_sessions.since(since)
+        sessions = listed or {}
         wanted = named | users_with_new_sessions(self._store.users, sessions)
-        if not self._known.lists_tenant or self._schedule.is_household:
+        is_named = listed is not None and self._tenant_sessions.names_all
+        if not is_named or self._schedule.is_household:
             wanted |= self._schedule.followed
         failures = await self.refresh_users(dict.fromkeys(wanted, True), sessions, wanted)
         if failures and None not in failures and (failure := failures[0]) is not None:

@@ -13,8 +13,9 @@ from custom_components.jedlix.const import DOMAIN
 from simulator.app import Simulator
 from tests.actions.calls import call_action
 from tests.commanding import device_of, fails, mark
+from tests.coordinator.tools import fail_for
 from tests.simulators import StartSimulator
-from tests.tools import Clock, make_entry, record_events
+from tests.tools import Clock, make_entry, record_events, set_up, until
 
 pytestmark = pytest.mark.usefixtures("home", "no_second_try")
 
@@ -70,12 +71,40 @@ async def test_catch_up_publishes_missed_changes_once_and_late_after_an_outage(
             "deliveries": len(recorded.webhooks),
         }
     }
+    assert {item["source"] for item in recorded.webhooks} == {"history"}
     assert {"plugged_in", "session_started"} <= set(recorded.types)
     assert {change["late"] for change in recorded.changes} == {hours > 0}
     assert len(recorded.types) == len(set(recorded.types))
     await call_action(hass, "catch_up")
     await hass.async_block_till_done()
     assert len(recorded.types) == len(set(recorded.types))
+
+
+async def test_catch_up_reads_all_of_a_fleet_where_no_list_names_what_happened(
+    hass: HomeAssistant, start_simulator: StartSimulator
+) -> None:
+    sim = await start_simulator(users=8, faults={"absent": ["sessions", "webhook_history"]})
+    entry = make_entry(sim, None)
+    await set_up(hass, entry)
+    recorded = record_events(hass)
+    sim.plug(sim.vehicle_ids[7])
+    await call_action(hass, "catch_up")
+    await until(hass, lambda: "plugged_in" in recorded.types)
+
+
+async def test_catch_up_fails_only_where_nobody_can_be_read(
+    hass: HomeAssistant, start_simulator: StartSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sim = await start_simulator(users=2)
+    entry = make_entry(sim, None)
+    await set_up(hass, entry)
+    (first, second), recorded = sim.user_ids, record_events(hass)
+    fail_for(monkeypatch, entry, first)
+    sim.plug(sim.vehicle_ids[1])
+    await call_action(hass, "catch_up")
+    assert {change["user_id"] for change in recorded.changes} == {second}
+    fail_for(monkeypatch, entry, second)
+    await fails(hass, call_action(hass, "catch_up"), "command_failed")
 
 
 async def test_catch_up_without_a_target_tries_all_accounts(
