@@ -17,7 +17,7 @@ from pytest_homeassistant_custom_component.common import (
     async_capture_events,
 )
 
-from custom_components.jedlix.api import AuthError
+from custom_components.jedlix.api import AuthError, ConnectionFailed, Forbidden, JedlixError
 from custom_components.jedlix.const import DOMAIN, EVENT_CHANGE
 from custom_components.jedlix.coordinator import READ_SINCE_START
 from custom_components.jedlix.store import JedlixStore
@@ -646,6 +646,22 @@ async def test_of_a_household_a_refused_user_asks_for_nothing_while_the_account_
         assert calls()
     assert polled.runtime_data.store.credentials.refusals == 0
     assert coordinator_of(polled).last_update_success
+
+
+@pytest.mark.parametrize(("error", "is_good"), [(Forbidden, True), (ConnectionFailed, False)])
+async def test_a_user_who_may_not_be_read_fails_no_poll_where_there_is_no_list(
+    hass: HomeAssistant,
+    start_simulator: StartSimulator,
+    monkeypatch: pytest.MonkeyPatch,
+    error: type[JedlixError],
+    is_good: bool,
+) -> None:
+    sim = await start_simulator(faults={"absent": ["sessions"]})
+    entry = await set_up_without_push(hass, sim)
+    await poll(hass, entry)
+    fail_for(monkeypatch, entry, sim.user_ids[0], error)
+    await poll(hass, entry)
+    assert coordinator_of(entry).last_update_success is is_good
 
 
 async def test_a_refusal_with_which_a_second_call_agrees_is_one_of_the_account(
