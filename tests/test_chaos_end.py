@@ -8,6 +8,7 @@ from typing import Any, Final
 import pytest
 
 from harness.chaos.answers import (
+    cut,
     wrong_costs,
     wrong_device_diagnostics,
     wrong_diagnostics,
@@ -21,7 +22,7 @@ from harness.chaos.final_states import (
     wrong_device,
     wrong_of_account,
 )
-from harness.chaos.first_look import wrong_first_look
+from harness.chaos.first_look import CATEGORIES, wrong_first_look
 from harness.chaos.history import HOUR, wrong_events, wrong_rows
 from harness.chaos.recording import Published
 from harness.chaos.shown import (
@@ -32,6 +33,7 @@ from harness.chaos.shown import (
 )
 from harness.chaos.tariffs import wrong_slots
 from harness.chaos.truth import Session, Truth
+from harness.chaos.zone import TIME_ZONE
 from harness.entities import Device, Entity
 from simulator.tariffs import TARIFFS
 from tests.chaos_world import EMPTY
@@ -112,8 +114,15 @@ def truth(*sessions: Session, mode: str = "default", **car: Any) -> Truth:
 # -- answers -------------------------------------------------------------------------------------------------
 
 
+def local(moment: str) -> str:
+    """Return a time as Home Assistant's clock shows it."""
+    return datetime.fromisoformat(moment).astimezone(TIME_ZONE).isoformat()
+
+
 def sessions_answer(item: Session, **data: Any) -> dict[str, Any]:
     facts = dict(item.facts)
+    for name in ("started_at", "ended_at"):
+        facts[name] = facts[name] and local(facts[name])
     facts["session_id"] = facts.pop("id")
     facts["charging_location"] = "Utrecht" if facts["charging_location_id"] else None
     return {"sessions": [facts | data]}
@@ -130,7 +139,8 @@ def sessions_answer(item: Session, **data: Any) -> dict[str, Any]:
         ({"charging_location": "Street 1"}, "charging_location"),
         ({"energy_kwh": 1.4}, "energy_kwh"),
         ({"currency": "USD"}, "currency"),
-        ({"started_at": text(NOW)}, "started_at"),
+        ({"started_at": local(text(NOW))}, "started_at"),
+        ({"started_at": SESSIONS[0].facts["started_at"]}, "local time"),
         ({"ended_at": None}, "ended_at"),
         ({"ended_at": str(SESSIONS[0].facts["ended_at"]).removesuffix("Z")}, "ended_at"),
     ],
@@ -150,7 +160,7 @@ def test_the_end_of_a_running_session_is_not_known() -> None:
     running = session(3, is_over=False)
     answer = sessions_answer(running, energy_kwh=99)  # it grows
     assert not list(wrong_sessions(answer, [running], truth(running)))
-    answer = sessions_answer(running, ended_at=text(NOW))
+    answer = sessions_answer(running, ended_at=local(text(NOW)))
     assert list(wrong_sessions(answer, [running], truth(running)))
 
 
@@ -187,12 +197,18 @@ def test_the_diagnostics_have_each_car_as_it_is() -> None:
         content = {"data": {"vehicles": list(shown)}}
         return list(wrong_diagnostics(content, truth(), frozenset({USER})))
 
-    shown = {"id": f"{CAR[:-1]}", "user_id": USER[:-1], "last_known_status": "stopped"}
+    shown = {
+        "id": f"{CAR[:-1]}",
+        "user_id": USER[:-1],
+        "last_known_status": "stopped",
+        "departure_times": {"days": ["monday_to_sunday"], "active": [True]},
+    }
     assert not found(shown)
     assert found(shown | {"last_known_status": "charging"})
     assert found(shown | {"id": "x"})
     assert found(shown | {"id": CAR})
     assert found(shown | {"user_id": USER})
+    assert found(shown | {"departure_times": {"times": ["07:30:00"]}})
     assert found()
 
 
@@ -213,6 +229,15 @@ def test_the_diagnostics_of_a_device_are_its_own(
     assert bool(list(wrong_device_diagnostics({"data": data}, identifier))) is not is_right
 
 
+def test_a_period_is_cut_in_the_middle_of_a_session() -> None:
+    begin, running = NOW - timedelta(days=1), session(3, is_over=False)
+    for sessions, end in ((SESSIONS, NOW), ((*SESSIONS, running), NOW - timedelta(minutes=3))):
+        first, second = cut(begin, sessions, SESSIONS[1], NOW)
+        middle = NOW - timedelta(minutes=4, seconds=30)
+        assert first == {"start": begin.isoformat(), "end": middle.isoformat()}
+        assert second == {"start": middle.isoformat(), "end": end.isoformat()}
+
+
 def test_a_running_session_has_not_ended_in_the_calendar() -> None:
     running = session(9, is_over=False)
     for minutes, is_right in ((-5, False), (5, True)):
@@ -226,7 +251,7 @@ def test_a_running_session_has_not_ended_in_the_calendar() -> None:
         assert bool(found) is not is_right
 
 
-BEGIN: Final = datetime(2026, 10, 24, 20, 0, tzinfo=UTC)  # 22:00; the clocks go back that night
+BEGIN: Final = datetime(2026, 10, 24, 19, 0, tzinfo=UTC)  # 22:00; the clocks go back that night
 
 
 def slots(*bounds: Any, begin: datetime = BEGIN) -> list[dict[str, Any]]:
@@ -234,7 +259,9 @@ def slots(*bounds: Any, begin: datetime = BEGIN) -> list[dict[str, Any]]:
     found = []
     for price, hours in zip(bounds[::2], bounds[1::2], strict=True):
         end = BEGIN + timedelta(hours=hours)
-        found.append({"start": begin.isoformat(), "end": end.isoformat(), "price": price})
+        found.append(
+            {"start": local(begin.isoformat()), "end": local(end.isoformat()), "price": price}
+        )
         begin = end
     return found
 
@@ -262,6 +289,11 @@ def test_each_wrong_price_of_a_period_is_seen(
     assert known is not None
     found = list(wrong_slots(shown, known, BEGIN, BEGIN + timedelta(hours=10)))
     assert bool(found) is not is_right
+    in_utc = [
+        item | {"end": datetime.fromisoformat(item["end"]).astimezone(UTC).isoformat()}
+        for item in shown
+    ]
+    assert not in_utc or list(wrong_slots(in_utc, known, BEGIN, BEGIN + timedelta(hours=10)))
 
 
 # -- the logbook ---------------------------------------------------------------------------------------------
@@ -349,7 +381,8 @@ def test_lines_after_a_clock_that_was_ahead_are_counted_with_or_without_a_restor
         ({"end": {"dateTime": text(NOW)}}, "end"),
         ({"summary": "1.5 kWh, Unmanaged charging"}, "summary"),
         ({"summary": "Smart charging"}, "summary"),
-        ({"description": "1.5 kWh\n0.40 EUR"}, "description"),
+        ({"description": "1.5 kWh\nCost: 0.40 EUR"}, "description"),
+        ({"description": "1.5 kWh\nCost: -0.10 EUR\nSavings: 0.40 EUR"}, "description"),
         ({"description": None}, "description"),
         ({"location": "Utrecht"}, "location"),
     ],
@@ -519,18 +552,21 @@ def test_a_device_is_named_after_what_it_is_and_belongs_to_its_user() -> None:
 
 def test_what_is_enabled_and_visible_at_first_is_seen() -> None:
     def entity(name: str, *, enabled: bool = True, hidden: bool = False) -> Entity:
-        return Entity(f"{name.split(maxsplit=1)[0]}.x", name.split()[1], "d", enabled, None, hidden)
+        domain, key = name.split()
+        return Entity(f"{domain}.x", key, "d", enabled, CATEGORIES.get(name), hidden)
 
     right = [
         entity("sensor range"),
         entity("sensor session", hidden=True),
         entity("sensor session_started", enabled=False),
+        entity("binary_sensor vehicle_link"),
         entity("sensor cost_this_year", enabled=False, hidden=True),
     ]
     assert not list(wrong_first_look(right))
     for item in right:
         assert len(list(wrong_first_look([replace(item, enabled=not item.enabled)]))) == 1
         assert len(list(wrong_first_look([replace(item, hidden=not item.hidden)]))) == 1
+        assert len(list(wrong_first_look([replace(item, category="config")]))) == 1
     # In a large fleet, only what is essential is enabled; the account is as it is.
     essential = entity("sensor battery_level")
     of_fleet = [replace(item, enabled=False) for item in right]
@@ -539,6 +575,7 @@ def test_what_is_enabled_and_visible_at_first_is_seen() -> None:
     assert list(wrong_first_look(right, {"d"})) == [
         f"{right[0].entity_id}: not disabled",
         f"{right[1].entity_id}: not disabled",
+        f"{right[3].entity_id}: not disabled",
     ]
     assert len(list(wrong_first_look([replace(essential, enabled=False)], {"d"}))) == 1
 

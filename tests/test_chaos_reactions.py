@@ -1,6 +1,6 @@
 """The chaos run's judgement of reactions: automations, event entities, and the states behind a change."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -127,9 +127,13 @@ def recording(
     )
 
 
-def wrong(found: Recording, *, ended: float = 90.0) -> dict[str, int]:
+def wrong(
+    found: Recording, *, ended: float = 90.0, moved_in: Sequence[tuple[float, str]] = ()
+) -> dict[str, int]:
     """Return the figures that are not 0; Home Assistant was up until a second."""
-    timeline = Timeline(lives=[Life(BEGAN - 60, BEGAN - 50, BEGAN + ended)])
+    timeline = Timeline(
+        lives=[Life(BEGAN - 60, BEGAN - 50, BEGAN + ended)], moved_in=list(moved_in)
+    )
     result = check(found, timeline, {CAR: USER, OTHER: USER}, CAR, ONE_TYPE)
     return {name: len(result[name]) for name in FIGURES if result[name]}
 
@@ -194,6 +198,53 @@ def test_the_automation_for_one_car_heeds_its_condition(trigger: str) -> None:
         assert wrong(runs).get("triggers_wrong", 0) == (not is_met)
         runs = recording(changes=[published], runs=runs_of(published, *ALL_RUNS[:2]))
         assert wrong(runs).get("triggers_missed", 0) == is_met
+
+
+def test_what_comes_of_a_change_names_it_as_its_cause() -> None:
+    published = replace(change(), context="cause")
+    found = right(published)
+    assert wrong(found) == {"triggers_wrong": 3, "event_entities_wrong": 1}
+    named = recording(
+        changes=[published],
+        runs=[replace(run, context="own", parent="cause") for run in found.runs],
+        event_entities=[replace(found.event_entities[0], context="cause")],
+    )
+    assert not wrong(named)
+
+
+@pytest.mark.parametrize(
+    ("moved", "car", "variants", "figures"),
+    [
+        (20, OTHER, ALL_RUNS, {}),
+        (20, OTHER, ALL_RUNS[:2], {"triggers_missed": 1}),
+        (20, CAR, ALL_RUNS[:2], {}),
+        (20, CAR, ALL_RUNS, {"triggers_wrong": 1}),
+        (40, CAR, ALL_RUNS, {}),
+        (40, OTHER, ALL_RUNS, {"triggers_wrong": 1}),
+        (31, CAR, ALL_RUNS, {}),  # in the moment of the move, either is right
+        (31, CAR, ALL_RUNS[:2], {}),
+        (31, OTHER, ALL_RUNS, {}),
+        (31, OTHER, ALL_RUNS[:2], {}),
+    ],
+)
+def test_automations_for_an_area_follow_who_moves_in(
+    moved: float, car: str, variants: tuple[str, ...], figures: dict[str, int]
+) -> None:
+    found = right(change(car=car), *variants)
+    assert wrong(found, moved_in=[(BEGAN + moved, OTHER)]) == figures
+
+
+@pytest.mark.parametrize(
+    ("second", "is_wrong"), [(30, True), (-47, False), (88, False), (-60, False)]
+)
+def test_event_entities_are_always_available(second: float, *, is_wrong: bool) -> None:
+    """Around the beginning and the end of a life, an entity may be unavailable."""
+    line = written(change(), state="unavailable")
+    found = recording(event_entities=[replace(line, at=BEGAN + second)])
+    assert bool(wrong(found)) is is_wrong
+    reload = Timeline(lives=[Life(0, 1, line.at), Life(line.at, line.at + 1, is_reload=True)])
+    found = recording(event_entities=[line])
+    assert not check(found, reload, {CAR: USER}, CAR, ONE_TYPE)["event_entities_wrong"]
 
 
 def test_nothing_is_asked_of_automations_at_the_end_of_a_life() -> None:
@@ -268,6 +319,9 @@ BOTH: Final = (automations.ALL, automations.ONE_TYPE)
         (webhook(), (*BOTH, automations.ALL), {"triggers_wrong": 1}),
         (webhook(event_type="userUpdated"), BOTH[:1], {}),
         (webhook(event_type="userUpdated"), BOTH, {"triggers_wrong": 1}),
+        (webhook(late=True), BOTH[:1], {}),
+        (webhook(late=True), BOTH, {"triggers_wrong": 1}),  # it asked for no late deliveries
+        (webhook(late=True), (), {"triggers_missed": 1}),
     ],
 )
 def test_an_automation_runs_once_for_a_delivery(
@@ -276,7 +330,7 @@ def test_an_automation_runs_once_for_a_delivery(
     found = recording(
         webhooks=[delivery],
         runs=webhook_runs(delivery, *variants),
-        event_entities=[webhook_written(delivery)],
+        event_entities=[] if delivery.data["late"] else [webhook_written(delivery)],
     )
     assert wrong(found) == figures
 
@@ -312,6 +366,7 @@ def test_each_wrong_attribute_of_a_written_delivery_is_seen(data: dict[str, str]
 
 def test_a_late_delivery_is_not_written() -> None:
     delivery = webhook(late=True, source="history")
-    assert not wrong(recording(webhooks=[delivery]))
-    found = recording(webhooks=[delivery], event_entities=[webhook_written(delivery)])
+    runs = webhook_runs(delivery, automations.ALL)
+    assert not wrong(recording(webhooks=[delivery], runs=runs))
+    found = recording(webhooks=[delivery], runs=runs, event_entities=[webhook_written(delivery)])
     assert wrong(found) == {"event_entities_wrong": 1}

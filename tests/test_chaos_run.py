@@ -23,7 +23,7 @@ from harness.chaos.recording import Line, Published, Recording
 from harness.chaos.timeline import RECOVERY, Command, Life, Timeline, Trouble
 from harness.chaos.truth import Call, Happened, Report, Sent, Session, Truth, seconds
 from harness.chaos.verdict import MUST_BE_0, Verdict
-from harness.config_folder import TIME_ZONE
+from harness.chaos.zone import TIME_ZONE
 from harness.paths import INTEGRATION
 from simulator.tariffs import TARIFFS
 
@@ -519,7 +519,7 @@ def test_an_edit_without_its_place_fails_loudly(edit: Prepend | Replace, tmp_pat
 
 def test_the_price_that_a_location_must_show_is_read_out_of_its_tariffs() -> None:
     night = datetime(
-        2026, 10, 25, 2, 40, tzinfo=TIME_ZONE
+        2026, 10, 25, 3, 40, tzinfo=TIME_ZONE
     )  # a Sunday; clocks go back in 20 minutes
     shown = {
         name: [want.state for want in expected_of_location(tariff, night).values()]
@@ -528,8 +528,8 @@ def test_the_price_that_a_location_must_show_is_read_out_of_its_tariffs() -> Non
     }
     assert shown == {
         "single": [0.3012, "standard", None],
-        "high_low": [0.3242, "off_peak", "2026-10-25T06:00:00+00:00"],
-        "three_rates": [0.3242, "off_peak", "2026-10-25T01:00:00+00:00"],
+        "high_low": [0.3242, "off_peak", "2026-10-25T05:00:00+00:00"],
+        "three_rates": [0.3242, "off_peak", "2026-10-25T22:00:00+00:00"],
         "dynamic": [None, "dynamic", None],
     }
 

@@ -3,13 +3,16 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+import json
+import re
 from typing import Any
 
 from ..flows import DOMAIN
 from ..home import Home
 from ..home_api import RestFailed
 from .tariffs import only_type, wrong_slots
-from .truth import EXACT, Session, Truth, moment
+from .truth import EXACT, Session, Truth, moment, seconds
+from .zone import TIME_ZONE, is_local
 
 PERIOD = timedelta(days=10)
 PRICES_FOR = timedelta(days=2)
@@ -17,10 +20,14 @@ JUST_BEFORE = 1.0
 """Seconds before the newest session at which the shorter period begins: the one before may be over."""
 UNSURE = 2.0
 """Seconds from that moment within which no other session may end: a calendar knows whole seconds."""
+JUST_AFTER = timedelta(minutes=5)
+"""So long after midnight, nobody knows which day an answer means."""
 _SESSION = ("is_managed", "charging_location_id", "vehicle_id")
 _FIGURES = ("energy_kwh", "cost", "savings", "currency")
 _KINDS = ("smart_sessions", "unmanaged_sessions")
 
+type Period = Mapping[str, str]
+"""What a call says of its period."""
 type Check = Callable[[Mapping[str, Any], Sequence[Session], Truth], Iterable[str]]
 
 
@@ -35,22 +42,45 @@ async def wrong_answers(
             continue
         device_id = devices[f"{car['user_id']}_{car_id}"]
         sessions = truth.sessions_of.get(car_id, ())
-        calls: list[tuple[str, datetime, Check]] = [
-            ("get_sessions", now - PERIOD, wrong_sessions),
-            ("get_costs", now - PERIOD, wrong_costs),
+        since, over = now - PERIOD, [item for item in sessions if item.facts["ended_at"]]
+        calls: list[tuple[str, Sequence[Period], Check, Sequence[Session]]] = [
+            ("get_sessions", [_period(since, now)], wrong_sessions, sessions),
+            ("get_costs", [_period(since, now)], wrong_costs, sessions),
         ]
         if (newest_from := shorter_period(sessions)) is not None:
-            calls.append(("get_sessions", newest_from, wrong_sessions))
-        for action, begin, check in calls:
-            period = {"start": begin.isoformat(), "end": now.isoformat()}
-            meant = [item for item in sessions if item.end > begin.timestamp()]
+            newest = [item for item in sessions if item.end > newest_from.timestamp()]
+            calls.append(("get_sessions", [_period(newest_from, now)], wrong_sessions, newest))
+        if over and not truth.is_strict:
+            calls.append(("get_costs", cut(since, sessions, over[-1], now), wrong_costs, over))
+        midnight = now.astimezone(TIME_ZONE).replace(hour=0, minute=0, second=0, microsecond=0)
+        if now - midnight > JUST_AFTER:
+            of_today = [item for item in sessions if item.end > midnight.timestamp()]
+            calls.append(("get_sessions", [{"period": "today"}], wrong_sessions, of_today))
+        for action, periods, check, meant in calls:
             try:
-                answer = await _ask(home, action, device_id, period)
+                answers = [await _ask(home, action, device_id, period) for period in periods]
             except RestFailed as err:
                 wrong.append(f"{action} of {car_id}: {err}")
                 continue
-            wrong += [f"{action} of {car_id}: {line}" for line in check(answer, meant, truth)]
+            joined = {
+                key: [item for answer in answers for item in answer[key]] for key in answers[0]
+            }
+            wrong += [f"{action} of {car_id}: {line}" for line in check(joined, meant, truth)]
     return wrong
+
+
+def _period(begin: datetime, end: datetime) -> Period:
+    return {"start": begin.isoformat(), "end": end.isoformat()}
+
+
+def cut(
+    begin: datetime, sessions: Sequence[Session], ended: Session, now: datetime
+) -> Sequence[Period]:
+    """Return two periods with a bound in the middle of a session. A running session comes after both."""
+    middle = datetime.fromtimestamp((ended.start + ended.end) / 2, UTC)
+    running = (item.facts["started_at"] for item in sessions if not item.facts["ended_at"])
+    end = datetime.fromtimestamp(seconds(next(running, now.isoformat())), UTC)
+    return _period(begin, middle), _period(middle, end)
 
 
 def shorter_period(sessions: Sequence[Session]) -> datetime | None:
@@ -70,6 +100,7 @@ async def wrong_prices(
     begin = datetime.now(UTC).replace(second=0, microsecond=0)
     period = {"start": begin.isoformat(), "end": (begin + PRICES_FOR).isoformat()}
     for user in truth.users:
+        wrong += await _wrong_places(home, user, devices, followed, period)
         for place in user["locations"]:
             name, tariff = f"{user['id']}_{place['id']}", place["tariff_details"]
             if user["id"] not in followed or tariff is None:
@@ -85,10 +116,41 @@ async def wrong_prices(
     return wrong
 
 
-async def _ask(home: Home, action: str, device_id: str, period: Mapping[str, str]) -> Any:
+async def _wrong_places(
+    home: Home,
+    user: Mapping[str, Any],
+    devices: Mapping[str, str],
+    followed: frozenset[str],
+    period: Period,
+) -> list[str]:
+    """Return what is wrong where a car is asked for prices: it stands for the locations of its user."""
+    if user["id"] not in followed:
+        return []
+    priced = [
+        devices[f"{user['id']}_{place['id']}"]
+        for place in user["locations"]
+        if (tariff := place["tariff_details"]) is not None and only_type(tariff) != "dynamic"
+    ]
+    if not priced:
+        return []
+    own = devices[f"{user['id']}_{user['vehicles'][0]['id']}"]
+    try:
+        answer = await _answers(home, "get_prices", own, period)
+    except RestFailed as err:
+        return [f"get_prices of the car of {user['id']}: {err}"]
+    missing = set(priced) - {device for device, item in answer.items() if item["prices"]}
+    return [f"get_prices of the car of {user['id']}: no {device}" for device in sorted(missing)]
+
+
+async def _ask(home: Home, action: str, device_id: str, period: Period) -> Any:
+    return (await _answers(home, action, device_id, period))[device_id]
+
+
+async def _answers(home: Home, action: str, device_id: str, period: Period) -> Any:
+    """Return what an action answers about what a device means, by device."""
     path = f"services/{DOMAIN}/{action}?return_response"
     answer = await home.api.rest("POST", path, {**period, "device_id": device_id})
-    return answer["service_response"][device_id]
+    return answer["service_response"]
 
 
 def wrong_sessions(
@@ -113,8 +175,8 @@ def wrong_sessions(
             is_same = item.get(name) is None if facts[name] is None else True
             if facts[name] is not None:
                 is_same = abs(moment(item.get(name)) - moment(facts[name])) < EXACT
-            if not is_same:
-                yield f"{name} of {session.id}: {item.get(name)}, not {facts[name]}"
+            if not (is_same and is_local(item.get(name))):
+                yield f"{name} of {session.id}: {item.get(name)}, not {facts[name]} in local time"
 
 
 def wrong_costs(
@@ -133,7 +195,7 @@ def wrong_costs(
     }.items():
         if (shown := sum(item[name] for item in answer["costs"])) != count:
             yield f"{shown} {name}, not {count}"
-    for name, digits in (("energy_kwh", 0.001), ("cost", 0.01), ("savings", 0.01)):
+    for name, digits in (("energy_kwh", 0.0011), ("cost", 0.011), ("savings", 0.011)):
         amount = sum(item[name] or 0.0 for item in answer["costs"])
         total = sum(session.facts[name] for session in sessions)
         if abs(amount - total) > digits:
@@ -154,6 +216,8 @@ def wrong_diagnostics(
             yield f"the diagnostics of {item['id']}: {item['last_known_status']}, not {states}"
         if item["id"] in cars or item["user_id"] in followed:
             yield f"the diagnostics of {item['id']} have a whole id"
+        if re.search(r"\d", json.dumps(item["departure_times"])):
+            yield f"the diagnostics of {item['id']} say when somebody leaves"
 
 
 def wrong_device_diagnostics(content: Mapping[str, Any], identifier: str) -> Iterator[str]:

@@ -15,7 +15,8 @@ CHANGE_TRIGGERS = (
     *("session_impossible", "vehicle_link_lost", "vehicle_link_restored"),
 )
 TIMELY, ALL, ONE_CAR = "timely", "all", "one car"
-"""Without late changes, with them, and with them of one car only, whose area is the target."""
+"""Without late changes, with them, and with them of one car only, whose area is the target: at the end of a
+run another car takes its place there."""
 WEBHOOKS = "webhook_received"
 ONE_TYPE = "one event type"
 FIELDS = (*sorted(ENVELOPE), *sorted(frozenset().union(*ADDED.values())))
@@ -78,7 +79,7 @@ def write(
                 (ONE_CAR, {"area_id": [area]}, True),
             )
         ),
-        _automation(f"{WEBHOOKS} {ALL}", WEBHOOKS),
+        _automation(f"{WEBHOOKS} {ALL}", WEBHOOKS, include_late=True),
         _automation(f"{WEBHOOKS} {ONE_TYPE}", WEBHOOKS, event_types=[event_type]),
     ]
     (folder / "automations.yaml").write_text(json.dumps(automations, indent=1), encoding="utf-8")

@@ -4,8 +4,7 @@ Part of what they do goes through Home Assistant: its switches, numbers and acti
 """
 
 import asyncio
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, time as time_of_day, timedelta
@@ -20,6 +19,7 @@ from ..home import Home
 from ..home_api import RestFailed
 from ..simulator import Simulator, SimulatorFailed
 from . import refusal
+from .acts import Acts
 from .timeline import RECOVERY, Command, Timeline
 from .truth import moment, ready_by_of, settings_of
 
@@ -34,17 +34,6 @@ COMMANDS_APART = 3.0
 _KINDS = ("boost", "smart_charging")
 """What commands change: their action or entity names it, and so do the types of their changes."""
 WAYS = ("app", "switch", "action")
-_UNPLUGGED_ACTS = {"link": 0.04, "drive": 0.11, "level": 0.07, "ready": 0.03, "plug": 0.75}
-_PLUGGED_ACTS = {
-    "link": 0.04,
-    "smart charging": 0.16,
-    "boost": 0.25,
-    "full": 0.05,
-    "telemetry": 0.05,
-    "impossible": 0.05,
-    "unplug": 0.4,
-}
-"""Weights."""
 _PAUSE = 0.35
 """Mean seconds between two acts."""
 
@@ -82,7 +71,7 @@ class Drivers:
         self._is_strict = is_strict
         self._quiet = QUIET_WITHOUT_PUSH if is_strict else QUIET
         self._cars = dict(cars)
-        self._done: Counter[str] = Counter()
+        self._acts = Acts(self._random)
         self._last: dict[str, float] = {}
         self._windows: list[tuple[float, float, str]] = []
         """Since when a car may not have acted, until when that holds, and for which user."""
@@ -162,8 +151,11 @@ class Drivers:
             desired = self._random.randrange(75, 101)
             await self._simulator.change_settings(vehicle_id, desiredBatteryLevel=desired)
 
-    async def tour(self) -> None:
-        """Have what a short run may lack happen once, with the time to see each of it."""
+    async def tour(self, move_in: Callable[[str, str], Awaitable[None]]) -> None:
+        """Have what a short run may lack happen once, with the time to see each of it.
+
+        One of two cars is moved into the area of the automations for one car.
+        """
         full, switched, linked = [await self.pick() for _ in range(3)]
         boosted = await self.pick(is_plugged=False)
         for car in (full, switched, boosted):
@@ -171,6 +163,7 @@ class Drivers:
                 await self._plug_or_unplug(car)
             self._cars[car].is_smart = True
             await self._simulator.change_settings(car, isSmartChargingEnabled=True)
+        await move_in(full, boosted)
         await asyncio.sleep(SEEN)
         for car in (full, switched, boosted):
             await self.swap_plug(car)
@@ -247,18 +240,13 @@ class Drivers:
                 return car
             await asyncio.sleep(0.2)
 
+    def car(self, vehicle_id: str) -> Car:
+        """Return a car."""
+        return self._cars[vehicle_id]
+
     def owner(self, vehicle_id: str) -> str:
         """Return the user of a car."""
         return self._cars[vehicle_id].user_id
-
-    def _choose(self, acts: Mapping[str, float]) -> str:
-        """Draw one of these acts by their weights. What was done less often than its weight comes first.
-
-        So a rare act is made in a short run as well.
-        """
-        act = min(acts, key=lambda name: (self._done[name] + self._random.random()) / acts[name])
-        self._done[act] += 1
-        return act
 
     async def _act(self, vehicle_id: str) -> None:
         car = self._cars[vehicle_id]
@@ -266,7 +254,7 @@ class Drivers:
             await self._link(vehicle_id, car)
             return
         way, enabled = self._random.choice(WAYS), self._random.random() < 0.7
-        match self._choose(_PLUGGED_ACTS if car.is_plugged else _UNPLUGGED_ACTS):
+        match self._acts.choose(is_plugged=car.is_plugged):
             case "plug" | "unplug":
                 await self._plug_or_unplug(vehicle_id)
             case "link":

@@ -8,9 +8,9 @@ import re
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from ..config_folder import TIME_ZONE
 from .tariffs import minutes_after, only_type, prices_of, type_at
 from .truth import Session, Truth, moment, ready_by_of
+from .zone import TIME_ZONE
 
 FIGURE_KEYS = {
     "session_energy": ("energy_kwh", "kWh"),

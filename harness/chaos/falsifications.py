@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from .falsified_answers import FALSIFIED_ANSWERS
 from .falsified_calls import FALSIFIED_CALLS
 from .falsified_events import FALSIFIED_EVENTS
 from .falsified_views import FALSIFIED_VIEWS
@@ -11,6 +12,7 @@ FALSIFICATIONS: Sequence[Falsification] = (
     *FALSIFIED_EVENTS,
     *FALSIFIED_VIEWS,
     *FALSIFIED_CALLS,
+    *FALSIFIED_ANSWERS,
 )
 
 SHORT: Sequence[Sequence[str]] = (

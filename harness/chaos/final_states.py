@@ -10,7 +10,6 @@ import math
 from typing import Any
 
 from ..config_entries import owners_of_subentries
-from ..config_folder import TIME_ZONE
 from ..entities import Device, Entity, our_devices, our_entities
 from ..home import Home
 from .expected_states import (
@@ -23,6 +22,7 @@ from .expected_states import (
     expected_of_location,
 )
 from .truth import Truth, moment
+from .zone import TIME_ZONE
 
 _ACCOUNT = frozenset(
     {

@@ -23,6 +23,31 @@ HIDDEN = frozenset(
     }
 )
 """Those that are hidden at first, by platform and key."""
+CATEGORIES = {
+    **dict.fromkeys(
+        (
+            *(
+                "binary_sensor at_known_location",
+                "binary_sensor vehicle_link",
+                "binary_sensor push",
+            ),
+            *("sensor smart_charging_resumes_at", "sensor telemetry_updated"),
+            *(
+                "sensor state_updated",
+                "sensor push_state",
+                "sensor callback",
+                "sensor last_webhook",
+            ),
+            *("sensor webhooks_received", "sensor webhooks_rejected", "sensor delivery_delay"),
+            *("sensor missed_by_push", "sensor not_offered", "event webhook", "button resubscribe"),
+        ),
+        "diagnostic",
+    ),
+    **dict.fromkeys(
+        ("switch solar_charging", "switch bidirectional_charging", "time ready_by"), "config"
+    ),
+}
+"""Those that the page of an area leaves out, by platform and key."""
 ESSENTIAL = frozenset(
     {
         *("binary_sensor plugged_in", "binary_sensor charging", "binary_sensor smart_session"),
@@ -36,7 +61,7 @@ LARGE_FLEET = 21
 
 
 def wrong_first_look(entities: Sequence[Entity], members: Collection[str] = ()) -> Iterator[str]:
-    """Yield the entities that are disabled or hidden and should not be, or the other way round.
+    """Yield the entities that are disabled, hidden or in a category otherwise than they should be.
 
     `members` are the devices of a large fleet, without that of the account.
     """
@@ -49,3 +74,5 @@ def wrong_first_look(entities: Sequence[Entity], members: Collection[str] = ()) 
         ):
             if shown is not expected:
                 yield f"{entity.entity_id}: {what if shown else f'not {what}'}"
+        if entity.category != (category := CATEGORIES.get(name)):
+            yield f"{entity.entity_id}: {entity.category}, not {category}"

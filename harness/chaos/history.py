@@ -23,6 +23,8 @@ _SERIES = {
     "session_savings_in_eur": ("savings", "history_savings", "EUR"),
 }
 """By the end of their id: the figure, the key of the name among the texts, and the unit."""
+_UNIT_CLASSES = {"kWh": "energy"}
+"""By the unit: what the Energy dashboard needs to convert it."""
 
 
 async def wrong_calendars(home: Home, truth: Truth, followed: frozenset[str]) -> list[str]:
@@ -69,6 +71,7 @@ def wrong_events(
     if len(events) != len(sessions):
         yield f"{len(events)} events, {len(sessions)} sessions"
         return
+    texts = texts_of_this_checkout()
     for event, session in zip(events, sessions, strict=True):
         facts = session.facts
         if abs(seconds(event["start"]["dateTime"]) - session.start) > 1.0:
@@ -82,10 +85,12 @@ def wrong_events(
         if not truth.is_strict and is_over:
             energy = f"{facts['energy_kwh']:.1f} kWh"
             wanted["summary"].append(energy)
-            amounts = [f"{facts[name]:.2f} EUR" for name in ("cost", "savings")]
+            amounts = [
+                texts[name].format(amount=f"{facts[name]:.2f} EUR") for name in ("cost", "savings")
+            ]
             wanted["description"] += [energy, *amounts]
-        for name, texts in wanted.items():
-            if missing := [text for text in texts if text not in (event.get(name) or "")]:
+        for name, parts in wanted.items():
+            if missing := [part for part in parts if part not in (event.get(name) or "")]:
                 yield f"{name} {event.get(name)!r} lacks {missing}"
         if (place := facts["charging_location_id"]) and streets.get(place, "") not in str(
             event.get("location")
@@ -101,7 +106,11 @@ async def wrong_statistics(home: Home, truth: Truth, followed: frozenset[str]) -
     texts = texts_of_this_checkout()
     async with await home.api.websocket() as socket:
         listed = {
-            item["statistic_id"]: (item["name"], item["statistics_unit_of_measurement"])
+            item["statistic_id"]: (
+                item["name"],
+                item["statistics_unit_of_measurement"],
+                item["unit_class"],
+            )
             for item in await socket.call("recorder/list_statistic_ids", statistic_type="sum")
         }
         for car_id, car in truth.cars.items():
@@ -113,8 +122,9 @@ async def wrong_statistics(home: Home, truth: Truth, followed: frozenset[str]) -
             for series, (_, text, unit) in _SERIES.items():
                 name = texts[text].format(car=f"{car['brand']} {car['model']}")
                 shown = listed.get(f"{base}_{series}")
-                if ended and shown != (name, unit):
-                    wrong.append(f"{base}_{series}: {shown}, not {(name, unit)}")
+                expected = name, unit, _UNIT_CLASSES.get(unit)
+                if ended and shown != expected:
+                    wrong.append(f"{base}_{series}: {shown}, not {expected}")
             answer = await socket.call(
                 "recorder/statistics_during_period",
                 start_time=_text(datetime.now(UTC) - PERIOD),

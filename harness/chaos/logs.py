@@ -24,6 +24,7 @@ _CAUSED = {
     "deliveries before the set-up succeeded": "was refused (not_ready)",
     "commands at bad moments": "Error handling message",
     "the same over REST": "Error during service call to",
+    "a boost without a session": "The car has no smart session.",
 }
 """What the run causes, and the text by which its lines are known."""
 

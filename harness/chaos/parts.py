@@ -185,6 +185,17 @@ class Parts:
         message = test["message"] | {"isTest": False, "userId": users[0]}
         self.strangers = Strangers(url, message, self.timeline, seed=options.seed)
 
+    async def move_in(self, *cars: str) -> None:
+        """Have one of these cars take the place of the first one in the area."""
+        car = next(car for car in cars if car != self.setting.first_car)
+        ids = [self.drivers.car(it).device_id for it in (self.setting.first_car, car)]
+        async with await self.home.api.websocket() as socket:
+            for device_id, area in zip(ids, (None, self._area), strict=True):
+                await socket.call(
+                    "config/device_registry/update", device_id=device_id, area_id=area
+                )
+        self.timeline.moved_in.append((time.time(), car))
+
     def account(self, truth: Truth) -> Account:
         """Return what the account's sensors must show."""
         life = self.timeline.lives[-1]

@@ -5,6 +5,7 @@ What is found while Home Assistant starts is published once its automations run,
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 import json
 from typing import Any
 
@@ -17,6 +18,10 @@ WITHIN = 4.0
 """Seconds within which an automation has run, on a busy machine."""
 MOMENT = 1.0
 """Seconds between an event, and what an event entity writes of it."""
+SET_UP = 5.0
+"""Seconds after the beginning, and before the end, of a life in which an entity may be unavailable."""
+MOVING = 2.0
+"""Seconds about a move within which nobody knows which car is in the area."""
 ATTACHED = 1.0
 """Seconds after the first start, or before an end, in which automations may not listen."""
 
@@ -59,13 +64,13 @@ def check(
 ) -> Found:
     """Check the reactions to all changes and deliveries.
 
-    `cars` are the ids of the users by their cars, `first_car` that of the automations for one car, `one_type`
-    the event type of the automation for one type.
+    `cars` are the ids of the users by their cars, `first_car` that of the automations for one car at first,
+    `one_type` the event type of the automation for one type.
     """
     found: Found = {name: [] for name in FIGURES}
     listening = _Listening(timeline)
     followed = [item for item in recording.changes if item.vehicle_id in cars]
-    _check_runs(found, recording, listening, followed, first_car)
+    _check_runs(found, recording, listening, followed, _Area(first_car, timeline.moved_in))
     _check_webhook_runs(found, recording, listening, one_type)
     _check_event_entities(found, recording, timeline, followed)
     found["states_behind"] = [
@@ -112,17 +117,34 @@ class _Listening:
         return any(begin <= at < end for begin, end in self._spans)
 
 
+@dataclass(frozen=True, slots=True)
+class _Area:
+    """Which car is in the area of the automations for one car."""
+
+    first_car: str
+    moved_in: Sequence[tuple[float, str]]
+
+    def has(self, change: Published) -> bool | None:
+        """Return whether the car of a change was in it, None in the moment of a move."""
+        car = self.first_car
+        for at, following in self.moved_in:
+            if abs(change.at - at) < MOVING and change.vehicle_id in {car, following}:
+                return None
+            car = following if change.at > at else car
+        return change.vehicle_id == car
+
+
 def _check_runs(
     found: Found,
     recording: Recording,
     listening: _Listening,
     changes: Sequence[Published],
-    first_car: str,
+    area: _Area,
 ) -> None:
-    runs: defaultdict[tuple[str, ...], list[float]] = defaultdict(list)
+    runs: defaultdict[tuple[str, ...], list[Line]] = defaultdict(list)
     for run in recording.runs:
         if not str(run.data.get("name")).startswith(automations.WEBHOOKS):
-            runs[_run_key(str(run.data.get("name")), run.data)].append(run.at)
+            runs[_run_key(str(run.data.get("name")), run.data)].append(run)
     for change in changes:
         for trigger, variant in automations.variants():
             if change.type != trigger:
@@ -131,18 +153,21 @@ def _check_runs(
             is_wanted = {
                 automations.TIMELY: not change.is_late,
                 automations.ALL: True,
-                automations.ONE_CAR: change.vehicle_id == first_car and _is_met(change),
+                automations.ONE_CAR: area.has(change) and _is_met(change),
             }[variant]
-            times = runs[_run_key(name, change.data)]
-            ran = next((at for at in times if -0.1 <= at - change.at <= WITHIN), None)
+            lines = runs[_run_key(name, change.data)]
+            near = (line for line in lines if -0.1 <= line.at - change.at <= WITHIN)
+            ran = min(near, key=lambda line: line.parent != change.context, default=None)
             if ran is not None:
-                times.remove(ran)
+                lines.remove(ran)
             what = f"{name}: {change.vehicle_id} {change.data.get('occurred_at')}"
             if is_wanted and ran is None and listening.at(change.at):
                 found["triggers_missed"].append(what)
-            elif not is_wanted and ran is not None:
+            elif is_wanted is False and ran is not None:
                 found["triggers_wrong"].append(what)
-    left = [f"{key[0]}: {key[1:]}" for key, times in runs.items() for _ in times]
+            elif ran is not None and ran.parent != change.context:
+                found["triggers_wrong"].append(f"{what}: it does not name its cause")
+    left = [f"{key[0]}: {key[1:]}" for key, lines in runs.items() for _ in lines]
     found["triggers_wrong"] += left
 
 
@@ -156,11 +181,11 @@ def _check_webhook_runs(
     for webhook in recording.webhooks:
         for variant in (automations.ALL, automations.ONE_TYPE):
             key = _webhook_key(f"{automations.WEBHOOKS} {variant}", webhook.data)
-            is_wanted = variant == automations.ALL or webhook.data.get("event_type") == one_type
+            is_one = webhook.data.get("event_type") == one_type and not webhook.data.get("late")
+            is_wanted = variant == automations.ALL or is_one
             if is_wanted and runs[key] > 0:
                 runs[key] -= 1
-            # A late delivery runs an automation only where that is asked for, once the trigger can be asked.
-            elif is_wanted and not webhook.data.get("late") and listening.at(webhook.at):
+            elif is_wanted and listening.at(webhook.at):
                 found["triggers_missed"].append(" ".join(key))
     found["triggers_wrong"] += [" ".join(key) for key, count in runs.items() for _ in range(count)]
 
@@ -202,6 +227,8 @@ def _check_event_entities(
             lines.remove(line)
         if change.is_late and line is not None:
             found["event_entities_wrong"].append(f"{what}: late")
+        elif line is not None and line.context != change.context:
+            found["event_entities_wrong"].append(f"{what}: it does not name its cause")
         elif not change.is_late and line is None and timeline.is_up(change.at):
             found["event_entities_missed"].append(what)
     found["event_entities_wrong"] += [
@@ -209,6 +236,13 @@ def _check_event_entities(
         for left in written.values()
         for line in left
         if not str(line.data["unique_id"]).endswith("_webhook")
+    ]
+    found["event_entities_wrong"] += [
+        f"{line.data['unique_id']} was unavailable"
+        for line in recording.event_entities
+        if line.data["state"] == "unavailable"
+        and any(life.ready + SET_UP < line.at < life.ended - SET_UP for life in timeline.lives)
+        and not timeline.was_absent(str(line.data["unique_id"]).partition("_")[0], line.at, line.at)
     ]
     _check_webhook_entity(found, recording, timeline)
 

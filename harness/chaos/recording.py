@@ -19,6 +19,8 @@ class Published:
     data: dict[str, Any]
     shown: dict[str, str] = field(default_factory=dict)
     """What the entities of the device showed at that moment, by platform and key."""
+    context: str = ""
+    """The id by which Home Assistant knows what comes of it."""
 
     @property
     def type(self) -> str:
@@ -53,6 +55,9 @@ class Line:
 
     at: float
     data: dict[str, Any]
+    context: str = ""
+    parent: str = ""
+    """The context of what it comes of, where it has one of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +77,11 @@ class Recording:
         found = lines(folder)
 
         def of(kind: str) -> list[Line]:
-            return [Line(item["at"], item["data"]) for item in found if item["kind"] == kind]
+            return [
+                Line(item["at"], item["data"], item.get("context", ""), item.get("parent") or "")
+                for item in found
+                if item["kind"] == kind
+            ]
 
         return cls(
             changes=changes(folder),
@@ -117,7 +126,7 @@ def lines(folder: Path) -> list[dict[str, Any]]:
 def changes(folder: Path) -> list[Published]:
     """Return the changes in the order in which they were published."""
     return [
-        Published(line["at"], line["data"], line.get("shown", {}))
+        Published(line["at"], line["data"], line.get("shown", {}), line.get("context", ""))
         for line in lines(folder)
         if line["kind"] == "jedlix_event"
     ]

@@ -10,7 +10,7 @@ import time
 from typing import Any
 
 from ..config_entries import add_jedlix, set_options, until_subscribed
-from ..config_folder import add_component
+from ..config_folder import TIME_ZONE as AT_HOME, add_component
 from ..flows import FlowFailed
 from ..home import Home
 from ..home_api import RestFailed
@@ -24,6 +24,7 @@ from .answers import (
     wrong_diagnostics,
     wrong_prices,
 )
+from .conditions import wrong_conditions
 from .evaluation import evaluate
 from .faults import DELIVERIES
 from .final_states import wrong_states
@@ -33,6 +34,7 @@ from .leaks import Leaks
 from .logs import not_caused, outages
 from .options import Options
 from .parts import Parts
+from .person import Person
 from .promise import Promises
 from .proxy import Proxy
 from .recording import RECORDER
@@ -41,6 +43,7 @@ from .timeline import Timeline
 from .truth import Truth
 from .verdict import Verdict
 from .wrong_clock import find_library
+from .zone import TIME_ZONE
 
 SPEED = 120.0
 """Simulated seconds per second: a price hour takes half a minute."""
@@ -172,7 +175,11 @@ class Chaos:
             self.verdict.note({"available_wrong": parts.outage.wrong})
         await self._end_tasks()
         await simulator.clear_faults()
-        await drivers.tour()
+        person = Person(parts.home, simulator, self._timeline, drivers)
+        await asyncio.gather(
+            drivers.tour(parts.move_in), *([] if self._options.strict else [person.run()])
+        )
+        drivers.failed += person.wrong
         await simulator.clock(speed=0)
         self.verdict.bursts = parts.faults.bursts
         self.verdict.note({"interruptions_failed": self._failed})
@@ -210,7 +217,12 @@ class Chaos:
         self._random.shuffle(kinds)
         if self._options.short:  # the last life is long enough for a poll
             kinds.sort(
-                key=lambda kind: (kind not in LIFE_ENDING, kind != "commands", kind != "slip")
+                key=lambda kind: (
+                    kind not in LIFE_ENDING,
+                    kind == "stop",  # what is late is in the logbook of the last life
+                    kind != "commands",
+                    kind != "slip",
+                )
             )
         counts = sorted(self._options.events * self._random.uniform(0.08, 0.92) for _ in kinds)
         return [(int(count), kind) for count, kind in zip(counts, kinds, strict=True)]
@@ -292,6 +304,7 @@ class Chaos:
                 "answers_wrong": [
                     *await wrong_answers(home, truth, devices, followed),
                     *await wrong_prices(home, truth, devices, followed),
+                    *await wrong_conditions(home, truth, devices, followed),
                 ],
                 "repairs_left": await open_repairs(home),
             }
@@ -333,11 +346,10 @@ class Chaos:
 
 
 def _configure(path: Path) -> None:
-    """Offer diagnostics, and have Home Assistant at home where nobody pays in Jedlix's currency."""
-    text = path.read_text(encoding="utf-8")
-    path.write_text(
-        f"{text.replace('currency: EUR', 'currency: CHF')}diagnostics:\n", encoding="utf-8"
-    )
+    """Offer diagnostics, and have Home Assistant at home where Jedlix's currency and zone are not in use."""
+    text = path.read_text(encoding="utf-8").replace("currency: EUR", "currency: CHF")
+    text = text.replace(f"time_zone: {AT_HOME}", f"time_zone: {TIME_ZONE}")
+    path.write_text(f"{text}diagnostics:\n", encoding="utf-8")
 
 
 def _linked(folder: Path, integration: Path) -> Path:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ..config_folder import TIME_ZONE
+from .zone import TIME_ZONE, is_local
 
 _MINUTE = timedelta(minutes=1)
 
@@ -48,7 +48,7 @@ def wrong_slots(
     prices, at = prices_of(tariff), begin
     for slot in slots:
         start, stop = (datetime.fromisoformat(slot[name]) for name in ("start", "end"))
-        if start != at or stop <= start:
+        if start != at or stop <= start or not (is_local(slot["start"]) and is_local(slot["end"])):
             yield f"from {start} to {stop} after {at}"
             return
         for moment in (start, *minutes_after(start, int((stop - start) / _MINUTE) - 1)):

@@ -60,6 +60,8 @@ class Timeline:
     skews: list[tuple[float, float, float]] = field(default_factory=list)
     """From when to when Jedlix's clock was wrong, and by how many seconds it was behind."""
     commands: list[Command] = field(default_factory=list)
+    moved_in: list[tuple[float, str]] = field(default_factory=list)
+    """When a car took the place of the one in the area, and which."""
 
     @property
     def kills(self) -> Sequence[float]:

@@ -51,11 +51,15 @@ async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
 
     @callback
     def record(event: Event) -> None:
-        write(str(event.event_type), dict(event.data))
+        write(str(event.event_type), dict(event.data), **cause(event))
 
     @callback
     def record_change(event: Event) -> None:
-        write("jedlix_event", dict(event.data), shown=shown(event.data.get("device_id")))
+        shown_by_device = shown(event.data.get("device_id"))
+        write("jedlix_event", dict(event.data), shown=shown_by_device, **cause(event))
+
+    def cause(event: Event[Any]) -> dict[str, str | None]:
+        return {"context": event.context.id, "parent": event.context.parent_id}
 
     def shown(device_id: Any) -> dict[str, str]:
         """Return what the entities of a device show, by platform and key."""
@@ -71,7 +75,7 @@ async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
         entity, state = registry.async_get(event.data["entity_id"]), event.data["new_state"]
         if entity is not None and entity.platform == "jedlix" and state is not None:
             data = {"unique_id": entity.unique_id, **state.attributes}
-            write("event_entity", data | {"state": _true_time(state.state, ahead)})
+            write("event_entity", data | {"state": _true_time(state.state, ahead)}, **cause(event))
 
     @callback
     def is_event_entity(data: Any) -> bool:
