@@ -12,7 +12,7 @@ _STORIES: Mapping[str, tuple[str, ...]] = {
     "cars": ("actions",),
     "commands": ("test_button", "test_controls", "test_number", "test_switch"),
     "connection_test": ("test_push_one_per_type", "test_flows_push"),
-    "coordinator": ("coordinator", "slips"),
+    "coordinator": ("coordinator", "slips", "test_repairs", "test_subentries"),
     "copies": ("slips",),
     "deliveries": (
         "coordinator",

@@ -271,3 +271,18 @@ async def test_a_failed_refresh_after_a_command_is_requested_again(
     await until(hass, lambda: state_of(hass, "_plugged_in") == "on")
     assert {change["source"] for change in recorded.changes} == {"command"}
     assert not polled.runtime_data.store.push.reports_changes  # no delivery had a part in it
+
+
+@pytest.mark.usefixtures("short_interval")
+async def test_only_the_first_refresh_after_a_command_without_an_answer_counts_as_its(
+    hass: HomeAssistant, sim: Simulator, entry: MockConfigEntry
+) -> None:
+    recorded, car = record_events(hass), sim.vehicle_ids[0]
+    sim.strike({"drop": 1})
+    sim.change_settings(car, isSmartChargingEnabled=False)
+    coordinator_of(entry).request_after_failed_command(sim.user_ids[0])
+    await until(hass, lambda: recorded.types == ["smart_charging_disabled"])
+    sim.strike({"drop": 0})
+    sim.plug(car)
+    await until(hass, lambda: "session_started" in recorded.types)
+    assert [change["source"] for change in recorded.changes[:2]] == ["command", "webhook"]
