@@ -9,6 +9,8 @@ from harness.chaos.calls import (
     COMMANDED,
     IN_PAUSE,
     LOCATIONS_PER_LIFE,
+    NEXT_POLL,
+    ONE_POLL,
     TOKENS_PER_LIFE,
     TOKENS_PER_TROUBLE,
     TOO_MANY,
@@ -50,6 +52,34 @@ def test_charging_locations_are_read_rarely() -> None:
     read += [Call(6.0, LOCATIONS, 503), Call(1.0, LOCATIONS, 200)]
     assert not check(truth(*read), timeline())[TOO_MANY]
     assert check(truth(*read, Call(7.0, LOCATIONS, 200)), timeline())[TOO_MANY]
+
+
+@pytest.mark.parametrize(
+    ("polled", "read", "world", "is_right"),
+    [
+        (30, 90, {}, False),
+        (30, 90, {"path": "/api/v1/webhooks/events?pageIndex=2"}, True),
+        (30, 90, {"status": 503}, True),
+        (5 + ONE_POLL, 90, {}, True),  # the first poll may have left something
+        (30, 30 + NEXT_POLL, {}, True),
+        (30, 90, {"troubles": [Trouble(49, 55)]}, True),
+        (30, 90, {"troubles": [Trouble(49, 55, USER)]}, False),
+        (30, 90, {"troubles": [Trouble(50, 55)]}, False),  # the poll was over
+        (30, 90, {"absences": [Trouble(29, 31, "other")]}, True),  # a person looked for a user
+        (30, 90, {"lives": [Life(0, 5, 80), Life(82, 86)]}, True),
+        (30, 90, {"lives": [Life(0, 5, 80), Life(82, 92)]}, True),
+    ],
+)
+def test_the_history_is_read_where_something_may_be_missed(
+    polled: float, read: float, world: dict[str, Any], *, is_right: bool
+) -> None:
+    facts = {"path": "/api/v1/webhooks/events?pageIndex=1", "status": 200, **world}
+    calls = (
+        Call(polled, "/api/v2/sessions?pageIndex=1", 200),
+        Call(read, facts.pop("path"), facts.pop("status")),
+        Call(read + 0.1, "/api/v2/sessions?pageIndex=1", 200),
+    )
+    assert bool(check(truth(*calls), replace(timeline(), **facts))[TOO_MANY]) is not is_right
 
 
 def test_each_event_type_is_subscribed_once() -> None:

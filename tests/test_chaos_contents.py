@@ -284,8 +284,20 @@ def test_levels_are_not_judged_after_trouble() -> None:
     details = {"battery_level": 40, "desired_battery_level": 80}
     wrong = match("session_impossible", 150, 150.2, details=details, battery_level=1)
     assert fields(contents(reports=REPORTS), wrong) == ["desired_battery_level", "battery_level"]
-    trouble = Trouble(at(150 - CALM + 10), at(70), USER)
+    trouble = Trouble(at(150 - CALM + 10), at(95), USER)
     assert fields(contents(reports=REPORTS, troubles=(trouble,)), wrong) == []
+
+
+@pytest.mark.parametrize(("seen", "is_judged"), [(110, True), (100.5 + MARGIN, False)])
+def test_levels_are_judged_once_a_session_began_in_calm(seen: float, *, is_judged: bool) -> None:
+    """Trouble was over when its start was published: the settings are read then."""
+    details = {"battery_level": 40, "desired_battery_level": 80}
+    given = details | {"desired_battery_level": 20}
+    found = match("session_impossible", seen - 0.2, seen, details=details, **given)
+    found_wrong = fields(contents(session(), troubles=(Trouble(at(80), at(90)),)), found)
+    assert ("desired_battery_level" in found_wrong) is is_judged
+    found_wrong = fields(contents(session(), troubles=(Trouble(at(80), at(95)),)), found)
+    assert found_wrong == []
 
 
 def test_the_desired_level_is_not_documented() -> None:

@@ -26,6 +26,7 @@ from harness.chaos.first_look import CATEGORIES, wrong_first_look
 from harness.chaos.history import HOUR, wrong_events, wrong_rows
 from harness.chaos.recording import Published
 from harness.chaos.shown import (
+    not_there,
     of_event_entities,
     texts_of_this_checkout,
     wrong_event_rows,
@@ -617,3 +618,12 @@ def test_each_wrong_entity_of_the_account_is_seen(key: str, state: str) -> None:
     account = Account((5, 7), (2, 2), NOW.timestamp(), [0.5])
     found = list(wrong_of_account(entities, states, account, is_strict=False))
     assert len(found) == bool(key), found
+
+
+def test_an_entity_that_a_start_did_not_bring_back_is_restored() -> None:
+    """Home Assistant shows each entity that it remembers until the integration adds it."""
+    attributes = {"added": {}, "left out": {"restored": True}}
+    states = {f"sensor.{name}": {"attributes": shown} for name, shown in attributes.items()}
+    names = [*attributes, "disabled"]
+    entities = [Entity(f"sensor.{name}", name, "d", True, None) for name in names]  # noqa: FBT003
+    assert not_there(entities, states) == ["sensor.left out"]

@@ -103,6 +103,32 @@ def test_a_call_is_evidence_of_what_follows_from_it(source: str, path: str) -> N
     assert is_wrong(100, VEHICLES)
 
 
+@pytest.mark.parametrize(
+    ("named", "facts", "is_wrong"),
+    [
+        ({}, {}, False),
+        ({USER: [161]}, {}, True),
+        ({"other": [161]}, {}, False),
+        ({USER: [155, 171]}, {}, False),  # by the life before, or afterwards
+        ({USER: [161]}, {"known_at": 160}, False),
+        ({USER: [161]}, {"kind": "smart_charging_enabled"}, False),
+        ({USER: [161]}, {"at": 165 + EVIDENCE}, False),
+        ({USER: [161]}, {"source": "webhook"}, False),
+        ({USER: [161]}, trouble(158, 162), True),
+        ({USER: [161]}, trouble(161, 162), False),
+    ],
+)
+def test_whom_the_history_names_at_a_start_is_read_because_of_it(
+    named: dict[str, list[float]], facts: dict[str, Any], *, is_wrong: bool
+) -> None:
+    given = {"kind": "plugged_in", "at": 166.0, "known_at": 155, "source": "poll", **facts}
+    timeline = replace(lives(), troubles=given.pop("troubles", []))
+    kind, at = given.pop("kind"), given.pop("at")
+    world = truth(sent=(at - 1,), calls=(Call(at - 1, "/api/v1/sessions", 200),))
+    provenance = Provenance(world, timeline, {}, named)
+    assert bool(provenance.wrong_source(match(kind, at, **given))) is is_wrong
+
+
 def test_a_strict_tenant_is_polled_without_its_list() -> None:
     assert source_is_wrong("poll")
     assert not source_is_wrong("poll", world=truth(mode="strict"))

@@ -11,7 +11,7 @@ import pytest
 from harness.chaos import wrong_clock
 from harness.chaos.comparison import Match, Repeats, compare, published_before_kills
 from harness.chaos.contents import Contents, starts_of
-from harness.chaos.deliveries import compare_deliveries
+from harness.chaos.deliveries import ONE_READING, compare_deliveries
 from harness.chaos.expected_states import expected_of_location
 from harness.chaos.falsifications import FALSIFICATIONS, SHORT
 from harness.chaos.falsify import AnchorGone, Falsification, Prepend, Replace, falsify
@@ -355,6 +355,29 @@ def test_each_wrong_field_of_a_delivery_is_seen(timeline: Timeline, data: dict[s
         "d"
     ]
     assert compare_deliveries(world, [], timeline, entry_id=ENTRY)["webhooks_lost"] == ["d"]
+
+
+@pytest.mark.parametrize(
+    ("times", "found"),
+    [((1, 2, 2), []), ((2, 1), ["1"]), ((3, 1, 2), ["1"]), ((2, 1, 3, 0), ["1", "3"])],
+)
+def test_the_history_is_passed_on_in_its_order(times: tuple[int, ...], found: list[str]) -> None:
+    def lines(source: str, apart: float = 0.1) -> list[Line]:
+        return [
+            Line(
+                at(10 + apart * number),
+                {"event_id": str(number), "source": source, "occurred_at": moment(second)},
+            )
+            for number, second in enumerate(times)
+        ]
+
+    def wrong(passed_on: list[Line]) -> list[str]:
+        wrong = compare_deliveries(truth(), passed_on, Timeline(), entry_id=ENTRY)["webhooks_wrong"]
+        return [line.partition(":")[0] for line in wrong]
+
+    assert wrong(lines("history")) == found
+    assert not wrong(lines("webhook"))
+    assert not wrong(lines("history", apart=ONE_READING))
 
 
 @pytest.mark.parametrize(("source", "lost"), [("webhook", []), ("history", ["d"]), (None, ["d"])])

@@ -1,9 +1,14 @@
-"""Calls that Jedlix should not get: too many tokens, subscriptions and rare reads, and calls in a pause."""
+"""Calls that Jedlix should not get: too many tokens, subscriptions and rare reads, and calls in a pause.
+
+A poll reads the history of deliveries where some may have been missed, then the tenant's list of sessions.
+"""
 
 from collections import Counter
 from collections.abc import Iterator
+import math
 
 from .faults import PAUSE
+from .provenance import HISTORY_CALL, is_first_page
 from .timeline import Timeline
 from .truth import Call, Truth
 
@@ -16,6 +21,10 @@ TOKENS_PER_TROUBLE = 3
 """Each trouble may end a token, and fail the call for the next one."""
 LOCATIONS_PER_LIFE = 2
 """Reads of a user's charging locations: they are read daily, and at a start by those who have none."""
+ONE_POLL = 20.0
+"""Seconds that a poll may take."""
+NEXT_POLL = 100.0
+"""Seconds within which the next poll comes: after a longer time, deliveries may have been missed."""
 UNDER_WAY = 0.5
 """Seconds within which calls are still answered that were made before Jedlix asked to wait."""
 EARLY = 0.1
@@ -27,7 +36,12 @@ COMMANDED = 20.0
 def check(truth: Truth, timeline: Timeline) -> dict[str, list[str]]:
     """Return what was wrong, by figure."""
     return {
-        TOO_MANY: [*_tokens(truth, timeline), *_subscriptions(truth), *_locations(truth, timeline)],
+        TOO_MANY: [
+            *_tokens(truth, timeline),
+            *_subscriptions(truth),
+            *_locations(truth, timeline),
+            *_histories(truth, timeline),
+        ],
         IN_PAUSE: list(_in_pauses(truth, timeline)),
     }
 
@@ -64,6 +78,22 @@ def _locations(truth: Truth, timeline: Timeline) -> Iterator[str]:
         yield f"{read} reads of charging locations, {allowed} are allowed"
 
 
+def _histories(truth: Truth, timeline: Timeline) -> Iterator[str]:
+    """Yield the reads of the history where the poll before, not the first of its life, was good."""
+    good = [item for item in truth.calls if item.status < 400]
+    polls = [
+        item.at for item in good if is_first_page(item.path) and not _is_of_dialog(item, timeline)
+    ]
+    for read in good:
+        life = timeline.life_at(read.at)
+        if life is None or not is_first_page(read.path, HISTORY_CALL):
+            continue
+        before = max((at for at in polls if at < read.at), default=-math.inf)
+        was_good = life.ready + ONE_POLL < before and timeline.was_fine(before, before + ONE_POLL)
+        if was_good and read.at - before < NEXT_POLL:
+            yield f"the history was read {read.at - before:.0f} s after a good poll"
+
+
 def _in_pauses(truth: Truth, timeline: Timeline) -> Iterator[str]:
     """Yield the calls in a pause for which Jedlix asked."""
     pauses = [item.at for item in truth.calls if item.status == LIMITED]
@@ -88,4 +118,9 @@ def _is_of_person(call: Call, timeline: Timeline) -> bool:
         command.user_id in call.path and call.at - UNDER_WAY < command.at < call.at + COMMANDED
         for command in timeline.commands
     )
-    return is_command or any(item.begin <= call.at <= item.end for item in timeline.absences)
+    return is_command or _is_of_dialog(call, timeline)
+
+
+def _is_of_dialog(call: Call, timeline: Timeline) -> bool:
+    """Return whether the dialog was open in which a user is added: it lists the users of the tenant."""
+    return any(item.begin <= call.at <= item.end for item in timeline.absences)

@@ -221,8 +221,14 @@ class Contents:
         ]
 
     def _levels(self, change: Published, line: Happened) -> Iterator[str]:
-        """Check the levels as Home Assistant knew them; after trouble they may be older."""
-        if self.timeline.was_calm(line.known_at - CALM, change.at, line.user_id):
+        """Check the levels as Home Assistant knew them; after trouble they may be older.
+
+        Once the start of a session was published, the settings are read.
+        """
+        begin, started = line.known_at - CALM, self.started.get(line.session_id or "")
+        if started is not None and started + MARGIN < change.at:
+            begin = max(begin, started)
+        if self.timeline.was_calm(begin, change.at, line.user_id):
             desired = None if self.truth.is_strict else line.details["desired_battery_level"]
             yield from _differing(change.data, {"desired_battery_level": desired})
             levels = self._readable_levels(change, line)

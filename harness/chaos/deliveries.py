@@ -21,6 +21,8 @@ PASSED_ON = 2.0
 """Seconds between an answer and the event on the bus."""
 ARRIVED = 8.0
 """Seconds between the sending of a delivery, or the reading of the history, and the event on the bus."""
+ONE_READING = 1.0
+"""Seconds between two deliveries that one reading of the history has brought."""
 HISTORY_MARGIN = 1.0
 """Seconds before a start from which on it is unsure whether the history was read before or after."""
 
@@ -49,6 +51,7 @@ def compare_deliveries(
         wrong = [*_wrong(line, message, timeline, entry_id), *_wrong_source(line, truth, timeline)]
         if wrong:
             found["webhooks_wrong"].append(f"{event_id}: {'; '.join(wrong)}")
+    found["webhooks_wrong"] += _out_of_order(passed_on)
     accepted = _accepted(truth, timeline)
     missed = set() if truth.is_strict else set(_missed(truth, timeline))
     by_push = {str(line.data.get("event_id")) for line in passed_on if _is_from_push(line)}
@@ -73,6 +76,15 @@ def compare_deliveries(
 def accepted_while_shut(truth: Truth, timeline: Timeline) -> int:
     """Return how many deliveries were accepted while our entry was not set up: nothing of ours saw them."""
     return sum(item.status == 200 and not timeline.is_up(item.at) for item in truth.sent)
+
+
+def _out_of_order(passed_on: Sequence[Line]) -> Iterator[str]:
+    """Yield what was passed on from the history after a newer one: a reading begins with the oldest."""
+    missed = [line for line in passed_on if line.data.get("source") == "history"]
+    for before, line in pairwise(missed):
+        times = [moment(item.data.get("occurred_at")) for item in (before, line)]
+        if line.at - before.at < ONE_READING and times[1] < times[0]:
+            yield f"{line.data.get('event_id')}: after a newer one"
 
 
 def _accepted(truth: Truth, timeline: Timeline) -> dict[str, float]:

@@ -6,7 +6,6 @@ Part of what they do goes through Home Assistant: its switches, numbers and acti
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, time as time_of_day, timedelta
 import math
 from random import Random
@@ -20,6 +19,7 @@ from ..home_api import RestFailed
 from ..simulator import Simulator, SimulatorFailed
 from . import refusal
 from .acts import Acts
+from .car import Car
 from .timeline import RECOVERY, Command, Timeline
 from .truth import moment, ready_by_of, settings_of
 
@@ -29,6 +29,8 @@ QUIET_WITHOUT_PUSH = 80.0
 """The same where no delivery reports what cars do: the poll of each minute has to see it."""
 SEEN = 8.0
 """Seconds within which an act is seen, where all is well."""
+DURING_REFRESH = 0.3
+"""Seconds after a delivery in which another one requests one refresh more."""
 COMMAND_PATIENCE = 40.0
 COMMANDS_APART = 3.0
 _KINDS = ("boost", "smart_charging")
@@ -36,18 +38,6 @@ _KINDS = ("boost", "smart_charging")
 WAYS = ("app", "switch", "action")
 _PAUSE = 0.35
 """Mean seconds between two acts."""
-
-
-@dataclass(slots=True)
-class Car:
-    """A car as its driver knows it. `entities` are its entities in Home Assistant by platform and key."""
-
-    user_id: str
-    device_id: str
-    entities: Mapping[str, str]
-    is_plugged: bool
-    is_smart: bool
-    is_linked: bool
 
 
 class Drivers:
@@ -145,14 +135,12 @@ class Drivers:
         for vehicle_id, car in self._cars.items():
             if not car.is_linked:
                 await self._link(vehicle_id, car)
-            await self._simulator.telemetry(
-                vehicle_id, battery_level=self._random.randrange(20, 70)
-            )
-            desired = self._random.randrange(75, 101)
+            level, desired = self._random.randrange(20, 70), self._random.randrange(75, 101)
+            await self._simulator.telemetry(vehicle_id, battery_level=level)
             await self._simulator.change_settings(vehicle_id, desiredBatteryLevel=desired)
 
     async def tour(self, move_in: Callable[[str, str], Awaitable[None]]) -> None:
-        """Have what a short run may lack happen once, with the time to see each of it.
+        """Have what a short run may lack happen, with the time to see each of it.
 
         One of two cars is moved into the area of the automations for one car.
         """
@@ -167,19 +155,24 @@ class Drivers:
         await asyncio.sleep(SEEN)
         for car in (full, switched, boosted):
             await self.swap_plug(car)
-        await self._link(linked, self._cars[linked])
+        await self._link(linked, self._cars[linked], "credentials")
         await asyncio.sleep(SEEN)
         await self._report(full, "full")
         await self._simulator.change_settings(switched, isSmartChargingEnabled=False)
         await self._link(linked, self._cars[linked])
         with suppress(SimulatorFailed):  # not every car can be controlled
             await self._simulator.boost(boosted, enabled=True)
+        await self._report(boosted, "impossible")
         await asyncio.sleep(SEEN)
+        await self._report(switched, "telemetry")
+        await asyncio.sleep(DURING_REFRESH)
         await self._simulator.change_settings(switched, isSmartChargingEnabled=True)
         await self._report(linked, "ready")
         await self.swap_plug(boosted)
         await asyncio.sleep(SEEN)
         await self.swap_plug(boosted)  # this session is not boosted
+        await self._link(linked, self._cars[linked], "disconnected")
+        await asyncio.sleep(SEEN)
 
     async def use_home(self, vehicle_id: str) -> None:
         """Let a driver do all through Home Assistant: boost, set each setting, pause smart charging."""
@@ -404,7 +397,7 @@ class Drivers:
         users = await self._simulator.users()
         return next(car for user in users for car in user["vehicles"] if car["id"] == vehicle_id)
 
-    async def _link(self, vehicle_id: str, car: Car) -> None:
+    async def _link(self, vehicle_id: str, car: Car, reason: str | None = None) -> None:
         car.is_linked = not car.is_linked
-        reason = self._random.choice(("disconnected", "credentials"))
+        reason = reason or self._random.choice(("disconnected", "credentials"))
         await self._simulator.link(vehicle_id, connected=car.is_linked, reason=reason)

@@ -1,6 +1,6 @@
 """Evaluation: what was published, passed on and set off, against the simulator's truth."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -136,7 +136,11 @@ class _Evaluation:
             self.setting.devices,
             started=starts_of(found.matches),
         )
-        provenance = Provenance(self.truth, self.timeline, self.promises.due)
+        named: defaultdict[str, list[float]] = defaultdict(list)
+        for webhook in self.recording.webhooks:
+            if webhook.data.get("source") == "history":
+                named[str(webhook.data.get("user_id"))].append(webhook.at)
+        provenance = Provenance(self.truth, self.timeline, self.promises.due, named)
         wrong: dict[str, list[Any]] = {
             "wrong_details": [],
             "wrong_source": [],

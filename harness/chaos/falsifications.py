@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from .falsified_answers import FALSIFIED_ANSWERS
 from .falsified_calls import FALSIFIED_CALLS
 from .falsified_events import FALSIFIED_EVENTS
+from .falsified_signals import FALSIFIED_SIGNALS
 from .falsified_views import FALSIFIED_VIEWS
 from .falsify import Falsification
 
@@ -13,6 +14,7 @@ FALSIFICATIONS: Sequence[Falsification] = (
     *FALSIFIED_VIEWS,
     *FALSIFIED_CALLS,
     *FALSIFIED_ANSWERS,
+    *FALSIFIED_SIGNALS,
 )
 
 SHORT: Sequence[Sequence[str]] = (

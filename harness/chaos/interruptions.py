@@ -7,12 +7,14 @@ from random import Random
 import time
 
 from ..config_entries import entries, set_options, until_loaded
+from ..entities import our_devices, our_entities
 from ..home import Home
 from ..process import ProcessFailed
 from ..simulator import Simulator, SimulatorFailed
 from .drivers import Drivers
 from .faults import AFTER as AFTER_A_SLIP, AIMED, SLIP, ApiFaults
 from .proxy import HangUp, Proxy
+from .shown import not_there
 from .timeline import Life, Timeline, Trouble
 
 RETRIES = (0.7, 1.3, 2.0)
@@ -31,6 +33,12 @@ BEFORE = (1.0, 4.0)
 """Seconds, from and to, before the end of a life in which each car does one thing at most."""
 AFTER = 8.0
 """The same after its beginning: nobody could see a second thing."""
+ABSENT_FOR = (2.0, 3.0)
+"""Seconds, from and to: then each delivery about the user has arrived, and none leads to a refresh."""
+ADDED_LATELY = 60.0
+"""Seconds."""
+APPEARS_WITHIN = 8
+"""Seconds until the car of a user who was added has to be there."""
 _LOADED = 1.5
 """Seconds that automations need to listen after a start."""
 _DELIVERED_EACH = 0.03
@@ -74,6 +82,8 @@ class Interruptions:
         self._slipped_until = 0.0
         self.missed = 0
         """Deliveries that were made at once in stops, about nothing that happened."""
+        self.missing: list[str] = []
+        """What was not there after interruptions, each with the kind of interruption first."""
         self._saved = 0
         """How often options were saved."""
 
@@ -99,6 +109,18 @@ class Interruptions:
             await asyncio.sleep(self._random.uniform(*BEFORE))
             await ways[kind]()
             await asyncio.sleep(AFTER)
+            self.missing += [f"{kind}: {name} is not there" for name in await self._not_there()]
+
+    async def _not_there(self) -> list[str]:
+        """Return the entities that a set-up did not bring back.
+
+        What is known of a user who was just added may not be on the disk yet.
+        """
+        if any(item.end > time.time() - ADDED_LATELY for item in self._timeline.absences):
+            return []
+        async with await self._home.api.websocket() as socket:
+            entities = await our_entities(socket)
+        return not_there(entities, await self._home.api.states())
 
     async def finish(self) -> None:
         """Wait until what goes on beside the other interruptions is over, and a slip was made good."""
@@ -234,13 +256,26 @@ class Interruptions:
                 entry_id=entry["entry_id"],
                 subentry_id=subentry["subentry_id"],
             )
-        await asyncio.sleep(self._random.uniform(0.5, 1.5))
+        await asyncio.sleep(self._random.uniform(*ABSENT_FOR))
         body = {"handler": [entry["entry_id"], "user"]}
         shown = await api.rest("POST", _SUBENTRY_FLOW, body)
         await api.rest("POST", f"{_SUBENTRY_FLOW}/{shown['flow_id']}", {"user_id": user_id})
+        added, car = time.time(), f"{user_id}_{self._spare_car}"
+        if not await self._appears(car) and self._timeline.was_calm(added, time.time(), user_id):
+            self.missing.append(f"user: {car} did not appear")
         await asyncio.sleep(3.0)
         self._timeline.absences.append(Trouble(began, time.time(), user_id))
         self._drivers.resting.discard(self._spare_car)
+
+    async def _appears(self, identifier: str) -> bool:
+        """Return whether a device is there within some seconds: whoever adds a user waits for no poll."""
+        for _ in range(APPEARS_WITHIN):
+            async with await self._home.api.websocket() as socket:
+                devices = await our_devices(socket)
+            if any(identifier in device.identifiers for device in devices):
+                return True
+            await asyncio.sleep(1.0)
+        return False
 
     async def _hang_up(self) -> None:
         """Let the proxy hang up in each way, with something to deliver."""

@@ -24,10 +24,8 @@ class Leaks:
     def of(cls, folder: Path, truth: Truth, jedlix: Mapping[str, Any]) -> Leaks:
         """Collect the secrets: what the tenant gave, what Home Assistant keeps, where the users live."""
         found = {name: str(jedlix[name]) for name in ("client_secret", "api_key")}
-        entries = json.loads((folder / ".storage/core.config_entries").read_text("utf-8"))
-        for entry in entries["data"]["entries"]:
-            if entry["domain"] == "jedlix":
-                found |= {name: entry["data"][name] for name in ("webhook_key", "webhook_id")}
+        entry = stored_entry(folder)
+        found |= {name: entry[name] for name in ("webhook_key", "webhook_id")}
         found |= {f"token {number}": token for number, token in enumerate(truth.tokens)}
         for user in truth.users:
             for place in user["locations"]:
@@ -58,6 +56,13 @@ class Leaks:
                     continue
                 if _is_in(secret, content):
                     yield f"the {name} is in the {place}"
+
+
+def stored_entry(folder: Path) -> Mapping[str, str]:
+    """Return what Home Assistant keeps of the account."""
+    content = json.loads((folder / ".storage/core.config_entries").read_text("utf-8"))
+    entries = content["data"]["entries"]
+    return next(entry["data"] for entry in entries if entry["domain"] == "jedlix")
 
 
 def _is_in(secret: str, content: bytes) -> bool:

@@ -21,6 +21,8 @@ _CAUSED = {
     "API trouble of one user": "cannot be read at the moment",
     "wrong keys": "was refused (wrong_key)",
     "no keys": "was refused (no_key)",
+    "broken bodies": "was refused (bad_body)",
+    "bodies that are too large": "was refused (too_large)",
     "deliveries before the set-up succeeded": "was refused (not_ready)",
     "commands at bad moments": "Error handling message",
     "the same over REST": "Error during service call to",

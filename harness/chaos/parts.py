@@ -10,12 +10,14 @@ from ..entities import our_devices, our_entities
 from ..home import Home
 from ..simulator import Simulator
 from . import automations, wrong_clock
-from .drivers import Car, Drivers
+from .car import Car
+from .drivers import Drivers
 from .evaluation import Setting
 from .faults import ApiFaults
 from .final_states import Account
 from .first_look import LARGE_FLEET, wrong_first_look
 from .interruptions import Interruptions
+from .leaks import stored_entry
 from .options import Options
 from .outage import Outage
 from .proxy import Proxy
@@ -183,7 +185,8 @@ class Parts:
         test = next(item for item in await self.simulator.deliveries() if item["is_test"])
         url = test["url"].replace(self.proxy.url, self.home.base_url)
         message = test["message"] | {"isTest": False, "userId": users[0]}
-        self.strangers = Strangers(url, message, self.timeline, seed=options.seed)
+        key = stored_entry(self.home.folder)["webhook_key"]
+        self.strangers = Strangers(url, key, message, self.timeline, seed=options.seed)
 
     async def move_in(self, *cars: str) -> None:
         """Have one of these cars take the place of the first one in the area."""

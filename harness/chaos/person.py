@@ -14,7 +14,8 @@ from ..home_api import RestFailed
 from ..paths import INTEGRATION
 from ..simulator import Simulator
 from ..websocket import CommandFailed
-from .drivers import COMMANDS_APART, QUIET, SEEN, Car, Drivers
+from .car import Car
+from .drivers import COMMANDS_APART, QUIET, SEEN, Drivers
 from .timeline import Command, Timeline
 from .truth import moment, ready_by_of, settings_of
 

@@ -6,7 +6,7 @@ history among the calls, commands that the run made.
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 import math
 
 from yarl import URL
@@ -40,11 +40,15 @@ _ONE_REFRESH = 0.15
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Checks how and when changes were published."""
+    """Checks how and when changes were published.
+
+    `named` are when deliveries of the history were passed on, by user.
+    """
 
     truth: Truth
     timeline: Timeline
     due: Mapping[int, float]
+    named: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
     def wrong_source(self, match: Match) -> str:
         """Return in words why the source cannot be right; empty where it can."""
@@ -70,6 +74,8 @@ class Provenance:
                 is_possible = any(begin <= item.at for item in commands)
             case _:
                 is_possible = False
+        if source == "poll" and self._is_named_by_history(match):
+            return "source: poll, but the history has named the user"
         if not is_possible:
             return f"source: {source}, but nothing of the kind was there"
         is_ours = any(
@@ -92,6 +98,20 @@ class Provenance:
 
     def _read_history(self, begin: float, at: float) -> bool:
         return self.truth.was_called(HISTORY_CALL, begin, at + EXACT)
+
+    def _is_named_by_history(self, match: Match) -> bool:
+        """Return whether the first refresh after a stop was made because the history names the user.
+
+        Settings may be read later, when it is their turn. Trouble that begins between the history and the
+        refresh has it made by a later poll.
+        """
+        line, at = match.line, match.change.at
+        life = self.timeline.life_at(at)
+        if life is None or not self._is_first_refresh(at) or line.known_at >= life.began:
+            return False
+        is_named = any(life.began <= when <= at for when in self.named.get(line.user_id, ()))
+        is_troubled = any(life.began < item.begin <= at for item in self.timeline.troubles)
+        return is_named and not is_troubled and not line.type.startswith("smart_charging_")
 
     def must_be_late(self, match: Match) -> bool:
         """Return whether the contract calls a change late (rule 8).
@@ -146,9 +166,10 @@ def is_poll(path: str) -> bool:
     return path.partition("?")[0].endswith(POLL_CALL) and "/users/" not in path
 
 
-def is_first_page(path: str) -> bool:
-    """Return whether a call read the first page of the tenant's list."""
-    return is_poll(path) and URL(path).query.get("pageIndex", "1") == "1"
+def is_first_page(path: str, call: str = POLL_CALL) -> bool:
+    """Return whether a call read the first page of a list of the tenant, by default that of sessions."""
+    is_list = path.partition("?")[0].endswith(call) and "/users/" not in path
+    return is_list and URL(path).query.get("pageIndex", "1") == "1"
 
 
 def out_of_order(matches: Sequence[Match]) -> Iterator[str]:

@@ -182,7 +182,8 @@ class Chaos:
         drivers.failed += person.wrong
         await simulator.clock(speed=0)
         self.verdict.bursts = parts.faults.bursts
-        self.verdict.note({"interruptions_failed": self._failed})
+        failed = [*self._failed, *parts.interruptions.missing]
+        self.verdict.note({"interruptions_failed": failed})
         self.verdict.commands = drivers.commands
         await drivers.settle()
         await asyncio.sleep(4.0)

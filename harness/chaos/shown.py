@@ -1,11 +1,11 @@
-"""What a person sees at the end: the logbook and the repairs."""
+"""What a person sees: the logbook and the repairs at the end, and the entities after each set-up."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 import json
 from typing import Any
 
-from ..entities import our_devices, our_entities
+from ..entities import Entity, our_devices, our_entities
 from ..flows import DOMAIN
 from ..home import Home
 from ..paths import INTEGRATION
@@ -112,6 +112,15 @@ def wrong_lines(
         is_at_its_time = abs(line["when"] - change.at) < SAME_MOMENT
         if shown != (name, message) or not is_at_its_time:
             yield f"{shown} at {line['when']}: {change.type} of {name} at {change.at}"
+
+
+def not_there(entities: Iterable[Entity], states: Mapping[str, Any]) -> list[str]:
+    """Return the entities that Home Assistant remembers, and that the integration has not added again."""
+    return [
+        entity.entity_id
+        for entity in entities
+        if states.get(entity.entity_id, {}).get("attributes", {}).get("restored")
+    ]
 
 
 async def open_repairs(home: Home) -> list[str]:
