@@ -39,6 +39,7 @@ class Device:
     identifiers: tuple[str, ...]
     manufacturer: str | None = None
     model: str | None = None
+    version: str | None = None
     subentry_id: str | None = None
     """The user to whom it belongs, as Home Assistant numbers them."""
 
@@ -77,6 +78,7 @@ async def our_devices(socket: WebSocket) -> list[Device]:
             ),
             manufacturer=entry["manufacturer"],
             model=entry["model"],
+            version=entry["hw_version"],
             subentry_id=entry["config_subentry_id"],
         )
         for entry in await socket.call("config/device_registry/list")

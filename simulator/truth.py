@@ -39,6 +39,7 @@ def vehicle(car: Vehicle) -> JsonObject:
         "user_id": car.user_id,
         "brand": car.brand,
         "model": car.model,
+        "version": car.version,
         "charge_state": car.state.value,
         "battery_level": int(car.level)
         if car.report.battery_level is None

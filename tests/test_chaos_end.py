@@ -80,6 +80,7 @@ def truth(*sessions: Session, mode: str = "default", **car: Any) -> Truth:
         "user_id": USER,
         "brand": "Kia",
         "model": "EV6",
+        "version": "RWD",
         "charge_state": "stopped",
         "battery_level": 55,
         "range": 210,
@@ -194,8 +195,8 @@ def test_each_wrong_sum_of_get_costs_is_seen(data: dict[str, Any], word: str | N
 
 
 def test_the_diagnostics_have_each_car_as_it_is() -> None:
-    def found(*shown: dict[str, Any]) -> list[str]:
-        content = {"data": {"vehicles": list(shown)}}
+    def found(*shown: dict[str, Any], push: str = "healthy") -> list[str]:
+        content = {"data": {"vehicles": list(shown), "push": {"state": push}}}
         return list(wrong_diagnostics(content, truth(), frozenset({USER})))
 
     shown = {
@@ -205,6 +206,7 @@ def test_the_diagnostics_have_each_car_as_it_is() -> None:
         "departure_times": {"days": ["monday_to_sunday"], "active": [True]},
     }
     assert not found(shown)
+    assert found(shown, push="done")
     assert found(shown | {"last_known_status": "charging"})
     assert found(shown | {"id": "x"})
     assert found(shown | {"id": CAR})
@@ -243,6 +245,7 @@ def test_a_running_session_has_not_ended_in_the_calendar() -> None:
     running = session(9, is_over=False)
     for minutes, is_right in ((-5, False), (5, True)):
         event = {
+            "uid": running.id,
             "start": {"dateTime": running.facts["started_at"]},
             "end": {"dateTime": text(NOW + timedelta(minutes=minutes))},
             "summary": "Smart charging",
@@ -260,9 +263,9 @@ def slots(*bounds: Any, begin: datetime = BEGIN) -> list[dict[str, Any]]:
     found = []
     for price, hours in zip(bounds[::2], bounds[1::2], strict=True):
         end = BEGIN + timedelta(hours=hours)
-        found.append(
-            {"start": local(begin.isoformat()), "end": local(end.isoformat()), "price": price}
-        )
+        kind = {0.4123: "peak", 0.3242: "off_peak", 0: "dynamic"}.get(price, "standard")
+        times = {"start": local(begin.isoformat()), "end": local(end.isoformat())}
+        found.append({**times, "price": price, "tariff_type": kind})
         begin = end
     return found
 
@@ -290,6 +293,10 @@ def test_each_wrong_price_of_a_period_is_seen(
     assert known is not None
     found = list(wrong_slots(shown, known, BEGIN, BEGIN + timedelta(hours=10)))
     assert bool(found) is not is_right
+    of_another_type = [item | {"tariff_type": "super_off_peak"} for item in shown]
+    assert not shown or list(
+        wrong_slots(of_another_type, known, BEGIN, BEGIN + timedelta(hours=10))
+    )
     in_utc = [
         item | {"end": datetime.fromisoformat(item["end"]).astimezone(UTC).isoformat()}
         for item in shown
@@ -386,11 +393,13 @@ def test_lines_after_a_clock_that_was_ahead_are_counted_with_or_without_a_restor
         ({"description": "1.5 kWh\nCost: -0.10 EUR\nSavings: 0.40 EUR"}, "description"),
         ({"description": None}, "description"),
         ({"location": "Utrecht"}, "location"),
+        ({"uid": CAR}, CAR),
     ],
 )
 def test_each_wrong_event_of_a_calendar_is_seen(data: dict[str, Any], word: str | None) -> None:
     facts = SESSIONS[0].facts
     event = {
+        "uid": SESSIONS[0].id,
         "start": {"dateTime": facts["started_at"]},
         "end": {"dateTime": facts["ended_at"]},
         "summary": "1.5 kWh, Smart charging",
@@ -535,16 +544,17 @@ def test_a_device_is_named_after_what_it_is_and_belongs_to_its_user() -> None:
     world = truth()
     world.users[0]["chargers"].append({"id": "p", "brand": "Alfen", "model": "Eve"})
     expected = expected_devices(world)
-    assert expected["u_c"] == ("Kia EV6", "Kia", "EV6")
-    assert expected["u_p"] == ("Alfen Eve", "Alfen", "Eve")
-    assert expected["u_place"] == ("Jedlix Utrecht", "Jedlix", None)
-    right = Device("d", "Kia EV6", ("u_c",), "Kia", "EV6", "subentry")
+    assert expected["u_c"] == ("Kia EV6", "Kia", "EV6", "RWD")
+    assert expected["u_p"] == ("Alfen Eve", "Alfen", "Eve", None)
+    assert expected["u_place"] == ("Jedlix Utrecht", "Jedlix", None, None)
+    right = Device("d", "Kia EV6", ("u_c",), "Kia", "EV6", "RWD", "subentry")
     owners = {"subentry": USER, "other": "v"}
     assert not list(wrong_device(right, expected["u_c"], owners, "u_c"))
     for other in (
         {"name": "Car"},
         {"manufacturer": "Jedlix"},
         {"model": None},
+        {"version": "EV6"},
         {"subentry_id": "other"},
         {"subentry_id": None},
     ):

@@ -200,6 +200,14 @@ def test_the_automation_for_one_car_heeds_its_condition(trigger: str) -> None:
         assert wrong(runs).get("triggers_missed", 0) == is_met
 
 
+@pytest.mark.parametrize(("ended", "is_excused"), [(30.05, True), (30.2, False), (29.9, False)])
+def test_a_kill_may_come_before_the_event_on_the_bus(ended: float, *, is_excused: bool) -> None:
+    lines = [written(change()), webhook_written(webhook())]
+    killed = Timeline(lives=[Life(BEGAN - 60, BEGAN - 50, BEGAN + ended, was_killed=True)])
+    found = check(recording(event_entities=lines), killed, {CAR: USER}, CAR, ONE_TYPE)
+    assert len(found["event_entities_wrong"]) == (0 if is_excused else 2)
+
+
 def test_what_comes_of_a_change_names_it_as_its_cause() -> None:
     published = replace(change(), context="cause")
     found = right(published)

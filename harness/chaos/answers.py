@@ -16,6 +16,7 @@ from .zone import TIME_ZONE, is_local
 
 PERIOD = timedelta(days=10)
 PRICES_FOR = timedelta(days=2)
+PRICED_IN = ("EUR", "EUR/kWh")
 JUST_BEFORE = 1.0
 """Seconds before the newest session at which the shorter period begins: the one before may be over."""
 UNSURE = 2.0
@@ -49,7 +50,11 @@ async def wrong_answers(
         ]
         if (newest_from := shorter_period(sessions)) is not None:
             newest = [item for item in sessions if item.end > newest_from.timestamp()]
-            calls.append(("get_sessions", [_period(newest_from, now)], wrong_sessions, newest))
+            # A person writes local times.
+            local = _period(
+                *(it.astimezone(TIME_ZONE).replace(tzinfo=None) for it in (newest_from, now))
+            )
+            calls.append(("get_sessions", [local], wrong_sessions, newest))
         if over and not truth.is_strict:
             calls.append(("get_costs", cut(since, sessions, over[-1], now), wrong_costs, over))
         midnight = now.astimezone(TIME_ZONE).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -106,13 +111,15 @@ async def wrong_prices(
             if user["id"] not in followed or tariff is None:
                 continue
             try:
-                slots = (await _ask(home, "get_prices", devices[name], period))["prices"]
+                answer = await _ask(home, "get_prices", devices[name], period)
             except RestFailed as err:
                 if only_type(tariff) != "dynamic":  # without any price, the answer is an error
                     wrong.append(f"get_prices of {name}: {err}")
                 continue
-            lines = wrong_slots(slots, tariff, begin, begin + PRICES_FOR)
+            lines = wrong_slots(answer["prices"], tariff, begin, begin + PRICES_FOR)
             wrong += [f"get_prices of {name}: {line}" for line in lines]
+            if (shown := (answer["currency"], answer["unit"])) != PRICED_IN:
+                wrong.append(f"get_prices of {name}: {shown}, not {PRICED_IN}")
     return wrong
 
 
@@ -218,6 +225,9 @@ def wrong_diagnostics(
             yield f"the diagnostics of {item['id']} have a whole id"
         if re.search(r"\d", json.dumps(item["departure_times"])):
             yield f"the diagnostics of {item['id']} say when somebody leaves"
+    state = content["data"]["push"]["state"]
+    if state != (healthy := "limited" if truth.is_strict else "healthy"):
+        yield f"the diagnostics say that push is {state}, not {healthy}"
 
 
 def wrong_device_diagnostics(content: Mapping[str, Any], identifier: str) -> Iterator[str]:

@@ -319,7 +319,9 @@ class Drivers:
                 return
         else:
             domain, action = "jedlix", "boost"
-            data: dict[str, Any] = {"device_id": car.device_id, "enabled": enabled}
+            data: dict[str, Any] = {"device_id": car.device_id}
+            if not enabled:
+                data["enabled"] = False
             if way == "switch" and "switch boost" in car.entities:
                 domain, action = "switch", "turn_on" if enabled else "turn_off"
                 data = {"entity_id": car.entities["switch boost"]}

@@ -4,11 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 import math
-import re
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from .tariffs import minutes_after, only_type, prices_of, type_at
+from .tariffs import minutes_after, only_type, prices_of, shown_type, type_at
 from .truth import Session, Truth, moment, ready_by_of
 from .zone import TIME_ZONE
 
@@ -170,7 +169,7 @@ def expected_of_location(tariff: Mapping[str, Any], now: datetime) -> dict[Key, 
     )
     return {
         ("sensor", "price"): price,
-        ("sensor", "tariff_type"): Shown(re.sub("([A-Z])", r"_\1", kind).lower()),
+        ("sensor", "tariff_type"): Shown(shown_type(kind)),
         ("sensor", "next_price_change"): Shown(None if change is None else change.isoformat()),
     }
 

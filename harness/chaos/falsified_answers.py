@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from .falsify import Falsification, Replace, replaced, returns
+from .falsify import Falsification, Prepend, Replace, replaced, returns
 
 FALSIFIED_ANSWERS: Sequence[Falsification] = (
     # answers
@@ -84,7 +84,57 @@ FALSIFIED_ANSWERS: Sequence[Falsification] = (
         "answers_wrong",
         "triggers_missed",
     ),
+    replaced(
+        "prices name the currency as their unit",
+        "prices_as_json",
+        '"unit": unit,',
+        '"unit": currency,',
+        "answers_wrong",
+    ),
+    replaced(
+        "each price is that of a standard tariff",
+        "prices_as_json",
+        '"tariff_type": slot.type.value,',
+        '"tariff_type": "standard",',
+        "answers_wrong",
+    ),
+    replaced(
+        "the diagnostics take the registration for the state of push",
+        "_push",
+        '"state": push.state.value,',
+        '"state": health.registration.value,',
+        "answers_wrong",
+    ),
+    replaced(
+        "the version of a car is its model",
+        "device_info",
+        'info["hw_version"] = car.version',
+        'info["hw_version"] = car.model',
+        "wrong_state",
+    ),
+    replaced(
+        "the calendar names the car instead of the session",
+        "SessionsCalendar._as_event",
+        "uid=session.id",
+        "uid=session.vehicle_id",
+        "calendar_wrong",
+    ),
+    replaced(
+        "a time without a zone is one in UTC",
+        "moment_of",
+        "dt_util.as_utc(moment)",
+        "moment if moment.tzinfo else moment.replace(tzinfo=dt_util.UTC)",
+        "commands_failed",
+        "answers_wrong",
+    ),
     # commands
+    replaced(
+        "the action for a boost ends it where it says nothing",
+        "async_setup_services",
+        "vol.Optional(ENABLED, default=True)",
+        "vol.Optional(ENABLED, default=False)",
+        "commands_failed",
+    ),
     replaced(
         "the minimum level stays above the desired one",
         "Commands.set_levels",
@@ -143,7 +193,10 @@ FALSIFIED_ANSWERS: Sequence[Falsification] = (
     ),
     Falsification(
         name="event entities are unavailable in an outage",
-        edits=(Replace("VehicleEvent.available", "return True", "return super().available"),),
+        edits=(
+            Replace("VehicleEvent.available", "return True", "return super().available"),
+            Prepend("VehicleEvent._member_changed", "super()._member_changed(member)"),
+        ),
         figures=("event_entities_wrong",),
         needs_outage=True,
     ),

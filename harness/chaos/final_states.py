@@ -9,7 +9,7 @@ from datetime import datetime
 import math
 from typing import Any
 
-from ..config_entries import owners_of_subentries
+from ..config_entries import entries, owners_of_subentries
 from ..entities import Device, Entity, our_devices, our_entities
 from ..home import Home
 from .expected_states import (
@@ -66,6 +66,12 @@ async def wrong_states(
         for device in devices
         if device.device_id == device_of[name]
         for line in wrong_device(device, expected, owners, name)
+    ]
+    (entry,) = await entries(home.api)
+    wrong += [
+        f"device of the account: {device.name}, not {entry['title']}"
+        for device in devices
+        if entry["entry_id"] in device.identifiers and device.name != entry["title"]
     ]
     known: set[str] = set()
     for user in truth.users:
@@ -182,8 +188,8 @@ def states_of(by_key: Mapping[Key, Entity], states: Mapping[str, Any], key: Key)
     return None if entity is None else states.get(entity.entity_id, {}).get("state")
 
 
-type DeviceNames = tuple[str, str | None, str | None]
-"""The name of a device, its manufacturer and its model."""
+type DeviceNames = tuple[str, str | None, str | None, str | None]
+"""The name of a device, its manufacturer, its model and its version."""
 
 
 def expected_devices(truth: Truth) -> dict[str, DeviceNames]:
@@ -192,17 +198,22 @@ def expected_devices(truth: Truth) -> dict[str, DeviceNames]:
     for user in truth.users:
         for item in (*user["vehicles"], *user["chargers"]):
             name = f"{item['brand']} {item['model']}"
-            expected[f"{user['id']}_{item['id']}"] = name, item["brand"], item["model"]
+            key, version = f"{user['id']}_{item['id']}", item.get("version")
+            expected[key] = name, item["brand"], item["model"], version
         for place in user["locations"]:
-            expected[f"{user['id']}_{place['id']}"] = f"Jedlix {place['city']}", "Jedlix", None
+            expected[f"{user['id']}_{place['id']}"] = _place_names(place["city"])
     return expected
+
+
+def _place_names(city: str) -> DeviceNames:
+    return f"Jedlix {city}", "Jedlix", None, None
 
 
 def wrong_device(
     device: Device, expected: DeviceNames, owners: Mapping[str, str], identifier: str
 ) -> Iterator[str]:
     """Yield what is wrong with a device; `owners` are the users by their subentries."""
-    shown = (device.name, device.manufacturer, device.model)
+    shown = (device.name, device.manufacturer, device.model, device.version)
     if shown != expected:
         yield f"{shown}, not {expected}"
     owner, user_id = owners.get(device.subentry_id or ""), identifier.rpartition("_")[0]

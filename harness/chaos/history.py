@@ -74,13 +74,8 @@ def wrong_events(
     texts = texts_of_this_checkout()
     for event, session in zip(events, sessions, strict=True):
         facts = session.facts
-        if abs(seconds(event["start"]["dateTime"]) - session.start) > 1.0:
-            yield f"start {event['start']}, not {facts['started_at']}"
         is_over = facts["ended_at"] is not None
-        if is_over and abs(seconds(event["end"]["dateTime"]) - session.end) > 1.0:
-            yield f"end {event['end']}, not {facts['ended_at']}"
-        if not is_over and seconds(event["end"]["dateTime"]) < time.time() - ASKED:
-            yield f"end {event['end']}, but it is running"
+        yield from _wrong_times(event, session)
         wanted = {"summary": ["mart" if facts["is_managed"] else "nmanaged"], "description": []}
         if not truth.is_strict and is_over:
             energy = f"{facts['energy_kwh']:.1f} kWh"
@@ -96,6 +91,20 @@ def wrong_events(
             event.get("location")
         ):
             yield f"location {event.get('location')!r}"
+
+
+def _wrong_times(event: Mapping[str, Any], session: Session) -> Iterator[str]:
+    """Yield what is wrong with the id, the start and the end of an event."""
+    facts = session.facts
+    if event["uid"] != session.id:
+        yield f"{event['uid']}, not {session.id}"
+    if abs(seconds(event["start"]["dateTime"]) - session.start) > 1.0:
+        yield f"start {event['start']}, not {facts['started_at']}"
+    is_over, end = facts["ended_at"] is not None, seconds(event["end"]["dateTime"])
+    if is_over and abs(end - session.end) > 1.0:
+        yield f"end {event['end']}, not {facts['ended_at']}"
+    if not is_over and end < time.time() - ASKED:
+        yield f"end {event['end']}, but it is running"
 
 
 async def wrong_statistics(home: Home, truth: Truth, followed: frozenset[str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, time as time_of_day, timedelta
+from datetime import datetime, time as time_of_day, timedelta
 import json
 import time
 from typing import Any
@@ -18,6 +18,7 @@ from .car import Car
 from .drivers import COMMANDS_APART, QUIET, SEEN, Drivers
 from .timeline import Command, Timeline
 from .truth import moment, ready_by_of, settings_of
+from .zone import TIME_ZONE
 
 PAUSE = timedelta(hours=26)
 MINIMUM, DESIRED = 70, 60
@@ -86,15 +87,22 @@ class Person:
             self.wrong.append(f"levels are {levels} after {MINIMUM} and {DESIRED} were set")
 
     async def _pause(self, car: Car) -> None:
+        """Pause smart charging for some hours, and until a local time as the dialog writes it."""
         data = {"device_id": car.device_id}
-        until = datetime.now(UTC) + PAUSE
-        duration = {"hours": PAUSE / timedelta(hours=1)}
-        await self._command([car], "jedlix", "pause_smart_charging", **data, duration=duration)
-        is_enabled, ends = (await self._settings(car))["isSmartChargingEnabled"]
-        if is_enabled or not abs(moment(ends) - until.timestamp()) < _SOON:
-            self.wrong.append(f"a pause of {PAUSE} ends at {ends}, not {until}")
-        await asyncio.sleep(COMMANDS_APART)
-        await self._command([car], "jedlix", "resume_smart_charging", **data)
+        for kind in ("duration", "until"):
+            until = datetime.now(TIME_ZONE) + PAUSE
+            end: Any = f"{until:%Y-%m-%d %H:%M:%S}"
+            if kind == "duration":
+                end = {"hours": PAUSE / timedelta(hours=1)}
+            await self._command([car], "jedlix", "pause_smart_charging", **data, **{kind: end})
+            is_enabled, ends = (await self._settings(car))["isSmartChargingEnabled"]
+            if is_enabled or not abs(moment(ends) - until.timestamp()) < _SOON:
+                self.wrong.append(f"a pause with a {kind} of {end} ends at {ends}, not {until}")
+            await asyncio.sleep(COMMANDS_APART)
+            await self._command([car], "jedlix", "resume_smart_charging", **data)
+            if (resumed := (await self._settings(car))["isSmartChargingEnabled"]) != (True, None):
+                self.wrong.append(f"smart charging that was resumed is {resumed}")
+            await asyncio.sleep(COMMANDS_APART)
 
     async def _set_ready_by(self, cars: Sequence[Car]) -> None:
         """Set the time of several cars at once."""

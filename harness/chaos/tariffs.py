@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+import re
 from typing import Any
 
 from .zone import TIME_ZONE, is_local
@@ -30,6 +31,11 @@ def type_at(tariff: Mapping[str, Any], moment: datetime) -> str:
     )
 
 
+def shown_type(kind: str) -> str:
+    """Return how Home Assistant writes a type: offPeak is off_peak."""
+    return re.sub("([A-Z])", r"_\1", kind).lower()
+
+
 def minutes_after(moment: datetime, count: int) -> Iterator[datetime]:
     """Yield the next whole minutes, in UTC."""
     begin = moment.replace(second=0, microsecond=0).astimezone(UTC)
@@ -52,8 +58,10 @@ def wrong_slots(
             yield f"from {start} to {stop} after {at}"
             return
         for moment in (start, *minutes_after(start, int((stop - start) / _MINUTE) - 1)):
-            if (price := prices[type_at(tariff, moment)]) != slot["price"]:
-                yield f"{slot['price']} at {moment}, not {price}"
+            kind = type_at(tariff, moment)
+            wanted = prices[kind], shown_type(kind)
+            if (shown := (slot["price"], slot["tariff_type"])) != wanted:
+                yield f"{shown} at {moment}, not {wanted}"
                 return
         at = stop
     if at != end:

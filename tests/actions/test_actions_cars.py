@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from unittest.mock import AsyncMock, patch
 
 from homeassistant.const import STATE_ON
 from homeassistant.core import HomeAssistant
@@ -51,9 +52,13 @@ async def test_smart_charging_is_paused_until_a_local_time_or_for_a_while_and_re
     both = {"duration": {"hours": 8}, "until": "2126-07-01 08:00:00"}
     call = call_action(hass, "pause_smart_charging", device_id=device_id, **both)
     await fails(hass, call, "one_end", ServiceValidationError)
-    await call_action(hass, "resume_smart_charging", device_id=device_id)
+    # The simulator would take an end back by itself.
+    client = loaded.runtime_data.client
+    written = AsyncMock(wraps=client.update_charge_settings)
+    with patch.object(client, "update_charge_settings", written):
+        await call_action(hass, "resume_smart_charging", device_id=device_id)
+    assert written.call_args.args[-1]["enableSmartChargingAt"] is None
     assert car.settings["isSmartChargingEnabled"] is True
-    assert car.settings["enableSmartChargingAt"] is None
     assert car_state(hass, fleet, "switch.smart_charging").state == STATE_ON
 
 

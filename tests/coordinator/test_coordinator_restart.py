@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from homeassistant.config_entries import ConfigEntryState
-from homeassistant.const import STATE_UNAVAILABLE
+from homeassistant.const import STATE_UNAVAILABLE, STATE_UNKNOWN
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
 import pytest
@@ -271,6 +271,7 @@ async def test_what_was_stored_too_long_ago_is_not_shown_meanwhile(
     await restart(hass, polled, clock, timedelta(hours=2))
     assert polled.state is ConfigEntryState.LOADED
     assert state_of(hass, "_smart_session") == STATE_UNAVAILABLE
+    assert {state.state for state in hass.states.async_all("event")} == {STATE_UNKNOWN}
 
 
 @pytest.mark.usefixtures("stored_users_wait_a_moment", "no_second_try")
