@@ -40,7 +40,7 @@ def line(n: int, kind: str, known: float, session_id: str | None = None) -> Happ
 
 
 def sent(
-    at: float, event_type: str = "vehicleUpdated", status: int = 200, name: str | None = None
+    at: float, event_type: str = "vehicleUpdated", status: int | None = 200, name: str | None = None
 ) -> Sent:
     return Sent(at, status, name or f"at {at}", event_type, USER, at)
 
@@ -79,6 +79,17 @@ RESTARTED: Final = [Life(0, 5, 120), Life(125, 130)]
         (
             "plugged_in",
             {"deliveries": (sent(99, status=503, name="d"), sent(101, name="d"))},
+            101 + REFRESH,
+        ),
+        # Without an answer, nobody knows whether it had arrived.
+        (
+            "plugged_in",
+            {"deliveries": (sent(99, status=None, name="d"), sent(101, name="d"))},
+            100 + POLL,
+        ),
+        (
+            "plugged_in",
+            {"deliveries": (sent(100.5, status=None, name="d"), sent(101, name="d"))},
             101 + REFRESH,
         ),
         ("plugged_in", {"lives": RESTARTED}, 130 + FIRST_REFRESH),

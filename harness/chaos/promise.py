@@ -114,35 +114,40 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Deliveries:
-    """When deliveries were sent, by user, in order."""
+    """When deliveries may have arrived first, and when each was sent or accepted."""
 
-    by_user: Mapping[str, Sequence[float]]
+    by_user: Mapping[str, Sequence[tuple[float, float]]]
+    """Both moments of each, by user, in order."""
 
     @classmethod
-    def of(cls, sent: Iterable[Sent]) -> Deliveries:
-        """Read these."""
-        found: defaultdict[str, list[float]] = defaultdict(list)
+    def of(cls, sent: Iterable[Sent], arrived: Mapping[str, float] | None = None) -> Deliveries:
+        """Read these; `arrived` is when each may have arrived first, by its id."""
+        found: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
         for item in sent:
-            found[item.user_id].append(item.at)
+            first = (arrived or {}).get(item.delivery_id, item.at)
+            found[item.user_id].append((first, item.at))
         return cls({user: sorted(times) for user, times in found.items()})
 
     @classmethod
     def accepted(cls, sent: Iterable[Sent], timeline: Timeline, *, naming: str = "") -> Deliveries:
         """Read those that were answered 200 while our entry was set up, and whose type contains `naming`.
 
-        One that arrives again says nothing new.
+        One that arrives again says nothing new. Without an answer, nobody knows whether it had arrived.
         """
-        first: dict[str, Sent] = {}
+        arrived: dict[str, float] = {}
+        accepted: dict[str, Sent] = {}
         for item in sorted(sent, key=attrgetter("at")):
-            if naming in item.event_type and item.status == 200 and timeline.is_up(item.at):
-                first.setdefault(item.delivery_id, item)
-        return cls.of(first.values())
+            if naming in item.event_type and item.status in {200, None} and timeline.is_up(item.at):
+                arrived.setdefault(item.delivery_id, item.at)
+                if item.status == 200:
+                    accepted.setdefault(item.delivery_id, item)
+        return cls.of(accepted.values(), arrived)
 
     def first(self, user_id: str, since: float) -> float:
         """Return when the first one about a user was sent from a moment on; inf if none was."""
         times = self.by_user.get(user_id, ())
-        place = bisect_left(times, since)
-        return times[place] if place < len(times) else math.inf
+        place = bisect_left(times, (since, -math.inf))
+        return min((at for _, at in times[place:]), default=math.inf)
 
 
 @dataclass(slots=True)
