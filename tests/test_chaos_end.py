@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -24,6 +25,7 @@ from harness.chaos.final_states import (
 )
 from harness.chaos.first_look import CATEGORIES, wrong_first_look
 from harness.chaos.history import HOUR, wrong_events, wrong_rows
+from harness.chaos.logs import REFUSALS_APART, REFUSALS_PER_START, REFUSED, too_many_refusals
 from harness.chaos.recording import Published
 from harness.chaos.shown import (
     not_there,
@@ -637,3 +639,14 @@ def test_an_entity_that_a_start_did_not_bring_back_is_restored() -> None:
     names = [*attributes, "disabled"]
     entities = [Entity(f"sensor.{name}", name, "d", True, None) for name in names]  # noqa: FBT003
     assert not_there(entities, states) == ["sensor.left out"]
+
+
+def test_refused_deliveries_have_a_line_now_and_then(tmp_path: Path) -> None:
+    line = f"2026-01-01 00:00:00.000 WARNING (MainThread) [push] {REFUSED} (wrong_key)"
+    (tmp_path / "home-assistant.001.log").write_text(f"{line}\n{line}\n", encoding="utf-8")
+    last = [line] * (2 * REFUSALS_PER_START - 2)
+    (tmp_path / "home-assistant.log").write_text("\n".join([*last, ""]), encoding="utf-8")
+    assert not too_many_refusals(tmp_path, 2, 10.0)
+    (tmp_path / "home-assistant.log").write_text("\n".join([*last, line]), encoding="utf-8")
+    assert len(too_many_refusals(tmp_path, 2, 10.0)) == 2 * REFUSALS_PER_START + 1
+    assert not too_many_refusals(tmp_path, 2, REFUSALS_APART)

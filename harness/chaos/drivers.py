@@ -153,6 +153,7 @@ class Drivers:
             await self._simulator.change_settings(car, isSmartChargingEnabled=True)
         await move_in(full, boosted)
         await asyncio.sleep(SEEN)
+        await self._simulator.set_faults(token_expiry=True)
         for car in (full, switched, boosted):
             await self.swap_plug(car)
         await self._link(linked, self._cars[linked], "credentials")

@@ -24,6 +24,14 @@ FALSIFIED_CALLS: Sequence[Falsification] = (
         "if True:",
         "calls_too_many",
     ),
+    returns(
+        "a refused token is used on",
+        "TokenSource.refuse",
+        "None",
+        "lost",
+        "too_slow",
+        "wrong_state",
+    ),
     replaced(
         "each event type is subscribed twice",
         "_write",

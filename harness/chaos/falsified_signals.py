@@ -13,6 +13,13 @@ FALSIFIED_SIGNALS: Sequence[Falsification] = (
         "strangers_accepted",
     ),
     replaced(
+        "each stranger is a line in the log",
+        "REFUSAL_LOG_INTERVAL",
+        "300.0",
+        "0.0",
+        "warnings_logged",
+    ),
+    replaced(
         "missed deliveries come newest first",
         "WebhookHistory._publish_since",
         "message.occurred_at or since)",
@@ -54,6 +61,13 @@ FALSIFIED_SIGNALS: Sequence[Falsification] = (
         "None if raw is None else ChargeSettings.from_json(raw)",
         "None",
         "interruptions_failed",
+    ),
+    replaced(
+        "after a reload all counts as missed",
+        "JedlixCoordinator.__init__",
+        "is_start=entry.entry_id not in hass.data.get(READ_SINCE_START, ())",
+        "is_start=True",
+        "late_wrong",
     ),
     replaced(
         "a user who is added waits for the next poll",

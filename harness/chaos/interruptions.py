@@ -211,9 +211,11 @@ class Interruptions:
         await self._until_ready()
 
     async def _reload(self) -> None:
+        """Reload, while a car loses its link: of what has no time of its own, none is late."""
         (entry,) = await entries(self._home.api)
         path = f"config/config_entries/entry/{entry['entry_id']}/reload"
-        await self._reloaded_by(self._home.api.rest("POST", path))
+        car = await self._drivers.pick()
+        await self._reloaded_by(self._home.api.rest("POST", path), car)
 
     async def _save_options(self) -> None:
         """Save the same event types in another order than before: the entry reloads."""
@@ -227,12 +229,15 @@ class Interruptions:
         await asyncio.sleep(0.5)
         await until_loaded(self._home.api)
 
-    async def _reloaded_by(self, doing: Awaitable[object]) -> None:
-        """Have deliveries arrive all the time while the entry is reloaded."""
+    async def _reloaded_by(self, doing: Awaitable[object], losing: str | None = None) -> None:
+        """Have deliveries arrive all the time while the entry is reloaded, and a car lose its link."""
         user_id = self._drivers.owner(self._commanded_car)
         self._end_life()
         self._timeline.lives.append(Life(time.time(), is_reload=True))
         reloading = asyncio.ensure_future(doing)
+        await asyncio.sleep(_DELIVERED_EACH)
+        if losing is not None:
+            await self._drivers.lose_link(losing)
         while not reloading.done():
             await self._simulator.deliver(user_id, "userUpdated", 1)
             await asyncio.sleep(_DELIVERED_EACH)

@@ -10,6 +10,11 @@ from ..paths import ROOT
 _RECORD = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+(?:[+-]\d\d:\d\d)? ([A-Z]+) \(")
 _LEVELS = frozenset({"WARNING", "ERROR", "CRITICAL", "FATAL"})
 
+REFUSED = "A delivery to the Jedlix webhook was refused"
+REFUSALS_PER_START = 3
+"""Lines: the handler of the account and that of a reload have one each, and at first that of the dialog."""
+REFUSALS_APART = 300.0
+"""Seconds between two such lines."""
 API_IS_AWAY = "Error fetching jedlix data"
 _CAUSED = {
     "custom integrations": "which has not been tested by Home Assistant",
@@ -73,6 +78,13 @@ def not_caused(folder: Path) -> list[Record]:
         for record in records(folder)
         if not any(text in record.text for text in _CAUSED.values())
     ]
+
+
+def too_many_refusals(folder: Path, starts: int, seconds: float) -> list[str]:
+    """Return the lines about refused deliveries where they are more than starts and time explain."""
+    lines = [record.text for record in records(folder) if REFUSED in record.text]
+    allowed = REFUSALS_PER_START * starts + seconds / REFUSALS_APART
+    return lines if len(lines) > allowed else []
 
 
 def outages(folder: Path) -> int:

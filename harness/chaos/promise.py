@@ -114,10 +114,9 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Deliveries:
-    """When deliveries may have arrived first, and when each was sent or accepted."""
+    """When each delivery may have arrived first, and when it was sent or accepted; by user, in order."""
 
     by_user: Mapping[str, Sequence[tuple[float, float]]]
-    """Both moments of each, by user, in order."""
 
     @classmethod
     def of(cls, sent: Iterable[Sent], arrived: Mapping[str, float] | None = None) -> Deliveries:

@@ -31,7 +31,7 @@ from .final_states import wrong_states
 from .history import wrong_calendars, wrong_statistics
 from .interruptions import LIFE_ENDING, RETRIES
 from .leaks import Leaks
-from .logs import not_caused, outages
+from .logs import not_caused, outages, too_many_refusals
 from .options import Options
 from .parts import Parts
 from .person import Person
@@ -334,13 +334,18 @@ class Chaos:
         passed_on = {str(line.data.get("event_id")) for line in parts.recording.webhooks}
         self.verdict.strangers = len(strangers.ids)
         logged = not_caused(home.folder)
+        seconds = time.monotonic() - self._began
+        refusals = too_many_refusals(home.folder, len(self._timeline.lives), seconds)
         self.verdict.note(
             {
                 "secrets_found": list(leaks.found()),
                 "strangers_accepted": [*strangers.wrong, *sorted(strangers.ids & passed_on)],
                 "commands_failed": parts.drivers.failed,
                 "errors_logged": [item.text for item in logged if item.is_error],
-                "warnings_logged": [item.text for item in logged if not item.is_error],
+                "warnings_logged": [
+                    *(item.text for item in logged if not item.is_error),
+                    *refusals,
+                ],
             }
         )
         self.verdict.outages_logged = outages(home.folder)

@@ -215,10 +215,12 @@ async def test_what_happens_during_a_reload_is_published_once_and_is_not_late(
     recorded = record_events(hass)
     await reload(hass, polled, lambda: plug_and_unplug(sim))
     await reload(hass, polled, lambda: sim.plug(sim.vehicle_ids[0]))
-    assert recorded.types == ["session_started", "session_ended", *PLUGGED_IN]
+    await reload(hass, polled, lambda: sim.link(sim.vehicle_ids[0], connected=False))
+    expected = ["session_started", "session_ended", *PLUGGED_IN, "vehicle_link_lost"]
+    assert recorded.types == expected
     assert {change["late"] for change in recorded.changes} == {False}
     await reload(hass, polled)
-    assert len(recorded.types) == 5
+    assert recorded.types == expected
 
 
 async def test_what_happens_after_the_restart_is_not_late(
