@@ -80,6 +80,8 @@ class Interruptions:
         self._commanded_car = commanded_car
         self._commanding: asyncio.Task[None] | None = None
         self._slipped_until = 0.0
+        self._losing = ""
+        """The car that loses its link in the next reload."""
         self.missed = 0
         """Deliveries that were made at once in stops, about nothing that happened."""
         self.missing: list[str] = []
@@ -105,6 +107,9 @@ class Interruptions:
             await ways[kind]()
             return
         await self.finish()
+        if kind == "reload":
+            # Not later: where each car does one thing at most, perhaps none may do another.
+            self._losing = await self._drivers.pick()
         with self._drivers.once_each():
             await asyncio.sleep(self._random.uniform(*BEFORE))
             await ways[kind]()
@@ -214,8 +219,7 @@ class Interruptions:
         """Reload, while a car loses its link: of what has no time of its own, none is late."""
         (entry,) = await entries(self._home.api)
         path = f"config/config_entries/entry/{entry['entry_id']}/reload"
-        car = await self._drivers.pick()
-        await self._reloaded_by(self._home.api.rest("POST", path), car)
+        await self._reloaded_by(self._home.api.rest("POST", path), self._losing)
 
     async def _save_options(self) -> None:
         """Save the same event types in another order than before: the entry reloads."""
