@@ -1,12 +1,13 @@
 """Refresh queue: the first request is served at once, more of them become one, and none is lost."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Final
 
 import pytest
 
-from custom_components.jedlix.state.refresh_queue import RefreshQueue
+from custom_components.jedlix.state.refresh_queue import MAX_WAIT, RefreshQueue
 
 USER: Final = "user"
 
@@ -17,7 +18,8 @@ class Refreshes:
     def __init__(self, results: Iterable[bool] = ()) -> None:
         """Let the first refreshes end with these results, and all others succeed."""
         self.refreshed: list[str] = []
-        self.pauses: list[float] = []
+        self.pauses: defaultdict[int, float] = defaultdict(float)
+        """Seconds, by the number of refreshes before."""
         self.tasks: list[asyncio.Task[None]] = []
         self.during_refresh: Callable[[], object] = lambda: None
         self._results = iter(results)
@@ -34,6 +36,12 @@ class Refreshes:
         """End the pause that began first, and let happen what follows at once."""
         self._pauses_under_way.get_nowait().set()
         await self._settle()
+
+    async def end_pauses(self) -> None:
+        """End pauses until there is another refresh."""
+        count = len(self.refreshed)
+        while len(self.refreshed) == count:
+            await self.end_pause()
 
     @property
     def is_idle(self) -> bool:
@@ -54,7 +62,7 @@ class Refreshes:
         self.tasks.append(asyncio.create_task(work))
 
     async def _sleep(self, seconds: float) -> None:
-        self.pauses.append(seconds)
+        self.pauses[len(self.refreshed)] += seconds
         is_over = asyncio.Event()
         self._pauses_under_way.put_nowait(is_over)
         await is_over.wait()
@@ -107,27 +115,46 @@ async def test_one_user_does_not_wait_for_another() -> None:
 async def test_a_failed_refresh_is_tried_again_after_growing_pauses_until_it_succeeds() -> None:
     refreshes = Refreshes([False] * 10)
     await refreshes.request()
-    for _ in range(11):
-        await refreshes.end_pause()
+    for _ in range(10):
+        await refreshes.end_pauses()
+    await refreshes.end_pause()
     assert len(refreshes.refreshed) == 11
     assert refreshes.is_idle
     longest = [2, 4, 8, 16, 32, 60, 60, 60, 60, 60]
-    shares = [pause / most for pause, most in zip(refreshes.pauses, longest, strict=False)]
+    shares = [refreshes.pauses[count] / most for count, most in enumerate(longest, 1)]
     assert 0.5 <= min(shares) < max(shares) <= 1  # many users do not come back at one moment
-    assert refreshes.pauses[10:] == [1]
+    assert refreshes.pauses[11] == 1
+
+
+async def test_a_request_ends_the_pause_before_another_try_soon() -> None:
+    """Jedlix reports something, so it may answer again."""
+    refreshes = Refreshes([False] * 8)
+    await refreshes.request()
+    for _ in range(6):
+        await refreshes.end_pauses()
+    await refreshes.end_pause()
+    await refreshes.request(times=3)
+    assert len(refreshes.refreshed) == 7  # many requests do not become many tries
+    await refreshes.end_pause()
+    assert len(refreshes.refreshed) == 8
+    assert refreshes.pauses[7] == 2 * MAX_WAIT
+    await refreshes.end_pauses()
+    assert refreshes.pauses[8] > 2 * MAX_WAIT  # without a request it is as long as before
+    await refreshes.end_pause()
+    assert refreshes.is_idle
 
 
 async def test_after_a_success_the_pauses_are_short_again() -> None:
     refreshes = Refreshes([False, False, True, False])
     await refreshes.request()
-    await refreshes.end_pause()
-    await refreshes.end_pause()
+    await refreshes.end_pauses()
+    await refreshes.end_pauses()
     await refreshes.request()
     await refreshes.end_pause()
+    await refreshes.end_pauses()
     await refreshes.end_pause()
-    await refreshes.end_pause()
-    assert refreshes.pauses[2] == refreshes.pauses[4] == 1
-    assert 1 <= refreshes.pauses[3] <= 2
+    assert refreshes.pauses[3] == refreshes.pauses[5] == 1
+    assert 1 <= refreshes.pauses[4] <= 2
 
 
 async def test_a_refresh_with_an_unexpected_error_is_in_the_log_and_tried_again(

@@ -1,7 +1,7 @@
 """Refresh queue: many requests to refresh a user, few refreshes.
 
 The first request is served at once. More requests of the same user within a second become one refresh. No
-request is lost.
+request is lost. A refresh that failed is tried again after growing pauses; a request ends such a pause soon.
 """
 
 import asyncio
@@ -14,6 +14,8 @@ _LOGGER = logging.getLogger(__name__)
 
 MIN_INTERVAL: Final = 1.0
 MAX_RETRY_INTERVAL: Final = 60.0
+# So long a request waits at most that comes before a refresh is tried again.
+MAX_WAIT: Final = 4.0
 
 
 class RefreshQueue:
@@ -53,9 +55,15 @@ class RefreshQueue:
                         return
                 else:
                     retry_interval = min(retry_interval * 2, MAX_RETRY_INTERVAL)
-                    await self._sleep(retry_interval * random.uniform(0.5, 1.0))  # noqa: S311
+                    await self._pause(user_id, retry_interval * random.uniform(0.5, 1.0))  # noqa: S311
         finally:
             del self._requested_again[user_id]
+
+    async def _pause(self, user_id: str, seconds: float) -> None:
+        """Wait so long, or until a request of the user comes: then Jedlix may answer again."""
+        while seconds > 0 and not self._requested_again[user_id]:
+            await self._sleep(min(seconds, MAX_WAIT))
+            seconds -= MAX_WAIT
 
     async def _is_refreshed(self, user_id: str) -> bool:
         """Refresh a user; an unexpected failure is logged and tried again like any other."""
