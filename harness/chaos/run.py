@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from pathlib import Path
 from random import Random
+import re
 import secrets
 import time
 from typing import Any
@@ -43,7 +44,7 @@ from .timeline import Timeline
 from .truth import Truth
 from .verdict import Verdict
 from .wrong_clock import find_library
-from .zone import TIME_ZONE
+from .zone import LATITUDE, LONGITUDE, TIME_ZONE
 
 SPEED = 120.0
 """Simulated seconds per second: a price hour takes half a minute."""
@@ -352,9 +353,14 @@ class Chaos:
 
 
 def _configure(path: Path) -> None:
-    """Offer diagnostics, and have Home Assistant at home where Jedlix's currency and zone are not in use."""
+    """Offer diagnostics, and have Home Assistant at home where Jedlix's currency and zone are not in use.
+
+    No location lies in its home zone, so that each is named after its city.
+    """
     text = path.read_text(encoding="utf-8").replace("currency: EUR", "currency: CHF")
     text = text.replace(f"time_zone: {AT_HOME}", f"time_zone: {TIME_ZONE}")
+    for name, degrees in (("latitude", LATITUDE), ("longitude", LONGITUDE)):
+        text = re.sub(rf"{name}: .+", f"{name}: {degrees}", text)
     path.write_text(f"{text}diagnostics:\n", encoding="utf-8")
 
 

@@ -4,6 +4,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 TIME_ZONE = ZoneInfo("Europe/Helsinki")
+LATITUDE, LONGITUDE = 60.1699, 24.9384
 
 
 def is_local(text: str | None) -> bool:
