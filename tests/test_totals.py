@@ -13,7 +13,7 @@ from homeassistant.helpers.event import async_track_state_change_event
 from homeassistant.helpers.restore_state import async_get as restore_states
 from homeassistant.util import dt as dt_util
 import pytest
-from pytest_homeassistant_custom_component.common import async_fire_time_changed
+from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
 
 from custom_components.jedlix import totals
 from tests.histories import HOUR, Cloud, History, a, s
@@ -143,10 +143,7 @@ async def test_helpers_count_what_was_charged_in_the_minutes_before_a_power_fail
 
     At a start, helpers may begin to listen long after the car was read.
     """
-    cloud = await start_cloud(HAND_OVERS, time.now())
-    entry = make_entry(cloud)
-    await set_up(hass, entry)
-    await go_on(hass, entry, cloud, time, 0, restart=False)
+    cloud, entry = await begin_hand_overs(hass, start_cloud, time)
     meters = [await add_meter(hass, id_of(hass, cloud, USER, name) or "") for name in SENSORS]
     await go_on(hass, entry, cloud, time, 1, restart=False)
     saved = {item.state.entity_id: item for item in restore_states(hass).async_get_stored_states()}
@@ -178,10 +175,7 @@ async def test_a_car_that_was_unavailable_goes_on_from_its_last_state(
     hass: HomeAssistant, start_cloud: StartCloud, time: Time
 ) -> None:
     """Home Assistant's cost sensor of the Energy page begins to count at the first state that it sees."""
-    cloud = await start_cloud(HAND_OVERS, time.now())
-    entry = make_entry(cloud)
-    await set_up(hass, entry)
-    await go_on(hass, entry, cloud, time, 0, restart=False)
+    cloud, entry = await begin_hand_overs(hass, start_cloud, time)
     entity_id = id_of(hass, cloud, USER, "energy_total") or ""
     cloud.is_down = True
     time.go_on(4 * HOUR)
@@ -200,16 +194,24 @@ async def test_a_helper_of_delta_values_counts_every_state_as_an_amount(
     hass: HomeAssistant, start_cloud: StartCloud, time: Time
 ) -> None:
     """So none of our sensors suits it: their states are sums."""
-    cloud = await start_cloud(HAND_OVERS, time.now())
-    entry = make_entry(cloud)
-    await set_up(hass, entry)
-    await go_on(hass, entry, cloud, time, 0, restart=False)
+    cloud, entry = await begin_hand_overs(hass, start_cloud, time)
     meters = [
         await add_meter(hass, id_of(hass, cloud, USER, name) or "", delta_values=True)
         for name in SENSORS
     ]
     await go_on(hass, entry, cloud, time, 1, restart=False)
     assert [counted(hass, meter) for meter in meters] == [4.0] * 2  # although 1.0 was charged
+
+
+async def begin_hand_overs(
+    hass: HomeAssistant, start_cloud: StartCloud, time: Time
+) -> tuple[Cloud, MockConfigEntry]:
+    """Return the cloud of the hand-overs and an entry that has read its first answer."""
+    cloud: Cloud = await start_cloud(HAND_OVERS, time.now())
+    entry = make_entry(cloud)
+    await set_up(hass, entry)
+    await go_on(hass, entry, cloud, time, 0, restart=False)
+    return cloud, entry
 
 
 def counted(hass: HomeAssistant, meter: str) -> float | None:

@@ -132,8 +132,10 @@ class Reports:
 
     def take_removed(self, user_id: str, now: datetime, *, is_known: bool) -> Change | None:
         """Return that a user was removed, once the API does not know a user of whom a delivery said so."""
-        at, happened_at = self.removed_users.get(user_id, (None, None))
-        if at is None or happened_at is None or (is_known and now - at <= REPORT_COUNTS_FOR):
+        if (times := self.removed_users.get(user_id)) is None:
+            return None
+        at, happened_at = times
+        if is_known and now - at <= REPORT_COUNTS_FOR:
             return None
         del self.removed_users[user_id]
         if is_known:
