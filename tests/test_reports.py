@@ -9,10 +9,9 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
 
 from custom_components.jedlix.const import DOMAIN
-from custom_components.jedlix.coordinator import READ_SINCE_START
 from simulator.app import Simulator
 from tests.commanding import device_of
-from tests.coordinator.tools import add_user_without_car
+from tests.coordinator.tools import add_user_without_car, stop
 from tests.push.tools import poll_after, push_of, repairs_of
 from tests.simulators import StartSimulator
 from tests.tools import (
@@ -196,8 +195,7 @@ async def test_a_user_removed_during_a_stop_is_late_after_a_quarter_of_an_hour(
     late: bool,
 ) -> None:
     recorded = record_events(hass)
-    assert await hass.config_entries.async_unload(entry.entry_id)
-    hass.data.pop(READ_SINCE_START)
+    await stop(hass, entry)
     sim.strike({"drop": 1})
     sim.remove_user(sim.user_ids[0])
     clock.go_on(timedelta(minutes=minutes))

@@ -19,7 +19,6 @@ from pytest_homeassistant_custom_component.common import (
 
 from custom_components.jedlix.api import AuthError, ConnectionFailed, Forbidden, JedlixError
 from custom_components.jedlix.const import DOMAIN, EVENT_CHANGE
-from custom_components.jedlix.coordinator import READ_SINCE_START
 from custom_components.jedlix.store import JedlixStore
 from simulator.app import Simulator
 from tests.commanding import mark, poll
@@ -30,6 +29,7 @@ from tests.coordinator.tools import (
     fail_for,
     pass_minutes,
     set_up_without_push,
+    stop,
 )
 from tests.simulators import StartSimulator
 from tests.tools import Clock, record_events, state_of, until
@@ -48,12 +48,6 @@ async def restart(
     clock.go_on(away)
     assert await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done()
-
-
-async def stop(hass: HomeAssistant, entry: MockConfigEntry) -> None:
-    """Stop the integration, and forget what a new process of Home Assistant does not know."""
-    assert await hass.config_entries.async_unload(entry.entry_id)
-    hass.data.pop(READ_SINCE_START)
 
 
 async def reload(

@@ -13,8 +13,8 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.jedlix.publisher import Source
 from simulator.app import Simulator
 from tests.commanding import poll
-from tests.coordinator.test_coordinator_gaps import restart, stop
-from tests.coordinator.tools import set_up_without_push
+from tests.coordinator.test_coordinator_gaps import restart
+from tests.coordinator.tools import set_up_without_push, stop
 from tests.simulators import StartSimulator
 from tests.tools import Clock, record_events, set_up_with_push, state_of, until
 

@@ -10,7 +10,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
 
 from custom_components.jedlix.api import ConnectionFailed, JedlixClient, JedlixError
-from custom_components.jedlix.coordinator import JedlixCoordinator
+from custom_components.jedlix.coordinator import READ_SINCE_START, JedlixCoordinator
 from simulator.app import Simulator
 from simulator.model import Vehicle
 from tests.tools import make_entry, set_up
@@ -32,6 +32,12 @@ async def set_up_without_push(
     entry = make_entry(sim, None, users=users)
     await set_up(hass, entry)
     return entry
+
+
+async def stop(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    """Stop the integration, and forget what a new process of Home Assistant does not know."""
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    hass.data.pop(READ_SINCE_START)
 
 
 def add_user_without_car(sim: Simulator) -> str:
