@@ -43,7 +43,7 @@ from tests.chaos_world import EMPTY
 
 USER, CAR, PLACE = "u", "c", "place"
 TEXTS: Final = texts_of_this_checkout()
-NOW: Final = datetime.now(UTC).replace(microsecond=0)
+NOW: Final = datetime(2026, 7, 1, 12, tzinfo=UTC)
 
 
 def text(moment: datetime) -> str:
@@ -243,6 +243,7 @@ def test_a_period_is_cut_in_the_middle_of_a_session() -> None:
         assert second == {"start": middle.isoformat(), "end": end.isoformat()}
 
 
+@pytest.mark.freeze_time(NOW)
 def test_a_running_session_has_not_ended_in_the_calendar() -> None:
     running = session(9, is_over=False)
     for minutes, is_right in ((-5, False), (5, True)):
