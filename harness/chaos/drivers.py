@@ -6,22 +6,17 @@ Part of what they do goes through Home Assistant: its switches, numbers and acti
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, time as time_of_day, timedelta
 import math
 from random import Random
 import time
-from typing import Any
-
-import aiohttp
 
 from ..home import Home
-from ..home_api import RestFailed
 from ..simulator import Simulator, SimulatorFailed
 from . import refusal
 from .acts import Acts
 from .car import Car
-from .timeline import RECOVERY, Command, Timeline
-from .truth import moment, ready_by_of, settings_of
+from .commands import Commands
+from .timeline import Timeline
 
 QUIET = 12.0
 """Seconds that a car is left alone after each act, so that most states last until they are read."""
@@ -33,8 +28,6 @@ DURING_REFRESH = 0.3
 """Seconds after a delivery in which another one requests one refresh more."""
 COMMAND_PATIENCE = 40.0
 COMMANDS_APART = 3.0
-_KINDS = ("boost", "smart_charging")
-"""What commands change: their action or entity names it, and so do the types of their changes."""
 WAYS = ("app", "switch", "action")
 _PAUSE = 0.35
 """Mean seconds between two acts."""
@@ -58,6 +51,7 @@ class Drivers:
         self._home = home
         self._timeline = timeline
         self._random = Random(f"{seed}/driver")
+        self.commands = Commands(simulator, home, timeline, self._random, is_strict=is_strict)
         self._is_strict = is_strict
         self._quiet = QUIET_WITHOUT_PUSH if is_strict else QUIET
         self._cars = dict(cars)
@@ -69,9 +63,6 @@ class Drivers:
         """The cars that somebody else moves."""
         self.is_interrupted = False
         """Whether something is going on that API trouble must not disturb."""
-        self.commands = 0
-        self.failed: list[str] = []
-        """Commands that failed, or did nothing, although all was well."""
 
     async def run(self) -> None:
         """Let one car after the other do something, until cancelled."""
@@ -184,7 +175,7 @@ class Drivers:
                 if not car.is_linked:
                     await self._link(vehicle_id, car)
                     self._last[vehicle_id] = time.monotonic()
-                while not (self._can_command(car) and self._has_rested(vehicle_id)):  # noqa: ASYNC110
+                while not (self.commands.can_command(car) and self._has_rested(vehicle_id)):  # noqa: ASYNC110
                     await asyncio.sleep(0.5)
         except TimeoutError:
             return
@@ -193,21 +184,21 @@ class Drivers:
             await self.swap_plug(vehicle_id)
             await asyncio.sleep(SEEN)
         if not car.is_smart:
-            await self._switch_smart(vehicle_id, car, "switch")
+            await self.commands.switch_smart(vehicle_id, car, "switch")
         await self.swap_plug(vehicle_id)
         await asyncio.sleep(SEEN)
-        await self._boost(vehicle_id, car, "action", enabled=True)
-        await self._set_level(vehicle_id, car)
-        await self._set_rest(vehicle_id, car)
+        await self.commands.boost(vehicle_id, car, "action", enabled=True)
+        await self.commands.set_level(vehicle_id, car)
+        await self.commands.set_rest(vehicle_id, car)
         await asyncio.sleep(COMMANDS_APART)
-        await self._boost(vehicle_id, car, "switch", enabled=False)
+        await self.commands.boost(vehicle_id, car, "switch", enabled=False)
         await asyncio.sleep(COMMANDS_APART)
         if not self._is_strict:
             await refusal.refuse_once(self._simulator, car.user_id)
-        await self._switch_smart(vehicle_id, car, "action")
+        await self.commands.switch_smart(vehicle_id, car, "action")
         await asyncio.sleep(COMMANDS_APART)
-        if self._can_command(car):
-            self.failed += await refusal.unseen_failures(
+        if self.commands.can_command(car):
+            self.commands.failed += await refusal.unseen_failures(
                 self._home, self._simulator, self._timeline, car.user_id, car.device_id
             )
         self._last[vehicle_id] = time.monotonic()
@@ -254,11 +245,11 @@ class Drivers:
             case "link":
                 await self._link(vehicle_id, car)
             case "level":
-                await self._set_level(vehicle_id, car)
+                await self.commands.set_level(vehicle_id, car)
             case "smart charging":
-                await self._switch_smart(vehicle_id, car, way)
+                await self.commands.switch_smart(vehicle_id, car, way)
             case "boost":
-                await self._boost(vehicle_id, car, way, enabled=enabled)
+                await self.commands.boost(vehicle_id, car, way, enabled=enabled)
             case report:
                 await self._report(vehicle_id, report)
 
@@ -283,122 +274,6 @@ class Drivers:
                 await self._simulator.telemetry(vehicle_id, battery_level=level)
             case _:
                 await self._simulator.telemetry(vehicle_id)
-
-    async def _switch_smart(self, vehicle_id: str, car: Car, way: str) -> None:
-        enabled = not car.is_smart
-        until = datetime.now(UTC) + timedelta(days=1)
-        if way == "app" or not self._can_command(car):
-            await self._simulator.change_settings(vehicle_id, isSmartChargingEnabled=enabled)
-        elif way == "switch":
-            action = "turn_on" if enabled else "turn_off"
-            entity = car.entities["switch smart_charging"]
-            await self._command(car, "switch", action, entity_id=entity)
-        elif enabled:
-            await self._command(car, "jedlix", "resume_smart_charging", device_id=car.device_id)
-        else:
-            data = {"device_id": car.device_id, "until": until.isoformat()}
-            if await self._command(car, "jedlix", "pause_smart_charging", **data):
-                resumes_at = (await self._shown(vehicle_id))["settings"].get(
-                    "enableSmartChargingAt"
-                )
-                if not abs(moment(resumes_at) - until.timestamp()) < 1.0:
-                    self._note_ineffective(car, f"a pause until {until}, not {resumes_at},")
-        settings = (await self._shown(vehicle_id))["settings"]
-        if settings["isSmartChargingEnabled"] is not enabled:
-            await self._simulator.change_settings(vehicle_id, isSmartChargingEnabled=enabled)
-            self._note_ineffective(car, f"smart charging by {way}")
-        car.is_smart = enabled
-
-    async def _boost(self, vehicle_id: str, car: Car, way: str, *, enabled: bool) -> None:
-        session = (await self._shown(vehicle_id))["session"]
-        if session is None or not session["is_managed"]:
-            return  # there is no smart session, so nobody would offer it
-        if way == "app" or not self._can_command(car):
-            try:
-                await self._simulator.boost(vehicle_id, enabled=enabled)
-            except SimulatorFailed:
-                return
-        else:
-            domain, action = "jedlix", "boost"
-            data: dict[str, Any] = {"device_id": car.device_id}
-            if not enabled:
-                data["enabled"] = False
-            if way == "switch" and "switch boost" in car.entities:
-                domain, action = "switch", "turn_on" if enabled else "turn_off"
-                data = {"entity_id": car.entities["switch boost"]}
-            done = await self._command(car, domain, action, **data)
-            after = await self._shown(vehicle_id)
-            is_same = after["session"] is not None and after["session"]["id"] == session["id"]
-            if done and is_same and after["boost"] is not enabled:
-                self._note_ineffective(car, f"boost by {way}")
-
-    async def _set_level(self, vehicle_id: str, car: Car) -> None:
-        desired = self._random.randrange(75, 101)
-        entity = car.entities.get("number desired_battery_level")
-        if entity is None or not self._can_command(car):
-            await self._simulator.change_settings(vehicle_id, desiredBatteryLevel=desired)
-            return
-        done = await self._command(car, "number", "set_value", entity_id=entity, value=desired)
-        settings = (await self._shown(vehicle_id))["settings"]
-        if done and settings["desiredBatteryLevel"] != desired:
-            self._note_ineffective(car, "the desired level")
-
-    async def _set_rest(self, vehicle_id: str, car: Car) -> None:
-        """Set what nothing else sets: the minimum level, charging with solar power, and ready by."""
-        settings = (await self._shown(vehicle_id))["settings"]
-        minimum = self._random.randrange(10, 50)
-        is_solar = not settings["useSolarProduction"]
-        ready_by = time_of_day(self._random.randrange(5, 9), self._random.randrange(60))
-        for domain, key, action, data, expected in (
-            ("number", "minimum_battery_level", "set_value", {"value": minimum}, minimum),
-            ("switch", "solar_charging", f"turn_{'on' if is_solar else 'off'}", {}, is_solar),
-            ("time", "ready_by", "set_value", {"time": ready_by.isoformat()}, ready_by),
-        ):
-            entity = car.entities[f"{domain} {key}"]
-            done = await self._command(car, domain, action, entity_id=entity, **data)
-            settings = (await self._shown(vehicle_id))["settings"]
-            shown = {
-                "minimum_battery_level": settings["minimumBatteryLevel"],
-                "solar_charging": settings["useSolarProduction"],
-                "ready_by": ready_by_of(settings),
-            }
-            if done and shown[key] != expected:
-                self._note_ineffective(car, f"{key}: {shown[key]}, not {expected},")
-
-    def _can_command(self, car: Car) -> bool:
-        """Return whether all is well, and has been for a while."""
-        now = time.time()
-        return not self._is_strict and self._timeline.was_calm(now - 4.0, now, car.user_id)
-
-    async def _command(self, car: Car, domain: str, action: str, **data: Any) -> bool:
-        """Call an action of Home Assistant; a failure counts only where nothing else went wrong."""
-        before = settings_of(await self._simulator.users(), car.user_id)
-        began = time.time()
-        self.commands += 1
-        try:
-            await self._home.api.call_action(domain, action, **data)
-        except (RestFailed, aiohttp.ClientError, TimeoutError) as err:
-            await asyncio.sleep(0.5)  # whoever stops Home Assistant notes it first
-            if self._timeline.was_calm(began, time.time(), car.user_id):
-                self.failed.append(f"{domain}.{action}: {err}")
-            failed = Command(time.time(), car.user_id, "", has_failed=True)
-            self._timeline.commands.append(failed)
-            return False
-        changes = next((kind for kind in _KINDS if kind in f"{action} {data}"), "")
-        self._timeline.commands.append(Command(time.time(), car.user_id, changes))
-        after = settings_of(await self._simulator.users(), car.user_id)
-        if len(set_too := sorted(name for name in before if before[name] != after[name])) > 1:
-            self.failed.append(f"{domain}.{action} has set {', '.join(set_too)}")
-        return True
-
-    def _note_ineffective(self, car: Car, what: str) -> None:
-        now = time.time()
-        if self._timeline.was_calm(now - RECOVERY, now, car.user_id):
-            self.failed.append(f"{what} did nothing for {car.device_id}")
-
-    async def _shown(self, vehicle_id: str) -> Mapping[str, Any]:
-        users = await self._simulator.users()
-        return next(car for user in users for car in user["vehicles"] if car["id"] == vehicle_id)
 
     async def _link(self, vehicle_id: str, car: Car, reason: str | None = None) -> None:
         car.is_linked = not car.is_linked

@@ -33,18 +33,26 @@ waits for its turn, plugged in again: without the unplug that is a pause. Such a
 it follows from the states that may have been seen, and nowhere else.
 """
 
-from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set as AbstractSet
+from collections.abc import Callable, Mapping, Sequence, Set as AbstractSet
 from dataclasses import dataclass, field
-from itertools import pairwise
 import math
-from operator import attrgetter
 from typing import Any
 
+from .arrivals import Deliveries
+from .car_states import (
+    BOOST,
+    CHARGE,
+    LINK,
+    SMART,
+    Step,
+    changes_between,
+    steps_of,
+    with_unreported_steps,
+)
 from .recording import Published
 from .timeline import Life, Timeline
-from .truth import EXACT, Happened, Report, Sent, Truth
+from .truth import EXACT, Happened, Sent, Truth
 
 REFRESH = 6.0
 """Seconds: a refresh begins a second after the one before and takes three calls, on a busy machine."""
@@ -67,17 +75,7 @@ _SESSIONS_IN = {True: SESSIONS[:2], False: SESSIONS}
 """By whether the tenant has only what is documented."""
 SESSION_KINDS = ("session_became_smart", "session_became_unmanaged")
 
-_CHARGE = {
-    "plugged_in": "stopped",
-    "charging_started": "charging",
-    "charging_paused": "stopped",
-    "charging_completed": "complete",
-    "unplugged": "disconnected",
-}
-_LINK = {"vehicle_link_lost": "lost", "vehicle_link_restored": "linked"}
-_SMART = {"smart_charging_enabled": "smart", "smart_charging_disabled": "off"}
-_BOOST = {"boost_started": "boosted", "boost_ended": "plain"}
-UNREPORTED = frozenset((*_SMART, *_BOOST, "session_settled", "session_impossible"))
+UNREPORTED = frozenset((*SMART, *BOOST, "session_settled", "session_impossible"))
 """What a tenant that has only what is documented never reports."""
 REPORTED = {
     "user_created": "userCreated",
@@ -85,17 +83,8 @@ REPORTED = {
     "session_impossible": "sessionImpossible",
 }
 """The changes that a delivery reports by itself, and its event type."""
-ALL_TYPES = (*_CHARGE, *_LINK, *_SMART, *_BOOST, *SESSIONS, *SESSION_KINDS, *REPORTED)
+ALL_TYPES = (*CHARGE, *LINK, *SMART, *BOOST, *SESSIONS, *SESSION_KINDS, *REPORTED)
 """The types of changes that a run makes."""
-
-
-@dataclass(slots=True)
-class _Step:
-    """A state that a car came to, with the lines of the journal about it."""
-
-    known_at: float
-    state: str
-    lines: list[Happened] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,43 +99,6 @@ class Reading:
     begin: float
     end: float
     session_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Deliveries:
-    """When each delivery may have arrived first, and when it was sent or accepted; by user, in order."""
-
-    by_user: Mapping[str, Sequence[tuple[float, float]]]
-
-    @classmethod
-    def of(cls, sent: Iterable[Sent], arrived: Mapping[str, float] | None = None) -> Deliveries:
-        """Read these; `arrived` is when each may have arrived first, by its id."""
-        found: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
-        for item in sent:
-            first = (arrived or {}).get(item.delivery_id, item.at)
-            found[item.user_id].append((first, item.at))
-        return cls({user: sorted(times) for user, times in found.items()})
-
-    @classmethod
-    def accepted(cls, sent: Iterable[Sent], timeline: Timeline, *, naming: str = "") -> Deliveries:
-        """Read those that were answered 200 while our entry was set up, and whose type contains `naming`.
-
-        One that arrives again says nothing new. Without an answer, nobody knows whether it had arrived.
-        """
-        arrived: dict[str, float] = {}
-        accepted: dict[str, Sent] = {}
-        for item in sorted(sent, key=attrgetter("at")):
-            if naming in item.event_type and item.status in {200, None} and timeline.is_up(item.at):
-                arrived.setdefault(item.delivery_id, item.at)
-                if item.status == 200:
-                    accepted.setdefault(item.delivery_id, item)
-        return cls.of(accepted.values(), arrived)
-
-    def first(self, user_id: str, since: float) -> float:
-        """Return when the first one about a user was sent from a moment on; inf if none was."""
-        times = self.by_user.get(user_id, ())
-        place = bisect_left(times, (since, -math.inf))
-        return min((at for _, at in times[place:]), default=math.inf)
 
 
 @dataclass(slots=True)
@@ -190,19 +142,19 @@ class Promises:
                 by_car[line.vehicle_id].append(line)
         for vehicle_id, lines in by_car.items():
             car = before[vehicle_id]
-            charge = _steps(lines, _CHARGE, car["charge_state"])
+            charge = steps_of(lines, CHARGE, car["charge_state"])
             reports = truth.reports_of.get(vehicle_id, ())
-            promises._add_states([*_with_unreported_steps(charge, reports)], promises._seen_at)
+            promises._add_states([*with_unreported_steps(charge, reports)], promises._seen_at)
             link = "linked" if car["is_connected"] else "lost"
-            promises._add_states(_steps(lines, _LINK, link), promises._seen_without_poll_at)
+            promises._add_states(steps_of(lines, LINK, link), promises._seen_without_poll_at)
             smart = "smart" if car["settings"]["isSmartChargingEnabled"] else "off"
             if truth.is_strict:
                 promises.unsure_settings.add(vehicle_id)
             else:
-                switches = _steps(lines, _SMART, smart)
+                switches = steps_of(lines, SMART, smart)
                 if not promises._add_states(switches, promises._settings_seen_at):
                     promises.unsure_settings.add(vehicle_id)
-                promises._add_states(_steps(lines, _BOOST, "plain"), promises._boost_seen_at)
+                promises._add_states(steps_of(lines, BOOST, "plain"), promises._boost_seen_at)
             promises._add_session_kinds(lines)
         for line in truth.journal:
             if timeline.was_absent(line.user_id, line.known_at - REFRESH, line.known_at + REFRESH):
@@ -305,7 +257,7 @@ class Promises:
         if due < math.inf:
             self.due[line.n] = due
 
-    def _add_states(self, steps: Sequence[_Step], seen_at: Callable[[str, float], float]) -> bool:
+    def _add_states(self, steps: Sequence[Step], seen_at: Callable[[str, float], float]) -> bool:
         """Add the lines that do not depend on which step was seen before; return whether the last is seen."""
         candidates = [steps[0].state]
         line = next((step.lines[0] for step in steps if step.lines), None)
@@ -314,7 +266,7 @@ class Promises:
         for place, step in enumerate(steps[1:], 1):
             end = steps[place + 1].known_at if place + 1 < len(steps) else math.inf
             line = step.lines[0] if step.lines else line
-            readings = [_changes(before, step.state) for before in candidates]
+            readings = [changes_between(before, step.state) for before in candidates]
             own = {item.type for item in step.lines}
             if other := frozenset(set.union(*readings) - own):
                 self.readings.append(Reading(line.vehicle_id, other, step.known_at, end))
@@ -365,55 +317,3 @@ class Promises:
             seen = first < start.known_at and second < end
             if seen and self.timeline.was_calm(first, second, start.user_id):
                 self.due |= dict.fromkeys(became, second)
-
-
-def _steps(lines: Sequence[Happened], states: Mapping[str, str], before: str) -> list[_Step]:
-    """Return the states of a car; the lines of one moment, which come from one telemetry, are one step."""
-    steps = [_Step(-math.inf, before)]
-    for line in lines:
-        if (state := states.get(line.type)) is None:
-            continue
-        if steps[-1].known_at != line.known_at:
-            steps.append(_Step(line.known_at, state))
-        steps[-1].state = state
-        steps[-1].lines.append(line)
-    return steps
-
-
-def _with_unreported_steps(steps: Sequence[_Step], reports: Sequence[Report]) -> Iterator[_Step]:
-    """Yield the steps, and where a car that was full is no longer: the journal has no line about that."""
-    for step, following in pairwise([*steps, _Step(math.inf, "")]):
-        yield step
-        if step.state == "complete":
-            between = (item for item in reports if step.known_at < item.at < following.known_at)
-            if (
-                first := next((item for item in between if item.state == "stopped"), None)
-            ) is not None:
-                yield _Step(first.at, first.state)
-
-
-_READ_AS = {
-    "disconnected": "unplugged",
-    "charging": "charging_started",
-    "complete": "charging_completed",
-    "lost": "vehicle_link_lost",
-    "linked": "vehicle_link_restored",
-    "smart": "smart_charging_enabled",
-    "off": "smart_charging_disabled",
-    "boosted": "boost_started",
-    "plain": "boost_ended",
-}
-"""The change to each state; to `stopped` there is one from `charging` only."""
-
-
-def _changes(before: str, after: str) -> set[str]:
-    """Return the types of the changes between two states that were seen one after the other."""
-    types = set()
-    if before != after:
-        if before == "disconnected":
-            types.add("plugged_in")
-        if after in _READ_AS:
-            types.add(_READ_AS[after])
-        elif before == "charging":
-            types.add("charging_paused")
-    return types

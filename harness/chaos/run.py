@@ -180,12 +180,12 @@ class Chaos:
         await asyncio.gather(
             drivers.tour(parts.move_in), *([] if self._options.strict else [person.run()])
         )
-        drivers.failed += person.wrong
+        drivers.commands.failed += person.wrong
         await simulator.clock(speed=0)
         self.verdict.bursts = parts.faults.bursts
         failed = [*self._failed, *parts.interruptions.missing]
         self.verdict.note({"interruptions_failed": failed})
-        self.verdict.commands = drivers.commands
+        self.verdict.commands = drivers.commands.count
         await drivers.settle()
         await asyncio.sleep(4.0)
         if self._options.no_poll:
@@ -341,7 +341,7 @@ class Chaos:
             {
                 "secrets_found": list(leaks.found()),
                 "strangers_accepted": [*strangers.wrong, *sorted(strangers.ids & passed_on)],
-                "commands_failed": parts.drivers.failed,
+                "commands_failed": parts.drivers.commands.failed,
                 "errors_logged": [item.text for item in logged if item.is_error],
                 "warnings_logged": [
                     *(item.text for item in logged if not item.is_error),
