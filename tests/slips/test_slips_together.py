@@ -8,7 +8,7 @@ from homeassistant.config_entries import ConfigEntryState
 import pytest
 
 from custom_components.jedlix.const import DOMAIN
-from custom_components.jedlix.coordinator import READ_SINCE_START
+from tests.coordinator.tools import stop
 from tests.slips.conftest import Begin
 from tests.slips.house import House
 from tests.slips.stories import tries
@@ -16,12 +16,6 @@ from tests.tools import until
 
 HOUR = 60
 OF_USER = ["vehicles", "user_sessions", "charge_settings", "chargers"]
-
-
-async def stop(house: House) -> None:
-    """Stop Home Assistant."""
-    await house.hass.config_entries.async_unload(house.entry.entry_id)
-    house.hass.data.pop(READ_SINCE_START)
 
 
 async def start(house: House) -> None:
@@ -35,13 +29,13 @@ async def test_one_user_is_forbidden_while_home_assistant_restarts(begin: Begin)
     house = await begin(users=2, absent=("webhook_history",))
     refused, other = house.cars
     await house.in_session(refused)
-    await stop(house)
+    await stop(house.hass, house.entry)
     house.unplug(refused)
     other_session = house.plug(other)
     house.clock.go_on(timedelta(hours=2))
     fault = house.fault("status", status=403, endpoints=OF_USER, users=[1])
     await start(house)
-    await stop(house)  # a second restart, before the first user could be read
+    await stop(house.hass, house.entry)  # a second restart, before the first user could be read
     house.clock.go_on(timedelta(hours=2))
     await start(house)
     await house.poll(times=3)
@@ -121,7 +115,7 @@ async def test_the_history_fails_at_a_restart_after_a_whole_session(
 ) -> None:
     monkeypatch.setattr("custom_components.jedlix.poll.FIRST_REFRESH_TIMEOUT", 0.3)
     house = await begin(push=True)
-    await stop(house)
+    await stop(house.hass, house.entry)
     house.plug()
     house.clock.go_on(timedelta(minutes=40))
     house.unplug()
@@ -203,7 +197,7 @@ async def test_the_store_loses_one_user_who_then_cannot_be_read(
     house = await begin(users=2, absent=("webhook_history",))
     lost, other = house.cars
     devices = house.devices
-    await stop(house)
+    await stop(house.hass, house.entry)
     data = hass_storage[f"{DOMAIN}.{house.entry.entry_id}"]["data"]
     data["users"] = [it for it in data["users"] if it["user_id"] != lost.user_id] + ['{"user_id": ']
     sessions = [house.plug(lost), house.plug(other)]
