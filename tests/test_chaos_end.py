@@ -447,7 +447,7 @@ type States = dict[tuple[str, str], dict[str, Any]]
 
 def right_states(world: Truth) -> States:
     """Return the states of a car's entities as they must be."""
-    expected = expected_of_car(world.cars[CAR], world, {PLACE: "Utrecht"})
+    expected = expected_of_car(world.cars[CAR], world, {PLACE: "Utrecht"}, NOW)
     shown: States = {
         key: {
             "state": "2026-01-01T00:00:00Z" if key == ("button", "refresh") else str(want.state),
@@ -461,7 +461,7 @@ def right_states(world: Truth) -> States:
 
 
 def wrong_states_of(world: Truth, shown: Mapping[tuple[str, str], dict[str, Any]]) -> list[str]:
-    expected = expected_of_car(world.cars[CAR], world, {PLACE: "Utrecht"})
+    expected = expected_of_car(world.cars[CAR], world, {PLACE: "Utrecht"}, NOW)
     entities = [Entity(f"{domain}.{key}", key, "d", True, None) for domain, key in shown]  # noqa: FBT003
     states = {f"{domain}.{key}": state for (domain, key), state in shown.items()}
     return list(differing(entities, expected, states, world))

@@ -41,9 +41,9 @@ type Key = tuple[str, str]
 
 
 def expected_of_car(
-    car: Mapping[str, Any], truth: Truth, cities: Mapping[str, str]
+    car: Mapping[str, Any], truth: Truth, cities: Mapping[str, str], now: datetime
 ) -> dict[Key, Shown]:
-    """Return what the entities of a car must show; `cities` are those of the locations, by their id."""
+    """Return what the entities of a car must show at a moment; `cities` are those of the locations, by id."""
     session, settings = car["session"], car["settings"]
     is_smart = session is not None and session["is_managed"]
     kind = "none" if session is None else "smart" if is_smart else "unmanaged"
@@ -51,6 +51,7 @@ def expected_of_car(
     at_known = is_running and session["charging_location_id"] is not None
     resumes_at = settings.get("enableSmartChargingAt")
     ready_by = ready_by_of(settings)
+    ready_at = _next(ready_by, now.astimezone(ZoneInfo(settings["timeZone"])))
     expected = {
         ("sensor", "charge_state"): Shown(car["charge_state"], {"device_class": "enum"}),
         ("sensor", "session"): Shown(kind, _place(session, truth, cities)),
@@ -80,7 +81,7 @@ def expected_of_car(
             _on(settings["isBidirectionalChargingEnabled"])
         ),
         ("time", "ready_by"): Shown(ready_by.isoformat()),
-        ("sensor", "ready_by"): Shown(_next(ready_by, ZoneInfo(settings["timeZone"])).isoformat()),
+        ("sensor", "ready_by"): Shown(ready_at.isoformat()),
         ("calendar", "sessions"): Shown(_on(is_running), _calendar(session, truth, cities)),
     }
     if not truth.is_strict:
@@ -105,7 +106,7 @@ def expected_of_car(
         )
     if sessions and not truth.is_strict:
         expected |= dict(_figures(max(sessions, key=lambda item: item.start)))
-        expected |= dict(_totals(sessions))
+        expected |= dict(_totals(sessions, now))
     return expected
 
 
@@ -150,11 +151,10 @@ def _facts(session: Session, truth: Truth) -> dict[str, Any]:
     return known
 
 
-def _next(at: time, zone: ZoneInfo) -> datetime:
-    """Return when a clock of this zone shows the time next."""
-    now = datetime.now(zone)
-    today = datetime.combine(now, at, zone)
-    return today if today > now else datetime.combine(now + timedelta(days=1), at, zone)
+def _next(at: time, now: datetime) -> datetime:
+    """Return when a clock of the zone of `now` shows the time next."""
+    today = datetime.combine(now, at, now.tzinfo)
+    return today if today > now else datetime.combine(now + timedelta(days=1), at, now.tzinfo)
 
 
 def expected_of_location(tariff: Mapping[str, Any], now: datetime) -> dict[Key, Shown]:
@@ -174,12 +174,12 @@ def expected_of_location(tariff: Mapping[str, Any], now: datetime) -> dict[Key, 
     }
 
 
-def _totals(sessions: Sequence[Session]) -> Iterator[tuple[Key, Shown]]:
+def _totals(sessions: Sequence[Session], now: datetime) -> Iterator[tuple[Key, Shown]]:
     """Yield the totals. The simulator has no session that Jedlix no longer lists.
 
     Of a session over the end of a month it is not known here how much belongs to which month.
     """
-    month = datetime.now(TIME_ZONE).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    month = now.astimezone(TIME_ZONE).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     since = {"total": None, "this_month": month, "this_year": month.replace(month=1)}
     for name, (figure, unit) in TOTAL_KEYS.items():
         for span, begin in since.items():

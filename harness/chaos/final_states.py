@@ -74,6 +74,7 @@ async def wrong_states(
         if entry["entry_id"] in device.identifiers and device.name != entry["title"]
     ]
     known: set[str] = set()
+    now = datetime.now(TIME_ZONE)
     for user in truth.users:
         if user["id"] not in followed:
             continue
@@ -82,7 +83,7 @@ async def wrong_states(
             of_car = [entity for entity in entities if device_id == entity.device_id]
             known |= {entity.entity_id for entity in of_car}
             cities = {place["id"]: place["city"] for place in user["locations"]}
-            expected = expected_of_car(car, truth, cities)
+            expected = expected_of_car(car, truth, cities, now)
             if truth.is_strict or car["id"] in unsure_settings:
                 expected = {key: want for key, want in expected.items() if not _is_setting(key)}
             wrong += [f"{car['id']} {line}" for line in differing(of_car, expected, states, truth)]
@@ -109,7 +110,7 @@ async def wrong_states(
                     f"{place['id']} has no tariffs, but {entity.key}" for entity in of_location
                 ]
                 continue
-            expected = expected_of_location(tariff, datetime.now(TIME_ZONE))
+            expected = expected_of_location(tariff, now)
             wrong += [
                 f"{place['id']} {line}" for line in differing(of_location, expected, states, truth)
             ]
