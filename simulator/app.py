@@ -24,6 +24,7 @@ class Simulator(Cloud):
     """A Jedlix cloud of one tenant. In tests: `await start()`, then its methods, then `await stop()`."""
 
     endpoint_names = frozenset(row.name for row in TABLE)
+    endpoints_of_users = frozenset(row.name for row in TABLE if "{user}" in row.path)
     _runner: web.AppRunner | None = None
     _ticker: asyncio.Task[None] | None = None
 

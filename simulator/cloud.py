@@ -48,6 +48,8 @@ class Cloud:
 
     endpoint_names: frozenset[str] = frozenset()
     """Names of the API's endpoints, which faults may name; the server fills it."""
+    endpoints_of_users: frozenset[str] = frozenset()
+    """Those whose calls name a user; the server fills it, too."""
 
     def __init__(
         self,
@@ -325,8 +327,8 @@ class Cloud:
         ended = [self.aimed.get(number) for number in _list(changes.pop("remove", []), "remove")]
         once = {name: changes.pop(name) for name in ACTIONS if name in changes}
         if any(not isinstance(value, bool) for value in once.values()):
-            raise ValueError(f"{', '.join(once)} must be true or false")
-        self.faults.merge(changes)
+            raise ValueError(f"{', '.join(once)}: must be true or false")
+        self.faults.merge(changes, self._names)
         if "outage_seconds" in changes:
             self.outage_until = time.monotonic() + self.faults.outage_seconds
         if once.get("token_expiry"):
@@ -355,7 +357,10 @@ class Cloud:
             self.world.sessions.by_id,
         )
         return Names(
-            endpoints=self.endpoint_names | TOKEN_ADDRESSES,
+            endpoints=self.endpoint_names,
+            of_users=self.endpoints_of_users,
+            token_addresses=TOKEN_ADDRESSES,
+            event_types=self.webhooks.spellings,
             user=lambda value: _find(users, value),
             vehicle=lambda value: _find(vehicles, value),
             session=lambda value: str(value).lower() if str(value).lower() in sessions else None,

@@ -1,8 +1,9 @@
 """Control API: JSON below /control/. No part of Jedlix, and no authentication."""
 
 from bisect import bisect_right
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from itertools import islice
+import sys
 import time
 from typing import Any
 
@@ -18,7 +19,7 @@ from .cloud import Cloud
 from .departures import DEPARTURES
 from .event_types import DOCUMENTED_EVENTS
 from .faults import general
-from .faults.kinds import KINDS
+from .faults.kinds import KINDS, TOKEN_ADDRESSES
 from .linking import MAX_PAGES
 from .model import ChargeState, JsonObject, Vehicle
 from .prices import CHEAP_BELOW, PRICES
@@ -95,15 +96,18 @@ class Control:
             ],
         }
 
-    def ledger(self, _request: web.Request, _body: JsonObject) -> JsonObject:
-        """Return all sessions, oldest start first, all reports of cars, and the tokens that were given."""
-        cloud = self._cloud
+    def ledger(self, request: web.Request, _body: JsonObject) -> JsonObject:
+        """Return all sessions, oldest start first, all reports of cars, and the tokens that were given.
+
+        With `limit`, the newest ones of each.
+        """
+        cloud, limit = self._cloud, _count(request, "limit", sys.maxsize)
         cloud.catch_up()
         cloud.settle()
         return {
-            "sessions": [truth.session(each) for each in cloud.world.sessions.of(None)],
-            "reports": [truth.report(each) for each in cloud.world.ledger.reports],
-            "tokens": list(cloud.tokens.given),
+            "sessions": [truth.session(it) for it in _last(cloud.world.sessions.of(None), limit)],
+            "reports": [truth.report(it) for it in _last(cloud.world.ledger.reports, limit)],
+            "tokens": _last(cloud.tokens.given, limit),
         }
 
     def deliveries(self, request: web.Request, _body: JsonObject) -> JsonObject:
@@ -138,9 +142,10 @@ class Control:
     def fault_kinds(self, _request: web.Request, _body: JsonObject) -> JsonObject:
         """Return the tables of faults: units, sentences, limits and defaults."""
         return {
-            "general": general.describe(),
+            "general": [item.describe() for item in general.PARAMETERS.values()],
             "actions": general.ACTIONS,
             "kinds": [kind.describe() for kind in KINDS.values()],
+            "token_addresses": sorted(TOKEN_ADDRESSES),
         }
 
     # --- changing -----------------------------------------------------------------------------------
@@ -387,10 +392,7 @@ def _handler(act: _Act) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def serve(request: web.Request) -> web.Response:
         try:
             raw = await request.read()
-            body = orjson.loads(raw) if raw.strip() else {}
-            if not isinstance(body, dict):
-                return json_response({"error": "the body must be a JSON object"}, 400)
-            return json_response(act(request, body))
+            return json_response(act(request, _body(raw)))
         except web.HTTPNotFound as err:
             return json_response({"error": err.text}, 404)
         except Refused as err:
@@ -403,6 +405,16 @@ def _handler(act: _Act) -> Callable[[web.Request], Awaitable[web.Response]]:
     return serve
 
 
+def _body(raw: bytes) -> JsonObject:
+    try:
+        body = orjson.loads(raw) if raw.strip() else {}
+    except orjson.JSONDecodeError as err:
+        raise ValueError(f"the body is not JSON: {err}") from None
+    if not isinstance(body, dict):
+        raise ValueError("the body must be a JSON object")  # noqa: TRY004
+    return body
+
+
 def _after(request: web.Request) -> int:
     return _count(request, "after", 0)
 
@@ -412,6 +424,10 @@ def _count(request: web.Request, name: str, default: int) -> int:
     if not text.isascii() or not text.isdigit():
         raise ValueError(f"{name} must be a whole number")
     return int(text)
+
+
+def _last[T](items: Collection[T], limit: int) -> list[T]:
+    return list(islice(items, max(0, len(items) - limit), None))
 
 
 def _known(body: JsonObject, *names: str) -> None:

@@ -102,6 +102,12 @@ class Webhooks:
         return pascal_case(name) if self._faults.spelling == "PascalCase" else name
 
     @property
+    def spellings(self) -> frozenset[str]:
+        """The tenant's event types in both spellings."""
+        names = self.event_types.values()
+        return frozenset(names) | {pascal_case(name) for name in names}
+
+    @property
     def offered(self) -> list[str]:
         """The event types that can be subscribed."""
         names = (self.name_of(kind) for kind in self.event_types)

@@ -85,7 +85,10 @@ async def _slow(struck: Struck) -> web.StreamResponse:
 
 
 async def _truncated(struck: Struck) -> web.StreamResponse:
-    response = await struck.perform()
+    try:
+        response = await struck.perform()
+    except Problem as refusal:
+        response = refusal.response(struck.request.path)
     if not (body := _body(response)):
         return response
     kept = body[: int(len(body) * struck.fault["percent"] / 100)]

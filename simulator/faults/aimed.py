@@ -118,7 +118,7 @@ def read(body: object, names: Names) -> Wish:
         if (given := body.get(name)) is not None:
             read_values[name] = item.read(given, names)
         elif item.required:
-            raise ValueError(f"{name}: {kind.name} needs it")
+            raise ValueError(f"{name}: is missing. It must be {item.wanted}")
         else:
             read_values[name] = None if item.default == ALL else item.default
     endpoints = read_values.get("endpoints")
@@ -126,6 +126,7 @@ def read(body: object, names: Names) -> Wish:
         raise ValueError(
             f"endpoints: {kind.name} does not concern {foreign[0]!r}, only {', '.join(kind.endpoints)}"
         )
+    _check_reach(kind, read_values, names)
     if read_values.get("to_user") and read_values["to_user"] == read_values.get("user"):
         raise ValueError("to_user: must be another user")
     own = {item.name for item in kind.parameters}
@@ -134,6 +135,16 @@ def read(body: object, names: Names) -> Wish:
         values={name: value for name, value in read_values.items() if name in own},
         common={name: value for name, value in read_values.items() if name not in own},
     )
+
+
+def _check_reach(kind: Kind, values: Mapping[str, Any], names: Names) -> None:
+    """Refuse a wrong answer for named users at calls none of which names a user."""
+    called = sorted(values.get("endpoints") or kind.endpoints)
+    is_for_users = kind.effect is Effect.ANSWER and values["users"] and called
+    if is_for_users and names.of_users.isdisjoint(called):
+        raise ValueError(
+            f"users: no call of {', '.join(called)} names a user. Leave users out, or name other endpoints"
+        )
 
 
 class AimedFaults:

@@ -1,9 +1,12 @@
 """General faults: deliveries that are lost or altered, errors of the API, outages, by chance or always."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
+from functools import partial
 from random import Random
 from typing import Any
+
+from .parameters import DAY, YEAR, Choice, NameList, Names, Number, Parameter
 
 ACTIONS = {
     "token_expiry": "All access tokens end now.",
@@ -12,113 +15,106 @@ ACTIONS = {
 }
 """Faults that happen once, when they are set to true."""
 
-_CHANCE = "probability, 0 to 1"
+
+def _fault(make: Callable[..., Parameter], **options: Any) -> Any:
+    """Return the field of a fault, with what makes its parameter when its name is known."""
+    make = partial(make, **options)
+    return field(default_factory=lambda: make(name="").default, metadata={"make": make})
 
 
-def _described(unit: str, sentence: str) -> dict[str, str]:
-    return {"unit": unit, "sentence": sentence}
-
-
-def _fault(default: Any, unit: str, sentence: str) -> Any:
-    return field(default=default, metadata=_described(unit, sentence))
+_chance = partial(_fault, Number, unit="probability, 0 to 1", low=0, high=1, value=0.0)
+_seconds = partial(_fault, Number, unit="s", low=0, high=YEAR)
+_names = partial(_fault, NameList, unit="names")
 
 
 @dataclass(slots=True, kw_only=True)
 class Faults:
     """The general faults in force. Everything off is the default."""
 
-    drop: float = _fault(0.0, _CHANCE, "A delivery is never sent.")
-    duplicate: float = _fault(0.0, _CHANCE, "A delivery is sent twice.")
-    delay: float = _fault(0.0, _CHANCE, "A delivery is sent later, by up to delay_seconds.")
-    delay_seconds: float = _fault(5.0, "s", "The longest delay of a delivery.")
-    reorder: float = _fault(0.0, _CHANCE, "A delivery comes after later ones.")
-    wrong_key: float = _fault(
-        0.0, _CHANCE, "A delivery or a test message carries a wrong webhook key."
+    drop: float = _chance(sentence="A delivery is never sent.")
+    duplicate: float = _chance(sentence="A delivery is sent twice.")
+    delay: float = _chance(sentence="A delivery is sent later, by up to delay_seconds.")
+    delay_seconds: float = _seconds(sentence="The longest delay of a delivery.", value=5.0)
+    reorder: float = _chance(sentence="A delivery comes after later ones.")
+    wrong_key: float = _chance(sentence="A delivery or a test message carries a wrong webhook key.")
+    api_500: float = _chance(sentence="A call is answered with 500, the token address included.")
+    api_429: float = _chance(sentence="A call is answered with 429, the token address included.")
+    retry_after: int = _seconds(
+        sentence="The Retry-After header of those 429.", value=5, whole=True
     )
-    api_500: float = _fault(
-        0.0, _CHANCE, "A call is answered with 500, the token address included."
+    api_slow_seconds: float = _seconds(
+        sentence="Each call takes so much longer.", value=0.0, high=DAY
     )
-    api_429: float = _fault(
-        0.0, _CHANCE, "A call is answered with 429, the token address included."
-    )
-    retry_after: int = _fault(5, "s", "The Retry-After header of those 429.")
-    api_slow_seconds: float = _fault(0.0, "s", "Each call takes so much longer.")
-    outage_seconds: float = _fault(0.0, "s", "The API is away from now on for so long.")
+    outage_seconds: float = _seconds(sentence="The API is away from now on for so long.", value=0.0)
     outage_how: str = _fault(
-        "503", "", "How it is away: `503`, or `refuse` to cut the connection without an answer."
+        Choice,
+        sentence="How it is away: `503`, or `refuse` to cut the connection without an answer.",
+        options=("503", "refuse"),
     )
-    clock_skew_seconds: float = _fault(
-        0.0, "s", "Jedlix's clock is ahead by so much, or behind where negative."
+    clock_skew_seconds: float = _seconds(
+        sentence="Jedlix's clock is ahead by so much, or behind where negative.",
+        value=0.0,
+        low=-YEAR,
     )
     subscription_status: int = _fault(
-        0, "status", "Registrations get this status after a good test message; 0: normal."
+        Number,
+        unit="HTTP status",
+        sentence="Registrations get this status after a good test message; 0: normal.",
+        low=0,
+        high=599,
+        value=0,
+        whole=True,
     )
     subscription_limit: int = _fault(
-        0,
-        "",
-        "So many subscriptions are allowed, one more is answered with 409; 0: the mode's limit.",
+        Number,
+        unit="subscriptions",
+        sentence="So many are allowed, one more is answered with 409; 0: the mode's limit.",
+        low=0,
+        high=1_000_000,
+        value=0,
+        whole=True,
     )
     spelling: str = _fault(
-        "camelCase", "", "How reported event types are spelled: `camelCase` or `PascalCase`."
+        Choice,
+        sentence="How reported event types are spelled.",
+        options=("camelCase", "PascalCase"),
     )
-    refused_event_types: list[str] = field(
-        default_factory=list,
-        metadata=_described("names", "These event types are refused with 400."),
+    refused_event_types: list[str] = _names(  # noqa: RUF009  it is a field
+        sentence="These event types are refused with 400.", kind="event type"
     )
-    absent: list[str] = field(
-        default_factory=list, metadata=_described("names", "These endpoints are answered with 404.")
+    absent: list[str] = _names(  # noqa: RUF009  it is a field
+        sentence="These endpoints are answered with 404.", kind="endpoint"
     )
-    forbidden: list[str] = field(
-        default_factory=list, metadata=_described("names", "These endpoints are answered with 403.")
+    forbidden: list[str] = _names(  # noqa: RUF009  it is a field
+        sentence="These endpoints are answered with 403.", kind="endpoint"
     )
 
-    def merge(self, changes: Mapping[str, Any]) -> None:
+    def merge(self, changes: Mapping[str, object], names: Names) -> None:
         """Take over some faults. Raises ValueError in words, and then changes nothing."""
-        for name, value in self.checked(changes).items():
+        for name in changes:
+            if name not in PARAMETERS:
+                raise ValueError(
+                    f"{name}: there is no such general fault. Known: {', '.join(sorted(PARAMETERS))}. "
+                    "An aimed fault begins with its kind: GET /control/faults/kinds lists them"
+                )
+        values = {name: PARAMETERS[name].read(value, names) for name, value in changes.items()}
+        for name, value in values.items():
             setattr(self, name, value)
-
-    def checked(self, changes: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the changes as they would be taken over. Raises ValueError in words."""
-        known = {item.name: item for item in fields(self)}
-        defaults = Faults()
-        checked: dict[str, Any] = {}
-        for name, value in changes.items():
-            if name not in known:
-                raise ValueError(f"There is no fault {name!r}. Known: {', '.join(sorted(known))}")
-            wanted = type(getattr(defaults, name))
-            if wanted is float and type(value) in {int, float}:
-                value = float(value)  # noqa: PLW2901
-            if type(value) is not wanted:
-                raise ValueError(f"{name} must be a {wanted.__name__}, not {value!r}")
-            if known[name].metadata["unit"] == _CHANCE and not 0 <= value <= 1:
-                raise ValueError(f"{name} is a probability from 0 to 1, not {value}")
-            if name.endswith(("_seconds", "_after")) and name != "clock_skew_seconds" and value < 0:
-                raise ValueError(f"{name} cannot be negative")
-            checked[name] = value
-        if checked.get("outage_how", "503") not in {"503", "refuse"}:
-            raise ValueError("outage_how is '503' or 'refuse'")
-        if checked.get("spelling", "camelCase") not in {"camelCase", "PascalCase"}:
-            raise ValueError("spelling is 'camelCase' or 'PascalCase'")
-        if checked.get("subscription_limit", 0) < 0:
-            raise ValueError("subscription_limit cannot be negative")
-        return checked
 
     def clear(self) -> None:
         """Switch everything off."""
-        self.merge(asdict(Faults()))
+        for name, value in asdict(Faults()).items():
+            setattr(self, name, value)
 
     def as_json(self) -> dict[str, Any]:
         """Return all faults by name."""
         return asdict(self)
 
 
-def describe() -> list[dict[str, Any]]:
-    """Return name, unit, sentence and default of each general fault, for the page and the help."""
-    defaults = Faults().as_json()
-    return [
-        {"name": item.name, **item.metadata, "default": defaults[item.name]}
-        for item in fields(Faults)
-    ]
+PARAMETERS: dict[str, Parameter] = {
+    item.name: item.metadata["make"](name=item.name) for item in fields(Faults)
+}
+"""The general faults by name, with units, sentences, limits and defaults."""
 
 
 class Chance:

@@ -9,6 +9,8 @@ from enum import StrEnum
 from typing import Any
 
 from .parameters import (
+    DAY,
+    YEAR,
     Choice,
     Endpoints,
     Flag,
@@ -27,8 +29,7 @@ USER_TOKEN = "user_token"
 """The same for the token address of the drivers' identity provider."""
 TOKEN_ADDRESSES = frozenset({TOKEN, USER_TOKEN})
 
-_WEEK = 7 * 86400
-_YEAR = 366 * 86400
+_WEEK = 7 * DAY
 
 
 class Effect(StrEnum):
@@ -65,7 +66,7 @@ FOR_SECONDS = Number(
     unit="s",
     sentence="It ends after so long. Empty: it stays until it is removed.",
     low=0.01,
-    high=_YEAR,
+    high=YEAR,
 )
 
 COMMON = {
@@ -177,9 +178,12 @@ _ANSWERS = (
     Kind(
         name="empty_list",
         effect=Effect.ANSWER,
-        sentence="The call gets an empty list; where it answers in pages, an empty page.",
+        sentence="The call takes effect and gets an empty list; where it answers in pages, an empty page. "
+        "A call that is refused gets its refusal.",
     ),
-    Kind(name="empty_object", effect=Effect.ANSWER, sentence="The call gets `{}`."),
+    Kind(
+        name="empty_object", effect=Effect.ANSWER, sentence="The call has no effect and gets `{}`."
+    ),
     Kind(
         name="hang",
         effect=Effect.ANSWER,
@@ -247,8 +251,8 @@ _ANSWERS = (
                 name="wait_seconds",
                 unit="s",
                 sentence="How long the caller is asked to wait.",
-                low=-_YEAR,
-                high=_YEAR,
+                low=-YEAR,
+                high=YEAR,
                 value=5,
             ),
             Text(
@@ -300,8 +304,8 @@ _LIES = (
                 name="ahead_seconds",
                 unit="s",
                 sentence="How far ahead; behind where negative.",
-                low=-_YEAR,
-                high=_YEAR,
+                low=-YEAR,
+                high=YEAR,
                 value=3600,
             ),
         ),
@@ -458,7 +462,8 @@ _LIES = (
     Kind(
         name="unstable_pages",
         effect=Effect.LIE,
-        sentence="A list is in another order at each call, so that its pages overlap and leave things out.",
+        sentence="A list is in another order at each call, so that its pages overlap and leave things out. "
+        "With named users, it concerns their own lists only.",
         endpoints=_LISTS,
         parameters=(
             Number(
@@ -475,7 +480,8 @@ _LIES = (
     Kind(
         name="end_filter",
         effect=Effect.LIE,
-        sentence="The filter endTimeFrom does not work. That it exists on all these calls is inferred.",
+        sentence="The filter endTimeFrom does not work. That it exists on all these calls is inferred. "
+        "With named users, it concerns their own lists only.",
         endpoints=("sessions", "user_sessions", "financials"),
         parameters=(
             Choice(
@@ -512,8 +518,8 @@ _EVENTS = (
                 name="ahead_seconds",
                 unit="s",
                 sentence="How far it is ahead; behind where negative.",
-                low=-_YEAR,
-                high=_YEAR,
+                low=-YEAR,
+                high=YEAR,
                 required=True,
             ),
         ),

@@ -2,7 +2,7 @@
 
 from textwrap import fill
 
-from .general import ACTIONS, describe
+from .general import ACTIONS, PARAMETERS
 from .kinds import COMMON, KINDS, Effect
 from .parameters import Choice, Parameter
 
@@ -11,9 +11,13 @@ _WIDTH = 110
 
 def general_faults() -> str:
     """Return a line for each general fault."""
-    rows = [_line(**row) for row in describe()]
     once = [f"{name} (true): {sentence}" for name, sentence in ACTIONS.items()]
-    return "\n".join(_wrapped(row, 2) for row in rows + once)
+    return "\n".join(
+        [
+            *(_field(item, 2) for item in PARAMETERS.values()),
+            *(_wrapped(row, 2) for row in once),
+        ]
+    )
 
 
 def aimed_faults() -> str:
@@ -30,17 +34,13 @@ def aimed_faults() -> str:
     return "\n".join(lines)
 
 
-def _field(field: Parameter) -> str:
+def _field(field: Parameter, indent: int = 6) -> str:
     note = "required" if field.required else field.default
     if isinstance(field, Choice):
         note = " or ".join(map(str, field.options))
-    return _wrapped(_line(field.name, field.unit, field.sentence, note), 6)
-
-
-def _line(name: str, unit: str, sentence: str, default: object) -> str:
-    value = "" if default in (None, "", []) else str(default)
-    notes = ", ".join(filter(None, (unit, value)))
-    return f"{name}{notes and f' ({notes})'}: {sentence}"
+    value = "" if note in (None, "", []) else str(note)
+    notes = ", ".join(filter(None, (field.unit, value)))
+    return _wrapped(f"{field.name}{notes and f' ({notes})'}: {field.sentence}", indent)
 
 
 def _wrapped(text: str, indent: int) -> str:

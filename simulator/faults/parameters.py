@@ -6,6 +6,8 @@ import math
 from typing import Any, override
 
 ALL = "all"
+DAY = 86400
+YEAR = 366 * DAY
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -15,7 +17,11 @@ class Names:
     The functions return the id for an id or a number, or None where there is no such thing.
     """
 
-    endpoints: Collection[str]
+    endpoints: frozenset[str]
+    of_users: frozenset[str]
+    """The endpoints whose calls name a user."""
+    token_addresses: frozenset[str]
+    event_types: frozenset[str]
     user: Callable[[object], str | None]
     vehicle: Callable[[object], str | None]
     session: Callable[[object], str | None]
@@ -35,6 +41,11 @@ class Parameter:
         """Return the value where none is given."""
         return None
 
+    @property
+    def wanted(self) -> str:
+        """Say what the value must be."""
+        raise NotImplementedError
+
     def read(self, value: object, names: Names) -> Any:
         """Return the checked value. Raises ValueError, which begins with the parameter's name."""
         raise NotImplementedError
@@ -52,11 +63,17 @@ class Parameter:
 
     def _found(self, found: str | None, kind: str, value: object) -> str:
         if found is None:
-            raise ValueError(f"{self.name}: there is no {kind} {value!r}")
+            raise ValueError(f"{self.name}: there is no {kind} {value!r}. It must be {self.wanted}")
         return found
 
-    def _wrong(self, wanted: str, value: object) -> ValueError:
-        return ValueError(f"{self.name}: must be {wanted}, not {value!r}")
+    def _known(self, item: object, known: Collection[str], kind: str) -> None:
+        if not isinstance(item, str) or item not in known:
+            raise ValueError(
+                f"{self.name}: there is no {kind} {item!r} here. Known: {', '.join(sorted(known))}"
+            )
+
+    def _wrong(self, value: object) -> ValueError:
+        return ValueError(f"{self.name}: must be {self.wanted}, not {value!r}")
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -73,12 +90,17 @@ class Number(Parameter):
     def default(self) -> Any:
         return self.value
 
+    @property
+    @override
+    def wanted(self) -> str:
+        kind = "a whole number" if self.whole else "a number"
+        return f"{kind} from {self.low:.12g} to {self.high:.12g}"
+
     @override
     def read(self, value: object, names: Names) -> Any:
         allowed = (int,) if self.whole else (int, float)
         if type(value) not in allowed or not self._fits(value):
-            kind = "a whole number" if self.whole else "a number"
-            raise self._wrong(f"{kind} from {self.low:.12g} to {self.high:.12g}", value)
+            raise self._wrong(value)
         return value
 
     def _fits(self, value: Any) -> bool:
@@ -104,10 +126,15 @@ class Flag(Parameter):
     def default(self) -> Any:
         return self.value
 
+    @property
+    @override
+    def wanted(self) -> str:
+        return "true or false"
+
     @override
     def read(self, value: object, names: Names) -> Any:
         if not isinstance(value, bool):
-            raise self._wrong("true or false", value)
+            raise self._wrong(value)
         return value
 
 
@@ -122,10 +149,15 @@ class Choice(Parameter):
     def default(self) -> Any:
         return self.options[0]
 
+    @property
+    @override
+    def wanted(self) -> str:
+        return f"one of {', '.join(map(str, self.options))}"
+
     @override
     def read(self, value: object, names: Names) -> Any:
         if type(value) not in {int, str} or value not in self.options:
-            raise self._wrong(f"one of {', '.join(map(str, self.options))}", value)
+            raise self._wrong(value)
         return value
 
     @override
@@ -144,16 +176,26 @@ class Text(Parameter):
     def default(self) -> Any:
         return self.value
 
+    @property
+    @override
+    def wanted(self) -> str:
+        return "a text in one line"
+
     @override
     def read(self, value: object, names: Names) -> Any:
         if not isinstance(value, str) or not value.isprintable():
-            raise self._wrong("a text in one line", value)
+            raise self._wrong(value)
         return value
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
 class User(Parameter):
     """A user, by id or by number: the first one is 1."""
+
+    @property
+    @override
+    def wanted(self) -> str:
+        return "a user's id or number (1 is the first); GET /control/truth has the ids"
 
     @override
     def read(self, value: object, names: Names) -> Any:
@@ -164,6 +206,11 @@ class User(Parameter):
 class Vehicle(Parameter):
     """A car, by id or by number: the first one is 1."""
 
+    @property
+    @override
+    def wanted(self) -> str:
+        return "a car's id or number (1 is the first); GET /control/truth has the ids"
+
     @override
     def read(self, value: object, names: Names) -> Any:
         return self._found(names.vehicle(value), "vehicle", value)
@@ -172,6 +219,11 @@ class Vehicle(Parameter):
 @dataclass(slots=True, frozen=True, kw_only=True)
 class Session(Parameter):
     """A charge session, by id."""
+
+    @property
+    @override
+    def wanted(self) -> str:
+        return "a session's id; GET /control/ledger has them"
 
     @override
     def read(self, value: object, names: Names) -> Any:
@@ -187,18 +239,20 @@ class Users(Parameter):
     def default(self) -> Any:
         return ALL
 
+    @property
+    @override
+    def wanted(self) -> str:
+        return (
+            f"{ALL!r} or a list of user ids or numbers, as in [1]; GET /control/truth has the ids"
+        )
+
     @override
     def read(self, value: object, names: Names) -> Any:
         if value == ALL:
             return None
         if not isinstance(value, list) or not value:
-            raise self._wrong(f"{ALL!r} or a list of user ids or numbers", value)
-        found = set()
-        for item in value:
-            if (user_id := names.user(item)) is None:
-                raise ValueError(f"{self.name}: there is no user {item!r}")
-            found.add(user_id)
-        return frozenset(found)
+            raise self._wrong(value)
+        return frozenset(self._found(names.user(item), "user", item) for item in value)
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -210,14 +264,43 @@ class Endpoints(Parameter):
     def default(self) -> Any:
         return ALL
 
+    @property
+    @override
+    def wanted(self) -> str:
+        return f'{ALL!r} or a list of names of endpoints, as in ["vehicles"]'
+
     @override
     def read(self, value: object, names: Names) -> Any:
         if value == ALL:
             return None
         if not isinstance(value, list) or not value:
-            raise self._wrong(f"{ALL!r} or a list of names of endpoints", value)
+            raise self._wrong(value)
         for item in value:
-            if not isinstance(item, str) or item not in names.endpoints:
-                known = ", ".join(sorted(names.endpoints))
-                raise ValueError(f"{self.name}: there is no endpoint {item!r} here. Known: {known}")
+            self._known(item, names.endpoints | names.token_addresses, "endpoint")
         return frozenset(value)
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class NameList(Parameter):
+    """A list of names of endpoints or event types, which may be empty. `kind` says of which."""
+
+    kind: str
+
+    @property
+    @override
+    def default(self) -> Any:
+        return []
+
+    @property
+    @override
+    def wanted(self) -> str:
+        return f"a list of names of {self.kind}s, [] for none"
+
+    @override
+    def read(self, value: object, names: Names) -> Any:
+        if not isinstance(value, list):
+            raise self._wrong(value)
+        known = names.endpoints if self.kind == "endpoint" else names.event_types
+        for item in value:
+            self._known(item, known, self.kind)
+        return value

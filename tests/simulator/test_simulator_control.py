@@ -62,7 +62,9 @@ async def test_the_ledger_has_sessions_reports_and_tokens(api: Api) -> None:
     await api.call("POST", path + "/telemetry", {"battery_level": 33})
     await api.call("POST", path + "/settings", {"isSmartChargingEnabled": False})
     await api.call("POST", path + "/unplug", {})
+    newest = await api.get("/control/ledger?limit=1")
     ledger = await api.get("/control/ledger")
+    assert newest == {name: rows[-1:] for name, rows in ledger.items()}
     assert ledger["tokens"] == list(api.sim.tokens.given)
     reports = [item for item in ledger["reports"] if item["vehicle_id"] == car]
     assert reports[1]["battery_level"] == 33

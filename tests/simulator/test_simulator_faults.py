@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
 import json
+import math
 from pathlib import Path
 import time
 from typing import Any
@@ -138,6 +139,7 @@ async def test_page_and_help_are_made_of_the_table(
             types.add(item.describe()["type"])
     for row in table["general"]:
         assert row["sentence"] in printed
+        types.add(row["type"])
     for name in types:
         assert f"  {name}: [" in page, f"the page cannot show a field of the type {name}"
 
@@ -150,7 +152,7 @@ async def test_page_and_help_are_made_of_the_table(
     [
         ({"kind": "no_such_kind"}, "kind: must be one of status, html"),
         ({"kind": None}, "kind: must be one of"),
-        ({"kind": "status"}, "status: status needs it"),
+        ({"kind": "status"}, "status: is missing. It must be a whole number from 200 to 599"),
         (
             {"kind": "status", "status": 99},
             "status: must be a whole number from 200 to 599, not 99",
@@ -169,7 +171,18 @@ async def test_page_and_help_are_made_of_the_table(
         ({"kind": "hang", "endpoints": ["cars"]}, "endpoints: there is no endpoint 'cars' here"),
         ({"kind": "late_end", "endpoints": ["vehicles"]}, "endpoints: late_end does not concern"),
         ({"kind": "hang", "users": ["nobody"]}, "users: there is no user 'nobody'"),
-        ({"kind": "hang", "users": [3]}, "users: there is no user 3"),
+        (
+            {"kind": "hang", "users": [3]},
+            "users: there is no user 3. It must be 'all' or a list of user ids or numbers, as in [1]",
+        ),
+        (
+            {"kind": "unauthorized", "endpoints": ["token"], "users": [1]},
+            "users: no call of token names a user. Leave users out, or name other endpoints",
+        ),
+        (
+            {"kind": "token_refused", "users": [1]},
+            "users: no call of token, user_token names a user",
+        ),
         ({"kind": "hang", "users": [[]]}, "users: there is no user []"),
         ({"kind": "hang", "users": 1}, "users: must be 'all' or a list"),
         ({"kind": "hang", "times": 0}, "times: must be a whole number from 1 to 1000000, not 0"),
@@ -178,12 +191,24 @@ async def test_page_and_help_are_made_of_the_table(
         ({"kind": "retry_after", "form": "weeks"}, "form: must be one of seconds, date"),
         ({"kind": "end_taken_back", "session": "x"}, "session: there is no session 'x'"),
         ({"kind": "vehicle_moves", "vehicle": 9, "to_user": 1}, "vehicle: there is no vehicle 9"),
-        ({"kind": "vehicle_moves", "vehicle": 1}, "to_user: vehicle_moves needs it"),
+        ({"kind": "vehicle_moves", "vehicle": 1}, "to_user: is missing. It must be a user's id"),
         ({"kind": "vehicle_moves", "vehicle": 1, "to_user": 1}, "to_user: the car is this user's"),
         ({"kind": "user_moves", "user": 1, "to_user": 1}, "to_user: must be another user"),
         ({"kind": "clock", "ahead_seconds": 5, "times": 1}, "times: clock has no such field"),
         ({"kind": "vehicle_replaced", "vehicle": 1, "for_seconds": 1}, "for_seconds: vehicle_rep"),
         ({"faults": {"kind": "hang"}}, "faults: must be a list"),
+        ({"status": 503}, "status: there is no such general fault. Known: absent, api_429"),
+        (
+            {"hang": True},
+            "An aimed fault begins with its kind: GET /control/faults/kinds lists them",
+        ),
+        ({"drop": "a lot"}, "drop: must be a number from 0 to 1, not 'a lot'"),
+        ({"retry_after": 1.5}, "retry_after: must be a whole number from 0 to"),
+        ({"outage_how": "drop"}, "outage_how: must be one of 503, refuse, not 'drop'"),
+        ({"absent": "vehicles"}, "absent: must be a list of names of endpoints, [] for none"),
+        ({"absent": ["cars"]}, "absent: there is no endpoint 'cars' here. Known: charge_settings"),
+        ({"forbidden": ["token"]}, "forbidden: there is no endpoint 'token' here"),
+        ({"refused_event_types": [3]}, "refused_event_types: there is no event type 3 here"),
         ({"faults": ["hang"]}, "faults: each must be a JSON object"),
         ({"remove": [7]}, "remove: there is no fault in force with the number 7"),
         ({"remove": 7}, "remove: must be a list"),
@@ -194,6 +219,27 @@ async def test_bad_input_names_the_field(api: Api, fault: dict[str, Any], words:
     assert status == 400
     assert words in answer["error"]
     assert await in_force(api) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"kind": "hang"', "the body is not JSON: "),
+        ("kind=hang", "the body is not JSON: "),
+        ('[{"kind": "hang"}]', "the body must be a JSON object"),
+    ],
+)
+async def test_a_body_that_is_no_json_object_is_refused(api: Api, text: str, words: str) -> None:
+    async with api.http.post(api.sim.url + "/control/faults", data=text) as answer:
+        assert answer.status == 400
+        assert words in (await answer.json())["error"]
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+async def test_a_number_is_finite(api: Api, value: float) -> None:
+    """The command line reads such numbers, as JSON in Python does."""
+    with pytest.raises(ValueError, match="outage_seconds: must be a number from 0"):
+        api.sim.strike({"outage_seconds": value})
 
 
 async def test_nothing_is_set_where_a_part_is_wrong(api: Api) -> None:
@@ -395,6 +441,9 @@ async def test_truncated(api: Api) -> None:
     status, _, text = await raw(api, vehicles_path(api))
     assert (status, text) == (200, whole[: len(whole) // 4])
     assert (await raw(api, vehicles_path(api)))[2] == whole
+    await aim(api, "truncated", times=1)
+    with pytest.raises(aiohttp.ClientPayloadError):
+        await raw(api, user_path(api) + "/sessions/none")
 
 
 async def test_redirect(api: Api) -> None:

@@ -101,12 +101,44 @@ async def test_each_kind_of_fault_can_be_set_and_ended(api: Api, page: Page) -> 
     await expect(page.get_by_role("alert")).to_be_hidden()
 
 
+async def test_a_person_sees_what_a_fault_can_be_about(api: Api, page: Page) -> None:
+    """Users, cars and sessions that come later can be chosen as well, and what was chosen stays."""
+    await page.goto(api.sim.url)
+    await page.get_by_text("Endpoints and how we know of them").click()
+    await expect(page.locator("#endpoints")).to_contain_text("user_sessions")
+    users, vehicle, session = (
+        page.locator(f"[data-field={name}]") for name in ("users", "vehicle", "session")
+    )
+    endpoints = page.locator("[data-field=endpoints]")
+    await page.get_by_label("Kind").select_option("vehicle_vanishes")
+    for field in (endpoints, users):
+        await expect(field).to_have_values(["all"])
+    await expect(endpoints.locator("option", has_text="user_token")).to_have_count(1)
+    await users.select_option(index=2)
+    await page.get_by_role("button", name="Add a user with a car").click()
+    await expect(users.locator("option")).to_have_count(4)
+    await expect(vehicle.locator("option")).to_have_count(4)
+    await expect(users).to_have_values([api.sim.user_ids[1]])
+    await page.get_by_label("Kind").select_option("end_corrected")
+    await expect(session.locator("option")).to_have_count(1)
+    api.sim.plug(api.sim.vehicle_ids[2])
+    await expect(session.locator("option").nth(1)).to_contain_text("to now")
+    await session.select_option(index=1)
+    api.sim.unplug(api.sim.vehicle_ids[2])
+    await expect(session.locator("option").nth(1)).not_to_contain_text("to now")
+    await page.get_by_role("button", name="Add this fault").click()
+    await expect(page.locator("#aimed tr")).to_contain_text("end_corrected")
+    (fault,) = api.sim.aimed
+    assert fault["session"] == api.sim.world.sessions.of(None)[-1].id
+    assert (fault.endpoints, fault.users) == (None, None)
+
+
 async def test_calls_users_and_how_often(api: Api, page: Page) -> None:
     await page.goto(api.sim.url)
     await page.get_by_label("Kind").select_option("retry_after")
     await page.locator("[data-field=form]").select_option(label="epoch")
     await page.locator("[data-field=endpoints]").select_option(["vehicles", "token"])
-    await page.locator("[data-field=users]").select_option(index=1)
+    await page.locator("[data-field=users]").select_option(index=2)
     await page.locator("[data-field=times]").fill("3")
     await page.locator("[data-field=for_seconds]").fill("600")
     await page.get_by_role("button", name="Add this fault").click()
@@ -123,17 +155,19 @@ async def test_a_refusal_names_the_field(api: Api, page: Page) -> None:
     await page.goto(api.sim.url)
     await page.get_by_label("Kind").select_option("status")
     await page.get_by_role("button", name="Add this fault").click()
-    await expect(page.get_by_role("alert")).to_have_text("status: status needs it")
+    await expect(page.get_by_role("alert")).to_have_text(
+        "status: is missing. It must be a whole number from 200 to 599"
+    )
 
 
 async def test_each_fault_of_the_whole_cloud_is_there_with_its_sentence(
     api: Api, page: Page
 ) -> None:
     await page.goto(api.sim.url)
-    for row in general.describe():
-        label = page.locator("#faults label").filter(has=page.locator(f"#fault-{row['name']}"))
-        await expect(label).to_contain_text(row["unit"])
-        await expect(label.locator("small")).to_have_text(row["sentence"])
+    for name, field in general.PARAMETERS.items():
+        label = page.locator("#faults label").filter(has=page.locator(f"#fault-{name}"))
+        await expect(label).to_contain_text(field.unit)
+        await expect(label.locator("small")).to_have_text(field.sentence)
     await page.locator("#fault-drop").fill("0.5")
     await page.locator("#fault-absent").fill("sessions, vehicles")
     await page.locator("#fault-absent").press("Tab")
@@ -141,6 +175,16 @@ async def test_each_fault_of_the_whole_cloud_is_there_with_its_sentence(
     async with page.expect_response("**/control/faults"):
         pass
     assert (api.sim.faults.drop, api.sim.faults.absent) == (0.5, ["sessions", "vehicles"])
+    for value in ("refuse", "503"):
+        await page.locator("#fault-outage_how").select_option(value)
+        async with page.expect_response("**/control/faults"):
+            pass
+        assert api.sim.faults.outage_how == value
+    await page.locator("#fault-absent").fill("cars")
+    await page.locator("#fault-absent").press("Tab")
+    await expect(page.get_by_role("alert")).to_contain_text(
+        "absent: there is no endpoint 'cars' here"
+    )
     for name, sentence in general.ACTIONS.items():
         await expect(page.locator("#actions")).to_contain_text(sentence)
         await page.get_by_role("button", name=name.replace("_", " ")).click()
