@@ -322,9 +322,12 @@ class Cloud:
             changes = {"faults": [changes]}
         changes = dict(changes)
         wishes = [
-            aimed.read(item, self._names) for item in _list(changes.pop("faults", []), "faults")
+            aimed.read(item, self._names)
+            for item in _list(changes.pop("faults", []), "faults", '[{"kind": "hang"}]')
         ]
-        ended = [self.aimed.get(number) for number in _list(changes.pop("remove", []), "remove")]
+        ended = [
+            self.aimed.get(number) for number in _list(changes.pop("remove", []), "remove", "[1]")
+        ]
         once = {name: changes.pop(name) for name in ACTIONS if name in changes}
         if any(not isinstance(value, bool) for value in once.values()):
             raise ValueError(f"{', '.join(once)}: must be true or false")
@@ -391,9 +394,9 @@ class Cloud:
             fault.undo(self.now())
 
 
-def _list(value: object, name: str) -> list[Any]:
+def _list(value: object, name: str, example: str) -> list[Any]:
     if not isinstance(value, list):
-        raise ValueError(f"{name}: must be a list, not {value!r}")  # noqa: TRY004
+        raise ValueError(f"{name}: must be a list, as in {example}, not {value!r}")  # noqa: TRY004
     return value
 
 

@@ -180,7 +180,10 @@ class AimedFaults:
     def get(self, number: object) -> Fault:
         """Return a fault. Raises ValueError when there is none of this number."""
         if type(number) is not int or number not in self._faults:
-            raise ValueError(f"remove: there is no fault in force with the number {number!r}")
+            in_force = ", ".join(map(str, self._faults)) or "none"
+            raise ValueError(
+                f"remove: there is no fault in force with the number {number!r}. In force: {in_force}"
+            )
         return self._faults[number]
 
     def remove(self, fault: Fault) -> None:

@@ -210,8 +210,11 @@ async def test_page_and_help_are_made_of_the_table(
         ({"forbidden": ["token"]}, "forbidden: there is no endpoint 'token' here"),
         ({"refused_event_types": [3]}, "refused_event_types: there is no event type 3 here"),
         ({"faults": ["hang"]}, "faults: each must be a JSON object"),
-        ({"remove": [7]}, "remove: there is no fault in force with the number 7"),
-        ({"remove": 7}, "remove: must be a list"),
+        (
+            {"remove": [7]},
+            "remove: there is no fault in force with the number 7. In force: none",
+        ),
+        ({"remove": 7}, "remove: must be a list, as in [1], not 7"),
     ],
 )
 async def test_bad_input_names_the_field(api: Api, fault: dict[str, Any], words: str) -> None:

@@ -54,7 +54,11 @@ async def test_the_page_draws_the_price_day_and_fits_a_phone(api: Api, page: Pag
     await page.get_by_role("button", name="Revoke the credentials").click()
     await expect(page.locator("#aimed tr")).to_have_count(1)
     assert (await api.log_in())[0] == HTTPStatus.UNAUTHORIZED
-    await page.get_by_role("button", name="End fault").click()
+    end = page.get_by_role("button", name="End fault")
+    box = await end.bounding_box()
+    assert box is not None
+    assert box["x"] + box["width"] <= 360, "it is seen without scrolling sideways"
+    await end.click()
     await expect(page.locator("#aimed tr")).to_have_count(0)
     assert (await api.log_in())[0] == HTTPStatus.OK
 
