@@ -177,6 +177,14 @@ def test_each_field_that_a_trigger_does_not_give_is_seen(field: str) -> None:
     assert wrong(found)["triggers_missed"] == 1
 
 
+def test_a_field_without_a_value_is_given_as_none() -> None:
+    published = change(session_id=None)
+    found = right(published)
+    assert not wrong(found)
+    found.runs[0].data["session_id"] = ""  # a template finds nothing there
+    assert wrong(found) == {"triggers_missed": 1, "triggers_wrong": 1}
+
+
 def test_an_automation_that_runs_seconds_later_has_not_run() -> None:
     published = change()
     found = recording(
@@ -313,6 +321,12 @@ def test_states_are_written_before_a_change_is_published(
     paused.shown.update({"sensor charge_state": "stopped", "binary_sensor charging": "off"})
     both = recording(changes=[published, paused])
     assert "states_behind" not in wrong(both)  # the same refresh found both
+
+
+def test_an_event_entity_is_written_before_the_change_is_published() -> None:
+    found = right(change())
+    found.event_entities[0] = replace(found.event_entities[0], at=BEGAN + 30.001)
+    assert wrong(found) == {"states_behind": 1}
 
 
 BOTH: Final = (automations.ALL, automations.ONE_TYPE)

@@ -75,7 +75,7 @@ def check(
     _check_runs(found, recording, listening, followed, _Area(first_car, timeline.moved_in))
     _check_webhook_runs(found, recording, listening, one_type)
     _check_event_entities(found, recording, timeline, followed)
-    found["states_behind"] = [
+    found["states_behind"] += [
         f"{item.type} of {item.vehicle_id}: {name} showed {item.shown[name]}, not {state}"
         for item in followed
         if timeline.is_up(item.at) and not _is_superseded(item, followed)
@@ -206,8 +206,8 @@ def _is_met(change: Published) -> bool:
 
 
 def _run_key(name: str, data: Mapping[str, Any]) -> tuple[str, ...]:
-    values = (data.get(field) for field in automations.FIELDS)
-    return (name, *("" if value in (None, "None") else str(value) for value in values))
+    """Return what makes a run one. A field without a value is given as None, not left out."""
+    return (name, *(str(data.get(field, "")) for field in automations.FIELDS))
 
 
 def _check_event_entities(
@@ -231,6 +231,8 @@ def _check_event_entities(
             found["event_entities_wrong"].append(f"{what}: late")
         elif line is not None and line.context != change.context:
             found["event_entities_wrong"].append(f"{what}: it does not name its cause")
+        elif line is not None and line.at > change.at:
+            found["states_behind"].append(f"{what}: its event entity was written afterwards")
         elif not change.is_late and line is None and timeline.is_up(change.at):
             found["event_entities_missed"].append(what)
     found["event_entities_wrong"] += [
