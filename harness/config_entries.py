@@ -87,13 +87,13 @@ async def entries(api: HomeApi) -> list[dict[str, Any]]:
     return found
 
 
-async def owners_of_subentries(socket: WebSocket) -> dict[str, str]:
-    """Return the user of each subentry of the integration's entries."""
-    owners: dict[str, str] = {}
+async def users_of_subentries(socket: WebSocket) -> dict[str, tuple[str, str]]:
+    """Return the user of each subentry of the integration's entries, and its title."""
+    users: dict[str, tuple[str, str]] = {}
     for entry in await socket.call("config_entries/get", domain=DOMAIN):
         subentries = await socket.call("config_entries/subentries/list", entry_id=entry["entry_id"])
-        owners |= {item["subentry_id"]: item["unique_id"] for item in subentries}
-    return owners
+        users |= {item["subentry_id"]: (item["unique_id"], item["title"]) for item in subentries}
+    return users
 
 
 async def remove(api: HomeApi, entry_id: str) -> None:

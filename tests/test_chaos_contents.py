@@ -165,6 +165,10 @@ def test_a_boost_also_ends_with_its_session() -> None:
     assert fields(contents(session()), found) == []
     found.change.data["occurred_at"] = moment(201)
     assert fields(contents(session()), found) == ["occurred_at"]
+    found = match("boost_ended", 200, 200.5, of=SESSION, session_id=SESSION)
+    assert fields(contents(session()), found) == []
+    found.change.data["occurred_at"] = moment(200.5)  # when it was found
+    assert fields(contents(session()), found) == ["occurred_at"]
 
 
 REPORTS: Final = (

@@ -8,20 +8,15 @@ from typing import Any, Final
 
 import pytest
 
-from harness.chaos.answers import (
-    cut,
-    wrong_costs,
-    wrong_device_diagnostics,
-    wrong_diagnostics,
-    wrong_sessions,
-)
-from harness.chaos.expected_states import A_TIME, Shown, expected_of_car
+from harness.chaos.answers import cut, wrong_costs, wrong_sessions
+from harness.chaos.expected_states import Shown, Until, expected_of_car
 from harness.chaos.final_states import (
     Account,
     differing,
     expected_devices,
     wrong_device,
     wrong_of_account,
+    wrong_titles,
 )
 from harness.chaos.first_look import CATEGORIES, wrong_first_look
 from harness.chaos.history import HOUR, wrong_events, wrong_rows
@@ -36,7 +31,7 @@ from harness.chaos.shown import (
 )
 from harness.chaos.tariffs import wrong_slots
 from harness.chaos.truth import Session, Truth
-from harness.chaos.zone import TIME_ZONE
+from harness.chaos.zone import TIME_ZONE, ZONE
 from harness.entities import Device, Entity
 from simulator.tariffs import TARIFFS
 from tests.chaos_world import EMPTY
@@ -160,6 +155,14 @@ def test_a_session_of_another_period_is_seen() -> None:
     assert list(wrong_sessions({"sessions": []}, SESSIONS[:1], truth()))
 
 
+def test_sessions_come_oldest_first() -> None:
+    oldest, newest = (sessions_answer(item)["sessions"] for item in SESSIONS)
+    world = truth(*SESSIONS)
+    assert not list(wrong_sessions({"sessions": oldest + newest}, SESSIONS, world))
+    (found,) = wrong_sessions({"sessions": newest + oldest}, SESSIONS, world)
+    assert "oldest" in found
+
+
 def test_the_end_of_a_running_session_is_not_known() -> None:
     running = session(3, is_over=False)
     answer = sessions_answer(running, energy_kwh=99)  # it grows
@@ -194,44 +197,6 @@ def test_each_wrong_sum_of_get_costs_is_seen(data: dict[str, Any], word: str | N
     found = list(wrong_costs({"costs": [right | data]}, SESSIONS, truth()))
     assert (word in found[0]) if word else not found
     assert not list(wrong_costs({"costs": []}, [session(1, is_over=False)], truth()))
-
-
-def test_the_diagnostics_have_each_car_as_it_is() -> None:
-    def found(*shown: dict[str, Any], push: str = "healthy") -> list[str]:
-        content = {"data": {"vehicles": list(shown), "push": {"state": push}}}
-        return list(wrong_diagnostics(content, truth(), frozenset({USER})))
-
-    shown = {
-        "id": f"{CAR[:-1]}",
-        "user_id": USER[:-1],
-        "last_known_status": "stopped",
-        "departure_times": {"days": ["monday_to_sunday"], "active": [True]},
-    }
-    assert not found(shown)
-    assert found(shown, push="done")
-    assert found(shown | {"last_known_status": "charging"})
-    assert found(shown | {"id": "x"})
-    assert found(shown | {"id": CAR})
-    assert found(shown | {"user_id": USER})
-    assert found(shown | {"departure_times": {"times": ["07:30:00"]}})
-    assert found()
-
-
-@pytest.mark.parametrize(
-    ("identifier", "data", "is_right"),
-    [
-        ("user_car-1", {"id": "car"}, True),
-        ("user_car-1", {"id": "cat"}, False),
-        ("user_car-1", {"id": "user"}, False),
-        ("user_car-1", {"vehicles": []}, False),
-        ("entry", {"vehicles": []}, True),
-        ("entry", {"id": "car"}, False),
-    ],
-)
-def test_the_diagnostics_of_a_device_are_its_own(
-    identifier: str, data: dict[str, Any], *, is_right: bool
-) -> None:
-    assert bool(list(wrong_device_diagnostics({"data": data}, identifier))) is not is_right
 
 
 def test_a_period_is_cut_in_the_middle_of_a_session() -> None:
@@ -440,6 +405,24 @@ def test_each_wrong_sum_of_the_statistics_is_seen(
     assert bool(list(wrong_rows(rows, [item], "energy_kwh"))) is not is_right
 
 
+@pytest.mark.parametrize(
+    ("rows", "is_right"),
+    [
+        ([row(0, 0.75, 0.75), row(1, 0.75, 1.5)], True),
+        ([row(0, 0.0, 0.0), row(1, 1.5, 1.5)], False),
+        ([row(1, 1.5, 1.5)], False),  # nothing is said of the first hour
+        ([row(0, 1.5, 1.5)], False),
+    ],
+)
+def test_energy_from_before_the_account_was_added_belongs_evenly_to_its_hours(
+    rows: list[dict[str, Any]], *, is_right: bool
+) -> None:
+    """Half of the session is in the first hour. Nobody saw the car charge then."""
+    item = replace(session(1), start=0.5 * HOUR, end=1.5 * HOUR)
+    added_at = 2 * HOUR
+    assert bool(list(wrong_rows(rows, [item], "energy_kwh", added_at))) is not is_right
+
+
 # -- the states ----------------------------------------------------------------------------------------------
 
 type States = dict[tuple[str, str], dict[str, Any]]
@@ -447,7 +430,7 @@ type States = dict[tuple[str, str], dict[str, Any]]
 
 def right_states(world: Truth) -> States:
     """Return the states of a car's entities as they must be."""
-    expected = expected_of_car(world.cars[CAR], world, {PLACE: "Utrecht"}, NOW)
+    expected = expected_of_car(world.cars[CAR], world, NOW)
     shown: States = {
         key: {
             "state": "2026-01-01T00:00:00Z" if key == ("button", "refresh") else str(want.state),
@@ -461,7 +444,7 @@ def right_states(world: Truth) -> States:
 
 
 def wrong_states_of(world: Truth, shown: Mapping[tuple[str, str], dict[str, Any]]) -> list[str]:
-    expected = expected_of_car(world.cars[CAR], world, {PLACE: "Utrecht"}, NOW)
+    expected = expected_of_car(world.cars[CAR], world, NOW)
     entities = [Entity(f"{domain}.{key}", key, "d", True, None) for domain, key in shown]  # noqa: FBT003
     states = {f"{domain}.{key}": state for (domain, key), state in shown.items()}
     return list(differing(entities, expected, states, world))
@@ -525,8 +508,14 @@ def test_a_level_can_be_entered_in_a_session_only() -> None:
 
 def test_a_charger_says_when_it_was_read() -> None:
     entity = Entity("sensor.state_updated", "state_updated", "d", True, None)  # noqa: FBT003
-    expected = {("sensor", "state_updated"): Shown(A_TIME)}
-    for state, is_right in ((text(NOW), True), ("unknown", False), ("unavailable", False)):
+    expected = {("sensor", "state_updated"): Shown(Until(text(NOW)))}
+    for state, is_right in (
+        (text(NOW), True),
+        (text(NOW - timedelta(minutes=5)), True),  # it is read when it is its user's turn
+        (text(NOW + timedelta(minutes=1)), False),
+        ("unknown", False),
+        ("unavailable", False),
+    ):
         states = {entity.entity_id: {"state": state, "attributes": {}}}
         assert bool(list(differing([entity], expected, states, WORLD))) is not is_right
 
@@ -550,6 +539,8 @@ def test_a_device_is_named_after_what_it_is_and_belongs_to_its_user() -> None:
     assert expected["u_c"] == ("Kia EV6", "Kia", "EV6", "RWD")
     assert expected["u_p"] == ("Alfen Eve", "Alfen", "Eve", None)
     assert expected["u_place"] == ("Jedlix Utrecht", "Jedlix", None, None)
+    in_zone = expected_devices(replace(world, place_in_zone=PLACE))
+    assert in_zone["u_place"] == (f"Jedlix {ZONE}", "Jedlix", None, None)
     right = Device("d", "Kia EV6", ("u_c",), "Kia", "EV6", "RWD", "subentry")
     owners = {"subentry": USER, "other": "v"}
     assert not list(wrong_device(right, expected["u_c"], owners, "u_c"))
@@ -562,6 +553,13 @@ def test_a_device_is_named_after_what_it_is_and_belongs_to_its_user() -> None:
         {"subentry_id": None},
     ):
         assert list(wrong_device(replace(right, **other), expected["u_c"], owners, "u_c"))
+
+
+def test_the_title_of_a_user_names_the_cars() -> None:
+    world = truth()
+    assert not list(wrong_titles({USER: "Kia EV6 · Utrecht · 0f8fad5b"}, world))
+    assert not list(wrong_titles({}, world))  # not followed
+    assert list(wrong_titles({USER: "0f8fad5b"}, world))
 
 
 def test_what_is_enabled_and_visible_at_first_is_seen() -> None:

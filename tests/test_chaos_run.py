@@ -328,6 +328,7 @@ def test_a_wrong_clock_of_jedlix_is_reckoned_with() -> None:
         {"source": "poll"},
         {"source": "history"},
         {"occurred_at": moment(99)},
+        {"occurred_at": "2026-01-01T01:01:40.000+01:00"},  # not in UTC
         {"entry_id": "x"},
         {"more": 1},
     ],

@@ -1,10 +1,8 @@
-"""Answers: what `get_sessions`, `get_costs` and `get_prices` answer, and what the diagnostics show."""
+"""Answers: what `get_sessions`, `get_costs` and `get_prices` answer."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-import json
-import re
 from typing import Any
 
 from ..flows import DOMAIN
@@ -168,13 +166,15 @@ def wrong_sessions(
     if given.keys() != {session.id for session in sessions}:
         yield f"{sorted(given)}, not {sorted(session.id for session in sessions)}"
         return
-    cities = {place["id"]: place["city"] for user in truth.users for place in user["locations"]}
+    starts = [moment(item["started_at"]) for item in answer["sessions"]]
+    if starts != sorted(starts):
+        yield f"the oldest is not the first: {[item['started_at'] for item in answer['sessions']]}"
     for session in sessions:
         item, facts = given[session.id], session.facts
         names = _SESSION if truth.is_strict or not facts["ended_at"] else (*_SESSION, *_FIGURES)
         wanted = {name: facts[name] for name in names}
         if not truth.is_strict:
-            wanted["charging_location"] = cities.get(facts["charging_location_id"])
+            wanted["charging_location"] = truth.place_names.get(facts["charging_location_id"])
         for name, value in wanted.items():
             if item.get(name) != value:
                 yield f"{name} of {session.id}: {item.get(name)!r}, not {value!r}"
@@ -207,33 +207,3 @@ def wrong_costs(
         total = sum(session.facts[name] for session in sessions)
         if abs(amount - total) > digits:
             yield f"{name}: {amount}, not {total:.3f}"
-
-
-def wrong_diagnostics(
-    content: Mapping[str, Any], truth: Truth, followed: frozenset[str]
-) -> Iterator[str]:
-    """Yield what is wrong in the diagnostics of the account: each followed car is there as it is."""
-    cars = {id_: car for id_, car in truth.cars.items() if car["user_id"] in followed}
-    shown = content["data"]["vehicles"]
-    if len(shown) != len(cars):
-        yield f"the diagnostics have {len(shown)} cars, not {len(cars)}"
-    for item in shown:
-        states = {car["charge_state"] for id_, car in cars.items() if id_.startswith(item["id"])}
-        if item["last_known_status"] not in states:
-            yield f"the diagnostics of {item['id']}: {item['last_known_status']}, not {states}"
-        if item["id"] in cars or item["user_id"] in followed:
-            yield f"the diagnostics of {item['id']} have a whole id"
-        if re.search(r"\d", json.dumps(item["departure_times"])):
-            yield f"the diagnostics of {item['id']} say when somebody leaves"
-    state = content["data"]["push"]["state"]
-    if state != (healthy := "limited" if truth.is_strict else "healthy"):
-        yield f"the diagnostics say that push is {state}, not {healthy}"
-
-
-def wrong_device_diagnostics(content: Mapping[str, Any], identifier: str) -> Iterator[str]:
-    """Yield what is wrong in the diagnostics of a device: they are its own. The account has no id."""
-    user_id, _, own_id = identifier.rpartition("_")
-    given = content["data"].get("id")
-    if own_id.startswith(given or " ") if user_id else given is None:
-        return
-    yield f"the diagnostics of {identifier} are those of {given}"

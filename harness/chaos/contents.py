@@ -115,13 +115,15 @@ class Contents:
         """Return whether the time of a change without its own lies between knowing and publishing.
 
         After a gap it is the end of the gap, which another refresh may have noted a moment before. A boost
-        also ends with its session.
+        that ends with its session has the time of that.
         """
-        early = MARGIN if not change.is_late else 15.0
-        if line.known_at - early <= at <= change.at + EXACT:
-            return True
         session = self.truth.sessions.get(line.session_id or "")
-        return line.type == "boost_ended" and session is not None and abs(at - session.end) < EXACT
+        if line.type == "boost_ended" and session is not None:
+            is_with_session = abs(line.known_at - session.end_known) < EXACT
+            if is_with_session or abs(at - session.end) < EXACT:
+                return abs(at - session.end) < EXACT
+        early = MARGIN if not change.is_late else 15.0
+        return line.known_at - early <= at <= change.at + EXACT
 
     def _report_level(self, change: Published, line: Happened) -> tuple[int | None] | None:
         """Return the battery level of the report that a change of state bears the time of, None if none."""

@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 from .comparison import Repeats
+from .contents import UTC
 from .provenance import HISTORY_CALL
 from .recording import Line
 from .timeline import Timeline
@@ -147,6 +148,8 @@ def _wrong(
             yield f"{name}: {given.get(name)!r}"
     if not abs(moment(data.get("occurred_at")) - seconds(message["timestamp"])) < EXACT:
         yield f"occurred_at: {data.get('occurred_at')!r}"
+    if not str(data.get("occurred_at")).endswith(UTC):
+        yield f"occurred_at is not in UTC: {data.get('occurred_at')!r}"
     if data.get("late") is not (data.get("source") == "history"):
         yield f"late: {data.get('late')!r}"
     if data.keys() - {*expected, "event_id", "followed", "occurred_at", "source", "late"}:

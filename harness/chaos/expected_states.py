@@ -24,8 +24,13 @@ TOTAL_KEYS = {
 _MEASURED = {"state_class": "measurement"}
 ANY_TIME = "anything but unavailable"
 """The state of an entity that has to be there, and shows when somebody used it."""
-A_TIME = "a time"
-"""The state of one that shows a time, of which nobody knows which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Until:
+    """The state of an entity that shows a time, this one or an earlier one."""
+
+    at: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +45,8 @@ type Key = tuple[str, str]
 """The platform and the key of an entity."""
 
 
-def expected_of_car(
-    car: Mapping[str, Any], truth: Truth, cities: Mapping[str, str], now: datetime
-) -> dict[Key, Shown]:
-    """Return what the entities of a car must show at a moment; `cities` are those of the locations, by id."""
+def expected_of_car(car: Mapping[str, Any], truth: Truth, now: datetime) -> dict[Key, Shown]:
+    """Return what the entities of a car must show at a moment."""
     session, settings = car["session"], car["settings"]
     is_smart = session is not None and session["is_managed"]
     kind = "none" if session is None else "smart" if is_smart else "unmanaged"
@@ -54,7 +57,7 @@ def expected_of_car(
     ready_at = _next(ready_by, now.astimezone(ZoneInfo(settings["timeZone"])))
     expected = {
         ("sensor", "charge_state"): Shown(car["charge_state"], {"device_class": "enum"}),
-        ("sensor", "session"): Shown(kind, _place(session, truth, cities)),
+        ("sensor", "session"): Shown(kind, _place(session, truth)),
         ("sensor", "session_started"): Shown(session["started_at"] if is_running else "unknown"),
         ("sensor", "smart_charging_resumes_at"): Shown(resumes_at or "unknown"),
         ("sensor", "telemetry_updated"): Shown(car["updated_at"], {"device_class": "timestamp"}),
@@ -82,7 +85,7 @@ def expected_of_car(
         ),
         ("time", "ready_by"): Shown(ready_by.isoformat()),
         ("sensor", "ready_by"): Shown(ready_at.isoformat()),
-        ("calendar", "sessions"): Shown(_on(is_running), _calendar(session, truth, cities)),
+        ("calendar", "sessions"): Shown(_on(is_running), _calendar(session, truth)),
     }
     if not truth.is_strict:
         expected["button", "refresh"] = Shown(ANY_TIME)
@@ -102,7 +105,7 @@ def expected_of_car(
     if ended := [session for session in sessions if session.end < math.inf]:
         last = max(ended, key=lambda item: item.end)
         expected["sensor", "last_session"] = Shown(
-            last.facts["ended_at"], _facts(last, truth) | _place(last.facts, truth, cities)
+            last.facts["ended_at"], _facts(last, truth) | _place(last.facts, truth)
         )
     if sessions and not truth.is_strict:
         expected |= dict(_figures(max(sessions, key=lambda item: item.start)))
@@ -110,9 +113,7 @@ def expected_of_car(
     return expected
 
 
-def _calendar(
-    session: Mapping[str, Any] | None, truth: Truth, cities: Mapping[str, str]
-) -> dict[str, Any]:
+def _calendar(session: Mapping[str, Any] | None, truth: Truth) -> dict[str, Any]:
     """Return how the calendar names the session that is running: without the address."""
     if session is None:
         return {}
@@ -122,18 +123,16 @@ def _calendar(
         "start_time": f"{start:%Y-%m-%d %H:%M:%S}",
     }
     if not truth.is_strict:
-        shown["location"] = cities.get(session["charging_location_id"], "")
+        shown["location"] = truth.place_names.get(session["charging_location_id"], "")
     return shown
 
 
-def _place(
-    session: Mapping[str, Any] | None, truth: Truth, cities: Mapping[str, str]
-) -> dict[str, Any]:
+def _place(session: Mapping[str, Any] | None, truth: Truth) -> dict[str, Any]:
     """Return how the place of a session is named, where Jedlix offers the charging locations."""
     if truth.is_strict:
         return {}
     place = None if session is None else session["charging_location_id"]
-    return {"location_name": None if place is None else cities[place]}
+    return {"location_name": None if place is None else truth.place_names[place]}
 
 
 def _facts(session: Session, truth: Truth) -> dict[str, Any]:

@@ -127,6 +127,34 @@ FALSIFIED_ANSWERS: Sequence[Falsification] = (
         "commands_failed",
         "answers_wrong",
     ),
+    replaced(
+        "sessions are answered newest first",
+        "get_sessions",
+        "for session in await _between((entry, key), period)",
+        "for session in reversed(await _between((entry, key), period))",
+        "answers_wrong",
+    ),
+    replaced(
+        "the diagnostics count as refused what push missed",
+        "_push",
+        '"rejected": health.rejected',
+        '"rejected": health.missed_by_push',
+        "answers_wrong",
+    ),
+    replaced(
+        "the statistics have a session in its last hour",
+        "by_hour",
+        "return {hour_of(flow[0].start): amount}\n",
+        "return {hour_of(flow[0].start): amount}\n    return {hour_of(flow[-1].end): amount}\n",
+        "statistics_wrong",
+    ),
+    replaced(
+        "a place has the id of its zone as its name",
+        "zone_of",
+        "else zone.name",
+        "else zone.entity_id",
+        "wrong_state",
+    ),
     # commands
     replaced(
         "the action for a boost ends it where it says nothing",
@@ -183,6 +211,31 @@ FALSIFIED_ANSWERS: Sequence[Falsification] = (
         "self._describe(event.data), event.context)",
         "self._describe(event.data), None)",
         "triggers_wrong",
+    ),
+    replaced(
+        "triggers leave out what has no value",
+        "JedlixTrigger.async_attach_runner",
+        "dict(event.data)",
+        "{key: value for key, value in event.data.items() if value is not None}",
+        "triggers_missed",
+    ),
+    Falsification(
+        name="event entities are written after a change is published",
+        edits=(
+            Replace(
+                "Publisher._publish",
+                "            is_written = self._change_listeners[key].call(change, context)\n",
+                "            is_written = True\n",
+            ),
+            Replace(
+                "Publisher._publish",
+                "        self._hass.bus.async_fire(EVENT_CHANGE, data, context=context)\n",
+                "        self._hass.bus.async_fire(EVENT_CHANGE, data, context=context)\n"
+                "        if is_written:\n"
+                "            is_written = self._change_listeners[key].call(change, context)\n",
+            ),
+        ),
+        figures=("states_behind",),
     ),
     replaced(
         "event entities do not name their cause",

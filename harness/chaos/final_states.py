@@ -9,18 +9,20 @@ from datetime import datetime
 import math
 from typing import Any
 
-from ..config_entries import entries, owners_of_subentries
+from ..config_entries import entries, users_of_subentries
 from ..entities import Device, Entity, our_devices, our_entities
 from ..home import Home
 from .expected_states import (
-    A_TIME,
     ANY_TIME,
     TOTAL_KEYS,
     Key,
     Shown,
+    Until,
     expected_of_car,
     expected_of_location,
 )
+from .names import wrong_names
+from .shown import names_of_this_checkout
 from .truth import Truth, moment
 from .zone import TIME_ZONE
 
@@ -56,8 +58,9 @@ async def wrong_states(
     """
     async with await home.api.websocket() as socket:
         devices, entities = await our_devices(socket), await our_entities(socket)
-        owners = await owners_of_subentries(socket)
+        users = await users_of_subentries(socket)
     states = await home.api.states()
+    owners = {subentry: user_id for subentry, (user_id, _) in users.items()}
     device_of = {name: device.device_id for device in devices for name in device.identifiers}
     wrong = [
         f"device of {name}: {line}"
@@ -67,6 +70,7 @@ async def wrong_states(
         if device.device_id == device_of[name]
         for line in wrong_device(device, expected, owners, name)
     ]
+    wrong += wrong_titles(dict(users.values()), truth)
     (entry,) = await entries(home.api)
     wrong += [
         f"device of the account: {device.name}, not {entry['title']}"
@@ -82,8 +86,7 @@ async def wrong_states(
             device_id = device_of.get(f"{user['id']}_{car['id']}")
             of_car = [entity for entity in entities if device_id == entity.device_id]
             known |= {entity.entity_id for entity in of_car}
-            cities = {place["id"]: place["city"] for place in user["locations"]}
-            expected = expected_of_car(car, truth, cities, now)
+            expected = expected_of_car(car, truth, now)
             if truth.is_strict or car["id"] in unsure_settings:
                 expected = {key: want for key, want in expected.items() if not _is_setting(key)}
             wrong += [f"{car['id']} {line}" for line in differing(of_car, expected, states, truth)]
@@ -97,7 +100,7 @@ async def wrong_states(
             }
             if charger["updated_at"] is not None:
                 # Without another state, a charger is read again when it is its user's turn.
-                expected["sensor", "state_updated"] = Shown(A_TIME)
+                expected["sensor", "state_updated"] = Shown(Until(charger["updated_at"]))
             wrong += [
                 f"{charger['id']} {line}" for line in differing(of_charger, expected, states, truth)
             ]
@@ -114,6 +117,7 @@ async def wrong_states(
             wrong += [
                 f"{place['id']} {line}" for line in differing(of_location, expected, states, truth)
             ]
+    wrong += wrong_names(entities, devices, states, names_of_this_checkout())
     others = [entity for entity in entities if entity.entity_id not in known]
     wrong += wrong_of_account(others, states, account, is_strict=truth.is_strict)
     return wrong
@@ -202,12 +206,12 @@ def expected_devices(truth: Truth) -> dict[str, DeviceNames]:
             key, version = f"{user['id']}_{item['id']}", item.get("version")
             expected[key] = name, item["brand"], item["model"], version
         for place in user["locations"]:
-            expected[f"{user['id']}_{place['id']}"] = _place_names(place["city"])
+            expected[f"{user['id']}_{place['id']}"] = _place_names(truth.place_names[place["id"]])
     return expected
 
 
-def _place_names(city: str) -> DeviceNames:
-    return f"Jedlix {city}", "Jedlix", None, None
+def _place_names(name: str) -> DeviceNames:
+    return f"Jedlix {name}", "Jedlix", None, None
 
 
 def wrong_device(
@@ -220,6 +224,15 @@ def wrong_device(
     owner, user_id = owners.get(device.subentry_id or ""), identifier.rpartition("_")[0]
     if owner != user_id:
         yield f"it belongs to {owner}, not to {user_id}"
+
+
+def wrong_titles(titles: Mapping[str, str], truth: Truth) -> Iterator[str]:
+    """Yield the users whose title in the account does not name their cars."""
+    for user in truth.users:
+        for car in user["vehicles"]:
+            name = f"{car['brand']} {car['model']}"
+            if name not in titles.get(user["id"], name):
+                yield f"the title of {user['id']}: {titles[user['id']]} without {name}"
 
 
 def wrong_of_account(
@@ -255,8 +268,8 @@ def wrong_of_account(
 def _is_shown(given: Any, value: Any) -> bool:
     if value == ANY_TIME:
         return given not in {None, "unavailable"}
-    if value == A_TIME:
-        return not math.isnan(moment(given))
+    if isinstance(value, Until):
+        return moment(given) < moment(value.at) + 1.0
     if value is None or given is None:
         return given is value or (value is None and given in {"unknown", "unavailable"})
     if isinstance(value, int | float):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+import math
 import time
 from typing import Any
 
@@ -107,8 +108,10 @@ def _wrong_times(event: Mapping[str, Any], session: Session) -> Iterator[str]:
         yield f"end {event['end']}, but it is running"
 
 
-async def wrong_statistics(home: Home, truth: Truth, followed: frozenset[str]) -> list[str]:
-    """Return what is wrong in the external statistics: each hour, and the sums."""
+async def wrong_statistics(
+    home: Home, truth: Truth, followed: frozenset[str], added_at: float
+) -> list[str]:
+    """Return what is wrong in the statistics, hour by hour; `added_at` is when the account was added."""
     if truth.is_strict:
         return []
     wrong = []
@@ -143,27 +146,44 @@ async def wrong_statistics(home: Home, truth: Truth, followed: frozenset[str]) -
             )
             for statistic_id, figure in ids.items():
                 rows = answer.get(statistic_id, [])
-                wrong += [f"{statistic_id}: {line}" for line in wrong_rows(rows, ended, figure)]
+                lines = wrong_rows(rows, ended, figure, added_at)
+                wrong += [f"{statistic_id}: {line}" for line in lines]
     return wrong
 
 
 def wrong_rows(
-    rows: Sequence[Mapping[str, Any]], ended: Sequence[Session], figure: str
+    rows: Sequence[Mapping[str, Any]],
+    ended: Sequence[Session],
+    figure: str,
+    added_at: float = -math.inf,
 ) -> Iterator[str]:
-    """Yield what is wrong. When within a session energy flowed is not judged, only that it did by its end."""
+    """Yield what is wrong.
+
+    When energy flowed in a session that began after the account was added is not judged, only that it did by
+    its end. In an earlier one it flowed evenly, for all that Home Assistant knows.
+    """
+    by_hour = {row["start"] / 1000: row for row in rows}
+    earlier = [item for item in ended if item.start < added_at]
+    hours = {hour for item in earlier for hour in _hours_of(item)}
     total = 0.0
-    for row in rows:
-        begin, name = (
-            row["start"] / 1000,
-            f"{datetime.fromtimestamp(row['start'] / 1000, UTC):%d %H:%M}",
+    for begin in sorted(hours | by_hour.keys()):
+        name = f"{datetime.fromtimestamp(begin, UTC):%d %H:%M}"
+        if (row := by_hour.get(begin)) is not None:
+            before, total = total, row["sum"] or 0.0
+            if abs(total - before - (row["state"] or 0.0)) > CLOSE:
+                yield f"sum of {name}: {total} after {before}, with {row['state']}"
+                return
+        end = begin + HOUR
+        over = sum(item.facts[figure] for item in ended if item.end < end)
+        over += sum(
+            item.facts[figure] * (end - item.start) / (item.end - item.start)
+            for item in earlier
+            if item.start < end <= item.end
         )
-        before, total = total, row["sum"] or 0.0
-        if abs(total - before - (row["state"] or 0.0)) > CLOSE:
-            yield f"sum of {name}: {total} after {before}, with {row['state']}"
-            return
-        over = sum(item.facts[figure] for item in ended if item.end < begin + HOUR)
         under_way = [
-            item.facts[figure] for item in ended if item.start < begin + HOUR <= item.end
+            item.facts[figure]
+            for item in ended
+            if item.start < end <= item.end and item not in earlier
         ]  # savings may be negative
         least = over + sum(amount for amount in under_way if amount < 0)
         most = over + sum(amount for amount in under_way if amount > 0)
@@ -172,6 +192,14 @@ def wrong_rows(
             return
     if abs(total - (whole := sum(item.facts[figure] for item in ended))) > CLOSE:
         yield f"the last sum: {total}, not {whole:.3f}"
+
+
+def _hours_of(session: Session) -> Iterator[float]:
+    """Yield the hours that a session has a part of, by their start."""
+    begin = session.start // HOUR * HOUR
+    while begin < session.end:
+        yield begin
+        begin += HOUR
 
 
 def _text(moment: datetime) -> str:

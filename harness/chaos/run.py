@@ -1,8 +1,9 @@
 """Chaos run: the processes, the drivers, the faults, the interruptions; then calm, and the count."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
+import json
 from pathlib import Path
 from random import Random
 import re
@@ -19,13 +20,9 @@ from ..paths import run_folder
 from ..process import ProcessFailed
 from ..simulator import Simulator
 from ..websocket import CommandFailed
-from .answers import (
-    wrong_answers,
-    wrong_device_diagnostics,
-    wrong_diagnostics,
-    wrong_prices,
-)
+from .answers import wrong_answers, wrong_prices
 from .conditions import wrong_conditions
+from .diagnostics import wrong_device_diagnostics, wrong_diagnostics
 from .evaluation import evaluate
 from .faults import DELIVERIES
 from .final_states import wrong_states
@@ -44,7 +41,7 @@ from .timeline import Timeline
 from .truth import Truth
 from .verdict import Verdict
 from .wrong_clock import find_library
-from .zone import LATITUDE, LONGITUDE, TIME_ZONE
+from .zone import LATITUDE, LONGITUDE, TIME_ZONE, place_in_zone, zone_about
 
 SPEED = 120.0
 """Simulated seconds per second: a price hour takes half a minute."""
@@ -115,12 +112,14 @@ class Chaos:
             simulator = await stack.enter_async_context(Simulator.ours(folder, *command))
             home = Home(folder / "home", integration=_linked(folder, options.integration))
             add_component(home.folder, RECORDER)
-            _configure(home.folder / "configuration.yaml")
+            before = await simulator.truth()
+            _configure(
+                home.folder / "configuration.yaml", zone_about(place_in_zone(before["users"]))
+            )
             port = int(home.base_url.rpartition(":")[2])
             proxy = await stack.enter_async_context(Proxy(port))
             stack.push_async_callback(home.close)
             stack.push_async_callback(self._end_tasks)
-            before = await simulator.truth()
             parts = await self._begin(home, simulator, proxy, before)
             await self._disturb(parts)
             await self._count(parts)
@@ -289,7 +288,9 @@ class Chaos:
         self.verdict.note(
             {
                 "wrong_state": await wrong_states(parts.home, truth, unsure, account, followed),
-                "statistics_wrong": await wrong_statistics(parts.home, truth, followed),
+                "statistics_wrong": await wrong_statistics(
+                    parts.home, truth, followed, self._timeline.lives[0].began
+                ),
             }
         )
 
@@ -324,7 +325,7 @@ class Chaos:
             self.verdict.found["answers_wrong"] += (
                 wrong_device_diagnostics(content, name)
                 if name
-                else wrong_diagnostics(content, truth, followed)
+                else wrong_diagnostics(content, truth, followed, parts.account(truth))
             )
         self.verdict.note({"calendar_wrong": await wrong_calendars(home, truth, followed)})
         await asyncio.sleep(max(0.0, began + RECORDED - time.monotonic()))
@@ -352,16 +353,16 @@ class Chaos:
         self.verdict.outages_logged = outages(home.folder)
 
 
-def _configure(path: Path) -> None:
+def _configure(path: Path, zone: Mapping[str, Any]) -> None:
     """Offer diagnostics, and have Home Assistant at home where Jedlix's currency and zone are not in use.
 
-    No location lies in its home zone, so that each is named after its city.
+    `zone` is another one than that at home.
     """
     text = path.read_text(encoding="utf-8").replace("currency: EUR", "currency: CHF")
     text = text.replace(f"time_zone: {AT_HOME}", f"time_zone: {TIME_ZONE}")
     for name, degrees in (("latitude", LATITUDE), ("longitude", LONGITUDE)):
         text = re.sub(rf"{name}: .+", f"{name}: {degrees}", text)
-    path.write_text(f"{text}diagnostics:\n", encoding="utf-8")
+    path.write_text(f"{text}diagnostics:\nzone: {json.dumps([zone])}\n", encoding="utf-8")
 
 
 def _linked(folder: Path, integration: Path) -> Path:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Self
 
 from ..simulator import Simulator
 from .timeline import Timeline
+from .zone import ZONE, place_in_zone
 
 EXACT = 0.0006
 """Seconds: the API reports milliseconds."""
@@ -150,6 +151,8 @@ class Truth:
     calls: Sequence[Call]
     """In the order in which they were answered."""
     tokens: Sequence[str]
+    place_in_zone: str = ""
+    """The charging location that lies in a zone of Home Assistant."""
 
     @classmethod
     async def fetch(
@@ -195,7 +198,17 @@ class Truth:
             sent=sorted(sent, key=lambda item: item.at),
             calls=[Call(item["time"], item["path"], item["status"]) for item in requests],
             tokens=ledger["tokens"],
+            place_in_zone=place_in_zone(truth["users"])["id"],
         )
+
+    @property
+    def place_names(self) -> Mapping[str, str]:
+        """How Home Assistant names the charging locations, by id: after their zone, else after their city."""
+        return {
+            place["id"]: ZONE if place["id"] == self.place_in_zone else place["city"]
+            for user in self.users
+            for place in user["locations"]
+        }
 
     @property
     def is_strict(self) -> bool:
