@@ -61,6 +61,34 @@ def test_every_language_says_all_that_english_says_with_the_same_placeholders(
         assert sorted(placeholder.findall(text)) == sorted(placeholder.findall(english[key])), key
 
 
+@pytest.mark.parametrize(
+    ("language", "paused", "smart"),
+    [
+        ("de", "pausier", "intelligent"),
+        ("en", "paus", "smart"),
+        ("fr", "pause", "intelligent"),
+        ("nl", "pauze", "slim"),
+    ],
+)
+def test_a_state_has_the_word_of_its_line_in_the_activity_and_of_its_event_in_the_calendar(
+    language: str, paused: str, smart: str
+) -> None:
+    """A person who reads two of them knows that they are about the same."""
+    content = read(f"translations/{language}.json")
+    sensors, common = content["entity"]["sensor"], content["common"]
+    activity = {kind: common[f"change_charging_{kind}"] for kind in ("started", "paused")}
+    calendar = {kind: common[f"{kind}_session"] for kind in ("smart", "unmanaged")}
+    assert keys_with(paused, sensors["charge_state"]["state"]) == ["stopped"]
+    assert keys_with(paused, activity) == ["paused"]
+    assert keys_with(smart, sensors["session"]["state"]) == ["smart"]
+    assert keys_with(smart, calendar) == ["smart"]
+
+
+def keys_with(word: str, texts: Mapping[str, str]) -> list[str]:
+    """Return the keys of the texts that have a word, or its beginning."""
+    return [key for key, text in texts.items() if word in text.lower()]
+
+
 def test_there_are_four_languages() -> None:
     assert LANGUAGES == ["de", "en", "fr", "nl"]
 
