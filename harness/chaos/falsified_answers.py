@@ -155,6 +155,23 @@ FALSIFIED_ANSWERS: Sequence[Falsification] = (
         "else zone.entity_id",
         "wrong_state",
     ),
+    # names
+    replaced(
+        "ids follow the names of entities",
+        "JedlixEntity.suggested_object_id",
+        "return self.entity_description.key",
+        "return super().suggested_object_id or self.entity_description.key",
+        "wrong_state",
+    ),
+    replaced(
+        "entities are called by their keys",
+        "FleetEntity.__init__",
+        "self._attr_unique_id = _unique_id(key, description)",
+        "self._attr_unique_id = _unique_id(key, description)\n"
+        "        self._attr_name = description.key",
+        "wrong_state",
+    ),
+    returns("the title of a user names no car", "TenantUser.label", "self.user_id", "wrong_state"),
     # commands
     replaced(
         "the action for a boost ends it where it says nothing",
@@ -192,6 +209,13 @@ FALSIFIED_ANSWERS: Sequence[Falsification] = (
         "commands_failed",
     ),
     # what hangs on events
+    replaced(
+        "one car is enough where all are meant",
+        "CarCondition._check_all_match_state",
+        "super()._check_all_match_state(states)",
+        "super()._check_any_match_state(states)",
+        "answers_wrong",
+    ),
     returns(
         "triggers do not follow who moves into an area",
         "TargetDevices._forget",

@@ -27,6 +27,20 @@ FALSIFIED_SIGNALS: Sequence[Falsification] = (
         "webhooks_wrong",
     ),
     replaced(
+        "deliveries bear the local time",
+        "Publisher._publish_delivery",
+        "message.occurred_at and message.occurred_at.isoformat()",
+        "message.occurred_at and dt_util.as_local(message.occurred_at).isoformat()",
+        "webhooks_wrong",
+    ),
+    replaced(
+        "a boost ends when that is found",
+        "_boost_changes",
+        "_change(ChangeType.BOOST_ENDED, new, now, ended_at, session_id=ended)",
+        "_change(ChangeType.BOOST_ENDED, new, now, session_id=ended)",
+        "wrong_details",
+    ),
+    replaced(
         "what waits for the start comes in reverse",
         "Publisher._take_waiting",
         "popleft()",
