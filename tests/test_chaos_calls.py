@@ -47,6 +47,20 @@ def test_tokens_are_those_of_starts_and_troubles() -> None:
     assert check(truth(*asked), troubled)[TOO_MANY]
 
 
+def test_a_command_is_one_write() -> None:
+    settings = f"{CARS}/c/charge-settings"
+    written = Call(20.0, settings, 200, "PUT")
+    given = replace(timeline(), commands=[Command(20.5, USER, "")])
+    assert not check(truth(Call(19.0, settings, 200), written), given)[TOO_MANY]
+    assert not check(truth(Call(19.0, settings, 503, "PUT"), written), given)[TOO_MANY]
+    assert check(truth(written, written), given)[TOO_MANY]
+    assert check(truth(written), timeline())[TOO_MANY]
+    token = Call(20.0, "/oauth/token", 200, "POST")
+    assert not check(truth(token), given)[TOO_MANY]
+    troubled = replace(given, troubles=[Trouble(15, 16, USER)])
+    assert not check(truth(written, written), troubled)[TOO_MANY]
+
+
 def test_charging_locations_are_read_rarely() -> None:
     read = [Call(6.0, LOCATIONS, 200)] * LOCATIONS_PER_LIFE
     read += [Call(6.0, LOCATIONS, 503), Call(1.0, LOCATIONS, 200)]

@@ -16,6 +16,7 @@ TOO_MANY, IN_PAUSE = "calls_too_many", "calls_in_pause"
 TOKEN_CALL = "/oauth/token"
 LOCATIONS_CALL = "/charging-locations"
 LIMITED = 429
+_USERS = "/users/"
 TOKENS_PER_LIFE = 2
 TOKENS_PER_TROUBLE = 3
 """Each trouble may end a token, and fail the call for the next one."""
@@ -41,6 +42,7 @@ def check(truth: Truth, timeline: Timeline) -> dict[str, list[str]]:
             *_subscriptions(truth),
             *_locations(truth, timeline),
             *_histories(truth, timeline),
+            *_writes(truth, timeline),
         ],
         IN_PAUSE: list(_in_pauses(truth, timeline)),
     }
@@ -92,6 +94,20 @@ def _histories(truth: Truth, timeline: Timeline) -> Iterator[str]:
         was_good = life.ready + ONE_POLL < before and timeline.was_fine(before, before + ONE_POLL)
         if was_good and read.at - before < NEXT_POLL:
             yield f"the history was read {read.at - before:.0f} s after a good poll"
+
+
+def _writes(truth: Truth, timeline: Timeline) -> Iterator[str]:
+    """Yield the users of whom more was written than commands were given, where all was well."""
+    given = Counter(command.user_id for command in timeline.commands)
+    written = Counter[str]()
+    for call in truth.calls:
+        user_id = call.path.partition(_USERS)[2].partition("/")[0]
+        is_write = call.method != "GET" and call.status < 400 and user_id
+        if is_write and timeline.was_fine(call.at, call.at, user_id):
+            written[user_id] += 1
+    for user_id, count in written.items():
+        if count > given[user_id]:
+            yield f"{count} writes for {given[user_id]} commands to {user_id}"
 
 
 def _in_pauses(truth: Truth, timeline: Timeline) -> Iterator[str]:

@@ -47,6 +47,14 @@ FALSIFIED_CALLS: Sequence[Falsification] = (
         "calls_too_many",
     ),
     replaced(
+        "settings are written twice",
+        "Commands._write",
+        "        self._hold(key, settings, change)\n",
+        "        await self._client.update_charge_settings(*key, change(settings))\n"
+        "        self._hold(key, settings, change)\n",
+        "calls_too_many",
+    ),
+    replaced(
         "no call is tried again",
         "Transport._call",
         "iter(self._back_off)",

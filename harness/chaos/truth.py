@@ -124,6 +124,7 @@ class Call(NamedTuple):
     at: float
     path: str
     status: int
+    method: str = "GET"
 
     def ends_with(self, ending: str) -> bool:
         """Return whether the path, without its query, ends like this."""
@@ -196,7 +197,10 @@ class Truth:
             reports_of=reports_of,
             deliveries=deliveries,
             sent=sorted(sent, key=lambda item: item.at),
-            calls=[Call(item["time"], item["path"], item["status"]) for item in requests],
+            calls=[
+                Call(item["time"], item["path"], item["status"], item["method"])
+                for item in requests
+            ],
             tokens=ledger["tokens"],
             place_in_zone=place_in_zone(truth["users"])["id"],
         )
