@@ -157,10 +157,10 @@ FALSIFIED_ANSWERS: Sequence[Falsification] = (
     ),
     # names
     replaced(
-        "ids follow the names of entities",
+        "ids have those of Jedlix in them",
         "JedlixEntity.suggested_object_id",
         "return self.entity_description.key",
-        "return super().suggested_object_id or self.entity_description.key",
+        "return self.unique_id or self.entity_description.key",
         "wrong_state",
     ),
     replaced(
