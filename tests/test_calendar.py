@@ -25,7 +25,7 @@ from simulator.api import shapes
 from simulator.app import Simulator
 from tests.commanding import add_session, sessions_between
 from tests.simulators import StartSimulator
-from tests.tools import Clock, make_entry, record_events, set_up, state_of, until
+from tests.tools import Clock, make_entry, record_events, set_time, set_up, state_of, until
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -167,7 +167,7 @@ async def test_sessions_in_the_hour_that_comes_twice(
     """Clocks went back at 01:00 UTC; in local time the first session ends before it began."""
     sim = await start_simulator(history_days=0)
     change = datetime(2026, 10, 25, 1, 0, tzinfo=UTC)
-    monkeypatch.setattr(dt_util, "utcnow", lambda: change + 20 * DAY)
+    set_time(monkeypatch, lambda: change + 20 * DAY)
     half, whole = timedelta(minutes=30), timedelta(hours=3)
     add_session(sim, change - half / 3, change + half / 3, id="brief")
     add_session(sim, change + half, change + whole, id="long")

@@ -40,7 +40,7 @@ from tests.commanding import poll
 from tests.deliveries import ACCEPTED, Home, deliver
 from tests.push.tools import poll_after
 from tests.simulators import StartSimulator
-from tests.tools import Clock, make_entry, set_up, state_of, until
+from tests.tools import Clock, make_entry, set_time, set_up, state_of, until
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -66,7 +66,7 @@ def snapshot(snapshot: SnapshotAssertion) -> SnapshotAssertion:
 @pytest.fixture
 async def noon(socket_enabled: None, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Simulator]:
     """Return a simulator of two users; its time, and that of Home Assistant, is always noon."""
-    monkeypatch.setattr(dt_util, "utcnow", lambda: NOON)
+    set_time(monkeypatch, lambda: NOON)
     sim = Simulator(Settings(users=2), clock=lambda: NOON)
     await sim.start()
     yield sim

@@ -5,7 +5,7 @@ One Home Assistant goes through all histories at once, one car for each.
 
 from collections import defaultdict
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta
 import sys
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -30,7 +30,7 @@ from custom_components.jedlix.const import DOMAIN, SUBENTRY_USER
 from custom_components.jedlix.publisher import Source
 from tests.histories import HOUR, Cloud
 from tests.history_table import HISTORIES, ROUNDS
-from tests.tools import record_events, set_up
+from tests.tools import record_events, set_time, set_up
 
 NAMES: Final = ("energy", "cost", "savings")
 
@@ -50,15 +50,11 @@ class Time:
         """Begin now."""
         self._ahead = timedelta(0)
         self._real = dt_util.utcnow
-        monkeypatch.setattr(dt_util, "utcnow", self.now)
-        monkeypatch.setattr(dt_util, "now", self._local)
+        set_time(monkeypatch, self.now)
 
     def now(self) -> datetime:
         """Return the time."""
         return self._real() + self._ahead
-
-    def _local(self, zone: tzinfo | None = None) -> datetime:
-        return self.now().astimezone(zone or dt_util.get_default_time_zone())
 
     def go_to(self, moment: datetime) -> None:
         """Move to a moment."""

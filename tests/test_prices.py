@@ -32,7 +32,7 @@ from simulator.tariffs import TARIFFS
 from tests.commanding import car_state, device_of, fails, mark, poll, troubles
 from tests.push.tools import poll_after
 from tests.simulators import StartSimulator
-from tests.tools import Clock, make_entry, set_up
+from tests.tools import Clock, make_entry, set_time, set_up
 
 pytestmark = pytest.mark.usefixtures("home", "no_second_try", "amsterdam")
 
@@ -110,7 +110,7 @@ async def test_the_price_follows_the_clock_and_nothing_is_polled(
     sim = await start_simulator(tariff="weekend")
     zone = dt_util.get_default_time_zone()
     now = datetime(2026, 10, 23, 22, 30, tzinfo=zone).astimezone(UTC)  # a Friday
-    monkeypatch.setattr(dt_util, "utcnow", lambda: now)
+    set_time(monkeypatch, lambda: now)
     sim.clock = lambda: now
     await set_up(hass, make_entry(sim, None))
     price, *_ = states_of(hass, sim)
@@ -409,8 +409,7 @@ async def test_the_prices_of_a_period_are_returned_for_each_location_of_the_targ
     sim.set_tariff(home_of(sim).id, TARIFFS["weekend"])
     zone = dt_util.get_default_time_zone()
     now = datetime(2026, 10, 25, 12, 0, tzinfo=zone)  # a Sunday
-    monkeypatch.setattr(dt_util, "utcnow", lambda: now.astimezone(UTC))
-    monkeypatch.setattr(dt_util, "now", lambda *_: now)
+    set_time(monkeypatch, lambda: now.astimezone(UTC))
     sim.clock = lambda: now.astimezone(UTC)
     entry = make_entry(sim, None)
     await set_up(hass, entry)

@@ -9,7 +9,6 @@ from typing import Any, Final
 from unittest.mock import AsyncMock
 
 from homeassistant.core import HomeAssistant
-from homeassistant.util import dt as dt_util
 import pytest
 
 from custom_components.jedlix import session_history, users
@@ -39,7 +38,7 @@ from simulator.model import JsonObject
 from simulator.sessions import Filter
 from tests.commanding import add_session, delete_session, sessions_between
 from tests.simulators import StartSimulator
-from tests.tools import Clock, make_entry, set_up, until
+from tests.tools import Clock, make_entry, set_time, set_up, until
 
 pytestmark = pytest.mark.usefixtures("home", "no_second_try")
 
@@ -51,7 +50,7 @@ MONTH: Final = timedelta(days=30)
 def now(monkeypatch: pytest.MonkeyPatch) -> datetime:
     """Return the time, which stands still."""
     present = datetime.now(UTC)
-    monkeypatch.setattr(dt_util, "utcnow", lambda: present)
+    set_time(monkeypatch, lambda: present)
     return present
 
 
@@ -213,7 +212,7 @@ async def test_an_end_that_comes_late_is_read(
         assert found[0].ended_at == now - timedelta(hours=3)
         assert found[0].energy_kwh == energy
     much_later = now + 3 * DAY
-    monkeypatch.setattr(dt_util, "utcnow", lambda: much_later)
+    set_time(monkeypatch, lambda: much_later)
     assert (await car.read(*period))[1] == ["sessions"]
     assert (await car.read(*period))[1] == []
 
@@ -230,7 +229,7 @@ async def test_what_jedlix_corrects_or_deletes_long_afterwards_is_seen_within_a_
     delete_session(car.sim, deleted)
     assert (await car.read(*period))[1] == []
     later = now + timedelta(hours=24)
-    monkeypatch.setattr(dt_util, "utcnow", lambda: later)
+    set_time(monkeypatch, lambda: later)
     (session,) = await car.history.between(car.key, *period)
     assert session.energy_kwh == 8.0
 
@@ -243,7 +242,7 @@ async def test_a_wrong_clock_of_the_machine_hides_no_session(
     """It is six hours slow. What counts is the time at Jedlix."""
     sim = await start_simulator(history_days=0)
     now = datetime.now(UTC)
-    monkeypatch.setattr(dt_util, "utcnow", lambda: now - timedelta(hours=6))
+    set_time(monkeypatch, lambda: now - timedelta(hours=6))
     monkeypatch.setattr(sim, "clock", lambda: now)
     session = add_session(sim, now - timedelta(hours=4), now - timedelta(hours=1))
     entry = make_entry(sim, None)

@@ -17,7 +17,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import device_registry as dr, issue_registry as ir
 from homeassistant.helpers.recorder import get_instance
-from homeassistant.util import dt as dt_util, slugify
+from homeassistant.util import slugify
 import pytest
 from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
@@ -41,7 +41,7 @@ from simulator.model import Session as SimulatedSession
 from simulator.sessions import Filter
 from simulator.settings import Settings
 from tests.commanding import add_session, delete_session, sessions_between
-from tests.tools import make_entry, set_up, until
+from tests.tools import make_entry, set_time, set_up, until
 
 HOUR: Final = timedelta(hours=1)
 DAY: Final = timedelta(days=1)
@@ -181,7 +181,7 @@ async def start_home(
 
     async def start(options: dict[str, Any] | None = None, **settings: Any) -> Home:
         clock = PresentClock()
-        monkeypatch.setattr(dt_util, "utcnow", clock)
+        set_time(monkeypatch, clock)
         sim = Simulator(Settings(**settings), clock=clock)
         await sim.start()
         entry = make_entry(sim, None, options=ON if options is None else options)

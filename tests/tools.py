@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Final
 
 from homeassistant.config_entries import ConfigSubentryData
@@ -142,13 +142,23 @@ class RecordedEvents:
         return [change["type"] for change in self.changes]
 
 
+def set_time(monkeypatch: pytest.MonkeyPatch, now: Callable[[], datetime]) -> None:
+    """Let Home Assistant's clocks, that of UTC and the local one, show what `now` returns."""
+
+    def local(zone: tzinfo | None = None) -> datetime:
+        return now().astimezone(zone or dt_util.get_default_time_zone())
+
+    monkeypatch.setattr(dt_util, "utcnow", now)
+    monkeypatch.setattr(dt_util, "now", local)
+
+
 class Clock:
     """The time in Home Assistant and at Jedlix: that of this machine, moved forward by the test."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, sim: Simulator) -> None:
         """Take over both clocks."""
         self._ahead = timedelta(0)
-        monkeypatch.setattr(dt_util, "utcnow", self.now)
+        set_time(monkeypatch, self.now)
         sim.clock = self.now
 
     def now(self) -> datetime:

@@ -15,7 +15,7 @@ from simulator.app import Simulator
 from tests.actions.calls import call_action
 from tests.commanding import car_state, device_of, fails, poll
 from tests.simulators import StartSimulator
-from tests.tools import make_entry, set_up
+from tests.tools import make_entry, set_time, set_up
 
 pytestmark = pytest.mark.usefixtures("home", "no_second_try")
 
@@ -69,7 +69,7 @@ async def test_smart_charging_is_paused_for_a_while_although_the_clock_of_the_ho
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     true_time = dt_util.utcnow
-    monkeypatch.setattr(dt_util, "utcnow", lambda: true_time() + timedelta(hours=3))
+    set_time(monkeypatch, lambda: true_time() + timedelta(hours=3))
     await poll(hass, loaded)
     device_id = device_of(hass, loaded, fleet).id
     await call_action(hass, "pause_smart_charging", device_id=device_id, duration={"hours": 1})

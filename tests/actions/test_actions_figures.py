@@ -15,7 +15,7 @@ from simulator.app import Simulator
 from tests.actions.calls import call_action
 from tests.commanding import add_session, device_of, fails
 from tests.simulators import StartSimulator
-from tests.tools import make_entry, set_up, state_of
+from tests.tools import make_entry, set_time, set_up, state_of
 
 pytestmark = pytest.mark.usefixtures("home", "no_second_try")
 
@@ -87,7 +87,7 @@ async def test_the_costs_of_months_add_up_to_those_of_the_year_and_agree_with_th
     await hass.config.async_set_time_zone("Europe/Amsterdam")
     sim = await start_simulator(history_days=0)
     now = datetime(2026, 11, 24, 12, tzinfo=UTC)
-    monkeypatch.setattr(dt_util, "utcnow", lambda: now)
+    set_time(monkeypatch, lambda: now)
     monkeypatch.setattr(sim, "clock", lambda: now)
     midnight = datetime(2026, 10, 31, 23, tzinfo=UTC)
     night = timedelta(hours=1)

@@ -10,7 +10,6 @@ from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntryState
 from homeassistant.const import EVENT_HOMEASSISTANT_STARTED, STATE_UNAVAILABLE
 from homeassistant.core import CoreState, HomeAssistant, callback
 from homeassistant.setup import async_setup_component
-from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
@@ -32,7 +31,7 @@ from tests.coordinator.tools import (
     stop,
 )
 from tests.simulators import StartSimulator
-from tests.tools import Clock, record_events, state_of, until
+from tests.tools import Clock, record_events, set_time, state_of, until
 
 
 async def restart(
@@ -317,7 +316,7 @@ async def test_with_a_clock_of_the_machine_that_is_hours_wrong_each_session_is_p
 ) -> None:
     """What is late is decided by Jedlix's clock, also after a reload."""
     wrong: Callable[[], datetime] = lambda: datetime.now(UTC) + timedelta(hours=hours)  # noqa: E731
-    monkeypatch.setattr(dt_util, "utcnow", wrong)
+    set_time(monkeypatch, wrong)
     entry = await set_up_without_push(hass, sim)
     recorded = record_events(hass)
     for _ in range(2):
@@ -335,7 +334,7 @@ async def test_with_a_clock_of_the_machine_that_is_behind_what_a_restart_finds_i
     hass: HomeAssistant, sim: Simulator, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The moments in the store are Jedlix's, and lie in the future of this machine."""
-    monkeypatch.setattr(dt_util, "utcnow", lambda: clock.now() - timedelta(hours=3))
+    set_time(monkeypatch, lambda: clock.now() - timedelta(hours=3))
     entry = await set_up_without_push(hass, sim)
     recorded = record_events(hass)
     await restart(hass, entry, clock, meanwhile=lambda: sim.plug(sim.vehicle_ids[0]))

@@ -19,13 +19,12 @@ from homeassistant.helpers import (
     entity_registry as er,
     issue_registry as ir,
 )
-from homeassistant.util import dt as dt_util
 import pytest
 
 from custom_components.jedlix.const import CONF_POLL_MINUTES, DOMAIN
 from simulator.app import Simulator
 from simulator.model import Change, Vehicle
-from tests.tools import Clock, make_entry, record_events, until
+from tests.tools import Clock, make_entry, record_events, set_time, until
 
 SESSIONS = ("session_started", "session_ended")
 
@@ -143,7 +142,7 @@ class House:
     def set_home_clock(self, minutes_ahead: float) -> None:
         """Set Home Assistant's clock ahead of the true time, or behind it."""
         ahead = timedelta(minutes=minutes_ahead)
-        self._monkeypatch.setattr(dt_util, "utcnow", lambda: self.clock.now() + ahead)
+        set_time(self._monkeypatch, lambda: self.clock.now() + ahead)
 
     # -- time ----------------------------------------------------------------------------------------------
 
