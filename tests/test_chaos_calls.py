@@ -16,6 +16,7 @@ from harness.chaos.calls import (
     TOO_MANY,
     check,
 )
+from harness.chaos.comparison import BEFORE_A_KILL
 from harness.chaos.faults import PAUSE
 from harness.chaos.timeline import Command, Life, Timeline, Trouble
 from harness.chaos.truth import Call, Truth
@@ -103,6 +104,15 @@ def test_each_event_type_is_subscribed_once() -> None:
 
     assert not found(("a", True), ("b", True), ("a", False), ("a", False))
     assert found(("a", True), ("b", True), ("a", True))
+
+
+@pytest.mark.parametrize(("ended", "is_right"), [(5 + BEFORE_A_KILL, True), (12.0, False)])
+def test_an_early_kill_has_event_types_subscribed_again(ended: float, *, is_right: bool) -> None:
+    killed = replace(timeline(), lives=[Life(0, 5, ended, was_killed=True), Life(13, 18)])
+    again = truth(deliveries=({"event_type": "a", "is_test": True},) * 2)
+    assert bool(check(again, killed)[TOO_MANY]) is not is_right
+    thrice = truth(deliveries=({"event_type": "a", "is_test": True},) * 3)
+    assert check(thrice, killed)[TOO_MANY]
 
 
 @pytest.mark.parametrize(
