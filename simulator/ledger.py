@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from random import Random
 
 from . import seeding
@@ -10,6 +10,13 @@ from .model import Change, ChargeState, JsonObject, Report, Session, Signal, Tel
 from .sessions import SessionLog
 
 KEPT_CHANGES = 100_000
+_SET_BACK = timedelta(minutes=1)
+"""Reports of one moment are a millisecond apart, and so ahead of the clock; thousands of them by seconds."""
+
+
+def is_set_back(before: datetime, now: datetime) -> bool:
+    """Whether Jedlix's clock was set back since, by more than reports can be ahead of it."""
+    return now < before - _SET_BACK
 
 
 class Ledger:
@@ -78,9 +85,9 @@ class Ledger:
         if session.boost:
             self.note("boost_ended", vehicle, known_at)
         session.end_known = known_at
-        self.sessions.end(session)
-        self.note("session_ended", vehicle, session.last_met, known_at)
-        self.note("session_settled", vehicle, session.last_met, known_at)
+        end = self.sessions.end(session)
+        self.note("session_ended", vehicle, end, known_at)
+        self.note("session_settled", vehicle, end, known_at)
         self.signal("session_ended", vehicle, known_at)
         vehicle.previous_session, vehicle.session = session, None
 
@@ -98,9 +105,9 @@ class Ledger:
         yield from signals
 
     def stamp(self, at: datetime) -> datetime:
-        """Return the time as the API can report it, and keep the newest."""
+        """Return the time as the API can report it, and keep the newest since the clock was set back."""
         at = seeding.whole_ms(at)
-        self.latest = max(self.latest, at)
+        self.latest = at if is_set_back(self.latest, at) else max(self.latest, at)
         return at
 
     def signal_update(self, vehicle: Vehicle, at: datetime) -> None:

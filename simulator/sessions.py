@@ -63,11 +63,15 @@ class SessionLog:
         if session.end is not None:
             insort(self._by_end, session, key=_end)
 
-    def end(self, session: Session) -> None:
-        """Documented: the end is the newest telemetry that still met the conditions."""
-        session.end = session.last_met
+    def end(self, session: Session) -> datetime:
+        """Documented: the end is the newest telemetry that still met the conditions. Return it.
+
+        Where the clock was set back meanwhile, it is the start: no end comes before that.
+        """
+        session.end = max(session.start, session.last_met)
         session.boost = False
         insort(self._by_end, session, key=_end)
+        return session.end
 
     def newest_ended(self, user_ids: Collection[str] | None = None) -> dict[str, Session]:
         """Return the newest ended session of each car, by the car's id, of these users or of all."""

@@ -61,6 +61,8 @@ class Drivers:
         """Since when a car may not have acted, until when that holds, and for which user."""
         self.resting: set[str] = set()
         """The cars that somebody else moves."""
+        self.is_still = False
+        """Whether nobody moves any car: Jedlix's clock is wrong just now."""
         self.is_interrupted = False
         """Whether something is going on that API trouble must not disturb."""
 
@@ -72,7 +74,7 @@ class Drivers:
             rested = [
                 car for car in self._cars if car not in self.resting and self._has_rested(car)
             ]
-            if rested:
+            if rested and not self.is_still:
                 car = self._random.choice(rested)
                 self._last[car] = now
                 await self._act(car)

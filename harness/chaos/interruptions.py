@@ -185,13 +185,15 @@ class Interruptions:
 
     @contextlib.asynccontextmanager
     async def _jedlix_behind(self, seconds: float) -> AsyncIterator[None]:
-        """Have Jedlix's clock behind, so that things happen in the past."""
+        """Have Jedlix's clock behind, so that things happen in the past: to the caller's car alone."""
         began = time.time()
+        self._drivers.is_still = True
         await self._simulator.set_faults(clock_skew_seconds=-seconds)
         try:
             yield
         finally:
             await self._simulator.set_faults(clock_skew_seconds=0.0)
+            self._drivers.is_still = False
             self._timeline.skews.append((began, time.time(), seconds))
 
     async def _kill_before_the_first_round(self) -> None:

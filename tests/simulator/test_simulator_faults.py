@@ -855,7 +855,7 @@ async def test_end_filter(api: Api) -> None:
 # --- events -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("hours", [1, -1])
+@pytest.mark.parametrize("hours", [1, -2])
 async def test_clock(api: Api, clock: Clock, hours: int) -> None:
     def ahead(moment: datetime) -> float:
         return (moment - clock()).total_seconds() / 3600
@@ -866,13 +866,17 @@ async def test_clock(api: Api, clock: Clock, hours: int) -> None:
     api.sim.plug(api.sim.vehicle_ids[0])
     shown = await session(api)
     begun = datetime.fromisoformat(shown["startTime"]).replace(tzinfo=UTC)
-    if hours > 0:
-        assert ahead(begun) == pytest.approx(hours, abs=0.01)
+    assert ahead(begun) == pytest.approx(hours, abs=0.01)
     async with api.http.post(api.sim.url + "/oauth/token", data={}) as answer:
         assert ahead(parsedate_to_datetime(answer.headers["Date"])) == pytest.approx(
             hours, abs=0.01
         )
     clock.turn(seconds=61)
+    api.sim.telemetry(api.sim.vehicle_ids[0], battery_level=50)
+    assert ahead(car_of(api).report.at) == pytest.approx(0, abs=0.01)
+    api.sim.unplug(api.sim.vehicle_ids[0])
+    shown = await session(api)
+    assert shown["startTime"] <= shown["endTime"]
     real = (await raw(api, vehicles_path(api)))[1]["Date"]
     assert (
         parsedate_to_datetime(real)
