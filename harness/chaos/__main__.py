@@ -15,6 +15,8 @@ from .self_test import SelfTest
 
 _SIZE, _STRICT_SIZE = (2000, 36), (300, 16)
 """How much happens, and to how many cars."""
+_FEWEST_CARS = 8
+"""So many are moved at the same time, and two are not followed from the beginning to the end."""
 
 
 def main() -> int:
@@ -88,7 +90,7 @@ def _read_options() -> argparse.Namespace:
     )
     add(
         "--cars",
-        type=count,
+        type=whole_number(_FEWEST_CARS, 1000),
         metavar="N",
         help="users with a car each (36, with --strict 16: so many are read each minute)",
     )

@@ -4,7 +4,7 @@ Part of what they do goes through Home Assistant: its switches, numbers and acti
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 import math
 from random import Random
@@ -137,8 +137,8 @@ class Drivers:
 
         One of two cars is moved into the area of the automations for one car.
         """
-        full, switched, linked = [await self.pick() for _ in range(3)]
-        boosted = await self.pick(is_plugged=False)
+        full, switched, linked = await self.pick_several(3)
+        boosted = await self.pick(but=(full, switched, linked), is_plugged=False)
         for car in (full, switched, boosted):
             if self._cars[car].is_plugged:
                 await self._plug_or_unplug(car)
@@ -207,16 +207,24 @@ class Drivers:
         self.resting.discard(vehicle_id)
         self.is_interrupted = False
 
-    async def pick(self, *, is_plugged: bool | None = None) -> str:
+    async def pick_several(self, count: int) -> list[str]:
+        """Wait for so many different cars that have rested and report, and return them."""
+        picked: list[str] = []
+        while len(picked) < count:
+            picked.append(await self.pick(but=picked))
+        return picked
+
+    async def pick(self, *, but: Collection[str] = (), is_plugged: bool | None = None) -> str:
         """Wait for a car that has rested and reports, for somebody who wants to move it, and return it.
 
-        `is_plugged` says whether it has to be plugged in; None: either.
+        It is none of `but`; `is_plugged` says whether it has to be plugged in, None: either.
         """
         while True:
             rested = [
                 key
                 for key, car in self._cars.items()
                 if key not in self.resting
+                and key not in but
                 and self._has_rested(key)
                 and car.is_linked
                 and is_plugged in {None, car.is_plugged}

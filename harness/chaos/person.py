@@ -44,7 +44,7 @@ class Person:
     async def run(self) -> None:
         """Do each thing once, while nobody else uses these cars: those of the tour were chosen before."""
         await asyncio.sleep(QUIET)
-        chosen = [await self._drivers.pick() for _ in range(2)]
+        chosen = await self._drivers.pick_several(2)
         self._drivers.resting |= {*chosen}
         cars = [self._drivers.car(vehicle_id) for vehicle_id in chosen]
         for vehicle_id, car in zip(chosen, cars, strict=True):
