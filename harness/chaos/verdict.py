@@ -54,7 +54,7 @@ MUST_BE_0 = {
     "calendar_wrong": "calendars with wrong sessions",
     "statistics_wrong": "statistics with wrong sums",
     "logbook_wrong": "cars whose logbook lacks a change, or has another",
-    "answers_wrong": "wrong answers of get_sessions and get_costs, and diagnostics that failed",
+    "answers_wrong": "wrong answers of actions and conditions, and wrong diagnostics",
     "first_look_wrong": "entities that are enabled, disabled or hidden otherwise than at first",
     "calls_too_many": "kinds of calls of which Jedlix got more than there are reasons for",
     "calls_in_pause": "calls that came although Jedlix had asked to wait",
