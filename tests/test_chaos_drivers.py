@@ -27,7 +27,9 @@ def chooses(cars: dict[str, Car], monkeypatch: pytest.MonkeyPatch) -> Drivers:
     """Return the drivers of these cars, which never need a rest."""
     monkeypatch.setattr(drivers, "QUIET", -1.0)
     nothing = cast("Any", None)
-    return Drivers(nothing, nothing, Timeline(lives=[Life(0.0, 0.0)]), cars, seed=1, is_strict=False)
+    return Drivers(
+        nothing, nothing, Timeline(lives=[Life(0.0, 0.0)]), cars, seed=1, is_strict=False
+    )
 
 
 async def test_several_cars_are_different_ones(chooses: Drivers) -> None:
