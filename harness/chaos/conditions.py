@@ -11,8 +11,6 @@ from .automations import CONDITIONS
 from .truth import Truth
 
 _ASKED = {item.name: item for item in CONDITIONS.values()}
-
-
 _UNKNOWN = (None, "unknown", "unavailable")
 
 
