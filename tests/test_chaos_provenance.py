@@ -11,7 +11,7 @@ import pytest
 from harness.chaos.comparison import Match
 from harness.chaos.provenance import COMMANDED, EVIDENCE, OLD, Provenance, out_of_order
 from harness.chaos.recording import Published
-from harness.chaos.timeline import RECOVERY, Command, Life, Timeline, Trouble
+from harness.chaos.timeline import Command, Life, Timeline, Trouble
 from harness.chaos.truth import EXACT, Call, Happened, Sent, Truth
 from tests.chaos_world import EMPTY
 
@@ -76,8 +76,9 @@ def trouble(begin: float, end: float) -> dict[str, Any]:
     [
         ({}, True),
         (trouble(65, 90), False),
-        (trouble(65, 100 - EVIDENCE - RECOVERY), True),  # it was over, and what waited for it too
-        (trouble(65, 100 - EVIDENCE - RECOVERY + 0.1), False),
+        # It was over, and what waited for it too, which takes as long again.
+        (trouble(65, 65 + (100 - 65 - EVIDENCE) / 2), True),
+        (trouble(65, 65 + (100 - 65 - EVIDENCE) / 2 + 0.1), False),
         (trouble(70, 90), True),  # the delivery came long before the trouble
         (trouble(100, 110), True),  # it began afterwards
         ({"troubles": [Trouble(65, 90), Trouble(99, 100)]}, False),

@@ -20,7 +20,7 @@ from harness.chaos.promise import Promises
 from harness.chaos.provenance import Provenance, is_first_page, out_of_order
 from harness.chaos.reactions import newly_written
 from harness.chaos.recording import Line, Published, Recording
-from harness.chaos.timeline import RECOVERY, Command, Life, Timeline, Trouble
+from harness.chaos.timeline import LONGEST_RECOVERY, RECOVERY, Command, Life, Timeline, Trouble
 from harness.chaos.truth import Call, Happened, Report, Sent, Session, Truth, seconds
 from harness.chaos.verdict import MUST_BE_0, Verdict
 from harness.chaos.zone import TIME_ZONE
@@ -309,6 +309,13 @@ def test_trouble_puts_the_last_moment_off() -> None:
     assert timeline.settled(at(100), 6, USER) == at(103) + RECOVERY + 6
     assert timeline.settled(at(100), 6, "somebody else") == at(106)
     assert timeline.settled(at(1), 6, USER) == float("inf")
+
+
+def test_after_a_long_trouble_a_user_is_tried_again_within_a_minute() -> None:
+    timeline = Timeline(lives=[Life(at(0), at(5))], troubles=[Trouble(at(100), at(390), USER)])
+    assert timeline.settled(at(391), 6, USER) == at(390) + LONGEST_RECOVERY + 6
+    assert not timeline.was_calm(at(420), at(421), USER)
+    assert timeline.was_calm(at(420), at(421), "somebody else")
 
 
 def test_a_wrong_clock_of_jedlix_is_reckoned_with() -> None:

@@ -13,7 +13,7 @@ from yarl import URL
 
 from .comparison import Match
 from .promise import REPORTED, SESSIONS
-from .timeline import RECOVERY, Timeline
+from .timeline import Timeline
 from .truth import EXACT, Happened, Truth, moment
 
 EVIDENCE = 8.0
@@ -56,7 +56,7 @@ class Provenance:
         source, at = change.data.get("source"), change.at
         begin = at - EVIDENCE
         for trouble in self.timeline.troubles:
-            if trouble.end + RECOVERY > begin:
+            if trouble.recovered > begin:
                 begin = min(begin, trouble.begin - EVIDENCE)
         commands = [
             item

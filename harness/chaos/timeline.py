@@ -6,6 +6,8 @@ import math
 
 RECOVERY = 8.0
 """Seconds after API trouble within which refreshes that wait for their next try are made."""
+LONGEST_RECOVERY = 60.0
+"""The same after a long one."""
 
 NOTED = 0.5
 """Seconds: what happens in the moment of a wrong clock may bear a time shortly before."""
@@ -32,6 +34,14 @@ class Trouble:
     begin: float
     end: float
     user_id: str | None = None
+
+    @property
+    def recovered(self) -> float:
+        """When the refreshes that wait for their next try were made.
+
+        The longer they have failed, the longer they wait, up to a minute.
+        """
+        return self.end + max(RECOVERY, min(self.end - self.begin, LONGEST_RECOVERY))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +94,7 @@ class Timeline:
     def was_fine(self, begin: float, end: float, user_id: str = "") -> bool:
         """Return whether the API was fine all the time from `begin` to `end`, and for a while before."""
         return not any(
-            trouble.begin < end and begin < trouble.end + RECOVERY for trouble in self._of(user_id)
+            trouble.begin < end and begin < trouble.recovered for trouble in self._of(user_id)
         )
 
     def is_troubled(self, begin: float, end: float, user_id: str) -> bool:
@@ -123,8 +133,8 @@ class Timeline:
         if life is None:
             return math.inf
         for trouble in sorted(self._of(user_id), key=lambda item: item.begin):
-            if trouble.begin < at + need and at < trouble.end + RECOVERY:
-                at = trouble.end + RECOVERY
+            if trouble.begin < at + need and at < trouble.recovered:
+                at = trouble.recovered
         return at + need if at + need < life.ended else math.inf
 
     def _of(self, user_id: str) -> Sequence[Trouble]:
