@@ -14,9 +14,9 @@ _SET_BACK = timedelta(minutes=1)
 """Reports of one moment are a millisecond apart, and so ahead of the clock; thousands of them by seconds."""
 
 
-def is_set_back(before: datetime, now: datetime) -> bool:
-    """Whether Jedlix's clock was set back since, by more than reports can be ahead of it."""
-    return now < before - _SET_BACK
+def newest(before: datetime, now: datetime) -> datetime:
+    """Return the later one, but `now` where Jedlix's clock was set back by more than reports can be ahead."""
+    return now if now < before - _SET_BACK else max(before, now)
 
 
 class Ledger:
@@ -107,7 +107,7 @@ class Ledger:
     def stamp(self, at: datetime) -> datetime:
         """Return the time as the API can report it, and keep the newest since the clock was set back."""
         at = seeding.whole_ms(at)
-        self.latest = at if is_set_back(self.latest, at) else max(self.latest, at)
+        self.latest = newest(self.latest, at)
         return at
 
     def signal_update(self, vehicle: Vehicle, at: datetime) -> None:

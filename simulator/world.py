@@ -11,7 +11,7 @@ import heapq
 from random import Random
 
 from . import dates, physics, prices, seeding
-from .ledger import Ledger, is_set_back
+from .ledger import Ledger, newest
 from .model import (
     ChargeState,
     JsonObject,
@@ -326,10 +326,8 @@ class World:
         vehicle.pull_due = False
         reads, before = vehicle.reads_battery, vehicle.report
         by_level = int(vehicle.level / 100 * vehicle.full_range_km)
-        if not is_set_back(before.at, at):
-            at = max(at, before.at + _MS)
         report = Telemetry(
-            at=self.ledger.stamp(at),
+            at=self.ledger.stamp(newest(before.at + _MS, at)),
             state=state or vehicle.state,
             battery_level=int(vehicle.level) if reads else None,
             range_km=range_km if range_km is not None else by_level if reads else None,

@@ -1,6 +1,5 @@
 """Frontend: a tab with Home Assistant, in one language, and what a person sees in it."""
 
-from functools import cache
 import json
 import re
 import time
@@ -19,7 +18,7 @@ from playwright.async_api import (
 )
 
 from ..home_api import HomeApi
-from ..paths import INTEGRATION
+from ..translations import translations
 from .chromium import PATIENCE
 
 LOCALES = {"en": "en-GB", "nl": "nl-NL", "de": "de-DE", "fr": "fr-FR"}
@@ -235,16 +234,9 @@ async def _brand(route: Route) -> None:
         await route.fulfill(body=_NO_PICTURE, content_type="image/svg+xml")
 
 
-@cache
-def _translations(language: str) -> dict[str, Any]:
-    path = INTEGRATION / "translations" / f"{language}.json"
-    translations: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return translations
-
-
 def text(language: str, key: str, **placeholders: str) -> str:
     """Return the text at `key`, a path with dots; raises `KeyError` where there is none."""
-    found: Any = _translations(language)
+    found: Any = translations(language)
     for part in key.split("."):
         found = found[part]
     if not isinstance(found, str):

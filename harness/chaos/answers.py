@@ -169,12 +169,13 @@ def wrong_sessions(
     starts = [moment(item["started_at"]) for item in answer["sessions"]]
     if starts != sorted(starts):
         yield f"the oldest is not the first: {[item['started_at'] for item in answer['sessions']]}"
+    places = truth.place_names
     for session in sessions:
         item, facts = given[session.id], session.facts
         names = _SESSION if truth.is_strict or not facts["ended_at"] else (*_SESSION, *_FIGURES)
         wanted = {name: facts[name] for name in names}
         if not truth.is_strict:
-            wanted["charging_location"] = truth.place_names.get(facts["charging_location_id"])
+            wanted["charging_location"] = places.get(facts["charging_location_id"])
         for name, value in wanted.items():
             if item.get(name) != value:
                 yield f"{name} of {session.id}: {item.get(name)!r}, not {value!r}"

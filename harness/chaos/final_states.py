@@ -200,13 +200,14 @@ type DeviceNames = tuple[str, str | None, str | None, str | None]
 def expected_devices(truth: Truth) -> dict[str, DeviceNames]:
     """Return how the devices of the cars, chargers and charging locations are called, by identifier."""
     expected: dict[str, DeviceNames] = {}
+    places = truth.place_names
     for user in truth.users:
         for item in (*user["vehicles"], *user["chargers"]):
             name = f"{item['brand']} {item['model']}"
             key, version = f"{user['id']}_{item['id']}", item.get("version")
             expected[key] = name, item["brand"], item["model"], version
         for place in user["locations"]:
-            expected[f"{user['id']}_{place['id']}"] = _place_names(truth.place_names[place["id"]])
+            expected[f"{user['id']}_{place['id']}"] = _place_names(places[place["id"]])
     return expected
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 import re
 from typing import Any
-import unicodedata
+
+from slugify import slugify
 
 from ..entities import Device, Entity
 
@@ -30,12 +31,6 @@ def wrong_names(
         shown = state["attributes"].get("friendly_name")
         if "{" not in wanted and shown != wanted:
             yield f"{entity.entity_id} is called {shown}, not {wanted}"
-        pattern = rf"{entity.domain}\.{_slug(device)}(_\d+)?_{entity.key}"
+        pattern = rf"{entity.domain}\.{slugify(device, separator='_')}(_\d+)?_{entity.key}"
         if "{" not in wanted and not re.fullmatch(pattern, entity.entity_id):
             yield f"{entity.entity_id} is the id of {wanted}"
-
-
-def _slug(name: str) -> str:
-    """Return a name as it stands in ids: plain letters, figures and low lines."""
-    letters = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    return re.sub("[^a-z0-9]+", "_", letters.lower()).strip("_")

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime, time as time_of_day, timedelta
-import json
 import time
 from typing import Any
 
@@ -11,8 +10,8 @@ import aiohttp
 
 from ..home import Home
 from ..home_api import RestFailed
-from ..paths import INTEGRATION
 from ..simulator import Simulator
+from ..translations import translations
 from ..websocket import CommandFailed
 from .car import Car
 from .drivers import COMMANDS_APART, QUIET, SEEN, Drivers
@@ -65,8 +64,7 @@ class Person:
 
     async def _boost_without_session(self, car: Car) -> None:
         """Boost a car that is not plugged in: a person reads why that cannot be."""
-        file = INTEGRATION / "translations" / "en.json"
-        texts = json.loads(file.read_text(encoding="utf-8"))["exceptions"]
+        texts = translations()["exceptions"]
         data = {"domain": "jedlix", "service": "boost", "target": {"device_id": car.device_id}}
         async with await self._home.api.websocket() as socket:
             try:

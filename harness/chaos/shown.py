@@ -2,13 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-import json
 from typing import Any
 
 from ..entities import Entity, our_devices, our_entities
 from ..flows import DOMAIN
 from ..home import Home
-from ..paths import INTEGRATION
+from ..translations import translations
 from .names import Names
 from .reactions import EVENT_ENTITIES
 from .recording import Published
@@ -21,20 +20,14 @@ SAME_MOMENT = 1.0
 
 def texts_of_this_checkout() -> dict[str, str]:
     """Return the texts that a person must read, whichever copy of the integration runs."""
-    texts: dict[str, str] = _translations()["common"]
+    texts: dict[str, str] = translations()["common"]
     return texts
 
 
 def names_of_this_checkout() -> Names:
     """Return what entities are called, likewise."""
-    names: Names = _translations()["entity"]
+    names: Names = translations()["entity"]
     return names
-
-
-def _translations() -> Mapping[str, Any]:
-    file = INTEGRATION / "translations" / "en.json"
-    content: Mapping[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return content
 
 
 async def wrong_logbook(

@@ -1,7 +1,7 @@
 """General faults: deliveries that are lost or altered, errors of the API, outages, by chance or always."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import partial
 from random import Random
 from typing import Any
@@ -17,9 +17,9 @@ ACTIONS = {
 
 
 def _fault(make: Callable[..., Parameter], **options: Any) -> Any:
-    """Return the field of a fault, with what makes its parameter when its name is known."""
-    make = partial(make, **options)
-    return field(default_factory=lambda: make(name="").default, metadata={"make": make})
+    """Return the field of a fault, with its parameter, which gets its name below."""
+    parameter = make(name="", **options)
+    return field(default_factory=lambda: parameter.default, metadata={"parameter": parameter})
 
 
 _chance = partial(_fault, Number, unit="probability, 0 to 1", low=0, high=1, value=0.0)
@@ -112,7 +112,7 @@ class Faults:
 
 
 PARAMETERS: dict[str, Parameter] = {
-    item.name: item.metadata["make"](name=item.name) for item in fields(Faults)
+    item.name: replace(item.metadata["parameter"], name=item.name) for item in fields(Faults)
 }
 """The general faults by name, with units, sentences, limits and defaults."""
 
